@@ -1,0 +1,146 @@
+"""The laptop run: a synthetic world, minutes on two cores, no downloads.
+
+  python -m mem_alpha_jax.main --config=configs/tiny.py --workdir=runs/tiny
+"""
+
+import ml_collections
+
+from configs import common
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Returns the config; `arg` is 'key=value,...' over dotted field names."""
+  c = ml_collections.ConfigDict()
+  c.seed = 0  # of data, initial weights, sampling and shuffling
+  c.num_steps = 240  # collected batches; each makes several updates
+
+  c.data = ml_collections.ConfigDict()
+  c.data.source = 'synthetic'  # synthetic | babi
+  c.data.root = '../shared/data'  # folder of the real data sets
+  c.data.babi_tasks = ('qa1',)  # bAbI tasks, used by source=babi
+  c.data.batch_episodes = 32  # episodes of one batch, over all processes
+  c.data.train_chunks = 8  # chunks of a training episode
+  c.data.chunk_sentences = 1  # sentences of one chunk
+  c.data.eval_episodes = 128  # held-out episodes at train length
+  c.data.shuffle = True  # order of the training episodes
+
+  c.tokenizer = ml_collections.ConfigDict()
+  c.tokenizer.vocab_size = 800  # pieces, 256 bytes and control tokens included
+  c.tokenizer.train_episodes = 2000  # episodes of the train split it reads
+
+  c.memory = ml_collections.ConfigDict()
+  c.memory.slots = 32  # slots at first; doubles when full
+  c.memory.max_slots = 1024  # entries a memory may hold
+  c.memory.core_tokens = 32  # token limit of the core text
+  c.memory.entry_tokens = 10  # token limit of one entry
+  c.memory.cap_base = 8  # tokens a memory may hold before reading
+  c.memory.cap_rate = 0.35  # tokens more for every token read; 0 is no cap
+  c.memory.slot_terms = 12  # distinct words of an entry that are indexed
+  c.memory.embedding_size = 0  # floats of a hashed n-gram vector; 0 is none
+  c.memory.prompt_format = 'compact'  # compact | chat
+  c.memory.prompt_order = 'chunk_first'  # chunk_first | memory_first
+  c.memory.view = 'retrieved'  # retrieved | newest
+  c.memory.view_entries = 3  # entries the writer sees
+  c.memory.fixed_width = True  # pad each viewed entry to entry_tokens
+
+  c.reading = ml_collections.ConfigDict()
+  c.reading.reader = 'extractive'  # extractive
+  c.reading.strict = True  # abstain where retrieved notes contradict
+  c.reading.top_k = 5  # entries retrieved for a question
+  c.reading.retrieval = 'bm25'  # bm25 | cosine | rrf
+
+  c.model = ml_collections.ConfigDict()
+  c.model.layers = 3  # decoder blocks
+  c.model.width = 64  # residual stream
+  c.model.heads = 4  # query heads
+  c.model.kv_heads = 2  # key/value heads
+  c.model.head_size = 16  # width of one head
+  c.model.ffn = 160  # SwiGLU hidden width
+  c.model.rope_theta = 10000.0  # RoPE base
+  c.model.norm_eps = 1e-6  # RMSNorm epsilon
+  c.model.qk_norm = False  # RMSNorm on queries and keys (Qwen3)
+  c.model.qkv_bias = False  # biases on q, k, v (Qwen2.5)
+  c.model.tied = True  # head shares the embedding
+  c.model.copy_head = True  # pointer mixture over the prefix (tiny models)
+  c.model.match_bias = True  # learned bias to equal tokens (tiny models)
+  c.model.value_head = False  # needed by rl.advantage=gae
+  c.model.dtype = 'float32'  # of activations: float32 | bfloat16
+  c.model.remat = 'none'  # none | full | dots
+
+  c.mesh = ml_collections.ConfigDict()
+  c.mesh.fsdp = 1  # devices that share the batch and shard parameters
+  c.mesh.tensor = 1  # devices that shard heads, ffn and vocabulary
+
+  c.rollout = ml_collections.ConfigDict()
+  c.rollout.group_size = 8  # samples of a group
+  c.rollout.groups = 'state'  # state | trajectory
+  c.rollout.temperature = 1.0  # of sampling in training
+  c.rollout.prefix_buckets = (48, 64)  # padded prefix lengths, tokens
+  c.rollout.own_buckets = (1,)  # padded own-context lengths, tokens
+  c.rollout.response_buckets = (16,)  # padded response lengths, tokens
+  c.rollout.forced = 1  # samples of a group whose first tokens are forced
+  c.rollout.forced_update = 0.75  # share of forced calls that are updates
+  c.rollout.own_memory = 0.8  # share of streams that keep an old memory
+  c.rollout.chain = 3  # earlier episodes such a memory may have read
+  c.rollout.max_calls = 4  # calls of a response that are carried out
+  c.rollout.probes = 8  # most questions that grade one step
+  c.rollout.retain = True  # ask what earlier episodes told, too
+
+  c.reward = ml_collections.ConfigDict()
+  c.reward.answers = 1.0  # weight of r1, answers
+  c.reward.calls = 0.3  # weight of r2, share of valid calls
+  c.reward.size = 0.05  # weight of r3, compression
+  c.reward.content = 0.1  # weight of r4, content found in the chunk
+  c.reward.when = 'step'  # step: dense credit | end: as the reference
+
+  c.rl = ml_collections.ConfigDict()
+  c.rl.advantage = 'grpo'  # grpo | dr_grpo | rloo | gae
+  c.rl.group_by = 'chunk'  # chunk | trajectory | episode (the reference)
+  c.rl.std_floor = 0.02  # smallest standard deviation a group divides by
+  c.rl.minibatch_groups = 64  # groups of one update; a batch makes several
+  c.rl.microbatches = 1  # gradient accumulation inside one update
+  c.rl.clip_low = 0.2  # ratio clip below 1
+  c.rl.clip_high = 0.28  # ratio clip above 1
+  c.rl.dual_clip = 3.0  # bound of the loss at negative advantage; 0 is off
+  c.rl.ratio_level = 'token'  # token | sequence
+  c.rl.aggregate = 'token_mean'  # token_mean | sequence_mean | sequence_sum
+  c.rl.kl_coef = 0.0  # weight of the KL to the start policy
+  c.rl.kl_kind = 'k3'  # k1 | k2 | k3
+  c.rl.entropy_coef = 0.0  # weight of the entropy bonus
+  c.rl.importance_cap = 2.0  # truncated importance correction; 0 is off
+  c.rl.value_coef = 0.5  # weight of the value loss (gae)
+  c.rl.gamma = 1.0  # discount over chunks (gae)
+  c.rl.lam = 0.95  # GAE lambda
+
+  c.optim = ml_collections.ConfigDict()
+  c.optim.learning_rate = 2e-3  # peak
+  c.optim.warmup_steps = 10  # updates of linear warm-up
+  c.optim.schedule = 'cosine'  # constant | linear | cosine
+  c.optim.final_fraction = 0.1  # of the peak, at the last update
+  c.optim.weight_decay = 0.01  # AdamW
+  c.optim.b1 = 0.9  # AdamW first moment
+  c.optim.b2 = 0.98  # AdamW second moment
+  c.optim.clip_norm = 1.0  # global gradient norm; 0 is off
+
+  c.warm_start = ml_collections.ConfigDict()
+  c.warm_start.steps = 600  # supervised updates on poor demonstrations
+  c.warm_start.batch = 256  # demonstrations of one update
+  c.warm_start.learning_rate = 3e-3  # peak, cosine to a tenth
+  c.warm_start.prompt_loss = 0.3  # weight of the loss on prompt tokens
+
+  c.eval = ml_collections.ConfigDict()
+  c.eval.every = 40  # steps between evaluations at train length
+  c.eval.lengths = (1, 2, 4, 13, 64)  # multiples of the train length
+  c.eval.length_episodes = 32  # episodes of each longer length
+  c.eval.bootstrap = 1000  # resamples of an interval, over episodes
+  c.eval.html_episodes = 4  # episodes shown in episodes.html
+
+  c.checkpoint = ml_collections.ConfigDict()
+  c.checkpoint.every = 40  # steps between saves
+  c.checkpoint.keep = 2  # newest checkpoints kept, beside the best
+
+  c.log = ml_collections.ConfigDict()
+  c.log.tensorboard = True  # write TensorBoard events beside metrics.jsonl
+  c.log.progress = True  # progress bar on the terminal
+
+  return common.parse_arg(c, arg)

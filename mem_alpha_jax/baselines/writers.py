@@ -1,0 +1,221 @@
+"""Writers without a model, behind the interface that evaluation gives all.
+
+A writer sees what the policy sees (its memory, the chunk and the viewed
+entries) and returns calls, which the same `state.apply` executes. Only the
+oracle is told more: the facts of the chunk, never a question or an answer.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.memory import state as memory_state
+from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
+
+_DATE = re.compile(
+  r'\b(?:\d{1,2} +(?:january|february|march|april|may|june|july|august|'
+  r'september|october|november|december)|(?:january|february|march|april|'
+  r'may|june|july|august|september|october|november|december) +\d{1,2})\b',
+  re.IGNORECASE,
+)
+_NO_LIMIT = 1 << 30  # tokens; larger than any text
+
+
+class WriterContext(NamedTuple):
+  """What a writer may use beside its memory and the chunk.
+
+  Attributes:
+    rng: generator of this episode and sample.
+    limits: the limits that `apply` will enforce on this step.
+    count_tokens: tokens of a text.
+    step: index of the chunk.
+    oracle_notes: the facts of the chunk; only the oracle reads them.
+  """
+
+  rng: np.random.Generator
+  limits: Limits
+  count_tokens: Callable[[str], int]
+  step: int
+  oracle_notes: Sequence[OracleNote] = ()
+
+
+Writer = Callable[
+  [MemoryState, str, tuple[Entry | None, ...], WriterContext], list[Op]
+]
+
+
+def chunk_kind(chunk: str) -> str:
+  """Returns 'episodic' for a chunk with a day and a month, else 'semantic'.
+
+  The reader looks for events among episodic entries and for facts among
+  semantic ones. Storing raw chunks twice would double the memory, so raw
+  chunks go where the questions about them look: it favours the baselines.
+  """
+  return 'episodic' if _DATE.search(chunk) else 'semantic'
+
+
+def keep_everything(
+  memory: MemoryState,
+  chunk: str,
+  view: tuple[Entry | None, ...],
+  context: WriterContext,
+) -> list[Op]:
+  """Stores every chunk as it is; one seen before moves to the newest."""
+  del view, context
+  return _store(memory, chunk_kind(chunk), chunk, ())
+
+
+def keep_newest(
+  memory: MemoryState,
+  chunk: str,
+  view: tuple[Entry | None, ...],
+  context: WriterContext,
+) -> list[Op]:
+  """Stores every chunk and drops the oldest entries until it fits the cap.
+
+  A chunk that is longer than the whole cap loses its last words.
+  """
+  del view
+  limits, count = context.limits, context.count_tokens
+  cap = _NO_LIMIT if limits.total_tokens is None else limits.total_tokens
+  room = cap - memory.core_tokens
+  text = _cut(chunk, min(room, limits.entry_tokens), count)
+  if not text:
+    return []
+  oldest = sorted(memory_state.entries(memory), key=lambda e: (e.step, e.id))
+  kind = chunk_kind(chunk)  # of the whole chunk: the cut may lose the date
+  twin = _twin(memory, kind, text)
+  used = memory_state.token_length(memory) - (twin.tokens if twin else 0)
+  taken = len(oldest) - (twin is not None)
+  drop = []
+  for entry in oldest:
+    if used + count(text) <= cap and taken < limits.slots:
+      break
+    if entry != twin:
+      drop.append(entry)
+      used, taken = used - entry.tokens, taken - 1
+  return _store(memory, kind, text, drop)
+
+
+def random_inserts(
+  memory: MemoryState,
+  chunk: str,
+  view: tuple[Entry | None, ...],
+  context: WriterContext,
+) -> list[Op]:
+  """Stores two to four words of the chunk, in order, in a random list.
+
+  It inserts nothing when the memory is full or the note exists already: a
+  writer that knows the rules of the memory and nothing about its use.
+  """
+  del view
+  rng, limits = context.rng, context.limits
+  words = retrieval.terms(chunk)
+  size = min(int(rng.integers(2, 5)), len(words))
+  kind = 'semantic' if rng.random() < 0.5 else 'episodic'
+  chosen = np.sort(rng.choice(len(words), size, replace=False))
+  text = ' '.join(words[i] for i in chosen)
+  tokens = context.count_tokens(text)
+  used = memory_state.token_length(memory)
+  full = limits.total_tokens is not None and (
+    used + tokens > limits.total_tokens
+  )
+  full |= len(memory_state.entries(memory)) >= limits.slots
+  known = any(e.text == text for e in getattr(memory, kind))
+  if not text or full or known or tokens > limits.entry_tokens:
+    return []
+  return [Op('insert', kind, text)]
+
+
+def oracle(
+  memory: MemoryState,
+  chunk: str,
+  view: tuple[Entry | None, ...],
+  context: WriterContext,
+) -> list[Op]:
+  """Stores the facts of the chunk; updates an entry if its view shows it.
+
+  It sees only the view, like the policy, so a fact whose old entry was not
+  retrieved is inserted anew and the two contradict each other: this is the
+  ceiling of the view and the memory, not of an omniscient writer.
+  """
+  del memory, chunk
+  # Of two notes with one key in the same chunk, the later is the truth.
+  latest = {(note.kind, note.key): note for note in context.oracle_notes}
+  ops = []
+  for note in latest.values():
+    same = [e for e in view if e is not None and _same_fact(e, note)]
+    if not same:
+      ops.append(Op('insert', note.kind, note.text))
+    elif all(entry.text != note.text for entry in same):
+      ops.append(Op('update', note.kind, note.text, same[0].id))
+  return ops
+
+
+def _same_fact(entry: Entry, note: OracleNote) -> bool:
+  """Returns True if an entry states an older version of a note.
+
+  All key words must be there; a semantic entry must also be about the same
+  subject, its first word, for names occur as values too (Marta's boss, Leo).
+  """
+  words = retrieval.terms(entry.text)
+  if entry.kind != note.kind or not set(note.key) <= set(words):
+    return False
+  subject = retrieval.terms(note.text)[:1]
+  return entry.kind != 'semantic' or words[:1] == subject
+
+
+def _twin(memory: MemoryState, kind: str, text: str) -> Entry | None:
+  """Returns the entry that an insert of `text` would duplicate."""
+  return next((e for e in getattr(memory, kind) if e.text == text), None)
+
+
+def _store(
+  memory: MemoryState, kind: str, text: str, drop: Sequence[Entry]
+) -> list[Op]:
+  """Returns the calls that drop entries and store a text as the newest."""
+  twin = _twin(memory, kind, text)
+  gone = [*drop, twin] if twin else drop
+  deletes = [Op('delete', e.kind, entry_id=e.id) for e in gone]
+  return [*deletes, Op('insert', kind, text)]
+
+
+def _cut(text: str, tokens: int, count: Callable[[str], int]) -> str:
+  """Returns the most leading words of a text that are at most `tokens`."""
+  if count(text) <= tokens:
+    return text
+  words = text.split()
+  # Bisection: a prefix of n words fits for n <= low and not for n >= high.
+  low, high = 0, len(words)
+  while high - low > 1:
+    middle = (low + high) // 2
+    if count(' '.join(words[:middle])) <= tokens:
+      low = middle
+    else:
+      high = middle
+  return ' '.join(words[:low])
+
+
+WRITERS: dict[str, Writer] = {
+  'keep_everything': keep_everything,
+  'keep_newest': keep_newest,
+  'random_inserts': random_inserts,
+  'oracle': oracle,
+}
+
+
+def limits_of(name: str, limits: Limits) -> Limits:
+  """Returns the limits under which a baseline is run.
+
+  Raw chunks may be longer than an entry of the policy, so both writers that
+  keep them have no limit per entry; keep_everything has no cap either.
+  """
+  if name == 'keep_everything':
+    return limits._replace(entry_tokens=_NO_LIMIT, total_tokens=None)
+  if name == 'keep_newest':
+    return limits._replace(entry_tokens=_NO_LIMIT)
+  return limits

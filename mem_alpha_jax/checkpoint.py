@@ -1,0 +1,347 @@
+"""Checkpoints of a run (Orbax), and parameters alone in one file.
+
+A checkpoint of step k holds all that step k + 1 needs: the train state, the
+state of the data iterator and `extra`, whatever JSON-able values the loop
+carries from step to step. Orbax writes it under a temporary name and commits
+it at the end, so a process killed at any moment leaves whole checkpoints.
+"""
+
+import base64
+import json
+import math
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+from jax.experimental import multihost_utils
+from orbax.checkpoint import checkpoint_managers
+
+from mem_alpha_jax.types import TrainState
+
+
+class Restored(NamedTuple):
+  """What a checkpoint holds; the step is `int(state.step)`."""
+
+  state: TrainState
+  data_state: Any
+  extra: Any
+
+
+class Manager:
+  """The checkpoints of one run, in `<workdir>/checkpoints/<step>`.
+
+  The newest `keep` stay, and beside them the one of the highest metric.
+  Every process of a run opens its own Manager and makes the same calls.
+  """
+
+  def __init__(self, workdir: str | os.PathLike, keep: int):
+    self.directory = pathlib.Path(workdir).absolute() / 'checkpoints'
+    self._manager = self._open(keep)
+
+  def _open(self, keep: int) -> ocp.CheckpointManager:
+    policy = checkpoint_managers.AnyPreservationPolicy(
+      [
+        checkpoint_managers.LatestN(keep),
+        checkpoint_managers.BestN(get_metric_fn=_metric, n=1),
+      ]
+    )
+    options = ocp.CheckpointManagerOptions(
+      create=True,
+      cleanup_tmp_directories=True,
+      enable_async_checkpointing=False,
+      best_fn=_metric,
+      preservation_policy=policy,
+    )
+    return ocp.CheckpointManager(
+      self.directory,
+      options=options,
+      item_handlers={
+        'state': ocp.StandardCheckpointHandler(),
+        'host': ocp.JsonCheckpointHandler(),
+      },
+    )
+
+  def __enter__(self) -> 'Manager':
+    return self
+
+  def __exit__(self, *unused) -> None:
+    self.close()
+
+  def close(self) -> None:
+    """Ends Orbax's threads."""
+    self._manager.close()
+
+  def steps(self) -> list[int]:
+    """Returns the steps that have a checkpoint, oldest first."""
+    return sorted(self._manager.all_steps())
+
+  def best(self) -> int | None:
+    """Returns the step of the highest metric, None if none has a metric."""
+    step = self._manager.best_step()
+    if step is None or self._manager.metrics(step)['metric'] is None:
+      return None
+    return step
+
+  def save(
+    self,
+    step: int,
+    state: TrainState,
+    data_state: Any,
+    extra: Any = None,
+    metric: float | None = None,
+  ) -> None:
+    """Writes a checkpoint and returns when it is on disk.
+
+    Args:
+      step: updates done so far; a step that has a checkpoint keeps it.
+      state: pytree of arrays, typed keys included.
+      data_state: of the data iterator, JSON-able or with bytes.
+      extra: what else the loop needs, JSON-able or with bytes.
+      metric: the higher, the better; None or NaN is never the best.
+    """
+    if step in self._manager.all_steps():
+      return
+    host = {'data_state': data_state, 'extra': extra}
+    text = json.dumps(host, default=_encode)
+    scored = metric is not None and math.isfinite(metric)
+    self._manager.save(
+      step,
+      args=ocp.args.Composite(
+        state=ocp.args.StandardSave(_raw_keys(state)),
+        host=ocp.args.JsonSave({'processes': _gather(text)}),
+      ),
+      metrics={'metric': float(metric) if scored else None},
+    )
+    self._manager.wait_until_finished()
+
+  def restore(
+    self, example: TrainState, step: int | None = None
+  ) -> Restored | None:
+    """Reads the newest checkpoint that can be read.
+
+    One that cannot be read is reported in one line, moved aside to
+    `unreadable_<step>` and the one before it is used.
+
+    Args:
+      example: state of the same structure, shapes and dtypes, concrete or
+        `jax.eval_shape` with shardings; the result is sharded like it.
+      step: read this one and no other.
+
+    Returns:
+      None if the run has no checkpoint yet.
+
+    Raises:
+      FileNotFoundError: for a `step` that has no checkpoint.
+      ValueError: if there are checkpoints and none can be read.
+    """
+    steps = self.steps()
+    if step is not None:
+      if step not in steps:
+        raise FileNotFoundError(
+          f'{self.directory}: no checkpoint of step {step}; there are {steps}'
+        )
+      steps = [step]
+    broken = []
+    for candidate in reversed(steps):
+      try:
+        restored = self._read(candidate, example)
+      except Exception as error:  # Orbax and TensorStore raise many kinds
+        broken.append(candidate)
+        logging.warning(
+          'checkpoint %s cannot be read (%s)%s',
+          self.directory / str(candidate),
+          _first_line(error),
+          '' if candidate == steps[0] else '; using the one before it',
+        )
+        continue
+      self._set_aside(broken)
+      return restored
+    if broken:
+      raise ValueError(
+        f'{self.directory}: no checkpoint can be read, tried {broken}; '
+        'restore the files, or remove the folder to start again'
+      )
+    return None
+
+  def _read(self, step: int, example: TrainState) -> Restored:
+    abstract = jax.tree.map(_abstract, example)
+    read = self._manager.restore(
+      step,
+      args=ocp.args.Composite(
+        state=ocp.args.StandardRestore(abstract),
+        host=ocp.args.JsonRestore(),
+      ),
+    )
+    texts = read['host']['processes']
+    if len(texts) != jax.process_count():
+      raise ValueError(
+        f'written by {len(texts)} processes, read by {jax.process_count()}'
+      )
+    host = json.loads(texts[jax.process_index()], object_hook=_decode)
+    state = jax.tree.map(_wrap_key, example, read['state'])
+    return Restored(state, host['data_state'], host['extra'])
+
+  def _set_aside(self, steps: list[int]) -> None:
+    """Frees the names of unreadable checkpoints for those to come."""
+    if not steps:
+      return
+    if jax.process_index() == 0:
+      for step in steps:
+        target = self.directory / f'unreadable_{step}'
+        for number in range(1, 1000):
+          if not target.exists():
+            break
+          target = self.directory / f'unreadable_{step}_{number}'
+        (self.directory / str(step)).rename(target)
+    if jax.process_count() > 1:
+      multihost_utils.sync_global_devices('checkpoint_set_aside')
+    self._manager.reload()
+
+
+def save_params(path: str | os.PathLike, params: Any) -> None:
+  """Writes a pytree of arrays to one `.npz` file, atomically.
+
+  Arrays are stored under their path in the tree, as raw bytes of their own
+  dtype (NumPy has no bfloat16), which `load_params` gives back bit by bit.
+  """
+  leaves, _ = jax.tree_util.tree_flatten_with_path(params)
+  arrays, dtypes = {}, {}
+  for keys, leaf in leaves:
+    name, array = _name(keys), np.asarray(leaf)
+    dtypes[name] = str(array.dtype)
+    raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    arrays[name] = raw.reshape(*array.shape, array.dtype.itemsize)
+  header = json.dumps(dtypes, sort_keys=True).encode()
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+  with open(temporary, 'wb') as file:
+    np.savez_compressed(file, dtypes=np.frombuffer(header, np.uint8), **arrays)
+    file.flush()
+    os.fsync(file.fileno())
+  os.replace(temporary, path)
+
+
+def load_params(path: str | os.PathLike, example: Any) -> Any:
+  """Reads what `save_params` wrote, in the structure of `example`.
+
+  Args:
+    path: the `.npz` file.
+    example: pytree of arrays or `jax.ShapeDtypeStruct`; where a leaf has a
+      sharding, the result has it.
+
+  Raises:
+    FileNotFoundError: if there is no such file.
+    ValueError: for a file that is broken, or an array that is missing, left
+      over or of another shape; names the first of them.
+  """
+  path = pathlib.Path(path)
+  if not path.exists():
+    raise FileNotFoundError(f'{path}: no such parameter file')
+  try:
+    with np.load(path) as file:
+      arrays = {name: file[name] for name in file.files}
+    dtypes = json.loads(arrays.pop('dtypes').tobytes())
+  except Exception as error:  # zipfile, zlib, numpy and json: many kinds
+    raise ValueError(
+      f'{path}: not a readable parameter file ({_first_line(error)})'
+    ) from error
+  leaves, tree = jax.tree_util.tree_flatten_with_path(example)
+  names = [_name(keys) for keys, _ in leaves]
+  for name in set(arrays).symmetric_difference(names):
+    where = 'not in the model' if name in arrays else 'missing in the file'
+    raise ValueError(f'{path}: array {name!r} is {where}')
+  loaded = [
+    _place(path, name, arrays[name].view(jnp.dtype(dtypes[name]))[..., 0], leaf)
+    for name, (_, leaf) in zip(names, leaves, strict=True)
+  ]
+  return tree.unflatten(loaded)
+
+
+def _place(path: pathlib.Path, name: str, array: np.ndarray, leaf: Any):
+  if array.shape != leaf.shape:
+    raise ValueError(
+      f'{path}: array {name!r} has shape {array.shape}, '
+      f'the model wants {leaf.shape}'
+    )
+  sharding = getattr(leaf, 'sharding', None)
+  return jax.device_put(array.astype(leaf.dtype), sharding)
+
+
+def _name(keys: tuple) -> str:
+  return jax.tree_util.keystr(keys, simple=True, separator='/')
+
+
+def _metric(metrics: Mapping[str, float]) -> float:
+  value = metrics['metric']
+  return -math.inf if value is None else value
+
+
+def _is_key(leaf: Any) -> bool:
+  return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _raw_keys(tree: Any) -> Any:
+  """Typed keys as their uint32 words, which is what is stored."""
+  return jax.tree.map(
+    lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree
+  )
+
+
+def _wrap_key(example: Any, leaf: Any) -> Any:
+  if not _is_key(example):
+    return leaf
+  impls = []  # tracing gives the impl of an abstract key, too
+  jax.eval_shape(lambda key: impls.append(jax.random.key_impl(key)), example)
+  return jax.random.wrap_key_data(leaf, impl=impls[0])
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+  if _is_key(leaf):
+    raw = jax.eval_shape(jax.random.key_data, leaf)
+  else:
+    raw = leaf
+  sharding = getattr(leaf, 'sharding', None)
+  return jax.ShapeDtypeStruct(raw.shape, raw.dtype, sharding=sharding)
+
+
+def _encode(value: Any) -> Any:
+  """Bytes and NumPy values as JSON."""
+  if isinstance(value, bytes):
+    return {'__bytes__': base64.b64encode(value).decode()}
+  if isinstance(value, np.generic | np.ndarray):
+    return value.tolist()
+  raise TypeError(
+    f'a checkpoint holds JSON-able values, not {type(value).__name__}'
+  )
+
+
+def _decode(value: dict) -> Any:
+  if set(value) == {'__bytes__'}:
+    return base64.b64decode(value['__bytes__'])
+  return value
+
+
+def _gather(text: str) -> list[str]:
+  """Returns the text of every process, in order, on every process."""
+  if jax.process_count() == 1:
+    return [text]
+  data = np.frombuffer(text.encode(), np.uint8)
+  sizes = multihost_utils.process_allgather(np.int32(data.size))
+  padded = np.pad(data, (0, int(sizes.max()) - data.size))
+  rows = np.asarray(multihost_utils.process_allgather(padded))
+  return [
+    row[:size].tobytes().decode()
+    for row, size in zip(rows, sizes, strict=True)
+  ]
+
+
+def _first_line(error: Exception) -> str:
+  lines = str(error).strip().splitlines() or ['']
+  return f'{type(error).__name__}: {lines[0][:160]}'

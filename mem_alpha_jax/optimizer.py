@@ -1,0 +1,86 @@
+"""AdamW with gradient clipping, warm-up and a schedule."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+# Each maps progress in [0, 1] after the warm-up and the final fraction to the
+# fraction of the peak.
+SCHEDULES: dict[str, Callable[[jax.Array, float], jax.Array]] = {
+  'constant': lambda progress, final: jnp.ones_like(progress),
+  'linear': lambda progress, final: 1 + (final - 1) * progress,
+  'cosine': lambda progress, final: (
+    final + (1 - final) * (1 + jnp.cos(math.pi * progress)) / 2
+  ),
+}
+
+
+def create_schedule(optim_config: Any, total_updates: int) -> optax.Schedule:
+  """Learning rate of update i, counted from 0.
+
+  Rises linearly, peak * (i + 1) / warmup_steps, so that the first update
+  already moves; then follows `optim.schedule` to final_fraction * peak at
+  update total_updates - 1, and stays there.
+
+  Raises:
+    ValueError: for an unknown schedule.
+  """
+  c = optim_config
+  if c.schedule not in SCHEDULES:
+    raise ValueError(f'optim.schedule={c.schedule!r}: use {list(SCHEDULES)}')
+  shape, peak, final = SCHEDULES[c.schedule], c.learning_rate, c.final_fraction
+  warmup = c.warmup_steps
+  decay = max(total_updates - 1 - warmup, 1)
+
+  def schedule(count):
+    count = jnp.asarray(count, jnp.float32)
+    rise = jnp.minimum((count + 1) / max(warmup, 1), 1)
+    progress = jnp.clip((count - warmup) / decay, 0, 1)
+    return peak * rise * shape(progress, final)
+
+  return schedule
+
+
+def decay_mask(params: Any) -> Any:
+  """True where weight decay applies: matrices, not norms, biases, scalars.
+
+  Names decide besides ranks, because a norm of scanned layers is a matrix
+  [layers, width].
+  """
+
+  def decays(path, leaf) -> bool:
+    name = jax.tree_util.keystr(path).lower()
+    plain = not any(word in name for word in ('norm', 'bias', 'scale'))
+    return leaf.ndim >= 2 and plain
+
+  return jax.tree_util.tree_map_with_path(decays, params)
+
+
+def create_optimizer(
+  optim_config: Any, total_updates: int
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+  """Returns the transformation and its learning-rate schedule.
+
+  Gradients are clipped by their global norm first (0 is off), then AdamW
+  (Loshchilov and Hutter 2019, arXiv 1711.05101) with decoupled decay.
+
+  Args:
+    optim_config: config.optim.
+    total_updates: optimiser updates of the whole run.
+  """
+  c = optim_config
+  schedule = create_schedule(c, total_updates)
+  adamw = optax.adamw(
+    schedule,
+    b1=c.b1,
+    b2=c.b2,
+    weight_decay=c.weight_decay,
+    mask=decay_mask,
+  )
+  if c.clip_norm > 0:
+    return optax.chain(optax.clip_by_global_norm(c.clip_norm), adamw), schedule
+  return adamw, schedule

@@ -1,0 +1,437 @@
+"""Steps a batch of episodes chunk by chunk and grades what the policy wrote.
+
+Two ways to form groups of G samples, chosen by `rollout.groups`:
+
+  state       the G calls of a group answer the same (memory, chunk); one of
+              them, drawn at random, is carried out. The groups' prompts are
+              shared, so each is prefilled once.
+  trajectory  the reference: G memories per episode live side by side and
+              every sample carries out its own calls.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from mem_alpha_jax.memory import prompt as prompt_lib
+from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reward import parts as parts_lib
+from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.rollout import explore
+from mem_alpha_jax.rollout import memories as memories_lib
+from mem_alpha_jax.rollout import probes
+from mem_alpha_jax.rollout import step as step_lib
+from mem_alpha_jax.types import Episode
+
+PARTS = ('answers', 'calls', 'size', 'content')
+
+
+class Start(NamedTuple):
+  """The memory an episode begins with."""
+
+  state: state_lib.MemoryState
+  read: int  # tokens its stream has shown so far
+  chain: int  # episodes it has lived through
+  history: dict[str, str]  # questions about them that still hold
+
+
+class Setup(NamedTuple):
+  """What collecting needs beside parameters and episodes."""
+
+  config: Any
+  tokenizer: Any
+  generate: Callable  # the jitted sampler
+  buckets: Any
+  reader: Callable  # (question, notes, core) -> answer or None
+  key: Array  # root key of sampling
+
+
+class Grid(NamedTuple):
+  """Samples of a batch, [B, G, T, ...]; `valid` where the chunk exists."""
+
+  prefix: Int[np.ndarray, 'B G T P']
+  prefix_length: Int[np.ndarray, 'B G T']
+  own: Int[np.ndarray, 'B G T C']
+  own_length: Int[np.ndarray, 'B G T']
+  response: Int[np.ndarray, 'B G T R']
+  mask: Float[np.ndarray, 'B G T R']
+  logps: Float[np.ndarray, 'B G T R']
+  forced: Int[np.ndarray, 'B G T F']
+  parts: Float[np.ndarray, 'B G T 4']  # PARTS, NaN where grading failed
+  valid: Float[np.ndarray, 'B G T']
+
+
+class Rollout(NamedTuple):
+  grid: Grid
+  ends: list[Start]  # memories after the batch, one an episode
+  metrics: dict[str, float]
+
+
+def empty_start() -> Start:
+  return Start(state_lib.empty(), 0, 0, {})
+
+
+def next_starts(ends: Sequence[Start], config, step: int) -> list[Start]:
+  """Own-memory starts: most streams go on with the memory they wrote.
+
+  A memory that has lived through `rollout.chain` episodes is dropped, so
+  no training memory is older than chain + 1 episodes.
+  """
+  starts = []
+  for i, end in enumerate(ends):
+    rng = np.random.default_rng((config.seed, step, i, 1))
+    kept = rng.random() < config.rollout.own_memory
+    fits = end.chain <= config.rollout.chain
+    starts.append(end if kept and fits and end.chain else empty_start())
+  return starts
+
+
+@jax.jit
+def row_keys(
+  key: Array,
+  step: int,
+  uids: Int[Array, 'N'],
+  samples: Int[Array, 'N'],
+  chunk: int,
+) -> Array:
+  """One key a row, by meaning: (step, episode, sample, chunk)."""
+  key = jax.random.fold_in(key, step)
+
+  def one(uid, sample):
+    by_row = jax.random.fold_in(jax.random.fold_in(key, uid), sample)
+    return jax.random.fold_in(by_row, chunk)
+
+  return jax.vmap(one)(uids, samples)
+
+
+def collect(
+  setup: Setup,
+  params: Any,
+  episodes: Sequence[Episode],
+  starts: Sequence[Start],
+  step: int,
+) -> Rollout:
+  """Rolls out one batch.
+
+  Args:
+    setup: the parts of the environment that do not change.
+    params: policy parameters.
+    episodes: B episodes; shorter ones stop early.
+    starts: the memory each begins with.
+    step: training step, part of every random key.
+  """
+  shared = setup.config.rollout.groups == 'state'
+  samples = setup.config.rollout.group_size
+  copies = 1 if shared else samples
+  batch = Batch(setup, episodes, starts, copies, samples // copies, step)
+  for t in range(max(len(e.chunks) for e in episodes)):
+    batch.advance(params, t)
+  return batch.finish()
+
+
+class Batch:
+  """The moving state of `collect`: N = B * copies memories, one time step.
+
+  Each memory's prompt is sampled `width` times; copies * width = G.
+  """
+
+  def __init__(self, setup, episodes, starts, copies, width, step):
+    self.setup, self.config = setup, setup.config
+    self.step, self.copies, self.width = step, copies, width
+    self.rows = [e for e in episodes for _ in range(copies)]
+    self.starts = [s for s in starts for _ in range(copies)]
+    self.count = setup.tokenizer.count
+    self.memories = memories_lib.Memories(
+      [s.state for s in self.starts],
+      [s.read for s in self.starts],
+      self.config,
+      self.count,
+    )
+    self.steps: list[dict[str, np.ndarray]] = []
+    self.ops: list[tuple] = []
+
+  def advance(self, params, t: int) -> None:
+    """Reads chunk t everywhere: prompt, sample, grade, carry out."""
+    live = [t < len(e.chunks) for e in self.rows]
+    chunks = [
+      e.chunks[t] if ok else '' for e, ok in zip(self.rows, live, strict=True)
+    ]
+    for i, chunk in enumerate(chunks):
+      self.memories.read[i] += self.count(chunk)
+    views = self.memories.look(chunks)
+    prompts = render(self.setup, self.memories.states, chunks, views)
+    forced = self._forced(views, t)
+    sampled = self._sample(params, prompts, forced, t)
+    outcomes = self._perform(sampled, chunks, views, live, t)
+    parts = self._grade(outcomes, chunks, views, live, t)
+    self._carry_out(outcomes, live, t)
+    valid = np.repeat(np.array(live)[:, None], self.width, 1)
+    self.steps.append(
+      dict(prompts, **sampled, forced=forced, parts=parts, valid=valid)
+    )
+
+  def _forced(self, views, t):
+    r = self.config.rollout
+    forced = np.full(
+      (len(views), self.width, explore.WIDTH), explore.FREE, np.int32
+    )
+    if self.width == 1 or not r.forced:
+      return forced
+    for i, view in enumerate(views):
+      rng = np.random.default_rng(
+        (self.config.seed, self.step, self.rows[i].uid, t, 2)
+      )
+      visible = sum(e is not None for e in view)
+      forced[i] = explore.forced_calls(
+        rng, self.setup.tokenizer, visible, self.width, r.forced,
+        r.forced_update,
+      )
+    return forced
+
+  def _sample(self, params, prompts, forced, t):
+    n = len(self.rows)
+    uids = np.repeat([e.uid for e in self.rows], self.width)
+    ids = np.arange(n * self.width) % (self.copies * self.width)
+    keys = row_keys(self.setup.key, self.step, uids, ids, t)
+    out = self.setup.generate(
+      params, prompts['prefix'], prompts['prefix_length'],
+      np.repeat(prompts['own'][:, None], self.width, 1),
+      np.repeat(prompts['own_length'][:, None], self.width, 1),
+      forced, keys.reshape(n, self.width),
+    )
+    return {
+      'response': np.asarray(out.tokens),
+      'mask': np.asarray(out.mask),
+      'logps': np.asarray(out.logps),
+    }
+
+  def _perform(self, sampled, chunks, views, live, t):
+    """Outcome of every sample, [N][width]; equal responses share one."""
+    out = []
+    for i, ok in enumerate(live):
+      limits = self.memories.limits(i)
+      seen, row = {}, []
+      for g in range(self.width if ok else 0):
+        ids = sampled['response'][i, g][sampled['mask'][i, g]]
+        known = ids.tobytes()
+        if known not in seen:
+          seen[known] = step_lib.perform(
+            self.memories.states[i], self.setup.tokenizer.decode(ids.tolist()),
+            chunks[i], views[i], limits, self.count,
+            self._time(i, t), self.config.memory.prompt_format,
+            self.config.rollout.max_calls,
+          )
+        row.append(seen[known])
+        self.ops.append((seen[known], int(sampled['mask'][i, g].sum())))
+      out.append(row)
+    return out
+
+  def _time(self, i: int, t: int) -> int:
+    """Chunks the memory has read before this one: its clock."""
+    return self.starts[i].chain * len(self.rows[i].chunks) + t
+
+  def _grade(self, outcomes, chunks, views, live, t):
+    parts = np.full((len(live), self.width, len(PARTS)), np.nan, np.float32)
+    for i, row in enumerate(outcomes):
+      for g, o in enumerate(row):
+        parts[i, g, 1:] = (o.calls_reward, o.size_reward, o.content_reward)
+    if self.copies > 1 and self.config.reward.when == 'end':
+      parts[..., 0] = 0.0  # known only at the end: see `finish`
+      return parts
+    asked = self._probes(chunks, views, live, t)
+    answers = self._candidate_answers(outcomes, asked, t)
+    for i, row in enumerate(outcomes):
+      golds = [gold for _, gold in asked[i]]
+      scores = [
+        [scoring.score(a, g, self._rule(i)) for a, g in
+         zip(given, golds, strict=True)]
+        for given in answers[i]
+      ]
+      for g in range(len(row)):
+        gain = probes.gains(scores[-1], scores[g])
+        parts[i, g, 0] = np.nan if gain is None else gain
+    return parts
+
+  def _rule(self, i: int) -> str:
+    return scoring.SOURCE_RULES[self.rows[i].source]
+
+  def _probes(self, chunks, views, live, t):
+    """(question, gold) pairs that grade each memory's step."""
+    r = self.config.rollout
+    asked = []
+    for i, episode in enumerate(self.rows):
+      if not live[i]:
+        asked.append([])
+      elif self.config.reward.when == 'end':
+        questions = probes.ending(episode)
+        asked.append([(q.text, q.answer) for q in questions[: r.probes]])
+      else:
+        history = self.starts[i].history if r.retain else {}
+        questions = {**history, **probes.current(episode, t)}
+        texts = [chunks[i]] + [e.text for e in views[i] if e]
+        asked.append(probes.relevant(questions, texts, r.probes))
+    return asked
+
+  def _candidate_answers(self, outcomes, asked, t):
+    """Answers [N][width + 1][Q]: after each sample's calls, then before."""
+    wide = self.width + 1
+    ops = [
+      ops for row in outcomes
+      for ops in [o.ops for o in row] + [()] * (wide - len(row))
+    ]
+    results = [
+      r for row in outcomes
+      for r in [o.results for o in row] + [()] * (wide - len(row))
+    ]
+    bank = slots_lib.apply_edits(
+      slots_lib.broadcast(self.memories.bank, wide),
+      self.memories.edits(ops, results, t),
+    )
+    texts = [[q for q, _ in a] for a in asked for _ in range(wide)]
+    slots, ok = memories_lib.search(
+      bank, texts, self.config, self.config.reading.top_k,
+      self.config.rollout.probes,
+    )
+    answers = []
+    for i, row in enumerate(outcomes):
+      states = [o.state for o in row]
+      states += [self.memories.states[i]] * (wide - len(row))
+      answers.append([
+        memories_lib.read(
+          s, texts[i * wide], slots[i * wide + g], ok[i * wide + g],
+          self.setup.reader,
+        )
+        for g, s in enumerate(states)
+      ])
+    return answers
+
+  def _carry_out(self, outcomes, live, t):
+    """Keeps one sample's memory: drawn among those that were not forced."""
+    first = self.config.rollout.forced if self.width > 1 else 0
+    ops, results = [], []
+    for i, row in enumerate(outcomes):
+      if not live[i]:
+        ops.append(())
+        results.append(())
+        continue
+      rng = np.random.default_rng(
+        (self.config.seed, self.step, self.rows[i].uid, t, 3)
+      )
+      chosen = row[rng.integers(first, len(row))] if len(row) > 1 else row[0]
+      self.memories.states[i] = chosen.state
+      ops.append(chosen.ops)
+      results.append(chosen.results)
+    self.memories.mirror(ops, results, t)
+
+  def finish(self) -> Rollout:
+    """Grades ends, stacks the grid, and keeps the memories."""
+    grid = self._stack()
+    score, sizes = self._end_scores()
+    b = len(self.rows) // self.copies
+    if self.copies > 1 and self.config.reward.when == 'end':
+      # r1 and r3 belong to the trajectory; every step of it shares them.
+      grid.parts[..., 0] = score.reshape(b, self.copies)[:, :, None]
+      grid.parts[..., 2] = sizes.reshape(b, self.copies)[:, :, None]
+    ends = [self._end(i) for i in range(0, len(self.rows), self.copies)]
+    metrics = self._metrics(grid, score, sizes)
+    return Rollout(grid, ends, metrics)
+
+  def _end_scores(self):
+    questions = [probes.ending(e) for e in self.rows]
+    given = self.memories.ask(
+      [[q.text for q in row] for row in questions],
+      self.setup.reader,
+      self.config.rollout.probes,
+    )
+    score = np.full(len(self.rows), np.nan, np.float32)
+    for i, row in enumerate(questions):
+      marks = [
+        scoring.score(a, q.answer, self._rule(i))
+        for a, q in zip(given[i], row, strict=True)
+      ]
+      marks = [m for m in marks if m is not None]
+      score[i] = np.mean(marks) if marks else np.nan
+    sizes = [
+      parts_lib.size_reward(state_lib.token_length(s), n)
+      for s, n in zip(self.memories.states, self.memories.read, strict=True)
+    ]
+    return score, np.array(sizes, np.float32)
+
+  def _end(self, i: int) -> Start:
+    start = self.starts[i]
+    return Start(
+      state_lib.without_log(self.memories.states[i]),
+      self.memories.read[i],
+      start.chain + 1,
+      probes.remembered(self.rows[i], start.history),
+    )
+
+  def _stack(self) -> Grid:
+    """[T][N, width, ...] -> [B, G, T, ...], padded to the widest bucket."""
+    b = len(self.rows) // self.copies
+
+    def stack(name):
+      arrays = [s[name] for s in self.steps]
+      if name in ('prefix', 'own'):
+        widest = max(a.shape[1] for a in arrays)
+        arrays = [np.pad(a, ((0, 0), (0, widest - a.shape[1])))
+                  for a in arrays]
+      if name in ('prefix', 'prefix_length', 'own', 'own_length'):
+        arrays = [np.repeat(a[:, None], self.width, 1) for a in arrays]
+      array = np.stack(arrays, 2)  # [N, width, T, ...]
+      return array.reshape(b, self.copies * self.width, *array.shape[2:])
+
+    return Grid(**{name: stack(name) for name in Grid._fields})
+
+  def _metrics(self, grid: Grid, score, sizes) -> dict[str, float]:
+    live = grid.valid
+    metrics = {
+      f'reward/{name}': float(np.nanmean(grid.parts[..., i][live]))
+      for i, name in enumerate(PARTS)
+    }
+    calls = [r for o, _ in self.ops for r in o.results]
+    tools = [op.tool for o, _ in self.ops for op in o.ops]
+    unread = sum(len(o.errors) for o, _ in self.ops)
+    total = max(len(self.ops), 1)
+    metrics |= {
+      'rollout/end_accuracy': float(np.nanmean(score)),
+      'rollout/compression': float(sizes.mean()),
+      'rollout/valid_calls': sum(r.ok for r in calls)
+      / max(len(calls) + unread, 1),
+      'rollout/noop': sum(o.noop for o, _ in self.ops) / total,
+      'rollout/response_tokens': sum(n for _, n in self.ops) / total,
+      'rollout/failed_readings': float(np.isnan(grid.parts[..., 0][live]).mean()),
+    }
+    for tool in ('insert', 'update', 'delete'):
+      metrics[f'rollout/{tool}'] = tools.count(tool) / total
+    return metrics
+
+
+def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
+  """Prompts of N memories, padded to their buckets."""
+  prompts = [
+    prompt_lib.compact(
+      setup.tokenizer, chunk, state.core, view, setup.config.memory
+    )
+    for state, chunk, view in zip(states, chunks, views, strict=True)
+  ]
+  prefix, prefix_length = pad(setup, [p.prefix for p in prompts], 'prefix')
+  own, own_length = pad(setup, [p.own for p in prompts], 'own')
+  return {
+    'prefix': prefix, 'prefix_length': prefix_length,
+    'own': own, 'own_length': own_length,
+  }
+
+
+def pad(setup: Setup, lists, name: str):
+  """Right-pads token lists to the smallest bucket that holds them all."""
+  lengths = np.array([len(ids) for ids in lists], np.int32)
+  width = setup.buckets.pick(int(lengths.max()), name)
+  out = np.full((len(lists), width), setup.tokenizer.pad_id, np.int32)
+  for row, ids in zip(out, lists, strict=True):
+    row[: len(ids)] = ids
+  return out, lengths

@@ -1,0 +1,154 @@
+"""N memories stepped together: host values with a device mirror."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mem_alpha_jax.memory import prompt
+from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import extractive
+
+QUERY_TERMS = 16  # words of a query that are looked up; more are dropped
+
+Reader = Callable[[str, Sequence, str], str | None]
+
+
+class Memories:
+  """A batch of memories.
+
+  The host values are the truth; the slot arrays follow every operation and
+  serve retrieval. `read` counts the tokens each memory's stream has shown,
+  which sets its cap: cap_base + cap_rate * read tokens.
+  """
+
+  def __init__(self, states, read, config, count_tokens):
+    self.states: list[state_lib.MemoryState] = list(states)
+    self.read: list[int] = list(read)
+    self.config = config
+    self.count_tokens = count_tokens
+    self.bank = self._bank(self._slots_needed())
+
+  def limits(self, i: int) -> state_lib.Limits:
+    """What memory i may hold now."""
+    m = self.config.memory
+    cap = int(m.cap_base + m.cap_rate * self.read[i]) if m.cap_rate else None
+    return state_lib.Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)
+
+  def look(self, chunks: Sequence[str]) -> list[tuple]:
+    """Entries the writer sees beside each chunk: tuples of Entry or None."""
+    m = self.config.memory
+    if m.view == 'newest':
+      found = [()] * len(chunks)
+    else:
+      slots, ok = self._search([[c] for c in chunks], m.view_entries, 1)
+      found = [row[keep].tolist() for row, keep in zip(
+        slots[:, 0], ok[:, 0], strict=True)]
+    return [
+      prompt.view_entries(state, hits, m)
+      for state, hits in zip(self.states, found, strict=True)
+    ]
+
+  def write(self, ops: Sequence[Sequence], step: int) -> list[list]:
+    """Applies each memory's operations in order; returns their results."""
+    all_results = []
+    for i, calls in enumerate(ops):
+      results = []
+      for op in calls:
+        self.states[i], result = state_lib.apply(
+          self.states[i], op, self.limits(i), self.count_tokens, step
+        )
+        results.append(result)
+      all_results.append(results)
+    self.mirror(ops, all_results, step)
+    return all_results
+
+  def mirror(self, ops, results, step: int) -> None:
+    """Brings the slot arrays up to date with operations just applied."""
+    needed = self._slots_needed()
+    if needed > self.bank.valid.shape[1]:
+      self.bank = self._bank(needed)
+    else:
+      self.bank = slots_lib.apply_edits(
+        self.bank, self.edits(ops, results, step)
+      )
+
+  def edits(self, ops, results, step: int):
+    """The slot edits of successful operations, padded to one shape."""
+    m = self.config.memory
+    return slots_lib.edits_from_results(
+      ops, results, step, m.slot_terms, m.embedding_size
+    )
+
+  def ask(self, questions, reader: Reader, width: int) -> list[list]:
+    """Answers each memory's questions from retrieved entries and the core.
+
+    Args:
+      questions: question texts, one list a memory.
+      reader: (question, notes, core) -> answer, None where it failed.
+      width: questions looked up in one call; a shape of the search.
+    """
+    answers = [[] for _ in questions]
+    longest = max((len(q) for q in questions), default=0)
+    for start in range(0, longest, width):
+      part = [list(q[start : start + width]) for q in questions]
+      slots, ok = self._search(part, self.config.reading.top_k, width)
+      for i, texts in enumerate(part):
+        answers[i] += read(self.states[i], texts, slots[i], ok[i], reader)
+    return answers
+
+  def _search(self, texts, top: int, width: int):
+    return search(self.bank, texts, self.config, top, width)
+
+  def _slots_needed(self) -> int:
+    used = max(
+      (e.slot + 1 for s in self.states for e in s.semantic + s.episodic),
+      default=0,
+    )
+    slots = self.config.memory.slots
+    while slots < used + self.config.rollout.max_calls:
+      slots *= 2
+    return slots
+
+  def _bank(self, slots: int):
+    m = self.config.memory
+    return slots_lib.from_states(
+      self.states, slots, m.slot_terms, m.embedding_size
+    )
+
+
+def search(bank, texts, config, top: int, width: int):
+  """Looks up `width` padded queries a memory.
+
+  Returns:
+    Slot indices and whether each was found, both [N, width, top] on host.
+  """
+  size = config.memory.embedding_size
+  padded = [row + [''] * (width - len(row)) for row in texts]
+  ids = retrieval.encode_queries(padded, QUERY_TERMS)
+  vectors = None
+  if size:
+    vectors = np.stack([
+      [retrieval.hashed_ngrams(text, size) for text in row] for row in padded
+    ])
+  slots, ok = retrieval.search(
+    bank, ids, vectors, config.reading.retrieval, top, 0.0
+  )
+  return np.asarray(slots), np.asarray(ok)
+
+
+def read(state, questions, slots, found, reader: Reader) -> list:
+  """Answers questions from the slots retrieved for each, and the core."""
+  by_slot = state_lib.by_slot(state)
+  answers = []
+  for question, row, ok in zip(questions, slots, found, strict=False):
+    notes = tuple(
+      _note(by_slot[s]) for s, hit in zip(row.tolist(), ok, strict=True) if hit
+    )
+    answers.append(reader(question, notes, state.core))
+  return answers
+
+
+def _note(entry: state_lib.Entry) -> extractive.Note:
+  return extractive.Note(entry.kind, entry.text, entry.step)

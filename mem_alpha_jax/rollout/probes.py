@@ -1,0 +1,75 @@
+"""Which questions grade a step: the source of dense credit.
+
+The writer never sees them; they only decide the reward of calls already made.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.types import Episode
+
+# Words that say nothing about what a question is about.
+STOP = frozenset(
+  'a an and are at did do does for go have i in is it me my of on s the to '
+  'was went what when where which who with'.split()
+)
+
+History = Mapping[str, str]  # question -> gold of earlier episodes
+
+
+def ending(episode: Episode) -> list:
+  """The questions evaluation asks after the last chunk."""
+  end = len(episode.chunks) - 1
+  return [q for q in episode.questions if q.asked and q.last == end]
+
+
+def current(episode: Episode, step: int) -> dict[str, str]:
+  """Questions whose gold is true after chunk `step`, with that gold."""
+  holding = [q for q in episode.questions if q.first <= step <= q.last]
+  return {q.text: q.answer for q in sorted(holding, key=lambda q: q.first)}
+
+
+def remembered(episode: Episode, history: History) -> dict[str, str]:
+  """What can still be asked once the episode is over."""
+  end = len(episode.chunks) - 1
+  return {**history, **current(episode, end)}
+
+
+def relevant(
+  questions: History, texts: Iterable[str], limit: int
+) -> list[tuple[str, str]]:
+  """The questions a call can change: they share words with what it saw.
+
+  A call inserts words of the chunk, or changes an entry in view, so only
+  questions that share content words with those texts can change their
+  answer (but for the small effect on BM25's statistics).
+
+  Args:
+    questions: question -> gold.
+    texts: the chunk and the entries in view.
+    limit: most questions returned, those with the largest overlap first.
+
+  Returns:
+    (question, gold) pairs; ties keep their order.
+  """
+  seen = [set(retrieval.terms(text)) - STOP for text in texts]
+  scored = []
+  for text, gold in questions.items():
+    words = set(retrieval.terms(text)) - STOP
+    overlap = max((len(words & other) for other in seen), default=0)
+    if overlap:
+      scored.append((overlap / len(words), text, gold))
+  scored.sort(key=lambda item: -item[0])
+  return [(text, gold) for _, text, gold in scored[:limit]]
+
+
+def gains(
+  before: Sequence[float | None], after: Sequence[float | None]
+) -> float | None:
+  """Sum of score changes; questions whose reader failed are left out."""
+  changes = [
+    b - a
+    for a, b in zip(before, after, strict=True)
+    if a is not None and b is not None
+  ]
+  return sum(changes) if changes or not before else None

@@ -1,0 +1,79 @@
+"""One chunk of one stream: from a response to memory, results and rewards."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory import tools
+from mem_alpha_jax.reward import parts as parts_lib
+
+
+class Outcome(NamedTuple):
+  """What a response did to a memory.
+
+  Attributes:
+    state: the memory after it.
+    ops: the operations it asked for that could be read.
+    results: their results, one each.
+    errors: calls that could not be read.
+    noop: True for a valid response that stores nothing.
+    calls_reward: r2, share of valid calls.
+    size_reward: r3 of this step.
+    content_reward: r4, share of content found in the chunk.
+  """
+
+  state: state_lib.MemoryState
+  ops: tuple[state_lib.Op, ...]
+  results: tuple[state_lib.OpResult, ...]
+  errors: tuple[str, ...]
+  noop: bool
+  calls_reward: float
+  size_reward: float
+  content_reward: float
+
+
+def view_items(view: Sequence) -> list:
+  """Handles of the entries in view, for the parser."""
+  return [e and tools.ViewItem(e.id, e.kind) for e in view]
+
+
+def perform(
+  state: state_lib.MemoryState,
+  response: str,
+  chunk: str,
+  view: Sequence,
+  limits: state_lib.Limits,
+  count_tokens: Callable[[str], int],
+  step: int,
+  prompt_format: str,
+  max_calls: int,
+) -> Outcome:
+  """Parses a response, applies its calls in order and scores the step."""
+  if prompt_format == 'compact':
+    parsed = tools.parse_compact(response, view_items(view))
+  else:
+    parsed = tools.parse_json(response)
+  calls = parsed.calls[:max_calls]
+  errors = [c.error for c in calls if c.op is None]
+  errors += ['too many calls'] * (len(parsed.calls) - len(calls))
+  ops = tuple(c.op for c in calls if c.op is not None)
+  texts = {e.id: e.text for e in view if e}
+  replaced = [texts.get(op.entry_id, '') for op in ops]
+  before = state_lib.token_length(state)
+  results = []
+  for op in ops:
+    state, result = state_lib.apply(state, op, limits, count_tokens, step)
+    results.append(result)
+  added = state_lib.token_length(state) - before
+  return Outcome(
+    state=state,
+    ops=ops,
+    results=tuple(results),
+    errors=tuple(errors),
+    noop=parsed.noop,
+    calls_reward=parts_lib.calls_reward(results, len(errors), parsed.noop),
+    size_reward=parts_lib.size_step(added, count_tokens(chunk)),
+    content_reward=parts_lib.content_reward(
+      ops, results, chunk, replaced, len(errors)
+    ),
+  )

@@ -1,0 +1,78 @@
+"""Shared values and the legend of dimension letters. No logic lives here.
+
+  B  prompts of a batch            G  samples of a group (one prompt)
+  T  chunks of an episode          M  groups of rows in a training batch
+  P  prefix tokens (shared)        C  own context tokens of one sample
+  R  response tokens               L  tokens of a row, L = C + R
+  V  vocabulary                    D  model width
+  H  query heads                   K  key/value heads     Hd  head size
+  N  memories                      S  slots of a memory   W  terms of a slot
+  Q  questions                     E  embedding size      k  retrieved slots
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int
+
+
+class Question(NamedTuple):
+  """A question and the span of the episode over which its gold is true.
+
+  Attributes:
+    text: the question, as the reader sees it. The writer never sees it.
+    answer: the gold answer.
+    type: question type, the key of every per-type table.
+    first: index of the first chunk after which the gold holds.
+    last: index of the last chunk after which the gold holds.
+    asked: True if evaluation asks it (after chunk `last`); the others only
+      serve dense credit during training.
+  """
+
+  text: str
+  answer: str
+  type: str
+  first: int
+  last: int
+  asked: bool = True
+
+
+class Episode(NamedTuple):
+  """One stream to remember: chunks in order, and questions about them."""
+
+  uid: int
+  source: str
+  chunks: Sequence[str]
+  questions: tuple[Question, ...]
+
+
+@struct.dataclass
+class RolloutRows:
+  """What training sees: M groups of G sampled responses, padded.
+
+  A row of the policy is prefix + own + response; the prefix is shared by the
+  G rows of its group. Padding groups and rows have `row_weight` 0.
+  """
+
+  prefix: Int[Array, 'M P']
+  prefix_length: Int[Array, 'M']
+  own: Int[Array, 'M G C']  # context tokens of one sample, at least one
+  own_length: Int[Array, 'M G']
+  response: Int[Array, 'M G R']  # exactly the sampled ids, EOS included
+  response_mask: Bool[Array, 'M G R']
+  rollout_logps: Float[Array, 'M G R']  # nats, 0 where masked
+  advantages: Float[Array, 'M G R']
+  row_weight: Float[Array, 'M G']
+  returns: Float[Array, 'M G R']  # targets of the value head, else 0
+  old_values: Float[Array, 'M G R']  # value head at sampling time, else 0
+
+
+@struct.dataclass
+class TrainState:
+  """Everything a step changes; all of it is checkpointed."""
+
+  step: Int[Array, '']
+  params: Any
+  opt_state: Any
+  key: Array  # typed key of the run, folded by meaning, never split

@@ -1,0 +1,20 @@
+"""Eight simulated CPU devices and a compilation cache, for all tests."""
+
+import os
+import pathlib
+import sys
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(_ROOT))
+
+# JAX reads these when it is imported, so they come first.
+os.environ['JAX_PLATFORMS'] = 'cpu'
+_FLAG = '--xla_force_host_platform_device_count'
+_KEPT = [f for f in os.environ.get('XLA_FLAGS', '').split() if _FLAG not in f]
+os.environ['XLA_FLAGS'] = ' '.join([*_KEPT, f'{_FLAG}=8'])
+
+import jax  # noqa: E402
+
+jax.config.update('jax_compilation_cache_dir', str(_ROOT / '.jax_cache'))
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
+jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
