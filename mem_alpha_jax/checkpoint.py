@@ -7,10 +7,12 @@ it at the end, so a process killed at any moment leaves whole checkpoints.
 """
 
 import base64
+import io
 import json
 import math
 import os
 import pathlib
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -22,7 +24,11 @@ from absl import logging
 from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
+from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.types import TrainState
+
+_SUMS = 'sums.json'
+_SUM_BYTES = 64 * 2**20  # larger files are checked by size alone
 
 
 class Restored(NamedTuple):
@@ -42,6 +48,7 @@ class Manager:
 
   def __init__(self, workdir: str | os.PathLike, keep: int):
     self.directory = pathlib.Path(workdir).absolute() / 'checkpoints'
+    self._set_aside(_without_metrics(self.directory))
     self._manager = self._open(keep)
 
   def _open(self, keep: int) -> ocp.CheckpointManager:
@@ -119,6 +126,8 @@ class Manager:
       metrics={'metric': float(metric) if scored else None},
     )
     self._manager.wait_until_finished()
+    if jax.process_index() == 0:
+      _write_sums(self.directory / str(step))
 
   def restore(
     self, example: TrainState, step: int | None = None
@@ -160,7 +169,9 @@ class Manager:
           '' if candidate == steps[0] else '; using the one before it',
         )
         continue
-      self._set_aside(broken)
+      if broken:
+        self._set_aside(broken)
+        self._manager.reload()
       return restored
     if broken:
       raise ValueError(
@@ -170,6 +181,7 @@ class Manager:
     return None
 
   def _read(self, step: int, example: TrainState) -> Restored:
+    _check_sums(self.directory / str(step))
     abstract = jax.tree.map(_abstract, example)
     read = self._manager.restore(
       step,
@@ -189,8 +201,6 @@ class Manager:
 
   def _set_aside(self, steps: list[int]) -> None:
     """Frees the names of unreadable checkpoints for those to come."""
-    if not steps:
-      return
     if jax.process_index() == 0:
       for step in steps:
         target = self.directory / f'unreadable_{step}'
@@ -201,7 +211,48 @@ class Manager:
         (self.directory / str(step)).rename(target)
     if jax.process_count() > 1:
       multihost_utils.sync_global_devices('checkpoint_set_aside')
-    self._manager.reload()
+
+
+def _write_sums(folder: pathlib.Path) -> None:
+  """Lists the files of a checkpoint: TensorStore does not see flipped bits,
+  and reports a short file in thousands of lines."""
+  sums = {
+    str(path.relative_to(folder)): _sum(path)
+    for path in sorted(folder.rglob('*'))
+    if path.is_file()
+  }
+  workdir_lib.write_json(folder / _SUMS, sums)
+
+
+def _check_sums(folder: pathlib.Path) -> None:
+  listing = folder / _SUMS
+  if not listing.exists():  # killed between the commit and the listing
+    return
+  for name, expected in json.loads(listing.read_text()).items():
+    path = folder / name
+    if not path.exists():
+      raise ValueError(f'{name} is missing')
+    if _sum(path) != expected:
+      raise ValueError(f'{name} is not as it was written')
+
+
+def _sum(path: pathlib.Path) -> list[int]:
+  """Size, and CRC-32 of the files that are quick to read."""
+  size = path.stat().st_size
+  quick = size <= _SUM_BYTES
+  return [size, zlib.crc32(path.read_bytes()) if quick else 0]
+
+
+def _without_metrics(directory: pathlib.Path) -> list[int]:
+  """Returns the steps with a broken metrics file: Orbax cannot open them."""
+  broken = []
+  for path in sorted(directory.glob('[0-9]*/metrics/metrics')):
+    try:
+      json.loads(path.read_text())
+    except ValueError as error:
+      logging.warning('%s cannot be read (%s)', path, _first_line(error))
+      broken.append(int(path.parent.parent.name))
+  return broken
 
 
 def save_params(path: str | os.PathLike, params: Any) -> None:
@@ -218,14 +269,9 @@ def save_params(path: str | os.PathLike, params: Any) -> None:
     raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     arrays[name] = raw.reshape(*array.shape, array.dtype.itemsize)
   header = json.dumps(dtypes, sort_keys=True).encode()
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-  with open(temporary, 'wb') as file:
-    np.savez_compressed(file, dtypes=np.frombuffer(header, np.uint8), **arrays)
-    file.flush()
-    os.fsync(file.fileno())
-  os.replace(temporary, path)
+  buffer = io.BytesIO()
+  np.savez_compressed(buffer, dtypes=np.frombuffer(header, np.uint8), **arrays)
+  workdir_lib.write_bytes(path, buffer.getvalue())
 
 
 def load_params(path: str | os.PathLike, example: Any) -> Any:
@@ -337,8 +383,7 @@ def _gather(text: str) -> list[str]:
   padded = np.pad(data, (0, int(sizes.max()) - data.size))
   rows = np.asarray(multihost_utils.process_allgather(padded))
   return [
-    row[:size].tobytes().decode()
-    for row, size in zip(rows, sizes, strict=True)
+    row[:size].tobytes().decode() for row, size in zip(rows, sizes, strict=True)
   ]
 
 

@@ -1,290 +1,159 @@
-"""Greedy evaluation: one loop for the policy, the baselines and the oracle.
-
-All writers read the same episodes chunk by chunk, all memories are searched
-with the same budget and read by the same reader, and one module scores.
-"""
+"""What is measured: arms (policy, baselines) at every length, with intervals."""
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from mem_alpha_jax import report_html
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import report
 from mem_alpha_jax import statistics
+from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.baselines import writers
-from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.rollout import collector
-from mem_alpha_jax.rollout import explore
-from mem_alpha_jax.rollout import memories as memories_lib
-from mem_alpha_jax.rollout import step as step_lib
-from mem_alpha_jax.types import Episode
-
-QUESTION_WIDTH = 16  # questions a memory looks up in one call
-RAW_CHUNK_TOKENS = 64  # entry limit of baselines that store whole chunks
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.rollout import greedy
 
 
-class Written(NamedTuple):
-  """What a writer says to one chunk."""
-
-  ops: Sequence[state_lib.Op]
-  errors: Sequence[str] = ()  # calls that could not be read
-  noop: bool = False
-  text: str = ''
-
-
-# (memories, chunks, views, live, t) -> one Written a memory.
-Writer = Callable[..., list[Written]]
+def lengths(config, split: str) -> dict[int, list]:
+  """Held-out episodes by multiple of the train length."""
+  found = {
+    multiple: pipeline.eval_episodes(config, split, multiple)
+    for multiple in config.eval.lengths
+  }
+  return {multiple: episodes for multiple, episodes in found.items() if episodes}
 
 
-class Record(NamedTuple):
-  """One episode's outcome, the unit of every interval."""
-
-  types: tuple[str, ...]  # of the asked questions
-  strict: tuple[float, ...]  # scores by the strict reader
-  lenient: tuple[float, ...]  # newest note wins
-  memory_tokens: int
-  read_tokens: int
-  calls: dict[str, int]  # by tool, plus 'valid', 'all' and 'noop'
-  trace: report_html.Trace | None = None
-
-
-def policy_writer(setup: collector.Setup, params: Any) -> Writer:
-  """Greedy decoding of the policy; `setup.generate` must be greedy."""
-  config, key = setup.config, setup.key
-
-  def write(memories, chunks, views, live, t):
-    n = len(chunks)
-    prompts = collector.render(setup, memories.states, chunks, views)
-    forced = np.full((n, 1, explore.WIDTH), explore.FREE, np.int32)
-    keys = collector.row_keys(key, 0, np.arange(n), np.zeros(n, int), t)
-    out = setup.generate(
-      params, prompts['prefix'], prompts['prefix_length'],
-      prompts['own'][:, None], prompts['own_length'][:, None],
-      forced, keys.reshape(n, 1),
-    )
-    tokens, mask = np.asarray(out.tokens), np.asarray(out.mask)
-    written = []
-    for i in range(n):
-      text = setup.tokenizer.decode(tokens[i, 0][mask[i, 0]].tolist())
-      written.append(
-        Written(*step_lib.parse(text, views[i], config), text)
-        if live[i] else Written((), noop=True)
-      )
-    return written
-
-  return write
-
-
-def baseline_writer(name: str, config, tokenizer, oracle_notes) -> Writer:
-  """A method of baselines.writers behind the same interface."""
-  method = writers.WRITERS[name]
-
-  def write(memories, chunks, views, live, t):
-    written = []
-    for i, chunk in enumerate(chunks):
-      context = writers.WriterContext(
-        rng=np.random.default_rng((config.seed, i, t)),
-        limits=memories.limits(i),
-        count_tokens=tokenizer.count,
-        step=t,
-        oracle_notes=oracle_notes,
-      )
-      ops = method(memories.states[i], chunk, views[i], context)
-      written.append(Written(ops if live[i] else (), noop=not ops))
-    return written
-
-  return write
-
-
-def baseline_config(config, name: str):
-  """The config a baseline writes under: raw chunks are longer than notes."""
-  config = config.copy_and_resolve_references()
-  with config.unlocked():
-    if name.startswith('keep'):
-      config.memory.entry_tokens = RAW_CHUNK_TOKENS
-    if name == 'keep_everything':
-      config.memory.cap_rate = 0.0
-  return config
-
-
-def run(
-  write: Writer,
-  episodes: Sequence[Episode],
-  config,
-  tokenizer,
-  readers: tuple[Callable, Callable],
+def policy_arm(
+  experiment: experiment_lib.Experiment,
+  params: Any,
+  episodes: Sequence,
   traces: int = 0,
-) -> tuple[list[Record], float]:
-  """Steps episodes through a writer and asks their questions.
+) -> tuple[report.Arm, list]:
+  """The greedy policy on episodes: its numbers and its first traces."""
+  write = greedy.policy_writer(experiment.eval_setup, params)
+  return _arm(experiment, write, episodes, traces)
 
-  Args:
-    write: the method under test.
-    episodes: held-out episodes.
-    config: the writer's config.
-    tokenizer: counts tokens.
-    readers: the strict and the lenient reader.
-    traces: episodes, from the first, whose steps are kept for the report.
 
-  Returns:
-    One record an episode, and the seconds one chunk took, summed over the
-    batch.
-  """
-  n = len(episodes)
-  memories = memories_lib.Memories(
-    [state_lib.empty()] * n, [0] * n, config, tokenizer.count
+def baseline_arm(
+  experiment: experiment_lib.Experiment, name: str, episodes: Sequence
+) -> report.Arm:
+  """A baseline on the same episodes with the same retrieval and reader."""
+  tokenizer = experiment.eval_setup.tokenizer
+  write = greedy.baseline_writer(
+    name, episodes, experiment.config, tokenizer, experiment.oracle_notes
   )
-  tallies = [_Tally(i < traces) for i in range(n)]
-  both = lambda q, notes, core: tuple(r(q, notes, core) for r in readers)
-  length = max(len(e.chunks) for e in episodes)
-  started = time.perf_counter()
-  for t in range(length):
-    live = [t < len(e.chunks) for e in episodes]
-    chunks = [
-      e.chunks[t] if ok else '' for e, ok in zip(episodes, live, strict=True)
-    ]
-    for i, chunk in enumerate(chunks):
-      memories.read[i] += tokenizer.count(chunk)
-    views = memories.look(chunks)
-    written = write(memories, chunks, views, live, t)
-    results = memories.write([w.ops for w in written], t)
-    for i, tally in enumerate(tallies):
-      if live[i]:
-        tally.step(chunks[i], written[i], results[i], memories.states[i])
-    _ask(memories, episodes, both, tallies, t)
-  seconds = (time.perf_counter() - started) / length
-  records = [
-    tally.record(episode, state, read)
-    for tally, episode, state, read in zip(
-      tallies, episodes, memories.states, memories.read, strict=True
-    )
-  ]
-  return records, seconds
+  adapt = lambda limits: writers.limits_of(name, limits)
+  return _arm(experiment, write, episodes, 0, adapt)[0]
 
 
-def _ask(memories, episodes, readers, tallies, t: int) -> None:
-  due = [
-    [q for q in e.questions if q.asked and q.last == t] for e in episodes
-  ]
-  if not any(due):
-    return
-  given = memories.ask(
-    [[q.text for q in row] for row in due], readers, QUESTION_WIDTH
+def _arm(experiment, write, episodes, traces, adapt=lambda limits: limits):
+  config = experiment.config
+  records, seconds = greedy.run(
+    write, episodes, config, experiment.eval_setup.tokenizer,
+    experiment.readers, traces, adapt,
   )
-  for episode, tally, row, answers in zip(
-    episodes, tallies, due, given, strict=True
-  ):
-    for question, pair in zip(row, answers, strict=True):
-      tally.answer(question, pair, scoring.SOURCE_RULES[episode.source])
-
-
-class _Tally:
-  """Counts of one episode while it runs."""
-
-  def __init__(self, traced: bool):
-    self.types, self.strict, self.lenient = [], [], []
-    self.calls = dict.fromkeys(
-      ('insert', 'update', 'delete', 'noop', 'valid', 'all'), 0
-    )
-    self.steps = [] if traced else None
-    self.answers = []
-
-  def step(self, chunk, written: Written, results, state) -> None:
-    self.calls['noop'] += written.noop
-    self.calls['all'] += len(results) + len(written.errors)
-    self.calls['valid'] += sum(r.ok for r in results)
-    for op in written.ops:
-      self.calls[op.tool] += 1
-    if self.steps is not None:
-      self.steps.append(_trace_step(chunk, written, results, state))
-
-  def answer(self, question, pair, rule: str) -> None:
-    strict, lenient = (scoring.score(a, question.answer, rule) for a in pair)
-    if strict is None or lenient is None:
-      return
-    self.types.append(question.type)
-    self.strict.append(strict)
-    self.lenient.append(lenient)
-    if self.steps is not None:
-      self.answers.append((
-        question.text, question.type, question.answer, pair[0], strict == 1.0,
-        (),
-      ))
-
-  def record(self, episode: Episode, state, read_tokens: int) -> Record:
-    trace = None
-    if self.steps is not None:
-      title = f'{episode.source} {episode.uid}'
-      trace = report_html.Trace(title, self.steps, self.answers)
-    return Record(
-      tuple(self.types), tuple(self.strict), tuple(self.lenient),
-      state_lib.token_length(state), read_tokens, self.calls, trace,
-    )
-
-
-def _trace_step(chunk, written: Written, results, state):
-  calls = [
-    (f'{op.tool} {op.kind} {op.entry_id or ""} {op.text}', r.ok, r.error)
-    for op, r in zip(written.ops, results, strict=True)
-  ]
-  calls += [('unreadable', False, error) for error in written.errors]
-  memory = [(e.kind, e.id, e.text) for e in state_lib.entries(state)]
-  return report_html.TraceStep(chunk, written.text, calls, memory, state.core)
-
-
-def summarise(records: Sequence[Record], seed: int, resamples: int) -> dict:
-  """Accuracy by type with intervals, memory and calls of a set of episodes.
-
-  Accuracy is micro: correct answers over asked questions, all episodes
-  together; intervals resample episodes.
-  """
-  def accuracy(field):
-    return statistics.bootstrap_accuracy(
-      [getattr(r, field) for r in records], seed, resamples
-    )
-
-  mean, low, high = accuracy('strict')
-  lenient, lenient_low, lenient_high = accuracy('lenient')
-  total = {
+  strict, strict_types = _accuracy(records, 'strict', config)
+  lenient, lenient_types = _accuracy(records, 'lenient', config)
+  read = sum(r.read_tokens for r in records)
+  kept = sum(r.memory_tokens for r in records)
+  calls = {
     name: sum(r.calls[name] for r in records) for name in records[0].calls
   }
-  types = sorted({t for r in records for t in r.types})
-  by_type = {t: _by_type(records, t, seed, resamples) for t in types}
-  memory = np.array([r.memory_tokens for r in records], float)
-  read = np.array([r.read_tokens for r in records], float)
+  arm = report.arm(
+    strict, lenient, strict_types, lenient_types,
+    memory_tokens=kept / len(records),
+    memory_share=kept / max(read, 1),
+    read_tokens=read / len(records),
+    valid_calls=calls['valid'] / max(calls['all'], 1),
+    calls=calls,
+    episodes=len(records),
+    chunks=max(len(e.chunks) for e in episodes),
+    seconds_per_chunk=seconds,
+  )
+  return arm, [r.trace for r in records[:traces]]
+
+
+def _accuracy(records, reader: str, config):
+  answers = [
+    statistics.Answer(i, kind, score)
+    for i, record in enumerate(records)
+    for kind, score in zip(record.types, getattr(record, reader), strict=True)
+  ]
+  counts, _ = statistics.count_answers(answers, len(records))
+  n = config.eval.bootstrap
+  return (
+    statistics.overall(counts, n, config.seed),
+    statistics.by_type(counts, n, config.seed),
+  )
+
+
+def policy_lengths(
+  experiment, params, episodes: dict[int, list], say: Callable = print
+) -> tuple[dict[int, report.Arm], list]:
+  """The policy at every length; traces come from the train length."""
+  arms, traces = {}, []
+  for multiple, some in episodes.items():
+    shown = experiment.config.eval.html_episodes if multiple == 1 else 0
+    arms[multiple], found = policy_arm(experiment, params, some, shown)
+    traces += found
+    say(f'{multiple}x: {report.interval_text(arms[multiple])}')
+  return arms, traces
+
+
+def baseline_lengths(experiment, episodes: dict[int, list]) -> dict:
+  """multiple -> name -> arm for every baseline."""
   return {
-    'accuracy': mean,
-    'interval': [low, high],
-    'lenient_accuracy': lenient,
-    'lenient_interval': [lenient_low, lenient_high],
-    'by_type': by_type,
-    'memory_tokens': float(memory.mean()),
-    'read_tokens': float(read.mean()),
-    'memory_share': float(memory.sum() / read.sum()),
-    'valid_calls': total['valid'] / max(total['all'], 1),
-    'calls': total,
-    'episodes': len(records),
-    'questions': sum(len(r.types) for r in records),
+    multiple: {
+      name: baseline_arm(experiment, name, some) for name in writers.WRITERS
+    }
+    for multiple, some in episodes.items()
   }
 
 
-def _by_type(records, kind: str, seed: int, resamples: int) -> dict:
-  def select(field):
-    return [
-      [s for s, t in zip(getattr(r, field), r.types, strict=True) if t == kind]
-      for r in records
-    ]
+def chunk_time_ratio(experiment, params, episodes: dict[int, list]) -> float:
+  """Time per chunk of the longest length over that of the train length.
 
-  mean, low, high = statistics.bootstrap_accuracy(
-    select('strict'), seed, resamples
-  )
-  lenient, _, _ = statistics.bootstrap_accuracy(
-    select('lenient'), seed, resamples
-  )
-  return {
-    'accuracy': mean,
-    'interval': [low, high],
-    'lenient_accuracy': lenient,
-    'questions': sum(map(len, select('strict'))),
+  Both on the same number of episodes and after compilation; the train length
+  is repeated until it has read as many chunks as one long episode has, up to
+  a bound.
+  """
+  longest = max(episodes)
+  some = episodes[longest]
+  write = greedy.policy_writer(experiment.eval_setup, params)
+
+  def seconds(batch) -> float:
+    _, spent = greedy.run(
+      write, batch, experiment.config, experiment.eval_setup.tokenizer,
+      experiment.readers,
+    )
+    return spent
+
+  short = pipeline.eval_episodes(experiment.config, 'test', 1)[: len(some)]
+  short = (short * len(some))[: len(some)]
+  rounds = [seconds(short) for _ in range(12)][2:]
+  return seconds(some) / float(np.median(rounds))
+
+
+def main(config, workdir: str) -> dict[str, Any]:
+  """--mode=eval: the newest checkpoint at every length, and the baselines."""
+  from mem_alpha_jax import train  # the loop's restore; train imports us
+
+  started = time.time()
+  workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
+  experiment = experiment_lib.build(config, workdir)
+  params = train.restored_params(experiment, workdir)
+  episodes = lengths(config, 'test')
+  after, _ = policy_lengths(experiment, params, episodes)
+  baselines = baseline_lengths(experiment, episodes)
+  arms = {'after': after[1], 'baselines': baselines[1]}
+  length = {
+    m: {'after': after[m], 'baselines': baselines[m]} for m in episodes
   }
+  result = report.results(
+    config.to_dict(), time.time() - started, arms, length
+  )
+  report.write_json(f'{workdir}/eval.json', result)
+  print(report.summary_table(arms))
+  print(report.length_table(result['length']))
+  return result

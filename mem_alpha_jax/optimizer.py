@@ -54,8 +54,9 @@ def decay_mask(params: Any) -> Any:
 
   def decays(path, leaf) -> bool:
     name = jax.tree_util.keystr(path).lower()
-    plain = not any(word in name for word in ('norm', 'bias', 'scale'))
-    return leaf.ndim >= 2 and plain
+    # 'match' is the learned bias of attention logits to equal tokens.
+    spared = ('norm', 'bias', 'scale', 'match')
+    return leaf.ndim >= 2 and not any(word in name for word in spared)
 
   return jax.tree_util.tree_map_with_path(decays, params)
 

@@ -2,15 +2,19 @@
 
 Every value is one word, no word has two kinds, and the splits share none:
 240/60/80 names and 24/8/10 values of each other kind go to train, validation
-and test, in the order of a stable hash so that no split is alphabetical.
+and test, in the order of a stable hash so that no split is alphabetical. The
+split 'test_pairs' has the train words in pairs that 'train' never states.
 """
 
+import functools
 import zlib
 from typing import NamedTuple
 
 _SIZES = {'person': (240, 60, 80)}
 _VALUE_SIZES = (24, 8, 10)
-SPLITS = ('train', 'validation', 'test')
+_WORD_SPLITS = ('train', 'validation', 'test')
+SPLITS = (*_WORD_SPLITS, 'test_pairs')
+USER = 'i'  # the user as the subject of a fact
 
 _TEXT = {
   'person': """
@@ -48,7 +52,8 @@ _TEXT = {
     Susan Svetlana Tamara Tanya Tariq Tatiana Teresa Theodore Thomas Tobias
     Tom Tomoko Ulrich Ursula Valentina Valeria Vanessa Vera Victor Viktoria
     Vincent Violeta Vivian Vladimir Walter Wanda Wendy Wilhelm Wilma Xavier
-    Yasmin Yolanda Yuki Yusuf Yvonne Zainab Zara Zelda Zoe
+    Yasmin Yolanda Yuki Yusuf Yvonne Zainab Zara Zelda Zoe Alba Benita Celia
+    Dario Elias Fritz Gwen Hedda Imre
   """,
   'job': """
     baker banker barber biologist blacksmith butcher carpenter cashier
@@ -87,11 +92,13 @@ _TEXT = {
     temple theatre tower university vineyard zoo
   """,
 }
-MONTHS = (
+_MONTHS = (
   'January February March April May June July August September October '
   'November December'
-).split()
-DATES = tuple(f'{day} {month}' for month in MONTHS for day in range(1, 29))
+)
+DATES = tuple(
+  f'{day} {month}' for month in _MONTHS.split() for day in range(1, 29)
+)
 
 
 def stable_hash(text: str) -> int:
@@ -102,7 +109,9 @@ def stable_hash(text: str) -> int:
 def _deal(kind: str) -> dict[str, tuple[str, ...]]:
   words = sorted(_TEXT[kind].split(), key=stable_hash)
   dealt, start = {}, 0
-  for split, size in zip(SPLITS, _SIZES.get(kind, _VALUE_SIZES), strict=True):
+  for split, size in zip(
+    _WORD_SPLITS, _SIZES.get(kind, _VALUE_SIZES), strict=True
+  ):
     dealt[split] = tuple(words[start : start + size])
     start += size
   return dealt
@@ -218,7 +227,7 @@ EVENT_QUESTIONS = {
 # Sentences with the world's names, cues and values that state no fact of it.
 DECOY_FORMS = (
   'Nobody believes that {c}.',
-  'It is not true that {c}.',
+  'It is false that {c}.',
   '{o} asked if {c}.',
   '{o} dreamt that {c}.',
 )
@@ -252,3 +261,44 @@ SMALL_TALK = (
   '{n} called {o} yesterday.',
   '{n} and {o} had a chat.',
 )
+
+
+def base_split(split: str) -> str:
+  """The split whose words `split` uses."""
+  if split not in SPLITS:
+    raise ValueError(f'unknown split {split!r}; use one of {SPLITS}')
+  return 'train' if split == 'test_pairs' else split
+
+
+def held_out(name: str, value: str) -> bool:
+  """Whether a pair of train words is kept for the split 'test_pairs'."""
+  return stable_hash(f'{name} {value}'.lower()) % 10 == 0
+
+
+@functools.cache
+def allowed(split: str, name: str, kind: str) -> tuple[str, ...]:
+  """Values of a kind that may be said of a name (or USER) in this split."""
+  values = WORDS[kind][base_split(split)]
+  if name != USER and split in ('train', 'test_pairs'):
+    wanted = split == 'test_pairs'
+    values = [v for v in values if held_out(name, v) == wanted]
+  return tuple(v for v in values if v != name)
+
+
+def subject(name: str) -> str:
+  """The name as the subject of a sentence."""
+  return 'I' if name == USER else name
+
+
+def clause(name: str, cue: str, value: str) -> str:
+  """The fact in words, e.g. "Marta's home is in Lisbon"."""
+  attribute = ATTRIBUTES[cue]
+  if name == USER:
+    return attribute.user_clause.format(v=value)
+  return attribute.clause.format(n=name, v=value)
+
+
+def sentence(form: str, **parts: str) -> str:
+  """Fills a form and capitalises its first letter."""
+  text = form.format(**parts)
+  return text[0].upper() + text[1:]

@@ -20,7 +20,7 @@ import io
 import os
 import pathlib
 import re
-import tempfile
+import uuid
 from collections.abc import Iterable, Sequence
 
 import sentencepiece
@@ -35,9 +35,11 @@ _CACHED = 1 << 16  # texts whose ids are remembered
 def train(
   texts: Iterable[str], path: str, vocab_size: int, symbols: Sequence[str]
 ) -> None:
-  """Trains a unigram model and writes it to `path`, atomically.
+  """Trains a BPE model and writes it to `path`, atomically.
 
-  Unigram language model of Kudo 2018 (arXiv 1804.10959). The same texts in
+  Byte-pair encoding, Sennrich et al. 2016 (arXiv 1508.07909): a unigram model
+  spells the words it never saw in letters, BPE in the syllables it knows, so
+  that held-out names look like the rarer ones of training. The same texts in
   the same order give the same file: one thread, no sampling of sentences.
 
   Args:
@@ -70,7 +72,7 @@ def train(
   sentencepiece.SentencePieceTrainer.train(
     sentence_iterator=iter([*lines, *_other_forms(lines)]),
     model_writer=model,
-    model_type='unigram',
+    model_type='bpe',
     max_sentence_length=_LONGEST_LINE,
     vocab_size=vocab_size,
     hard_vocab_limit=False,
@@ -204,7 +206,6 @@ def _valid(text: str) -> str:
 def _write(path: pathlib.Path, data: bytes) -> None:
   """Writes a whole file or none, also when processes race for it."""
   path.parent.mkdir(parents=True, exist_ok=True)
-  handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-  with os.fdopen(handle, 'wb') as file:
-    file.write(data)
-  os.replace(name, path)
+  part = path.with_name(f'{path.name}.{uuid.uuid4().hex}')
+  part.write_bytes(data)
+  os.replace(part, path)

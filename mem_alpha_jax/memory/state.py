@@ -144,6 +144,11 @@ def by_id(state: MemoryState) -> dict[int, Entry]:
   return {entry.id: entry for entry in state.semantic + state.episodic}
 
 
+def without_log(state: MemoryState) -> MemoryState:
+  """Returns the memory with its history forgotten."""
+  return state._replace(log=())
+
+
 def to_json(state: MemoryState, with_log: bool = True) -> dict[str, Any]:
   """Returns the state as JSON values; `from_json` is the way back."""
   value = state._asdict() | {

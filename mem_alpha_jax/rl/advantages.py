@@ -80,7 +80,7 @@ def grpo(
   """Group-relative advantages.
 
   A_i = (r_i - mean(r)) / max(std(r), floor). Shao et al. 2024, DeepSeekMath,
-  arXiv 2402.03300, eq. 4 there; the floor instead of their epsilon keeps a
+  arXiv 2402.03300; the floor instead of their epsilon keeps a
   group of almost equal rewards from being blown up to unit variance.
   """
   return (rewards - stats.mean) / np.maximum(stats.std, std_floor)
@@ -122,7 +122,7 @@ def gae(
   """Generalised advantage estimation over the chunks of each trajectory.
 
   delta_t = r_t + gamma V_{t+1} - V_t,  A_t = delta_t + gamma lam A_{t+1},
-  return_t = A_t + V_t. Schulman et al. 2015, arXiv 1506.02438, eq. 16. V_t is
+  return_t = A_t + V_t. Schulman et al. 2015, arXiv 1506.02438. V_t is
   the value head at the start of the response to chunk t; V_T = 0, the episode
   ends. A missing reward cuts the trace: the chunks before it bootstrap from
   its value, its own advantage is zero and its return is its value.

@@ -25,6 +25,7 @@ from mem_alpha_jax.rollout import explore
 from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import probes
 from mem_alpha_jax.rollout import step as step_lib
+from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.types import Episode
 
 PARTS = ('answers', 'calls', 'size', 'content')
@@ -222,8 +223,7 @@ class Batch:
           seen[known] = step_lib.perform(
             self.memories.states[i], self.setup.tokenizer.decode(ids.tolist()),
             chunks[i], views[i], limits, self.count,
-            self._time(i, t), self.config.memory.prompt_format,
-            self.config.rollout.max_calls,
+            self._time(i, t), self.config,
           )
         row.append(seen[known])
         self.ops.append((seen[known], int(sampled['mask'][i, g].sum())))
@@ -429,9 +429,5 @@ def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
 
 def pad(setup: Setup, lists, name: str):
   """Right-pads token lists to the smallest bucket that holds them all."""
-  lengths = np.array([len(ids) for ids in lists], np.int32)
-  width = setup.buckets.pick(int(lengths.max()), name)
-  out = np.full((len(lists), width), setup.tokenizer.pad_id, np.int32)
-  for row, ids in zip(out, lists, strict=True):
-    row[: len(ids)] = ids
-  return out, lengths
+  width = buckets_lib.pick(setup.buckets, max(map(len, lists)), name)
+  return buckets_lib.pad(lists, width, setup.tokenizer.pad_id)

@@ -12,6 +12,12 @@ from mem_alpha_jax.reading import extractive
 
 QUERY_TERMS = 16  # words of a query that are looked up; more are dropped
 
+# Words that say nothing about what a text is about; 'i' and 'my' do.
+STOP = frozenset(
+  'a an and are at did do does for go have in is it of on s the to was went '
+  'what when where which who with'.split()
+)
+
 Reader = Callable[[str, Sequence, str], str | None]
 
 
@@ -23,18 +29,22 @@ class Memories:
   which sets its cap: cap_base + cap_rate * read tokens.
   """
 
-  def __init__(self, states, read, config, count_tokens):
+  def __init__(
+    self, states, read, config, count_tokens, adapt=lambda limits: limits
+  ):
     self.states: list[state_lib.MemoryState] = list(states)
     self.read: list[int] = list(read)
     self.config = config
     self.count_tokens = count_tokens
+    self.adapt = adapt
     self.bank = self._bank(self._slots_needed())
 
   def limits(self, i: int) -> state_lib.Limits:
     """What memory i may hold now."""
     m = self.config.memory
     cap = int(m.cap_base + m.cap_rate * self.read[i]) if m.cap_rate else None
-    return state_lib.Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)
+    limits = state_lib.Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)
+    return self.adapt(limits)
 
   def look(self, chunks: Sequence[str]) -> list[tuple]:
     """Entries the writer sees beside each chunk: tuples of Entry or None."""
@@ -77,8 +87,11 @@ class Memories:
   def edits(self, ops, results, step: int):
     """The slot edits of successful operations, padded to one shape."""
     m = self.config.memory
+    done = [
+      list(zip(*pair, strict=True)) for pair in zip(ops, results, strict=True)
+    ]
     return slots_lib.edits_from_results(
-      ops, results, step, m.slot_terms, m.embedding_size
+      done, step, m.slot_terms, m.embedding_size, embed_fn(self.config)
     )
 
   def ask(self, questions, reader: Reader, width: int) -> list[list]:
@@ -114,8 +127,14 @@ class Memories:
   def _bank(self, slots: int):
     m = self.config.memory
     return slots_lib.from_states(
-      self.states, slots, m.slot_terms, m.embedding_size
+      self.states, slots, m.slot_terms, m.embedding_size, embed_fn(self.config)
     )
+
+
+def embed_fn(config) -> Callable:
+  """The embedder of entries and queries: hashed character n-grams."""
+  size = config.memory.embedding_size
+  return lambda text: retrieval.hashed_ngrams(text, size)
 
 
 def search(bank, texts, config, top: int, width: int):
@@ -124,16 +143,16 @@ def search(bank, texts, config, top: int, width: int):
   Returns:
     Slot indices and whether each was found, both [N, width, top] on host.
   """
-  size = config.memory.embedding_size
-  padded = [row + [''] * (width - len(row)) for row in texts]
-  ids = retrieval.encode_queries(padded, QUERY_TERMS)
+  ids = retrieval.encode_queries(texts, QUERY_TERMS, width, STOP)
   vectors = None
-  if size:
+  if config.memory.embedding_size:
+    embed = embed_fn(config)
     vectors = np.stack([
-      [retrieval.hashed_ngrams(text, size) for text in row] for row in padded
+      [embed(text) for text in row + [''] * (width - len(row))]
+      for row in texts
     ])
-  slots, ok = retrieval.search(
-    bank, ids, vectors, config.reading.retrieval, top, 0.0
+  slots, ok, _ = retrieval.search(
+    bank, ids, vectors, method=config.reading.retrieval, k=top, overlap=1
   )
   return np.asarray(slots), np.asarray(ok)
 

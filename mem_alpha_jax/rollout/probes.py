@@ -6,13 +6,8 @@ The writer never sees them; they only decide the reward of calls already made.
 from collections.abc import Iterable, Mapping, Sequence
 
 from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.rollout import memories
 from mem_alpha_jax.types import Episode
-
-# Words that say nothing about what a question is about.
-STOP = frozenset(
-  'a an and are at did do does for go have i in is it me my of on s the to '
-  'was went what when where which who with'.split()
-)
 
 History = Mapping[str, str]  # question -> gold of earlier episodes
 
@@ -52,10 +47,10 @@ def relevant(
   Returns:
     (question, gold) pairs; ties keep their order.
   """
-  seen = [set(retrieval.terms(text)) - STOP for text in texts]
+  seen = [set(retrieval.terms(text)) - memories.STOP for text in texts]
   scored = []
   for text, gold in questions.items():
-    words = set(retrieval.terms(text)) - STOP
+    words = set(retrieval.terms(text)) - memories.STOP
     overlap = max((len(words & other) for other in seen), default=0)
     if overlap:
       scored.append((overlap / len(words), text, gold))

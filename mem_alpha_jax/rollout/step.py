@@ -37,6 +37,22 @@ def view_items(view: Sequence) -> list:
   return [e and tools.ViewItem(e.id, e.kind) for e in view]
 
 
+def parse(response: str, view: Sequence, config) -> tuple[tuple, tuple, bool]:
+  """Reads a response: operations, errors of unreadable calls, and no-op.
+
+  Calls past `rollout.max_calls` are errors, so that one response cannot
+  outgrow the padded edits of a step.
+  """
+  if config.memory.prompt_format == 'compact':
+    parsed = tools.parse_compact(response, view_items(view))
+  else:
+    parsed = tools.parse_json(response)
+  calls = parsed.calls[: config.rollout.max_calls]
+  errors = tuple(c.error for c in calls if c.op is None)
+  errors += ('too many calls',) * (len(parsed.calls) - len(calls))
+  return tuple(c.op for c in calls if c.op is not None), errors, parsed.noop
+
+
 def perform(
   state: state_lib.MemoryState,
   response: str,
@@ -45,18 +61,10 @@ def perform(
   limits: state_lib.Limits,
   count_tokens: Callable[[str], int],
   step: int,
-  prompt_format: str,
-  max_calls: int,
+  config,
 ) -> Outcome:
   """Parses a response, applies its calls in order and scores the step."""
-  if prompt_format == 'compact':
-    parsed = tools.parse_compact(response, view_items(view))
-  else:
-    parsed = tools.parse_json(response)
-  calls = parsed.calls[:max_calls]
-  errors = [c.error for c in calls if c.op is None]
-  errors += ['too many calls'] * (len(parsed.calls) - len(calls))
-  ops = tuple(c.op for c in calls if c.op is not None)
+  ops, errors, noop = parse(response, view, config)
   texts = {e.id: e.text for e in view if e}
   replaced = [texts.get(op.entry_id, '') for op in ops]
   before = state_lib.token_length(state)
@@ -69,9 +77,9 @@ def perform(
     state=state,
     ops=ops,
     results=tuple(results),
-    errors=tuple(errors),
-    noop=parsed.noop,
-    calls_reward=parts_lib.calls_reward(results, len(errors), parsed.noop),
+    errors=errors,
+    noop=noop,
+    calls_reward=parts_lib.calls_reward(results, len(errors), noop),
     size_reward=parts_lib.size_step(added, count_tokens(chunk)),
     content_reward=parts_lib.content_reward(
       ops, results, chunk, replaced, len(errors)

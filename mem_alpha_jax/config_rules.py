@@ -1,0 +1,89 @@
+"""Rules for the value of one config field, and their constructors."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+# A rule returns '' for a value that is allowed, else what is allowed.
+Rule = Callable[[Any], str]
+
+
+def integer(low: int, high: float = math.inf) -> Rule:
+  """An int in [low, high]."""
+  allowed = f'an integer, {_range(low, high)}'
+
+  def rule(value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool)
+    return '' if fits and low <= value <= high else allowed
+
+  return rule
+
+
+def number(low: float, high: float = math.inf, above: bool = False) -> Rule:
+  """A finite number in [low, high], or in (low, high] if `above`."""
+  allowed = f'a number, {_range(low, high)}'
+  if above:
+    allowed = f'a number above {low}'
+    allowed += '' if high == math.inf else f', at most {high}'
+
+  def rule(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+      return allowed
+    fits = low < value <= high if above else low <= value <= high
+    return '' if fits and math.isfinite(value) else allowed
+
+  return rule
+
+
+def zero_or(rule: Rule) -> Rule:
+  """0 switches something off; else the rule holds."""
+
+  def either(value: Any) -> str:
+    allowed = rule(value)
+    is_off = not isinstance(value, bool) and value == 0
+    return '' if is_off or not allowed else f'0 (off) or {allowed}'
+
+  return either
+
+
+def choice(*names: str) -> Rule:
+  """One of some strings."""
+  return lambda value: '' if value in names else f'one of {list(names)}'
+
+
+def flag(value: Any) -> str:
+  """True or False."""
+  return '' if isinstance(value, bool) else 'True or False'
+
+
+def text(value: Any) -> str:
+  """A string with something in it."""
+  return '' if isinstance(value, str) and value else 'a string, not empty'
+
+
+def ascending(low: int) -> Rule:
+  """Integers that grow, each at least `low`, at least one of them."""
+
+  def rule(value: Any) -> str:
+    allowed = f'growing integers, {_range(low, math.inf)}'
+    if not isinstance(value, list | tuple) or not value:
+      return allowed
+    if any(integer(low)(item) for item in value):
+      return allowed
+    grows = all(a < b for a, b in zip(value, value[1:], strict=False))
+    return '' if grows else allowed
+
+  return rule
+
+
+def tasks(value: Any) -> str:
+  """Different bAbI tasks."""
+  known = [f'qa{i}' for i in range(1, 21)]
+  fits = isinstance(value, list | tuple) and 0 < len(value) == len(set(value))
+  if fits and all(item in known for item in value):
+    return ''
+  return 'different names of qa1 to qa20'
+
+
+def _range(low: float, high: float) -> str:
+  return f'{low} or more' if high == math.inf else f'{low} to {high}'

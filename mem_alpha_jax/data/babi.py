@@ -1,0 +1,254 @@
+"""bAbI question answering tasks v1.2 (Weston et al. 2015, arXiv 1502.05698).
+
+A story is an episode, a statement of it a chunk, and its questions are asked
+where they stand. Only the files `qaN_*_train.txt` are read: they are split
+here by story, so that no story is in two splits.
+"""
+
+import hashlib
+import itertools
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.reading.extractive import Frame
+from mem_alpha_jax.types import Episode, Question
+
+SPLITS = {
+  'train': range(80),
+  'validation': range(80, 90),
+  'test': range(90, 100),
+}
+_STORIES = 1_000_000  # uids of one task; a task has some 2,000 stories
+_MOVE = re.compile(
+  r'(\w+) (?:moved|journeyed|travelled|went)(?: back)? to the (\w+)'
+)
+_TAKE = re.compile(r'(\w+) (?:got|took|grabbed|picked up) the (\w+)')
+_DROP = re.compile(r'(\w+) (?:dropped|left|discarded|put down) the (\w+)')
+_WORD_KINDS = {
+  _MOVE: ('person', 'location'),
+  _TAKE: ('person', 'object'),
+  _DROP: ('person', 'object'),
+}
+_STATEMENT_END = re.compile(r'(?<=[.!?])\s+')
+
+_FRAMES = {
+  'qa1': Frame(re.compile(r'where is (?P<subject>\w+) ?\?'), (), 'location'),
+  'qa2': Frame(
+    re.compile(r'where is the (?P<subject>\w+) ?\?'),
+    (),
+    'location',
+    two_hop=True,
+  ),
+  'qa6': Frame(
+    re.compile(r'is (?P<subject>\w+) in the (?P<value>\w+) ?\?'), (), 'yes_no'
+  ),
+}
+
+
+class _Row(NamedTuple):
+  """One line of a file: a statement, or a question with its support."""
+
+  number: int
+  text: str
+  answer: str = ''
+  support: tuple[int, ...] = ()
+
+
+def load(root: str, task: str, split: str) -> list[Episode]:
+  """Reads one split of one task, in the order of the file.
+
+  About 80/10/10 of the stories are train/validation/test, by a hash of the
+  statements: the split of a story depends on nothing else, and two stories
+  with the same statements are always in the same split.
+
+  A question's gold holds from its last supporting statement on (`first`);
+  `last` is the newest statement when it is asked.
+
+  Args:
+    root: the data folder, config field data.root; files are in root/babi.
+    task: 'qa1' to 'qa20', an item of data.babi_tasks.
+    split: 'train', 'validation' or 'test'.
+
+  Raises:
+    FileNotFoundError: if the folder or the task's file is not there.
+    ValueError: for an unknown task or split, or a broken row (file:line).
+  """
+  if split not in SPLITS:
+    raise ValueError(f'babi: no split {split!r}, only {list(SPLITS)}')
+  path = _find(root, task)
+  stories = _stories(path)
+  if len(stories) > _STORIES:
+    raise ValueError(f'{path}: {len(stories)} stories, at most {_STORIES}')
+  offset = int(task[2:]) * _STORIES
+  return [
+    _episode(rows, offset + i, task)
+    for i, rows in enumerate(stories)
+    if _bucket(rows) in SPLITS[split]
+  ]
+
+
+def frames(tasks: Sequence[str]) -> tuple[Frame, ...]:
+  """Questions of the tasks, for the extractive reader.
+
+  Raises:
+    ValueError: for a task whose questions the reader does not know.
+  """
+  unknown = [task for task in tasks if task not in _FRAMES]
+  if unknown:
+    raise ValueError(
+      f'data.babi_tasks: reading.reader=extractive answers {list(_FRAMES)}, '
+      f'not {unknown}; leave them out'
+    )
+  return tuple(_FRAMES[task] for task in tasks)
+
+
+def lexicon(root: str, tasks: Sequence[str]) -> dict[str, frozenset[str]]:
+  """Words of each kind that the train split of the tasks uses, lowercase.
+
+  Returns:
+    Sets 'person', 'location' and 'object'; nothing held out is looked at.
+  """
+  found = {'person': set(), 'location': set(), 'object': set()}
+  for episode in itertools.chain(*(load(root, t, 'train') for t in tasks)):
+    for text in episode.chunks:
+      for pattern, kinds in _WORD_KINDS.items():
+        if match := pattern.match(text):
+          for kind, word in zip(kinds, match.groups(), strict=True):
+            found[kind].add(word.lower())
+    for question in episode.questions:
+      frame = _FRAMES.get(question.type)
+      if frame and frame.answer_type in found:
+        found[frame.answer_type].add(question.answer.lower())
+  return {kind: frozenset(words) for kind, words in found.items()}
+
+
+def oracle_notes(
+  chunk: str, known: Sequence[str] = ()
+) -> tuple[OracleNote, ...]:
+  """What to remember of statements of qa1, qa2 and qa6.
+
+  There is one note for each person and object, and its first word is what it
+  is about:
+
+    'Mary moved to the bathroom.' -> ('mary',)      'Mary bathroom'
+    'Mary got the football there.' -> ('football',) 'football Mary'
+    'Mary dropped the football.' -> ('football',)   'football bathroom'
+
+  While Mary holds the football it is where she is: the reader follows
+  football -> Mary -> bathroom. From the drop on it stays when she moves, so
+  the note must name the place itself, which the statement does not say. It
+  comes from `known`: a writer sees 'Mary bathroom' in its memory. If Mary's
+  place is not known, no note is made of the drop.
+
+  Args:
+    chunk: one or more statements; others than these give no note.
+    known: texts of earlier notes, such as the entries a writer sees; the
+      last about a person counts.
+  """
+  places = {text.split()[0].lower(): text for text in known if text.strip()}
+  notes = []
+  for statement in _STATEMENT_END.split(chunk.strip()):
+    note = _note(statement, places)
+    if note:
+      notes.append(note)
+      places[note.key[0]] = note.text
+  return tuple(notes)
+
+
+def _note(statement: str, known: Mapping[str, str]) -> OracleNote | None:
+  if match := _MOVE.match(statement):
+    subject, value = match.groups()
+  elif match := _TAKE.match(statement):
+    value, subject = match.groups()
+  elif match := _DROP.match(statement):
+    person, subject = match.groups()
+    if person.lower() not in known:
+      return None
+    value = known[person.lower()].split()[-1]
+  else:
+    return None
+  return OracleNote((subject.lower(),), 'semantic', f'{subject} {value}')
+
+
+def _find(root: str, task: str) -> pathlib.Path:
+  if not re.fullmatch(r'qa([1-9]|1\d|20)', task):
+    raise ValueError(f'data.babi_tasks: no task {task!r}, only qa1 to qa20')
+  folder = pathlib.Path(root) / 'babi'
+  pattern = f'{task}_*_train.txt'
+  found = sorted(folder.glob(pattern))
+  if len(found) == 1:
+    return found[0]
+  problem = f'{len(found)} files' if found else 'no file'
+  raise FileNotFoundError(
+    f'data.root={str(root)!r}: {problem} {pattern} in {folder}; get the bAbI '
+    'tasks v1.2 (Weston et al. 2015, arXiv 1502.05698) and put the files of '
+    'its folder en-10k or en there'
+  )
+
+
+def _stories(path: pathlib.Path) -> list[list[_Row]]:
+  """Rows of every story of a file; numbering restarts with each story."""
+  stories = []
+  with path.open(encoding='utf-8') as file:
+    for i, line in enumerate(file, start=1):
+      if not line.strip():
+        continue
+      row = _row(line, f'{path}:{i}')
+      if row.number == 1:
+        stories.append([])
+      story = stories[-1] if stories else []
+      if row.number != len(story) + 1:
+        raise ValueError(
+          f'{path}:{i}: line number {row.number} after {len(story)}; lines of '
+          'a story are numbered 1, 2, 3, ...'
+        )
+      statements = [r.number for r in story if not r.support]
+      if not set(row.support) <= set(statements):
+        raise ValueError(
+          f'{path}:{i}: a supporting line of {row.support} is not a statement '
+          'before the question'
+        )
+      story.append(row)
+  if not stories:
+    raise ValueError(f'{path}: the file has no story; download it again')
+  return stories
+
+
+def _row(line: str, where: str) -> _Row:
+  number, _, rest = line.strip().partition(' ')
+  fields = [field.strip() for field in rest.split('\t')]
+  try:
+    if len(fields) == 1 and fields[0]:
+      return _Row(int(number), fields[0])
+    question, answer, support = fields
+    numbers = tuple(map(int, support.split()))
+    if question and answer and numbers:
+      return _Row(int(number), question, answer, numbers)
+  except ValueError:
+    pass
+  raise ValueError(
+    f"{where}: expected 'number statement' or 'number question<tab>answer"
+    f"<tab>supporting line numbers', got {line.rstrip()!r}"
+  )
+
+
+def _episode(rows: Sequence[_Row], uid: int, task: str) -> Episode:
+  chunks, questions, index = [], [], {}
+  for row in rows:
+    if row.support:
+      first = max(index[number] for number in row.support)
+      last = len(chunks) - 1
+      questions.append(Question(row.text, row.answer, task, first, last))
+    else:
+      index[row.number] = len(chunks)
+      chunks.append(row.text)
+  return Episode(uid, 'babi', tuple(chunks), tuple(questions))
+
+
+def _bucket(rows: Sequence[_Row]) -> int:
+  """Stable number from 0 to 99 of a story's statements."""
+  text = '\n'.join(row.text for row in rows if not row.support)
+  return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % 100

@@ -1,0 +1,172 @@
+"""One Grain pipeline for all sources of episodes.
+
+  source -> shuffle -> repeat -> the share of this process -> batch
+
+Grain: https://google-grain.readthedocs.io. The order depends on config.seed
+only, not on threads, and batch k of all processes together has the episodes
+that one process alone would have in batch k.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import SupportsIndex
+
+import grain
+import jax
+import ml_collections
+
+from mem_alpha_jax.data import babi, synthetic
+from mem_alpha_jax.types import Episode
+
+_ENDLESS = 1 << 31  # synthetic episodes of a split; a uid fits an int32
+_SEEDS = 1 << 32  # Grain takes seeds below
+_READ = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
+
+
+class SyntheticSource:
+  """Episodes of the synthetic world, made when they are asked for."""
+
+  def __init__(self, config: ml_collections.ConfigDict, split: str):
+    self._world = _world(config)
+    self._split = split
+    self._seed = config.seed
+    self._chunks = config.data.train_chunks
+
+  def __len__(self) -> int:
+    return _ENDLESS
+
+  def __getitem__(self, index: SupportsIndex) -> Episode:
+    return synthetic.episode(
+      self._world, self._split, int(index), self._chunks, self._seed
+    )
+
+
+def make_dataset(
+  config: ml_collections.ConfigDict,
+  split: str,
+  process_index: int | None = None,
+  process_count: int | None = None,
+  read_options: grain.ReadOptions = _READ,
+) -> grain.IterDataset[list[Episode]]:
+  """Endless batches of episodes, reshuffled each epoch.
+
+  An iterator of it has `get_state` and `set_state`; the state is a small
+  dict, and an iterator set to it gives the very batches that would have come
+  next. Batches are lists: episodes are ragged text and are never stacked.
+  No episode is left out or repeated to fill a batch: one may span two epochs.
+
+  Args:
+    config: uses seed and data.*.
+    split: a split of the source.
+    process_index: this process, default jax.process_index().
+    process_count: all processes, default jax.process_count().
+    read_options: threads that make episodes, and batches made ahead.
+
+  Returns:
+    Batches of data.batch_episodes / process_count episodes.
+
+  Raises:
+    ValueError: if data.batch_episodes is not divisible by the processes, or
+      the split has no episode.
+  """
+  if process_index is None:
+    process_index = jax.process_index()
+  if process_count is None:
+    process_count = jax.process_count()
+  size, rest = divmod(config.data.batch_episodes, process_count)
+  if rest or not size:
+    raise ValueError(
+      f'data.batch_episodes={config.data.batch_episodes} is not a positive '
+      f'multiple of the {process_count} processes'
+    )
+  dataset = grain.MapDataset.source(make_source(config, split))
+  if config.data.shuffle:
+    dataset = dataset.seed(config.seed % _SEEDS).shuffle()
+  dataset = dataset.repeat()[process_index::process_count]
+  dataset = dataset.batch(size, batch_fn=list)
+  return dataset.to_iter_dataset(read_options)
+
+
+def make_source(
+  config: ml_collections.ConfigDict, split: str
+) -> SyntheticSource | Sequence[Episode]:
+  """Episodes of a split by index, in a fixed order.
+
+  Raises:
+    ValueError: for an unknown data.source or a split without episodes.
+  """
+  if config.data.source == 'synthetic':
+    return SyntheticSource(config, split)
+  if config.data.source == 'babi':
+    return _babi_episodes(config, split)
+  raise ValueError(
+    f'data.source={config.data.source!r} is unknown; use synthetic or babi'
+  )
+
+
+def eval_episodes(
+  config: ml_collections.ConfigDict, split: str, multiple: int = 1
+) -> list[Episode]:
+  """The episodes that every evaluation of a split reads, always the same.
+
+  data.eval_episodes of them at train length, else eval.length_episodes; all
+  stories of the split if it has fewer.
+
+  Args:
+    config: uses seed, data.* and eval.length_episodes.
+    split: a split of the source.
+    multiple: length in train lengths, data.train_chunks each.
+
+  Raises:
+    ValueError: for multiple != 1 with data.source=babi: a story has the
+      length it has. Joining stories would not lengthen one: the people are
+      the same four in all of them and their facts would mix.
+  """
+  count = config.data.eval_episodes
+  if multiple != 1:
+    count = config.eval.length_episodes
+  if config.data.source == 'synthetic':
+    world, chunks = _world(config), config.data.train_chunks * multiple
+    return [
+      synthetic.episode(world, split, uid, chunks, config.seed)
+      for uid in range(count)
+    ]
+  if multiple != 1:
+    raise ValueError(
+      f'eval.lengths: data.source={config.data.source} has no episodes of '
+      f'length {multiple}; set it to (1,)'
+    )
+  return list(make_source(config, split)[:count])
+
+
+def texts_for_tokenizer(config: ml_collections.ConfigDict) -> Iterator[str]:
+  """Train texts as a writer sees and writes them; never a question.
+
+  Of tokenizer.train_episodes episodes, or all if there are fewer.
+  """
+  count = config.tokenizer.train_episodes
+  if config.data.source == 'synthetic':
+    return synthetic.texts(_world(config), 'train', config.seed, count)
+  episodes = make_source(config, 'train')[:count]
+  return itertools.chain.from_iterable(e.chunks for e in episodes)
+
+
+def _world(config: ml_collections.ConfigDict) -> synthetic.WorldConfig:
+  return synthetic.WorldConfig(chunk_sentences=config.data.chunk_sentences)
+
+
+def _babi_episodes(
+  config: ml_collections.ConfigDict, split: str
+) -> list[Episode]:
+  """Stories of all tasks, by turns: any beginning of the list is a mix."""
+  tasks = [
+    babi.load(config.data.root, task, split) for task in config.data.babi_tasks
+  ]
+  turns = itertools.chain.from_iterable(itertools.zip_longest(*tasks))
+  episodes = [episode for episode in turns if episode is not None]
+  if not episodes:
+    raise ValueError(
+      f'data.babi_tasks={tuple(config.data.babi_tasks)} has no {split} story; '
+      'name a task with more stories'
+    )
+  return episodes

@@ -1,0 +1,107 @@
+"""Builds the parts of a run from its config: the only place that knows all."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import Mesh
+
+from mem_alpha_jax import policy as policy_lib
+from mem_alpha_jax import sharding
+from mem_alpha_jax.data import babi
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.data import synthetic
+from mem_alpha_jax.data import tokenizer as tokenizer_lib
+from mem_alpha_jax.memory import tools
+from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.sampling import buckets as buckets_lib
+from mem_alpha_jax.sampling import sampler
+
+READER_CACHE = 1 << 17  # answers kept, by content
+
+INIT, SAMPLING = 1, 2  # what the run's root key is folded with
+
+
+class Experiment(NamedTuple):
+  """A run's parts; arrays are in TrainState alone."""
+
+  config: Any
+  mesh: Mesh
+  policy: policy_lib.Policy
+  train_setup: collector.Setup  # samples at rollout.temperature
+  eval_setup: collector.Setup  # greedy
+  readers: tuple[Callable, Callable]  # strict and lenient
+  oracle_notes: Callable  # episode -> facts of each chunk
+
+
+def build(config, workdir: str) -> Experiment:
+  """Trains or loads the tokenizer and makes everything but parameters."""
+  tokenizer = load_tokenizer(config, workdir)
+  mesh = sharding.create_mesh(config.mesh)
+  policy = policy_lib.make_policy(
+    config.model, tokenizer.vocab_size, mesh
+  )
+  strict, lenient, oracle_notes = source_readers(config)
+  reader = strict if config.reading.strict else lenient
+  key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
+  buckets = buckets_lib.from_config(config.rollout)
+
+  def setup(greedy: bool) -> collector.Setup:
+    generate = sampler.make_sampler(
+      policy,
+      response_len=config.rollout.response_buckets[-1],
+      eos_id=tokenizer.eos_id,
+      pad_id=tokenizer.pad_id,
+      temperature=config.rollout.temperature,
+      greedy=greedy,
+    )
+    return collector.Setup(config, tokenizer, generate, buckets, reader, key)
+
+  return Experiment(
+    config, mesh, policy, setup(False), setup(True), (strict, lenient),
+    oracle_notes,
+  )
+
+
+def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
+  """The workdir's tokenizer, trained on the train split when missing."""
+  path = os.path.join(workdir, 'tokenizer.model')
+  if not os.path.exists(path):
+    tokenizer_lib.train(
+      pipeline.texts_for_tokenizer(config),
+      path,
+      config.tokenizer.vocab_size,
+      tools.COMPACT_SYMBOLS,
+    )
+  return tokenizer_lib.Tokenizer(path)
+
+
+def source_readers(config) -> tuple[Callable, Callable, Callable]:
+  """Strict reader, lenient reader and oracle notes of the data source."""
+  if config.data.source == 'babi':
+    frames = babi.frames(config.data.babi_tasks)
+    lexicon = babi.lexicon(config.data.root, config.data.babi_tasks)
+    notes = lambda episode: babi.episode_notes(episode.chunks)
+  else:
+    frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
+    notes = lambda episode: [
+      synthetic.oracle_notes(chunk) for chunk in episode.chunks
+    ]
+
+  def reader(strict: bool) -> Callable:
+    @functools.lru_cache(READER_CACHE)
+    def answer(question, notes, core):
+      return extractive.answer(question, notes, core, frames, lexicon, strict)
+
+    return answer
+
+  return reader(True), reader(False), notes
+
+
+def init_params(experiment: Experiment) -> Any:
+  """Random parameters, born sharded."""
+  key = jax.random.fold_in(jax.random.key(experiment.config.seed), INIT)
+  return sharding.init_params(experiment.policy, experiment.mesh, key)

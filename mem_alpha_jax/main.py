@@ -1,0 +1,66 @@
+"""Command line of the project: `python -m mem_alpha_jax.main --help`."""
+
+import os
+import sys
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from mem_alpha_jax import config as config_lib
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', 'configs/tiny.py', 'Config file, with :field=value,... after it.'
+)
+_WORKDIR = flags.DEFINE_string('workdir', 'runs/tiny', 'Folder of the run.')
+_MODE = flags.DEFINE_enum(
+  'mode', 'train', ['train', 'eval'], 'Train (or resume), or only evaluate.'
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+  'distributed', False, 'Join the other processes of the run (TPU pods).'
+)
+_CACHE = os.path.expanduser('~/.cache/mem_alpha_jax/xla')
+
+
+def parse(argv: list[str]) -> list[str]:
+  """Reads the flags; a wrong one is told in one line, exit code 2."""
+  try:
+    rest = flags.FLAGS(argv)
+    config_lib.validate(_CONFIG.value)
+    if len(rest) > 1:
+      raise ValueError(f'unknown argument {rest[1]!r}; see --help')
+  except AttributeError as error:  # from --config.field=value
+    sys.exit(_fail(f'the config has no field {error}'))
+  except (flags.Error, OSError, TypeError, ValueError) as error:
+    sys.exit(_fail(str(error).strip().splitlines()[-1].strip()))
+  if not flags.FLAGS['verbosity'].present:
+    logging.set_verbosity(logging.WARNING)
+  return rest
+
+
+def _fail(message: str) -> int:
+  print(f'error: {message}', file=sys.stderr)
+  return 2
+
+
+def main(argv: list[str]) -> int:
+  """Runs the mode; what the user can mend is told in one line, code 2."""
+  del argv
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
+  if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+    jax.config.update('jax_compilation_cache_dir', _CACHE)
+  if _DISTRIBUTED.value:
+    jax.distributed.initialize()
+  from mem_alpha_jax import evaluate, train  # a wrong flag need not wait
+
+  try:
+    run = train.train if _MODE.value == 'train' else evaluate.main
+    run(_CONFIG.value, _WORKDIR.value)
+  except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    logging.debug('traceback', exc_info=True)  # --verbosity=1 shows it
+    return _fail(str(error))
+  return 0
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=parse)

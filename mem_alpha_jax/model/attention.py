@@ -1,0 +1,228 @@
+"""Grouped-query attention of own tokens over a shared prefix and themselves.
+
+Bifurcated attention (Athiwaratkun et al. 2024, arXiv 2403.08845): the G
+samples of a group read one copy of the prefix keys, folded into the rows of
+one matmul for each (prompt, kv head); their own keys are read apart and both
+parts share one softmax. Prefill is the same code without a prefix.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Bool, Float, Int
+
+from mem_alpha_jax.model import kv_cache
+from mem_alpha_jax.model import presets
+
+HIDDEN = -1e30  # score of a masked key
+FUSE_WIDTH = 1024  # below it, projections are joined into one matmul
+
+
+class Match(NamedTuple):
+  """Where a key repeats the query's token, and where it follows one."""
+
+  same: Float[Array, 'B G n keys']
+  after: Float[Array, 'B G n keys']
+
+
+class Context(NamedTuple):
+  """What every layer of one call shares."""
+
+  cos: Float[Array, 'B G n half']
+  sin: Float[Array, 'B G n half']
+  own_mask: Bool[Array, 'B G n L']
+  own_match: Match | None = None
+  prefix_mask: Bool[Array, 'B P'] | None = None
+  prefix_match: Match | None = None
+  slot: Int[Array, ''] | int = 0  # where the first query is written
+
+
+class KV(NamedTuple):
+  """Keys and values; own: [B, K, G, L, Hd], prefix: [B, K, P, Hd]."""
+
+  k: Float[Array, '... Hd']
+  v: Float[Array, '... Hd']
+
+
+def match(queries: Int[Array, 'B G n'], keys: Array, previous: Array) -> Match:
+  """Compares ids; `keys` and `previous` are [B, P] or [B, G, L]."""
+  if keys.ndim == 2:
+    keys, previous = keys[:, None], previous[:, None]
+  keys, previous = keys[:, :, None], previous[:, :, None]
+  queries = queries[..., None]
+  same, after = queries == keys, queries == previous
+  return Match(same.astype(jnp.float32), after.astype(jnp.float32))
+
+
+def rope_angles(
+  config: presets.ModelConfig, positions: Int[Array, 'B G n']
+) -> tuple[Float[Array, 'B G n half'], Float[Array, 'B G n half']]:
+  """Returns cos and sin of RoPE (Su et al. 2021, arXiv 2104.09864)."""
+  half = config.head_size // 2
+  frequency = config.rope_theta ** -(jnp.arange(half, dtype=jnp.float32) / half)
+  if config.rope_scaling is not None:
+    frequency = _llama3_frequency(frequency, config.rope_scaling)
+  angle = positions[..., None].astype(jnp.float32) * frequency
+  return jnp.cos(angle), jnp.sin(angle)
+
+
+def _llama3_frequency(frequency, scaling):
+  """Long wavelengths are stretched by `factor`, short ones kept."""
+  wavelength = 2 * jnp.pi / frequency
+  smooth = scaling.original / wavelength - scaling.low
+  smooth = jnp.clip(smooth / (scaling.high - scaling.low), 0.0, 1.0)
+  return (1 - smooth) * frequency / scaling.factor + smooth * frequency
+
+
+def rotate(x: Float[Array, 'B G n K J Hd'], cos: Array, sin: Array) -> Array:
+  """Applies RoPE, rotate-half convention; angles are [B, G, n, Hd/2]."""
+  cos, sin = cos[..., None, None, :], sin[..., None, None, :]
+  a, b = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+  out = jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+  return out.astype(x.dtype)
+
+
+def attend(
+  q: Float[Array, 'B K G n J Hd'],
+  own: KV,
+  context: Context,
+  prefix: KV | None,
+  bias: Float[Array, '2 K J'] | None,
+) -> Float[Array, 'B K G n J Hd']:
+  """Softmax attention over prefix and own keys, in float32 scores."""
+  q = q * q.shape[-1] ** -0.5
+  scores = _product('bkgnjh,bkglh->bkgnjl', q, own.k)
+  scores = _add_bias(scores, context.own_match, bias)
+  scores = jnp.where(context.own_mask[:, None, :, :, None], scores, HIDDEN)
+  peak = scores.max(-1, keepdims=True)
+  if prefix is None:
+    weights = jnp.exp(scores - peak)
+    total = weights.sum(-1, keepdims=True)
+    out = _product('bkgnjl,bkglh->bkgnjh', weights.astype(q.dtype), own.v)
+    return (out / total).astype(q.dtype)
+  shared = _product('bkgnjh,bkph->bkgnjp', q, prefix.k)
+  shared = _add_bias(shared, context.prefix_match, bias)
+  visible = context.prefix_mask[:, None, None, None, None]
+  shared = jnp.where(visible, shared, HIDDEN)
+  peak = jnp.maximum(peak, shared.max(-1, keepdims=True))
+  peak = jax.lax.stop_gradient(peak)
+  weights, shared = jnp.exp(scores - peak), jnp.exp(shared - peak)
+  total = weights.sum(-1, keepdims=True) + shared.sum(-1, keepdims=True)
+  out = _product('bkgnjl,bkglh->bkgnjh', weights.astype(q.dtype), own.v)
+  out += _product('bkgnjp,bkph->bkgnjh', shared.astype(q.dtype), prefix.v)
+  return (out / total).astype(q.dtype)
+
+
+def _product(spec, a, b):
+  return jnp.einsum(spec, a, b, preferred_element_type=jnp.float32)
+
+
+def _add_bias(scores, found, bias):
+  """Adds bias[0] to equal tokens, bias[1] to the tokens that follow one."""
+  if bias is None:
+    return scores
+  same, after = bias[:, None, :, None, None, :, None]
+  expand = lambda x: x[:, None, :, :, None]
+  return scores + same * expand(found.same) + after * expand(found.after)
+
+
+def match_init(key, shape, dtype=jnp.float32):
+  """Head 0 looks at equal tokens, head 1 at those that follow one."""
+  del key
+  heads = jnp.arange(shape[1])
+  first = jnp.stack([heads == 0, heads == min(1, shape[1] - 1)])
+  return first.astype(dtype)
+
+
+class Norm(nn.Module):
+  """RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467) over the last axis."""
+
+  eps: float
+  axis: str = 'embed'
+
+  @nn.compact
+  def __call__(self, x: Float[Array, '... D']) -> Float[Array, '... D']:
+    init = nn.with_logical_partitioning(nn.initializers.ones, (self.axis,))
+    scale = self.param('scale', init, (x.shape[-1],))
+    y = x.astype(jnp.float32)
+    y = y * jax.lax.rsqrt(jnp.mean(y * y, -1, keepdims=True) + self.eps)
+    return (y * scale).astype(x.dtype)
+
+
+class Attention(nn.Module):
+  """Projections, RoPE and attention of one layer."""
+
+  config: presets.ModelConfig
+
+  @nn.compact
+  def __call__(
+    self,
+    x: Float[Array, 'B G n D'],
+    context: Context,
+    prefix: KV | None,
+    cache: KV | None,
+  ) -> tuple[Float[Array, 'B G n D'], KV]:
+    """Returns the output and own keys: the cache's if given, else x's."""
+    c = self.config
+    qk, v = self._project(x)
+    if c.qk_norm:
+      group = c.heads // c.kv_heads
+      q = Norm(c.norm_eps, 'head_dim', name='q_norm')(qk[..., :group, :])
+      k = Norm(c.norm_eps, 'head_dim', name='k_norm')(qk[..., group:, :])
+      qk = jnp.concatenate([q, k], axis=-2)
+    qk = rotate(qk, context.cos, context.sin)
+    qk = qk.transpose(0, 3, 1, 2, 4, 5)  # [B, K, G, n, J + 1, Hd]
+    q, k = qk[..., :-1, :], qk[..., -1, :]
+    own = KV(k, v.transpose(0, 3, 1, 2, 4))
+    if cache is not None:
+      own = KV(*(kv_cache.write(o, n, context.slot, 3)
+                 for o, n in zip(cache, own, strict=True)))  # fmt: skip
+    bias = None
+    if c.match_bias:
+      init = nn.with_logical_partitioning(match_init, (None, 'heads'))
+      bias = self.param('match', init, (2, c.heads))
+      bias = bias.reshape(2, c.kv_heads, -1)
+    out = attend(q, own, context, prefix, bias)
+    out = out.transpose(0, 2, 3, 1, 4, 5).reshape(*x.shape[:3], -1)
+    scale = (c.heads * c.head_size * 2 * c.layers) ** -0.5
+    init = nn.with_logical_partitioning(
+      nn.initializers.normal(scale), ('heads', 'head_dim', 'embed')
+    )
+    o = self.param('o', init, (c.heads, c.head_size, c.width))
+    o = o.astype(x.dtype).reshape(-1, c.width)
+    return jnp.matmul(out, o), own
+
+  def _project(self, x):
+    """Returns q and k joined [B, G, n, K, J + 1, Hd], and v [.., K, Hd]."""
+    c = self.config
+    group = c.heads // c.kv_heads
+    parts = [self._weight('q', c.heads, 'heads', x.dtype)]
+    parts += [self._weight(n, c.kv_heads, 'kv_heads', x.dtype) for n in 'kv']
+    widths = (group, 1, 1)
+    if c.width <= FUSE_WIDTH:
+      parts = [jnp.concatenate(leaf, axis=-2) for leaf in zip(*parts)]
+      parts, widths = [parts], (group + 2,)
+    outs = []
+    for leaves, width in zip(parts, widths, strict=True):
+      out = jnp.matmul(x, leaves[0].reshape(c.width, -1))
+      out = out.reshape(*x.shape[:3], c.kv_heads, width, c.head_size)
+      outs.append(out + leaves[1] if c.qkv_bias else out)
+    out = outs[0] if len(outs) == 1 else jnp.concatenate(outs, axis=-2)
+    return out[..., :-1, :], out[..., -1, :]
+
+  def _weight(self, name, heads, axis, dtype):
+    """Returns (kernel [D, K, J, Hd], bias [K, J, Hd] if any) of one part."""
+    c = self.config
+    shape, names = (heads, c.head_size), (axis, 'head_dim')
+    init = nn.with_logical_partitioning(
+      nn.initializers.normal(c.width**-0.5), ('embed', *names)
+    )
+    kernel = self.param(name, init, (c.width, *shape)).astype(dtype)
+    leaves = [kernel.reshape(c.width, c.kv_heads, -1, c.head_size)]
+    if c.qkv_bias:
+      init = nn.with_logical_partitioning(nn.initializers.zeros, names)
+      bias = self.param(f'{name}_bias', init, shape).astype(dtype)
+      leaves.append(bias.reshape(c.kv_heads, -1, c.head_size))
+    return leaves

@@ -1,0 +1,145 @@
+"""The decoder: embedding, pre-norm blocks, final norm, heads.
+
+Covers Qwen3, Qwen2.5 and Llama by config: RMSNorm, RoPE, grouped-query
+attention, SwiGLU (Shazeer 2020, arXiv 2002.05202). Layers are scanned over
+stacked parameters, so compile time does not grow with depth.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, Int
+
+from mem_alpha_jax.model import attention
+from mem_alpha_jax.model import copy_head
+from mem_alpha_jax.model import presets
+
+UNROLL = 4  # models of at most so many layers are unrolled inside the scan
+
+
+class Mlp(nn.Module):
+  """SwiGLU: down(silu(gate x) * up x)."""
+
+  config: presets.ModelConfig
+
+  @nn.compact
+  def __call__(self, x: Float[Array, '... D']) -> Float[Array, '... D']:
+    c = self.config
+    weight = self._weight
+    gate = weight('gate', (c.width, c.ffn), ('embed', 'mlp'), c.width)
+    up = weight('up', (c.width, c.ffn), ('embed', 'mlp'), c.width)
+    fan = c.ffn * 2 * c.layers
+    down = weight('down', (c.ffn, c.width), ('mlp', 'embed'), fan)
+    gate, up, down = (w.astype(x.dtype) for w in (gate, up, down))
+    if c.width <= attention.FUSE_WIDTH:
+      both = jnp.stack([gate, up], axis=1).reshape(c.width, -1)
+      both = jnp.matmul(x, both)
+      a, b = both[..., : c.ffn], both[..., c.ffn :]
+    else:
+      a, b = jnp.matmul(x, gate), jnp.matmul(x, up)
+    return jnp.matmul(jax.nn.silu(a) * b, down)
+
+  def _weight(self, name, shape, names, fan):
+    init = nn.initializers.normal(fan**-0.5)
+    init = nn.with_logical_partitioning(init, names)
+    return self.param(name, init, shape)
+
+
+class Block(nn.Module):
+  """One decoder layer; the carry of the scan over layers is x."""
+
+  config: presets.ModelConfig
+
+  @nn.compact
+  def __call__(
+    self,
+    x: Float[Array, 'B G n D'],
+    prefix: attention.KV | None,
+    context: attention.Context,
+    cache: attention.KV | None = None,
+  ) -> tuple[Float[Array, 'B G n D'], attention.KV]:
+    """Returns x after the layer, and the layer's own keys and values."""
+    c = self.config
+    y = attention.Norm(c.norm_eps, name='attention_norm')(x)
+    attend = attention.Attention(c, name='attention')
+    y, own = attend(y, context, prefix, cache)
+    x = x + y
+    y = attention.Norm(c.norm_eps, name='mlp_norm')(x)
+    return x + Mlp(c, name='mlp')(y), own
+
+
+def _rematted(config):
+  if config.remat == 'none':
+    return Block
+  policy = None
+  if config.remat == 'dots':
+    policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+  return nn.remat(Block, prevent_cse=False, policy=policy)
+
+
+class Transformer(nn.Module):
+  """All parameters of a policy; methods are the parts policy.py composes."""
+
+  config: presets.ModelConfig
+
+  def setup(self):
+    c = self.config
+    table = nn.with_logical_partitioning(
+      nn.initializers.normal(c.width**-0.5), ('vocab', 'embed')
+    )
+    self.embedding = self.param('embedding', table, (c.vocab_size, c.width))
+    if not c.tied:
+      self.head = self.param('head', table, (c.vocab_size, c.width))
+    self.blocks = nn.scan(
+      _rematted(c),
+      variable_axes={'params': 0},
+      split_rngs={'params': True},
+      in_axes=(0, nn.broadcast),
+      length=c.layers,
+      unroll=c.layers if c.layers <= UNROLL else 1,
+      metadata_params={nn.PARTITION_NAME: 'layers'},
+    )(c)
+    self.final_norm = attention.Norm(c.norm_eps)
+    if c.copy_head:
+      self.pointer = copy_head.Pointer(c)
+    if c.value_head:
+      zeros = nn.initializers.zeros
+      self.value = self.param(
+        'value', nn.with_logical_partitioning(zeros, ('embed',)), (c.width,)
+      )
+
+  def embed(self, tokens: Int[Array, '...']) -> Float[Array, '... D']:
+    """Returns token embeddings in the dtype of activations."""
+    return jnp.take(self.embedding, tokens, axis=0).astype(self.config.dtype)
+
+  def run(self, x, prefix: attention.KV | None, context: attention.Context):
+    """Returns (hidden [B, G, n, D], KV [layers, B, K, G, n, Hd])."""
+    x, own = self.blocks(x, prefix, context)
+    return self.final_norm(x), own
+
+  def norm(self, x: Float[Array, '... D']) -> Float[Array, '... D']:
+    """Applies the final norm; for callers that run the blocks themselves."""
+    return self.final_norm(x)
+
+  def pointer_keys(self, hidden: Float[Array, 'B P D']) -> Array:
+    """Returns the copy head's keys of a prefix."""
+    return self.pointer.keys(hidden)
+
+  def point(self, hidden, keys, tokens, mask, found) -> copy_head.Copy:
+    """Returns the copy part at hidden states; see copy_head.Pointer."""
+    return self.pointer(hidden, keys, tokens, mask, found)
+
+  def values(self, hidden: Float[Array, '... D']) -> Float[Array, '...']:
+    """Returns the value head's estimate, float32."""
+    return jnp.matmul(hidden.astype(jnp.float32), self.value)
+
+  def __call__(self, tokens: Int[Array, 'B G n'], context) -> Array:
+    """Touches every parameter; only `init` calls it."""
+    c = self.config
+    hidden, _ = self.run(self.embed(tokens), None, context)
+    if c.copy_head:
+      flat = hidden[:, 0]
+      mask = jnp.ones((flat.shape[0], 1, flat.shape[1]), bool)
+      found = context.own_match
+      self.point(hidden, self.pointer_keys(flat), tokens[:, 0], mask, found)
+    return hidden

@@ -1,0 +1,302 @@
+"""The seam: a policy as pure functions over a pytree of parameters.
+
+The only importer of Flax modules outside model/. Sampling and training share
+`prefill` and `extend`: a group's prefix is run once, then its G samples' own
+tokens (context, then response) are run against it.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Bool, Float, Int
+
+from mem_alpha_jax import sharding
+from mem_alpha_jax.model import attention
+from mem_alpha_jax.model import distribution
+from mem_alpha_jax.model import kv_cache
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.model import transformer
+from mem_alpha_jax.types import RolloutRows
+
+Params = Any
+
+
+class Policy(NamedTuple):
+  """Pure functions; see the functions of the same names below.
+
+  Attributes:
+    config: shape and options of the decoder.
+    init: key -> params.
+    logical_axes: () -> pytree like params of tuples of logical axis names.
+    prefill: params, tokens [B, P], lengths [B] -> Prefix.
+    prepare: params -> params with layers apart, for `extend` with a cache.
+    init_cache: own_length [B, G], C, slots -> Cache.
+    extend: prepared, prefix, cache, tokens, previous, slot ->
+      (hidden [B, G, n, D], cache).
+    head: params, prefix, hidden, tokens -> Distribution.
+    logps_and_entropy: params, rows, temperature -> three of [M, G, R].
+    prompt_logps: params, tokens [B, P], lengths [B] -> [B, P].
+    values: params, hidden -> [B, G, n], zeros without a value head.
+  """
+
+  config: presets.ModelConfig
+  init: Callable
+  logical_axes: Callable
+  prefill: Callable
+  prepare: Callable
+  init_cache: Callable
+  extend: Callable
+  head: Callable
+  logps_and_entropy: Callable
+  prompt_logps: Callable
+  values: Callable
+
+
+def make_policy(
+  model_config: Any,
+  vocab_size: int | None = None,
+  mesh: jax.sharding.Mesh | None = None,
+) -> Policy:
+  """Builds the policy of `config.model` (or of a ModelConfig, a preset).
+
+  With a mesh of more than one device, activations and caches are kept
+  sharded: batch over 'fsdp', kv heads over 'tensor'.
+  """
+  c = model_config
+  if not isinstance(c, presets.ModelConfig):
+    c = presets.model_config(c, vocab_size)
+  keep = sharding.constrainer(mesh)
+  bind = lambda function: lambda *args: function(c, keep, *args)
+  return Policy(
+    config=c,
+    init=lambda key: nn.unbox(_init(c, key)),
+    logical_axes=lambda: _logical_axes(c),
+    prefill=lambda *args: _prefill(c, keep, *args)[0],
+    prepare=bind(_prepare),
+    init_cache=bind(_init_cache),
+    extend=bind(_extend),
+    head=bind(_head),
+    logps_and_entropy=bind(_logps_and_entropy),
+    prompt_logps=bind(_prompt_logps),
+    values=bind(_values),
+  )
+
+
+def num_params(params: Params) -> int:
+  """Returns the number of parameters; shapes suffice."""
+  return sum(x.size for x in jax.tree.leaves(params))
+
+
+def _apply(c, params, method, *args):
+  model = transformer.Transformer(c)
+  return model.apply({'params': params}, *args, method=method)
+
+
+def _init(c, key):
+  tokens = jnp.zeros((1, 1, 2), jnp.int32)
+  context = _context(c, tokens, jnp.zeros((1,), jnp.int32), None)
+  return transformer.Transformer(c).init(key, tokens, context)['params']
+
+
+def _logical_axes(c):
+  boxed = jax.eval_shape(lambda: _init(c, jax.random.key(0)))
+  is_box = lambda x: isinstance(x, nn.LogicallyPartitioned)
+  return jax.tree.map(lambda x: tuple(x.names), boxed, is_leaf=is_box)
+
+
+def _context(c, tokens, prefix_length, own_length, prefix=None, width=None):
+  """Context of own tokens from slot 0 on; all are context by default."""
+  b, g, n = tokens.shape
+  if own_length is None:
+    own_length = jnp.full((b, g), n, jnp.int32)
+  before = jnp.full((b,), -1, jnp.int32)
+  if prefix is not None:
+    before = kv_cache.last_token(prefix.tokens, prefix.length)
+  width = n if width is None else width
+  slots = jnp.arange(n)
+  positions = kv_cache.own_positions(prefix_length, own_length, width, slots)
+  cos, sin = attention.rope_angles(c, positions)
+  mask = kv_cache.own_mask(own_length, width, slots, n)
+  context = attention.Context(cos, sin, mask)
+  if c.match_bias:
+    previous = kv_cache.previous_tokens(tokens, before, own_length, width)
+    found = attention.match(tokens, tokens, previous)
+    context = context._replace(own_match=found)
+  return _see_prefix(c, context, tokens, prefix)
+
+
+def _see_prefix(c, context, tokens, prefix):
+  if prefix is None:
+    return context
+  mask = jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
+  context = context._replace(prefix_mask=mask)
+  return context._replace(prefix_match=_prefix_match(c, tokens, prefix.tokens))
+
+
+def _prefix_match(c, tokens, prefix_tokens):
+  if not c.match_bias:
+    return None
+  before = jnp.full_like(prefix_tokens[:, :1], -1)
+  previous = jnp.concatenate([before, prefix_tokens[:, :-1]], axis=1)
+  return attention.match(tokens, prefix_tokens, previous)
+
+
+def _prefill(
+  c, keep, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
+) -> tuple[kv_cache.Prefix, Float[Array, 'B 1 P D'], attention.Context]:
+  """Runs right-padded prefixes; also returns hidden states and context."""
+  own = tokens[:, None]
+  context = _context(c, own, jnp.zeros_like(lengths), None)
+  x = keep(_apply(c, params, 'embed', own), 'batch')
+  hidden, kv = _apply(c, params, 'run', x, None, context)
+  k, v = (keep(a[:, :, :, 0], 'layers', 'batch', 'kv_heads') for a in kv)
+  pointer = None
+  if c.copy_head:
+    pointer = _apply(c, params, 'pointer_keys', hidden[:, 0])
+  prefix = kv_cache.Prefix(k, v, tokens, lengths, pointer)
+  return prefix, hidden, context
+
+
+def _prepare(c, keep, params):
+  """Slices the stacked layers apart and casts them, once before a loop."""
+  del keep
+  cast = lambda x, i: x[i].astype(c.dtype) if x.ndim > 2 else x[i]
+  blocks = tuple(
+    jax.tree.map(lambda x, i=i: cast(x, i), params['blocks'])
+    for i in range(c.layers)
+  )
+  return {**params, 'blocks': blocks}
+
+
+def _init_cache(c, keep, own_length, context: int, slots: int):
+  cache = kv_cache.init_cache(c, own_length, context, slots)
+  place = lambda x: keep(x, 'batch', 'kv_heads')
+  return cache.replace(
+    k=tuple(place(x) for x in cache.k), v=tuple(place(x) for x in cache.v)
+  )
+
+
+def _extend(
+  c,
+  keep,
+  params,
+  prefix: kv_cache.Prefix,
+  cache: kv_cache.Cache,
+  tokens: Int[Array, 'B G n'],
+  previous: Int[Array, 'B G n'],
+  slot: Int[Array, ''] | int,
+) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
+  """Runs own tokens written at `slot`; `params` come from `prepare`."""
+  n, slots = tokens.shape[-1], cache.tokens.shape[-1]
+  queries = slot + jnp.arange(n)
+  positions = kv_cache.own_positions(
+    prefix.length, cache.own_length, cache.context, queries
+  )
+  cos, sin = attention.rope_angles(c, positions)
+  mask = kv_cache.own_mask(cache.own_length, cache.context, queries, slots)
+  context = attention.Context(cos, sin, mask, slot=slot)
+  if c.match_bias:
+    cache = cache.replace(
+      tokens=kv_cache.write(cache.tokens, tokens, slot, 2),
+      previous=kv_cache.write(cache.previous, previous, slot, 2),
+    )
+    found = attention.match(tokens, cache.tokens, cache.previous)
+    context = context._replace(own_match=found)
+  context = _see_prefix(c, context, tokens, prefix)
+  block = transformer.Block(c)
+  x = keep(_apply(c, params, 'embed', tokens), 'batch')
+  own = []
+  for i in range(c.layers):
+    shared = attention.KV(prefix.k[i], prefix.v[i])
+    layer = {'params': params['blocks'][i]}
+    mine = attention.KV(cache.k[i], cache.v[i])
+    x, kv = block.apply(layer, x, shared, context, mine)
+    own.append(kv)
+  cache = cache.replace(
+    k=tuple(kv.k for kv in own), v=tuple(kv.v for kv in own)
+  )
+  return _apply(c, params, 'norm', x), cache
+
+
+def _table(c, params):
+  return params['embedding' if c.tied else 'head'].astype(c.dtype)
+
+
+def _head(
+  c, keep, params, prefix: kv_cache.Prefix, hidden, tokens: Int[Array, 'B G n']
+) -> distribution.Distribution:
+  """Returns what follows `tokens`, whose hidden states are given."""
+  del keep
+  copy = None
+  if c.copy_head:
+    mask = jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
+    found = _prefix_match(c, tokens, prefix.tokens)
+    copy = _apply(
+      c, params, 'point', hidden, prefix.pointer, prefix.tokens,
+      mask[:, None], found,
+    )  # fmt: skip
+  return distribution.Distribution(hidden, _table(c, params), copy)
+
+
+def _values(c, keep, params, hidden):
+  del keep
+  if not c.value_head:
+    return jnp.zeros(hidden.shape[:-1], jnp.float32)
+  return _apply(c, params, 'values', hidden)
+
+
+def _logps_and_entropy(
+  c, keep, params, rows: RolloutRows, temperature: float
+) -> tuple[Float[Array, 'M G R'], Float[Array, 'M G R'], Float[Array, 'M G R']]:
+  """Returns (log-probs, entropy, values) at each response token, in nats.
+
+  One prefill and one extend over own ++ response[:-1]; only the R hidden
+  states that predict a response token reach the head. `temperature` is a
+  Python float; other than 1 it needs all V log-probs at each position.
+  """
+  prefix, _, _ = _prefill(c, keep, params, rows.prefix, rows.prefix_length)
+  width = rows.own.shape[-1]
+  tokens = jnp.concatenate([rows.own, rows.response[..., :-1]], axis=-1)
+  context = _context(
+    c, tokens, rows.prefix_length, rows.own_length, prefix, width
+  )
+  x = keep(_apply(c, params, 'embed', tokens), 'batch')
+  shared = attention.KV(prefix.k, prefix.v)
+  hidden, _ = _apply(c, params, 'run', x, shared, context)
+  # Token 0 is predicted by the last context token, i by response[i - 1].
+  last = rows.own_length[..., None] - 1
+  first = jnp.take_along_axis(hidden, last[..., None], axis=2)
+  hidden = jnp.concatenate([first, hidden[:, :, width:]], axis=2)
+  first = jnp.take_along_axis(tokens, last, axis=2)
+  queries = jnp.concatenate([first, tokens[:, :, width:]], axis=2)
+  dist = _head(c, keep, params, prefix, hidden, queries)
+  logps, entropy = distribution.log_prob_and_entropy(
+    dist, rows.response, temperature
+  )
+  return logps, entropy, _values(c, keep, params, hidden)
+
+
+def _prompt_logps(
+  c, keep, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
+) -> Float[Array, 'B P']:
+  """Returns log p(token | tokens before it); 0 at the first and at padding.
+
+  The copy head points to the token itself and those before it.
+  """
+  prefix, hidden, context = _prefill(c, keep, params, tokens, lengths)
+  copy = None
+  if c.copy_head:
+    copy = _apply(
+      c, params, 'point', hidden, prefix.pointer, tokens,
+      context.own_mask[:, 0], context.own_match,
+    )  # fmt: skip
+  dist = distribution.Distribution(hidden, _table(c, params), copy)
+  target = jnp.roll(tokens, -1, axis=1)[:, None]
+  stats = distribution.vocab_stats(hidden, dist.table)
+  logps = distribution.log_prob(dist, stats, target)[:, 0, :-1]
+  logps = jnp.pad(logps, ((0, 0), (1, 0)))
+  real: Bool[Array, 'B P'] = jnp.arange(tokens.shape[1]) < lengths[:, None]
+  return jnp.where(real, logps, 0.0)

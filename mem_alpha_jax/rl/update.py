@@ -1,0 +1,160 @@
+"""One optimiser update on rollout rows, jitted, the state donated."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from mem_alpha_jax.rl import losses
+from mem_alpha_jax.types import RolloutRows, TrainState
+
+
+def make_update_fn(
+  policy: Any,
+  tx: optax.GradientTransformation,
+  rl_config: Any,
+  temperature: float,
+  mesh: Mesh | None = None,
+  state_shardings: Any = None,
+  horizon: int | None = None,
+) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
+  """Returns update(state, rows, ref_logps=None, old_logps=None).
+
+  The update minimises sum_k weight_k S_k / D_k over the terms k of
+  losses.policy_loss, with S_k the sum over all rows and D_k its count. D_k
+  does not depend on parameters, so it is taken from all rows before the first
+  micro-batch and the gradients of micro-batches are plain sums: neither
+  rl.microbatches nor the mesh changes the result beyond rounding.
+
+  It returns the state and scalar metrics, still on the device. A loss or
+  gradient that is not finite leaves the state as it was and sets the metric
+  `nonfinite` to 1; the caller stops with the step. `state.step` counts
+  collected batches, so it and `state.key` are the caller's.
+
+  Args:
+    policy: only its logps_and_entropy(params, rows, temperature) is used.
+    tx: optimiser.
+    rl_config: config.rl.
+    temperature: of sampling; the log-probs trained are the sampler's.
+    mesh: with an axis 'fsdp' over which the groups of rows are spread.
+    state_shardings: shardings of the state, to give the new state the layout
+      of the old one (without it XLA may choose another and compile again).
+    horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
+      largest response bucket, else the loss changes with the bucket.
+  """
+  weights = losses.term_weights(rl_config)
+
+  def objective(params, batch, scales):
+    rows, ref_logps, old_logps = batch
+    outputs = policy.logps_and_entropy(params, rows, temperature)
+    terms = losses.policy_loss(
+      *outputs, rows, rl_config, ref_logps, old_logps, horizon
+    )
+    return sum(scales[k] * terms.loss[k][0] for k in scales), terms
+
+  def update(state, rows, ref_logps=None, old_logps=None):
+    counts = losses.counts(rows, rl_config)
+    # A batch of padding alone has count 0, sum 0, and must give loss 0.
+    scales = {k: w / jnp.maximum(counts[k], 1) for k, w in weights.items()}
+    batches = _split((rows, ref_logps, old_logps), rl_config.microbatches, mesh)
+    (loss, terms), grads = _accumulate(objective, state.params, batches, scales)
+    grad_norm = optax.global_norm(grads)
+    finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+    changes, opt_state = tx.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, changes)
+    new_state = state.replace(
+      params=_select(finite, params, state.params),
+      opt_state=_select(finite, opt_state, state.opt_state),
+    )
+    metrics = {
+      'loss': loss,
+      **{
+        f'loss_{k}': s / jnp.maximum(n, 1) for k, (s, n) in terms.loss.items()
+      },
+      **{k: s / jnp.maximum(n, 1) for k, (s, n) in terms.means.items()},
+      **terms.maxima,
+      'grad_norm': grad_norm,
+      'update_norm': optax.global_norm(changes),
+      'rows': (rows.row_weight > 0).sum(),
+      'nonfinite': ~finite,
+    }
+    return new_state, {k: v.astype(jnp.float32) for k, v in metrics.items()}
+
+  out = None if state_shardings is None else (state_shardings, None)
+  return jax.jit(update, donate_argnums=0, out_shardings=out)
+
+
+def make_logps_fn(
+  policy: Any, temperature: float, mesh: Mesh | None = None
+) -> Callable[[Any, RolloutRows], jax.Array]:
+  """Returns logps(params, rows) -> [M, G, R], for ref_logps and old_logps."""
+
+  def logps(params, rows):
+    rows = _constrain(rows, mesh, axis=0)
+    return policy.logps_and_entropy(params, rows, temperature)[0]
+
+  return jax.jit(logps)
+
+
+def _accumulate(objective, params, batches, scales):
+  """Sums objective, terms and gradients over the leading axis of batches."""
+  grad_fn = jax.value_and_grad(objective, has_aux=True)
+
+  def step(grads, batch):
+    result, new = grad_fn(params, batch, scales)
+    # float32 whatever the parameters are: sums of bfloat16 lose small terms.
+    grads = jax.tree.map(lambda a, b: a + b.astype(a.dtype), grads, new)
+    return grads, result
+
+  zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params)
+  grads, (loss, terms) = jax.lax.scan(step, zeros, batches)
+  terms = losses.Terms(
+    loss=jax.tree.map(jnp.sum, terms.loss),
+    means=jax.tree.map(jnp.sum, terms.means),
+    maxima=jax.tree.map(jnp.max, terms.maxima),
+  )
+  return (loss.sum(), terms), grads
+
+
+def _select(condition: jax.Array, new: Any, old: Any) -> Any:
+  return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+
+
+def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
+  """[M, ...] -> [microbatches, M / microbatches, ...], groups over 'fsdp'.
+
+  Micro-batch i takes groups i, i + n, i + 2n, ..: each device then cuts its
+  own groups and nothing moves between devices.
+
+  Raises:
+    ValueError: if M does not divide.
+  """
+  groups = jax.tree.leaves(tree)[0].shape[0]
+  devices = 1 if mesh is None else mesh.shape['fsdp']
+  if groups % (microbatches * devices):
+    raise ValueError(
+      f'{groups} groups of rows do not divide by rl.microbatches='
+      f'{microbatches} times mesh.fsdp={devices}; pad with '
+      'batching.minibatches(multiple=...)'
+    )
+
+  def split(x):
+    x = x.reshape(groups // microbatches, microbatches, *x.shape[1:])
+    return jnp.swapaxes(x, 0, 1)
+
+  tree = _constrain(tree, mesh, axis=0)
+  return _constrain(jax.tree.map(split, tree), mesh, axis=1)
+
+
+def _constrain(tree: Any, mesh: Mesh | None, axis: int) -> Any:
+  """Spreads `axis` of every array over 'fsdp', the rest on all devices."""
+  if mesh is None:
+    return tree
+  spec = PartitionSpec(*[None] * axis, 'fsdp')
+  sharding = NamedSharding(mesh, spec)
+  return jax.lax.with_sharding_constraint(
+    tree, jax.tree.map(lambda _: sharding, tree)
+  )

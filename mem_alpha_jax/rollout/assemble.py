@@ -1,0 +1,113 @@
+"""From a graded grid to training rows: rewards, advantages, weights."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from mem_alpha_jax.reward import parts as parts_lib
+from mem_alpha_jax.rl import advantages as advantages_lib
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.rollout import explore
+from mem_alpha_jax.types import RolloutRows
+
+
+def rewards(grid: collector.Grid, config) -> Float[np.ndarray, 'B G T']:
+  """Weighted sums of the parts; NaN where a part that counts is missing."""
+  weights = {name: config.reward[name] for name in collector.PARTS}
+  flat = grid.parts.reshape(-1, len(collector.PARTS))
+  total = [
+    parts_lib.combine(dict(zip(collector.PARTS, row, strict=True)), weights)
+    for row in flat.tolist()
+  ]
+  return np.array(total, np.float32).reshape(grid.parts.shape[:-1])
+
+
+def to_rows(
+  grid: collector.Grid,
+  config,
+  value_fn: Callable[[RolloutRows], Float[np.ndarray, 'M G R']] | None = None,
+) -> tuple[RolloutRows, dict[str, float]]:
+  """Advantages at trajectory level first, then one row a response.
+
+  Groups of the same state become M = B * T groups of G rows that share their
+  prompt; trajectories become M = B * G * T groups of one row.
+
+  Args:
+    grid: samples of a batch.
+    config: the run's config.
+    value_fn: value head on rows, needed by rl.advantage=gae.
+  """
+  shared = config.rollout.groups == 'state'
+  b, g, t = grid.valid.shape
+  total = rewards(grid, config)
+  rows = _rows(grid, shared)
+  values = None
+  if value_fn is not None:
+    rows, values = _with_values(rows, value_fn, (b, g, t), shared)
+  result = advantages_lib.compute(total, config.rl, grid.valid, values)
+  weight = explore.weights(grid.forced, grid.logps, result.advantages)
+  weight = weight * result.valid
+  rows = rows.replace(
+    advantages=_spread(_arrange(result.advantages, shared), rows),
+    row_weight=_arrange(weight.astype(np.float32), shared),
+    returns=_spread(_arrange(result.returns, shared), rows, first=True),
+  )
+  live = _arrange(grid.valid, shared).any(-1)
+  rows = RolloutRows(**{
+    name: getattr(rows, name)[live] for name in RolloutRows.__dataclass_fields__
+  })
+  return rows, {
+    'reward/total': float(np.nanmean(total[grid.valid])),
+    'rl/degenerate_groups': result.degenerate_share,
+    'rl/missing_rewards': float(np.isnan(total[grid.valid]).mean()),
+  }
+
+
+def _arrange(array: np.ndarray, shared: bool) -> np.ndarray:
+  """[B, G, T, ...] -> [B * T, G, ...], or [B * G * T, 1, ...]."""
+  if shared:
+    array = np.moveaxis(array, 1, 2)
+    return array.reshape(-1, *array.shape[2:])
+  return array.reshape(-1, 1, *array.shape[3:])
+
+
+def _restore(array: np.ndarray, shape, shared: bool) -> np.ndarray:
+  """The inverse of `_arrange`."""
+  b, g, t = shape
+  if shared:
+    return np.moveaxis(array.reshape(b, t, g, *array.shape[2:]), 2, 1)
+  return array.reshape(b, g, t, *array.shape[2:])
+
+
+def _rows(grid: collector.Grid, shared: bool) -> RolloutRows:
+  put = lambda name: _arrange(getattr(grid, name), shared)
+  zeros = np.zeros_like(put('logps'))
+  return RolloutRows(
+    prefix=put('prefix')[:, 0],
+    prefix_length=put('prefix_length')[:, 0],
+    own=put('own'),
+    own_length=put('own_length'),
+    response=put('response'),
+    response_mask=put('mask'),
+    rollout_logps=put('logps'),
+    advantages=zeros,
+    row_weight=put('valid').astype(np.float32),
+    returns=zeros,
+    old_values=zeros,
+  )
+
+
+def _with_values(rows, value_fn, shape, shared):
+  """Adds the values of each response's first token."""
+  values = np.asarray(value_fn(rows))[..., 0]
+  rows = rows.replace(old_values=_spread(values, rows, first=True))
+  return rows, _restore(values, shape, shared)
+
+
+def _spread(per_row, rows: RolloutRows, first: bool = False) -> np.ndarray:
+  """One number a response -> its tokens, or its first token alone."""
+  where = rows.response_mask
+  if first:
+    where = where & (np.arange(where.shape[-1]) == 0)
+  return np.where(where, per_row[..., None], 0.0).astype(np.float32)

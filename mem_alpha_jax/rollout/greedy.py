@@ -1,0 +1,234 @@
+"""Held-out episodes, one loop for the policy, the baselines and the oracle.
+
+All writers read the same episodes chunk by chunk, all memories are searched
+with the same budget and read by the same reader, and one module scores.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mem_alpha_jax import report_html
+from mem_alpha_jax.baselines import writers
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.rollout import explore
+from mem_alpha_jax.rollout import memories as memories_lib
+from mem_alpha_jax.rollout import step as step_lib
+from mem_alpha_jax.types import Episode
+
+QUESTION_WIDTH = 16  # questions a memory looks up in one call
+
+
+class Written(NamedTuple):
+  """What a writer says to one chunk."""
+
+  ops: Sequence[state_lib.Op]
+  errors: Sequence[str] = ()  # calls that could not be read
+  noop: bool = False
+  text: str = ''
+
+
+# (memories, chunks, views, live, t) -> one Written a memory.
+Writer = Callable[..., list[Written]]
+
+
+class Record(NamedTuple):
+  """One episode's outcome, the unit of every interval."""
+
+  types: tuple[str, ...]  # of the asked questions
+  strict: tuple[float, ...]  # scores by the strict reader
+  lenient: tuple[float, ...]  # newest note wins
+  memory_tokens: int
+  read_tokens: int
+  calls: dict[str, int]  # by tool, plus 'valid', 'all' and 'noop'
+  trace: report_html.Trace | None = None
+
+
+def policy_writer(setup: collector.Setup, params: Any) -> Writer:
+  """Greedy decoding of the policy; `setup.generate` must be greedy."""
+  config, key = setup.config, setup.key
+
+  def write(memories, chunks, views, live, t):
+    n = len(chunks)
+    prompts = collector.render(setup, memories.states, chunks, views)
+    forced = np.full((n, 1, explore.WIDTH), explore.FREE, np.int32)
+    keys = collector.row_keys(key, 0, np.arange(n), np.zeros(n, int), t)
+    out = setup.generate(
+      params, prompts['prefix'], prompts['prefix_length'],
+      prompts['own'][:, None], prompts['own_length'][:, None],
+      forced, keys.reshape(n, 1),
+    )
+    tokens, mask = np.asarray(out.tokens), np.asarray(out.mask)
+    written = []
+    for i in range(n):
+      text = setup.tokenizer.decode(tokens[i, 0][mask[i, 0]].tolist())
+      written.append(
+        Written(*step_lib.parse(text, views[i], config), text)
+        if live[i] else Written((), noop=True)
+      )
+    return written
+
+  return write
+
+
+def baseline_writer(name: str, episodes, config, tokenizer, notes) -> Writer:
+  """A method of baselines.writers behind the same interface.
+
+  Args:
+    name: key of writers.WRITERS.
+    episodes: those it will read.
+    config: the run's config, for its seed.
+    tokenizer: counts tokens.
+    notes: episode -> facts of each chunk, which only the oracle reads.
+  """
+  method = writers.WRITERS[name]
+  facts = [notes(e) for e in episodes]
+
+  def write(memories, chunks, views, live, t):
+    written = []
+    for i, chunk in enumerate(chunks):
+      if not live[i]:
+        written.append(Written((), noop=True))
+        continue
+      context = writers.WriterContext(
+        rng=np.random.default_rng((config.seed, i, t)),
+        limits=memories.limits(i),
+        count_tokens=tokenizer.count,
+        step=t,
+        oracle_notes=facts[i][t],
+      )
+      ops = method(memories.states[i], chunk, views[i], context)
+      written.append(Written(ops, noop=not ops))
+    return written
+
+  return write
+
+
+def run(
+  write: Writer,
+  episodes: Sequence[Episode],
+  config,
+  tokenizer,
+  readers: tuple[Callable, Callable],
+  traces: int = 0,
+  adapt: Callable = lambda limits: limits,
+) -> tuple[list[Record], float]:
+  """Steps episodes through a writer and asks their questions.
+
+  Args:
+    write: the method under test.
+    episodes: held-out episodes.
+    config: the writer's config.
+    tokenizer: counts tokens.
+    readers: the strict and the lenient reader.
+    traces: episodes, from the first, whose steps are kept for the report.
+    adapt: changes the limits of a memory (baselines keep longer entries).
+
+  Returns:
+    One record an episode, and the seconds one chunk took, summed over the
+    batch.
+  """
+  n = len(episodes)
+  memories = memories_lib.Memories(
+    [state_lib.empty()] * n, [0] * n, config, tokenizer.count, adapt
+  )
+  tallies = [_Tally(i < traces) for i in range(n)]
+  both = lambda q, notes, core: tuple(r(q, notes, core) for r in readers)
+  length = max(len(e.chunks) for e in episodes)
+  started = time.perf_counter()
+  for t in range(length):
+    live = [t < len(e.chunks) for e in episodes]
+    chunks = [
+      e.chunks[t] if ok else '' for e, ok in zip(episodes, live, strict=True)
+    ]
+    for i, chunk in enumerate(chunks):
+      memories.read[i] += tokenizer.count(chunk)
+    views = memories.look(chunks)
+    written = write(memories, chunks, views, live, t)
+    results = memories.write([w.ops for w in written], t)
+    for i, tally in enumerate(tallies):
+      if live[i]:
+        tally.step(chunks[i], written[i], results[i], memories.states[i])
+    _ask(memories, episodes, both, tallies, t)
+  seconds = (time.perf_counter() - started) / length
+  records = [
+    tally.record(episode, state, read)
+    for tally, episode, state, read in zip(
+      tallies, episodes, memories.states, memories.read, strict=True
+    )
+  ]
+  return records, seconds
+
+
+def _ask(memories, episodes, readers, tallies, t: int) -> None:
+  due = [
+    [q for q in e.questions if q.asked and q.last == t] for e in episodes
+  ]
+  if not any(due):
+    return
+  given = memories.ask(
+    [[q.text for q in row] for row in due], readers, QUESTION_WIDTH
+  )
+  for episode, tally, row, answers in zip(
+    episodes, tallies, due, given, strict=True
+  ):
+    for question, pair in zip(row, answers, strict=True):
+      tally.answer(question, pair, scoring.SOURCE_RULES[episode.source])
+
+
+class _Tally:
+  """Counts of one episode while it runs."""
+
+  def __init__(self, traced: bool):
+    self.types, self.strict, self.lenient = [], [], []
+    self.calls = dict.fromkeys(
+      ('insert', 'update', 'delete', 'noop', 'valid', 'all'), 0
+    )
+    self.steps = [] if traced else None
+    self.answers = []
+
+  def step(self, chunk, written: Written, results, state) -> None:
+    self.calls['noop'] += written.noop
+    self.calls['all'] += len(results) + len(written.errors)
+    self.calls['valid'] += sum(r.ok for r in results)
+    for op in written.ops:
+      self.calls[op.tool] += 1
+    if self.steps is not None:
+      self.steps.append(_trace_step(chunk, written, results, state))
+
+  def answer(self, question, pair, rule: str) -> None:
+    strict, lenient = (scoring.score(a, question.answer, rule) for a in pair)
+    if strict is None or lenient is None:
+      return
+    self.types.append(question.type)
+    self.strict.append(strict)
+    self.lenient.append(lenient)
+    if self.steps is not None:
+      self.answers.append((
+        question.text, question.type, question.answer, pair[0], strict == 1.0,
+        (),
+      ))
+
+  def record(self, episode: Episode, state, read_tokens: int) -> Record:
+    trace = None
+    if self.steps is not None:
+      title = f'{episode.source} {episode.uid}'
+      trace = report_html.Trace(title, self.steps, self.answers)
+    return Record(
+      tuple(self.types), tuple(self.strict), tuple(self.lenient),
+      state_lib.token_length(state), read_tokens, self.calls, trace,
+    )
+
+
+def _trace_step(chunk, written: Written, results, state):
+  calls = [
+    (f'{op.tool} {op.kind} {op.entry_id or ""} {op.text}', r.ok, r.error)
+    for op, r in zip(written.ops, results, strict=True)
+  ]
+  calls += [('unreadable', False, error) for error in written.errors]
+  memory = [(e.kind, e.id, e.text) for e in state_lib.entries(state)]
+  return report_html.TraceStep(chunk, written.text, calls, memory, state.core)

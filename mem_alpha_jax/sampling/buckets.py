@@ -1,0 +1,91 @@
+"""The table of padded shapes, padding, and a counter of compilations.
+
+Every shape that reaches a jitted function of the sampler or the trainer comes
+from this table, so that nothing compiles after the first pass over it.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+
+class Buckets(NamedTuple):
+  """Padded lengths in tokens, ascending."""
+
+  prefix: tuple[int, ...]
+  own: tuple[int, ...]
+  response: tuple[int, ...]
+
+
+def from_config(rollout_config: Any) -> Buckets:
+  """Returns the table of `config.rollout`; ValueError if not ascending."""
+  table = {}
+  for kind in Buckets._fields:
+    sizes = tuple(rollout_config[f'{kind}_buckets'])
+    if not sizes or sizes[0] < 1 or list(sizes) != sorted(set(sizes)):
+      raise ValueError(
+        f'rollout.{kind}_buckets={sizes} must be ascending lengths above 0'
+      )
+    table[kind] = sizes
+  return Buckets(**table)
+
+
+def pick(buckets: Buckets, length: int, kind: str) -> int:
+  """Returns the smallest bucket of `kind` that holds `length` tokens."""
+  sizes = getattr(buckets, kind)
+  for size in sizes:
+    if length <= size:
+      return size
+  raise ValueError(
+    f'a {kind} of {length} tokens does not fit rollout.{kind}_buckets={sizes}:'
+    f' add a bucket of at least {length}'
+  )
+
+
+def pad(
+  rows: Sequence[Sequence[int]], size: int, pad_id: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Right-pads rows to int32 [N, size]; also returns lengths [N]."""
+  out = np.full((len(rows), size), pad_id, np.int32)
+  for i, row in enumerate(rows):
+    if len(row) > size:
+      raise ValueError(f'row {i} has {len(row)} tokens, the bucket {size}')
+    out[i, : len(row)] = row
+  return out, np.array([len(row) for row in rows], np.int32)
+
+
+def pad_groups(
+  groups: Sequence[Sequence[Sequence[int]]], size: int, pad_id: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Right-pads B groups of G rows to [B, G, size]; lengths are [B, G]."""
+  rows = [row for group in groups for row in group]
+  out, lengths = pad(rows, size, pad_id)
+  shape = (len(groups), len(groups[0]) if groups else 0)
+  return out.reshape(*shape, size), lengths.reshape(shape)
+
+
+_EVENT = '/jax/core/compile/backend_compile_duration'
+_lock = threading.Lock()
+_compiles = [0]
+
+
+def _count(event: str, duration: float, **kwargs: Any) -> None:
+  del duration, kwargs
+  if event == _EVENT:
+    with _lock:
+      _compiles[0] += 1
+
+
+jax.monitoring.register_event_duration_secs_listener(_count)
+
+
+def compile_count() -> int:
+  """Returns how many programs were compiled since this module was imported.
+
+  A program read from the persistent compilation cache counts too: it is new
+  to this process.
+  """
+  return _compiles[0]

@@ -1,0 +1,184 @@
+"""The jitted sampler: prefill once for a group, then decode its G samples."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from mem_alpha_jax.model import distribution
+from mem_alpha_jax.model import kv_cache
+from mem_alpha_jax.sampling import logits
+
+
+class Samples(NamedTuple):
+  """Sampled responses, padded with pad_id where `mask` is False.
+
+  Attributes:
+    tokens: exactly the sampled (or forced) ids, EOS included.
+    logps: the policy's log-prob (nats) at the sampling temperature, before
+      top-k and top-p; forced tokens too; 0 where masked.
+    mask: True at real tokens.
+    finished: True where EOS was reached.
+  """
+
+  tokens: Int[Array, 'B G R']
+  logps: Float[Array, 'B G R']
+  mask: Bool[Array, 'B G R']
+  finished: Bool[Array, 'B G']
+
+
+class _State(NamedTuple):
+  """Carry of the decode loop; outputs are time-major."""
+
+  t: Int[Array, '']
+  last: Int[Array, 'B G']  # the newest token, not run yet
+  before: Int[Array, 'B G']  # the token before it
+  cache: kv_cache.Cache
+  tokens: Int[Array, 'R B G']
+  logps: Float[Array, 'R B G']
+  mask: Bool[Array, 'R B G']
+  done: Bool[Array, 'B G']
+
+
+def make_sampler(
+  policy: Any,
+  response_len: int,
+  *,
+  eos_id: int,
+  pad_id: int,
+  temperature: float = 1.0,
+  greedy: bool = False,
+  top_k: int = 0,
+  top_p: float = 1.0,
+) -> Callable[..., Samples]:
+  """Returns generate(params, prefix [B, P], prefix_length [B],
+  own [B, G, C], own_length [B, G], forced [B, G, F], keys [B, G]).
+
+  `forced` ids >= 0 replace the sampled token at their position; keys are
+  typed, token t of a row uses fold_in(key, t), so that a row's sample does
+  not depend on where in a batch it is. One compilation a shape.
+  """
+  if temperature <= 0:
+    raise ValueError(f'rollout.temperature={temperature} must be above 0')
+  choose = _chooser(temperature, greedy, top_k, top_p)
+
+  @jax.jit
+  def generate(params, prefix, prefix_length, own, own_length, forced, keys):
+    b, g, context = own.shape
+    length = response_len
+    shared = policy.prefill(params, prefix, prefix_length)
+    layers = policy.prepare(params)
+    cache = policy.init_cache(own_length, context, context + length)
+    uniform = _uniforms(keys, length)
+    forced = _pad_forced(forced, length)
+
+    def emit(state, hidden, queries, cache):
+      """Picks token t from the hidden states of `queries` [B, G, 1]."""
+      dist = policy.head(layers, shared, hidden, queries)
+      free, score = choose(dist, uniform[state.t])
+      must = forced[state.t]
+      token = jnp.where(must >= 0, must, free)
+      alive = ~state.done
+      token = jnp.where(alive, token, pad_id)
+      logp = jnp.where(alive, score(token), 0.0)
+      put = lambda buffer, x: buffer.at[state.t].set(x)
+      return _State(
+        t=state.t + 1,
+        last=token,
+        before=queries[..., 0],
+        cache=cache,
+        tokens=put(state.tokens, token),
+        logps=put(state.logps, logp),
+        mask=put(state.mask, alive),
+        done=state.done | (token == eos_id),
+      )
+
+    def step(state):
+      hidden, cache = policy.extend(
+        layers, shared, state.cache, state.last[..., None],
+        state.before[..., None], context + state.t - 1,
+      )  # fmt: skip
+      return emit(state, hidden, state.last[..., None], cache)
+
+    before = kv_cache.last_token(prefix, prefix_length)
+    previous = kv_cache.previous_tokens(own, before, own_length, context)
+    hidden, cache = policy.extend(layers, shared, cache, own, previous, 0)
+    at = own_length[..., None] - 1
+    hidden = jnp.take_along_axis(hidden, at[..., None], axis=2)
+    queries = jnp.take_along_axis(own, at, axis=2)
+    state = emit(_start(b, g, length, pad_id), hidden, queries, cache)
+    more = lambda s: (s.t < length) & ~jnp.all(s.done)
+    state = jax.lax.while_loop(more, step, state)
+    last = lambda x: jnp.moveaxis(x, 0, -1)
+    return Samples(
+      last(state.tokens), last(state.logps), last(state.mask), state.done
+    )
+
+  return generate
+
+
+def _start(b, g, length, pad_id):
+  empty = jnp.zeros((b, g), jnp.int32)
+  return _State(
+    t=jnp.int32(0),
+    last=empty,
+    before=empty,
+    cache=None,
+    tokens=jnp.full((length, b, g), pad_id, jnp.int32),
+    logps=jnp.zeros((length, b, g), jnp.float32),
+    mask=jnp.zeros((length, b, g), bool),
+    done=jnp.zeros((b, g), bool),
+  )
+
+
+def _uniforms(keys, length):
+  """Two uniforms for every token [R, B, G, 2], all drawn before the loop."""
+  draw = lambda key, t: jax.random.uniform(jax.random.fold_in(key, t), (2,))
+  flat = jax.vmap(jax.vmap(draw, (0, None)), (None, 0))
+  uniform = flat(keys.reshape(-1), jnp.arange(length))
+  return uniform.reshape(length, *keys.shape, 2)
+
+
+def _pad_forced(forced, length):
+  """Returns [R, B, G]; -1 beyond the forced positions."""
+  forced = forced[..., :length]
+  pad = [(0, 0), (0, 0), (0, length - forced.shape[-1])]
+  return jnp.moveaxis(jnp.pad(forced, pad, constant_values=-1), -1, 0)
+
+
+def _chooser(temperature, greedy, top_k, top_p):
+  """Returns choose(dist, uniform [B, G, 2]) -> (token, token -> logp)."""
+  filtered = top_k > 0 or top_p < 1.0
+
+  def choose(dist, uniform):
+    plain = temperature == 1.0
+    if not plain and dist.copy is None:
+      dist, plain = distribution.temper(dist, temperature), True
+    values = distribution.logits(dist.hidden, dist.table)
+    stats = distribution.stats_of(values)
+    score = lambda t: distribution.log_prob(dist, stats, t[..., None])[..., 0]
+    if not plain:  # a tempered mixture is no mixture: all V are needed
+      values = distribution.dense(dist, stats, values) / temperature
+      log_z = distribution.stats_of(values).log_z
+      values = values - log_z[..., None]
+      score = lambda t: jnp.take_along_axis(
+        values[:, :, 0], t[..., None], axis=-1
+      )[..., 0]
+    if greedy:
+      token = (
+        distribution.mode(dist, stats, values)
+        if plain
+        else distribution.argmax(values)
+      )
+    elif plain and not filtered:
+      token = logits.sample(dist, values, uniform[:, :, None])
+    else:
+      if plain:
+        values = distribution.dense(dist, stats, values)
+      kept = logits.process(values, top_k=top_k, top_p=top_p)
+      token = logits.pick(jnp.exp(kept), uniform[:, :, None, 0])
+    return token[..., 0], score
+
+  return choose

@@ -1,0 +1,344 @@
+"""The training run: warm start, reinforcement learning, evaluation, report."""
+
+import json
+import os
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mem_alpha_jax import checkpoint
+from mem_alpha_jax import evaluate
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import metrics as metrics_lib
+from mem_alpha_jax import optimizer
+from mem_alpha_jax import report
+from mem_alpha_jax import report_html
+from mem_alpha_jax import report_plots
+from mem_alpha_jax import warm_start
+from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.rl import batching
+from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.rollout import assemble
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.sampling import buckets
+from mem_alpha_jax.types import TrainState
+
+
+def train(config, workdir: str) -> dict[str, Any] | None:
+  """Runs or resumes a whole job.
+
+  Returns:
+    The content of results.json, or None if the run was asked to stop.
+
+  Raises:
+    ValueError: for a workdir of another config.
+    FloatingPointError: if the loss is not finite, naming the step.
+  """
+  clock = Clock()
+  workdir_lib.prepare(workdir, config)
+  experiment = experiment_lib.build(config, workdir)
+  held_out = evaluate.lengths(config, 'test')
+  run = Run(experiment, workdir, clock)
+  with (
+    checkpoint.Manager(workdir, config.checkpoint.keep) as manager,
+    workdir_lib.GracefulStop() as stop,
+  ):
+    if not run.restore(manager):
+      run.warm_start()
+      before, shown = evaluate.policy_lengths(
+        experiment, run.state.params, held_out
+      )
+      _write_before(workdir, before, shown)
+      run.save(manager, None)
+    while run.step < config.num_steps and not stop.requested():
+      run.advance()
+      accuracy = run.validate()
+      if run.due(config.checkpoint.every):
+        run.save(manager, accuracy)
+    run.save(manager, None)
+    run.writer.close()
+  if run.step < config.num_steps:
+    print(f'stopped at step {run.step}; the same command goes on from there')
+    return None
+  return finish(experiment, run.state.params, held_out, workdir, clock)
+
+
+class Clock:
+  """Wall seconds of a run, those before a resume included."""
+
+  def __init__(self):
+    self.earlier, self._start = 0.0, time.perf_counter()
+
+  def seconds(self) -> float:
+    return self.earlier + time.perf_counter() - self._start
+
+
+class Run:
+  """What moves while training: state, data, memories, and where they go."""
+
+  def __init__(self, experiment, workdir: str, clock: Clock):
+    config = experiment.config
+    self.experiment, self.config, self.clock = experiment, config, clock
+    self.workdir = workdir
+    self.tx, self.schedule = optimizer.create_optimizer(
+      config.optim, config.num_steps * updates_per_step(config)
+    )
+    self.state = initial_state(experiment, self.tx)
+    self.loader = iter(pipeline.make_dataset(config, 'train'))
+    self.starts = [collector.empty_start()] * config.data.batch_episodes
+    self.validation = pipeline.eval_episodes(config, 'validation', 1)
+    self.timer = metrics_lib.Timer()
+    self.writer = None
+    self.update = update_lib.make_update_fn(
+      experiment.policy, self.tx, config.rl, config.rollout.temperature,
+      experiment.mesh, horizon=config.rollout.response_buckets[-1],
+    )
+    self.logps = update_lib.make_logps_fn(
+      experiment.policy, config.rollout.temperature, experiment.mesh
+    )
+    self.values = None
+    if config.rl.advantage == 'gae':
+      apply = jax.jit(experiment.policy.logps_and_entropy, static_argnums=2)
+      temperature = config.rollout.temperature
+      self.values = lambda rows: apply(self.state.params, rows, temperature)[2]
+    self.reference = None
+
+  @property
+  def step(self) -> int:
+    return int(self.state.step)
+
+  def due(self, every: int) -> bool:
+    return self.step % every == 0 or self.step == self.config.num_steps
+
+  def restore(self, manager: checkpoint.Manager) -> bool:
+    """Takes up the newest checkpoint; False if there is none."""
+    restored = manager.restore(self.state)
+    if restored is not None:
+      self.state = restored.state
+      self.loader.set_state(restored.data_state)
+      self.starts = [_unpack(start) for start in restored.extra['starts']]
+      self.clock.earlier = restored.extra['seconds']
+    self.writer = metrics_lib.Writer(
+      self.workdir, self.config.num_steps, self.step,
+      self.config.log.tensorboard, self.config.log.progress,
+    )
+    if restored is not None and self.config.rl.kl_coef:
+      first = checkpoint.load_params(
+        os.path.join(self.workdir, 'start_params'), self.state.params
+      )
+      self.reference = first
+    return restored is not None
+
+  def save(self, manager: checkpoint.Manager, metric: float | None) -> None:
+    """Writes all that the next step needs."""
+    extra = {
+      'starts': [_pack(start) for start in self.starts],
+      'seconds': self.clock.seconds(),
+    }
+    manager.save(
+      self.step, self.state, self.loader.get_state(), extra, metric
+    )
+
+  def warm_start(self) -> None:
+    """The supervised stage; its result is the policy 'before RL'."""
+    def say(step, loss):
+      if step % 100 == 99:
+        self.writer.message(f'warm start {step + 1}: loss {float(loss):.3f}')
+
+    loader = iter(pipeline.make_dataset(self.config, 'train'))
+    params = warm_start.train(
+      self.experiment.train_setup, self.experiment.policy, self.state.params,
+      loader, say,
+    )
+    self.state = self.state.replace(params=params)
+    if self.config.rl.kl_coef:
+      checkpoint.save_params(
+        os.path.join(self.workdir, 'start_params'), params
+      )
+      self.reference = jax.tree.map(jnp.copy, params)
+
+  def advance(self) -> None:
+    """One step: collect, assemble, update."""
+    with self.timer('rollout'):
+      episodes = next(self.loader)
+      rollout = collector.collect(
+        self.experiment.train_setup, self.state.params, episodes, self.starts,
+        self.step,
+      )
+    with self.timer('advantages'):
+      rows, credit = assemble.to_rows(rollout.grid, self.config, self.values)
+    with self.timer('update'):
+      learned = self._update(rows)
+    if learned['rl/nonfinite']:
+      raise FloatingPointError(
+        f'loss or gradient is not finite at step {self.step}; the newest '
+        'checkpoint is older and intact: lower optim.learning_rate'
+      )
+    self.starts = collector.next_starts(
+      rollout.ends, self.config, self.step + 1
+    )
+    self.state = self.state.replace(step=self.state.step + 1)
+    self.scalars = {
+      **rollout.metrics, **credit, **learned, **self.timer.take(),
+      'time/compilations': buckets.compile_count(),
+    }
+    self.writer.advance(
+      self.step, reward=credit['reward/total'],
+      accuracy=rollout.metrics['rollout/end_accuracy'],
+    )
+
+  def validate(self) -> float | None:
+    """Accuracy on validation episodes at its cadence; writes the metrics."""
+    accuracy = None
+    if self.due(self.config.eval.every):
+      arm, _ = evaluate.policy_arm(
+        self.experiment, self.state.params, self.validation
+      )
+      accuracy = arm['accuracy']
+      self.scalars |= {
+        'eval/accuracy': accuracy,
+        'eval/overwritten': arm['by_type'].get('overwritten', {}).get(
+          'accuracy', float('nan')
+        ),
+        'eval/memory_share': arm['memory_share'],
+        'eval/valid_calls': arm['valid_calls'],
+      }
+    self.writer.write(self.step, self.scalars)
+    return accuracy
+
+  def _update(self, rows) -> dict[str, float]:
+    """All minibatches of a batch; metrics are their means (or largest)."""
+    groups, width = rows.row_weight.shape
+    size = max(self.config.rl.minibatch_rows // width, 1)
+    parts = batching.minibatches(
+      rows, (self.config.seed, self.step, 5), -(-groups // size), size
+    )
+    found = []
+    for part in parts:
+      reference = (
+        None if self.reference is None else self.logps(self.reference, part)
+      )
+      self.state, scalars = self.update(self.state, part, reference)
+      found.append(scalars)
+    found = jax.device_get(found)
+    combine = lambda name: max if name.endswith(('max', 'nonfinite')) else (
+      lambda values: float(np.mean(values))
+    )
+    return {
+      f'rl/{name}': float(combine(name)([f[name] for f in found]))
+      for name in found[0]
+    }
+
+
+def updates_per_step(config) -> int:
+  """Optimiser updates of one collected batch of full episodes."""
+  rows = (
+    config.data.batch_episodes
+    * config.data.train_chunks
+    * config.rollout.group_size
+  )
+  return -(-rows // config.rl.minibatch_rows)
+
+
+def initial_state(experiment, tx) -> TrainState:
+  """Random parameters and a fresh optimiser."""
+  params = experiment_lib.init_params(experiment)
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    opt_state=jax.jit(tx.init)(params),
+    key=experiment.train_setup.key,
+  )
+
+
+def restored_params(experiment, workdir: str) -> Any:
+  """Parameters of the newest checkpoint of a workdir.
+
+  Raises:
+    FileNotFoundError: if it has none.
+  """
+  run = Run(experiment, workdir, Clock())
+  with checkpoint.Manager(workdir, experiment.config.checkpoint.keep) as manager:
+    restored = manager.restore(run.state)
+  if restored is None:
+    raise FileNotFoundError(
+      f'--workdir={workdir}: no checkpoint to evaluate; train first'
+    )
+  return restored.state.params
+
+
+def finish(experiment, params, held_out, workdir: str, clock: Clock) -> dict:
+  """Evaluates, writes the report into the workdir and prints the tables."""
+  config = experiment.config
+  before, traces_before = _read_before(workdir)
+  after, traces_after = evaluate.policy_lengths(experiment, params, held_out)
+  baselines = evaluate.baseline_lengths(experiment, held_out)
+  length = {
+    m: {'before': before[m], 'after': after[m], 'baselines': baselines[m]}
+    for m in held_out
+  }
+  result = report.results(
+    config.to_dict(), clock.seconds(), length[1], length
+  )
+  if len(held_out) > 1:
+    result['chunk_time_ratio'] = evaluate.chunk_time_ratio(
+      experiment, params, held_out
+    )
+  result['seconds'] = clock.seconds()
+  result['peak_rss_bytes'] = workdir_lib.peak_rss_bytes()
+  path = lambda name: os.path.join(workdir, name)
+  report.write_json(path('results.json'), result)
+  report_plots.learning_curve(
+    report.read_metrics(path('metrics.jsonl')), path('learning_curve.png')
+  )
+  if len(held_out) > 1:
+    report_plots.length_curve(
+      result['length'], path('length.png'), config.memory.cap_rate or None,
+      train_chunks=config.data.train_chunks,
+    )
+  report_html.write(path('episodes.html'), [
+    (b.title, (b._replace(title='before RL'), a._replace(title='after RL')))
+    for b, a in zip(traces_before, traces_after, strict=True)
+  ])
+  print(report.summary_table(length[1]))
+  print()
+  print(report.type_table(length[1]))
+  print()
+  print(report.length_table(result['length']))
+  print(f'\n{workdir}: results.json, learning_curve.png, episodes.html')
+  return result
+
+
+def _pack(start: collector.Start) -> dict:
+  return {
+    **start._asdict(), 'state': state_lib.to_json(start.state, with_log=False)
+  }
+
+
+def _unpack(packed: dict) -> collector.Start:
+  return collector.Start(
+    **{**packed, 'state': state_lib.from_json(packed['state'])}
+  )
+
+
+def _write_before(workdir: str, arms: dict, traces: list) -> None:
+  workdir_lib.write_json(
+    os.path.join(workdir, 'before.json'), {'arms': arms, 'traces': traces}
+  )
+
+
+def _read_before(workdir: str) -> tuple[dict, list]:
+  with open(os.path.join(workdir, 'before.json'), encoding='utf-8') as file:
+    found = json.load(file)
+  traces = [
+    report_html.Trace(
+      title, [report_html.TraceStep(*step) for step in steps], answers
+    )
+    for title, steps, answers in found['traces']
+  ]
+  return {int(m): arm for m, arm in found['arms'].items()}, traces

@@ -1,0 +1,170 @@
+"""Supervised stage on deliberately poor demonstrations.
+
+A random policy cannot call tools, so every reward would be the same. The
+demonstrations teach the syntax of calls and the copying of words, and nothing
+that reinforcement should find out: the call is drawn at random, whatever the
+chunk says, an update replaces a random entry in view, and the content is a
+random choice of the chunk's words in their order. What to store, where, and
+when to update is not in them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from mem_alpha_jax import optimizer
+from mem_alpha_jax.memory import prompt as prompt_lib
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.policy import Policy
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.types import Episode, RolloutRows
+
+SAMPLES = 4  # demonstrations that share a prompt
+# Shares of the calls shown; without an entry in view an update is an insert.
+CALLS = (
+  ('<ins><sem>', 0.3),
+  ('<ins><epi>', 0.2),
+  ('<upd>', 0.25),
+  ('<del>', 0.05),
+  ('<none>', 0.2),
+)
+MAX_WORDS = 5  # of a demonstrated note
+
+
+def note(rng: np.random.Generator, chunk: str) -> str:
+  """A random choice of 2 to MAX_WORDS words of the chunk, in order."""
+  words = chunk.rstrip('.?!').replace("'s", '').split()
+  count = min(len(words), int(rng.integers(2, MAX_WORDS + 1)))
+  chosen = np.sort(rng.choice(len(words), count, replace=False))
+  return ' '.join(words[i] for i in chosen)
+
+
+def random_view(
+  rng: np.random.Generator, earlier: Sequence[str], places: int
+) -> tuple[state_lib.Entry | None, ...]:
+  """Entries with random notes of earlier chunks, none left unread."""
+  count = int(rng.integers(0, min(places, len(earlier)) + 1))
+  chosen = rng.choice(len(earlier), count, replace=False) if count else ()
+  entries = [
+    state_lib.Entry(
+      id=place, kind=('semantic', 'episodic')[rng.integers(2)],
+      text=note(rng, earlier[i]), step=0, slot=place, tokens=0,
+    )
+    for place, i in enumerate(chosen)
+  ]
+  return tuple(entries + [None] * (places - count))
+
+
+def demonstration(rng: np.random.Generator, chunk: str, view: Sequence) -> str:
+  """A valid call about the chunk, otherwise random."""
+  names, shares = zip(*CALLS, strict=True)
+  visible = sum(entry is not None for entry in view)
+  call = names[rng.choice(len(names), p=shares)]
+  if call in ('<upd>', '<del>') and not visible:
+    call = '<ins><sem>'
+  if call in ('<upd>', '<del>'):
+    handle = f'<{rng.integers(visible) + 1}>'
+    return f'{call}{handle}' + (f' {note(rng, chunk)}' * (call == '<upd>'))
+  return call if call == '<none>' else f'{call} {note(rng, chunk)}'
+
+
+def batches(
+  setup: collector.Setup, episodes: Iterator[Sequence[Episode]]
+) -> Iterator[RolloutRows]:
+  """Endless batches of demonstrations on the episodes of a data set."""
+  config = setup.config
+  groups = config.warm_start.batch // SAMPLES
+  rng = np.random.default_rng((config.seed, 4))
+  pool: list[tuple[Sequence[str], int]] = []
+  while True:
+    while len(pool) < groups:
+      pool += [
+        (e.chunks, t) for e in next(episodes) for t in range(len(e.chunks))
+      ]
+      rng.shuffle(pool)
+    yield rows(setup, rng, [pool.pop() for _ in range(groups)])
+
+
+def rows(setup: collector.Setup, rng, places) -> RolloutRows:
+  """Demonstration rows for (chunks, position) pairs."""
+  m, tok = setup.config.memory, setup.tokenizer
+  chunks = [chunks[t] for chunks, t in places]
+  views = [
+    random_view(rng, chunks[max(0, t - 8) : t], m.view_entries)
+    for chunks, t in places
+  ]
+  states = [state_lib.empty()] * len(places)
+  prompts = collector.render(setup, states, chunks, views)
+  width = setup.config.rollout.response_buckets[-1]
+  shape = (len(places), SAMPLES, width)
+  response = np.full(shape, tok.pad_id, np.int32)
+  mask = np.zeros(shape, bool)
+  for i, (chunk, view) in enumerate(zip(chunks, views, strict=True)):
+    for g in range(SAMPLES):
+      ids = tok.encode(demonstration(rng, chunk, view))[: width - 1]
+      ids = ids + [tok.eos_id]
+      response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
+  zeros = np.zeros(shape, np.float32)
+  return RolloutRows(
+    prefix=prompts['prefix'],
+    prefix_length=prompts['prefix_length'],
+    own=np.repeat(prompts['own'][:, None], SAMPLES, 1),
+    own_length=np.repeat(prompts['own_length'][:, None], SAMPLES, 1),
+    response=response,
+    response_mask=mask,
+    rollout_logps=zeros,
+    advantages=zeros,
+    row_weight=np.ones(shape[:2], np.float32),
+    returns=zeros,
+    old_values=zeros,
+  )
+
+
+def train(
+  setup: collector.Setup,
+  policy: Policy,
+  params: Any,
+  episodes: Iterator[Sequence[Episode]],
+  report=lambda step, loss: None,
+) -> Any:
+  """Returns parameters after `warm_start.steps` supervised updates.
+
+  The loss is the cross-entropy of the response plus `prompt_loss` times that
+  of the prompt, both in nats a token: predicting the prompt teaches to find
+  the same words in the chunk and in the entries.
+  """
+  w = setup.config.warm_start
+  optim = setup.config.optim.copy_and_resolve_references()
+  with optim.unlocked():
+    optim.learning_rate, optim.schedule = w.learning_rate, 'cosine'
+    optim.warmup_steps = min(optim.warmup_steps, w.steps // 2)
+  tx, _ = optimizer.create_optimizer(optim, w.steps)
+  opt_state = jax.jit(tx.init)(params)
+
+  def loss_fn(params, rows):
+    logps, _, _ = policy.logps_and_entropy(params, rows, 1.0)
+    mask = rows.response_mask
+    loss = -(logps * mask).sum() / mask.sum()
+    if w.prompt_loss:
+      prompt = policy.prompt_logps(params, rows.prefix, rows.prefix_length)
+      seen = jnp.arange(rows.prefix.shape[1])[None] < rows.prefix_length[:, None]
+      seen = seen.at[:, 0].set(False)
+      loss -= w.prompt_loss * (prompt * seen).sum() / seen.sum()
+    return loss
+
+  @jax.jit
+  def update(params, opt_state, rows):
+    loss, grads = jax.value_and_grad(loss_fn)(params, rows)
+    updates, opt_state = tx.update(grads, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state, loss
+
+  for step, batch in zip(
+    range(w.steps), batches(setup, episodes), strict=False
+  ):
+    params, opt_state, loss = update(params, opt_state, batch)
+    report(step, loss)
+  return params

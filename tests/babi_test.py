@@ -1,0 +1,290 @@
+"""bAbI: the file format, the splits, and notes that suffice to answer."""
+
+import pathlib
+
+import pytest
+
+from mem_alpha_jax.data import babi
+from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.reading import extractive
+
+REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
+STORY = """\
+1 Ada went to the attic.
+2 Bob moved to the cellar.
+3 Where is Ada? \tattic\t1
+4 Ada got the lamp there.
+5 Ada went back to the porch.
+6 Where is the lamp? \tporch\t4 5
+"""
+PLACES = ('attic', 'cellar', 'porch', 'tower', 'stable', 'barn', 'loft')
+PEOPLE = ('Ada', 'Bob', 'Cyd', 'Dee', 'Eli')
+
+
+def _write(root, text, task='qa1'):
+  folder = root / 'babi'
+  folder.mkdir(exist_ok=True)
+  path = folder / f'{task}_made-up_train.txt'
+  path.write_text(text, encoding='utf-8')
+  return path
+
+
+def _all(root, task='qa1'):
+  splits = {split: babi.load(str(root), task, split) for split in babi.SPLITS}
+  return splits, sorted(e for split in splits.values() for e in split)
+
+
+def _many():
+  """245 stories, 35 distinct; copies differ in their question."""
+  return ''.join(
+    f'1 {a} went to the {p}.\n2 {b} moved to the {PLACES[i - j]}.\n'
+    f'3 Where is {b}?\t{PLACES[i - j]}\t2\n'
+    for _ in range(3)
+    for i, p in enumerate(PLACES)
+    for j, a in enumerate(PEOPLE)
+    for b in PEOPLE
+    if b != a
+  ) + ''.join(
+    f'1 {a} went to the {p}.\n2 {b} moved to the {PLACES[i - j]}.\n'
+    f'3 Where is {a}?\t{p}\t1\n'
+    for i, p in enumerate(PLACES)
+    for j, a in enumerate(PEOPLE)
+    for b in PEOPLE
+    if b != a
+  )
+
+
+def test_story_becomes_an_episode(tmp_path):
+  _write(tmp_path, STORY.replace('\n', '\r\n') + '\n' + STORY[:24])
+  _, (first, second) = _all(tmp_path)
+  assert first.uid != second.uid
+  assert second.chunks == ('Ada went to the attic.',)
+  assert first.source == 'babi'
+  assert first.chunks == (
+    'Ada went to the attic.',
+    'Bob moved to the cellar.',
+    'Ada got the lamp there.',
+    'Ada went back to the porch.',
+  )
+  assert [tuple(q) for q in first.questions] == [
+    ('Where is Ada?', 'attic', 'qa1', 0, 1, True),
+    ('Where is the lamp?', 'porch', 'qa1', 3, 3, True),
+  ]
+
+
+def test_splits_cover_and_never_share_a_story(tmp_path):
+  text = _many()
+  _write(tmp_path, text)
+  splits, episodes = _all(tmp_path)
+  assert len(episodes) == text.count('\n1 ') + 1
+  assert len({e.uid for e in episodes}) == len(episodes)
+  stories = {s: {e.chunks for e in found} for s, found in splits.items()}
+  assert all(stories.values())
+  assert len(set.union(*stories.values())) == sum(map(len, stories.values()))
+  assert len(stories['train']) > 2 * len(stories['validation'])
+
+
+def test_split_of_a_story_ignores_the_rest_of_the_file(tmp_path):
+  _write(tmp_path, _many())
+  before, _ = _all(tmp_path)
+  _write(tmp_path, STORY + _many(), 'qa2')
+  after, _ = _all(tmp_path, 'qa2')
+  for split, found in before.items():
+    stories = [e.chunks for e in after[split] if len(e.chunks) == 2]
+    assert [e.chunks for e in found] == stories
+
+
+@pytest.mark.parametrize(
+  ('text', 'line', 'message'),
+  [
+    ('1 A went.\nno number\n', 2, 'expected'),
+    ('1 A went.\n2\n', 2, 'expected'),
+    ('1 A went.\n2 Where is A?\tattic\n', 2, 'expected'),
+    ('1 A went.\n2 Where is A?\tattic\tx\n', 2, 'expected'),
+    ('1 A went.\n2 Where is A?\tattic\t\n', 2, 'expected'),
+    ('1 A went.\n2 Where is A?\t\t1\n', 2, 'expected'),
+    ('1 A went.\n3 B went.\n', 2, 'numbered'),
+    ('2 A went.\n', 1, 'numbered'),
+    ('1 Where is A?\tattic\t1\n', 1, 'supporting'),
+    ('1 A went.\n2 Where is A?\tattic\t2\n', 2, 'supporting'),
+  ],
+)
+def test_broken_row_is_named(tmp_path, text, line, message):
+  path = _write(tmp_path, text)
+  with pytest.raises(ValueError, match=message) as error:
+    babi.load(str(tmp_path), 'qa1', 'train')
+  assert str(error.value).startswith(f'{path}:{line}: ')
+
+
+def test_empty_file_is_refused(tmp_path):
+  _write(tmp_path, '\n')
+  with pytest.raises(ValueError, match='no story'):
+    babi.load(str(tmp_path), 'qa1', 'train')
+
+
+def test_missing_data_says_where_to_get_it(tmp_path):
+  for task in ('qa1', 'qa2'):  # no folder at first, then no file in it
+    with pytest.raises(FileNotFoundError) as error:
+      babi.load(str(tmp_path), task, 'train')
+    for part in ('data.root', str(tmp_path), f'{task}_*', '1502.05698'):
+      assert part in str(error.value)
+    _write(tmp_path, STORY)
+  assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('task', 'split', 'message'),
+  [
+    ('qa0', 'train', 'data.babi_tasks'),
+    ('qa21', 'train', 'data.babi_tasks'),
+    ('../qa1', 'train', 'data.babi_tasks'),
+    ('qa1', 'dev', 'validation'),
+  ],
+)
+def test_unknown_task_or_split_is_named(tmp_path, task, split, message):
+  _write(tmp_path, STORY)
+  with pytest.raises(ValueError, match=message):
+    babi.load(str(tmp_path), task, split)
+
+
+def test_qa1_is_not_qa10(tmp_path):
+  _write(tmp_path, STORY, 'qa10')
+  with pytest.raises(FileNotFoundError, match='no file qa1_'):
+    babi.load(str(tmp_path), 'qa1', 'train')
+
+
+@pytest.mark.parametrize(
+  ('chunk', 'known', 'key', 'text'),
+  [
+    ('Ada moved to the attic.', (), 'ada', 'Ada attic'),
+    ('Ada went back to the attic.', (), 'ada', 'Ada attic'),
+    ('Ada travelled to the attic.', (), 'ada', 'Ada attic'),
+    ('Ada journeyed to the attic.', (), 'ada', 'Ada attic'),
+    ('Ada got the lamp there.', ('Ada attic',), 'lamp', 'lamp Ada'),
+    ('Ada picked up the lamp there.', (), 'lamp', 'lamp Ada'),
+    ('Ada put down the lamp.', ('Ada attic',), 'lamp', 'lamp attic'),
+    ('Ada left the lamp.', ('Ada x', 'Bob y', 'Ada z'), 'lamp', 'lamp z'),
+  ],
+)
+def test_note_of_a_statement(chunk, known, key, text):
+  note = OracleNote((key,), 'semantic', text)
+  assert babi.oracle_notes(chunk, known) == (note,)
+
+
+@pytest.mark.parametrize(
+  ('chunk', 'known'),
+  [
+    ('Ada dropped the lamp.', ()),
+    ('Ada dropped the lamp.', ('lamp Ada', 'Bob attic', ' ')),
+    ('Ada is hungry.', ()),
+    ('', ()),
+  ],
+)
+def test_no_note_where_nothing_is_known(chunk, known):
+  assert babi.oracle_notes(chunk, known) == ()
+
+
+def test_statements_of_one_chunk_build_on_each_other():
+  chunk = 'Ada went to the attic. Ada took the lamp there. Ada left the lamp.'
+  notes = babi.oracle_notes(chunk, ('Ada cellar',))
+  assert [n.text for n in notes] == ['Ada attic', 'lamp Ada', 'lamp attic']
+
+
+def test_lexicon_has_train_words_only(tmp_path):
+  _write(tmp_path, _many())
+  splits, _ = _all(tmp_path)
+  held_out = {e.chunks for s in ('validation', 'test') for e in splits[s]}
+  story = next(iter(held_out))
+  # A split is a hash of statements: try words until one is held out.
+  for i in range(100):
+    _write(tmp_path, _many() + f'1 Zoe{i} went to the place{i}.\n')
+    splits, _ = _all(tmp_path)
+    if splits['train'][-1].chunks[0] != f'Zoe{i} went to the place{i}.':
+      break
+  lexicon = babi.lexicon(str(tmp_path), ['qa1'])
+  assert story not in {e.chunks for e in splits['train']}
+  assert lexicon['person'] == {name.lower() for name in PEOPLE}
+  assert lexicon['location'] == set(PLACES)
+  assert lexicon['object'] == set()
+
+
+def test_unsupported_task_has_no_frames():
+  with pytest.raises(ValueError, match=r"data.babi_tasks.*\['qa5'\]"):
+    babi.frames(['qa1', 'qa5'])
+
+
+def _accuracy(root, tasks):
+  """Share of all questions that the reader answers from oracle notes."""
+  frames, lexicon = babi.frames(tasks), babi.lexicon(root, tasks)
+  right = []
+  for task in tasks:
+    for split in babi.SPLITS:
+      for episode in babi.load(root, task, split)[:100]:
+        notes = {}
+        for t, chunk in enumerate(episode.chunks):
+          known = [note.text for note in notes.values()]
+          for note in babi.oracle_notes(chunk, known):
+            notes[note.key] = extractive.Note(note.kind, note.text, t)
+          right += [
+            extractive.answer(
+              q.text, tuple(notes.values()), '', frames, lexicon, True
+            )
+            == q.answer
+            for q in episode.questions
+            if q.last == t
+          ]
+  return sum(right) / len(right)
+
+
+LAMP = (
+  STORY
+  + """\
+7 Ada dropped the lamp.
+8 Ada moved to the tower.
+9 Where is the lamp?\tporch\t7 5
+10 Bob took the lamp there.
+11 Bob went to the attic.
+12 Where is the lamp?\tattic\t10 11
+"""
+)
+
+
+def test_reader_follows_an_object_from_hand_to_place(tmp_path):
+  # qa2's frames for the file: two statements put the words into the lexicon.
+  _write(tmp_path, LAMP.replace('3 Where is Ada? ', '3 Where is the Ada?'))
+  questions = [
+    q for e in _all(tmp_path)[1] for q in e.questions if 'lamp' in q.text
+  ]
+  assert [q.answer for q in questions] == ['porch', 'porch', 'attic']
+  lexicon = {
+    'person': frozenset(('ada', 'bob')),
+    'location': frozenset(PLACES),
+    'object': frozenset(('lamp',)),
+  }
+  (episode,) = _all(tmp_path)[1]
+  notes, answers = {}, {}
+  for t, chunk in enumerate(episode.chunks):
+    for note in babi.oracle_notes(chunk, [n.text for n in notes.values()]):
+      notes[note.key] = extractive.Note(note.kind, note.text, t)
+    answers[t] = extractive.answer(
+      'Where is the lamp?',
+      tuple(notes.values()),
+      '',
+      babi.frames(['qa2']),
+      lexicon,
+      True,
+    )
+  assert [answers[q.last] for q in questions] == ['porch', 'porch', 'attic']
+
+
+@pytest.mark.skipif(not (REAL / 'babi').exists(), reason='no bAbI files')
+@pytest.mark.parametrize('task', ['qa1', 'qa2', 'qa6'])
+def test_oracle_notes_answer_every_real_question(task):
+  assert _accuracy(str(REAL), [task]) == 1.0
+
+
+@pytest.mark.skipif(not (REAL / 'babi').exists(), reason='no bAbI files')
+def test_every_real_file_is_read():
+  for path in (REAL / 'babi').glob('qa*_train.txt'):
+    splits, episodes = _all(REAL, path.name.partition('_')[0])
+    assert 0.77 < len(splits['train']) / len(episodes) < 0.83

@@ -1,0 +1,43 @@
+import pytest
+
+from mem_alpha_jax.reward import scoring
+
+
+@pytest.mark.parametrize(
+  ('prediction', 'gold', 'rule', 'expected'),
+  [
+    ('the  Baker.', 'baker', 'exact', 1.0),
+    ('3 may', '3 May', 'exact', 1.0),
+    ('bakers', 'baker', 'exact', 0.0),
+    ('a', 'the', 'exact', 1.0),  # nothing but articles on both sides
+    ('She is a BAKER now', 'baker', 'substring', 1.0),
+    ('boxed15', '5', 'substring', 1.0),  # SubEM as the reference has it
+    ('She is a pilot', 'baker', 'substring', 0.0),
+    ('Paris in MAY', 'paris; may; tom; ', 'keywords', 2 / 3),
+    ('anything', ' ; ', 'keywords', 0.0),
+    ('the red house', 'a red car', 'f1', 0.5),
+    ('red red', 'red', 'f1', 2 / 3),
+    ('blue', 'red', 'f1', 0.0),
+  ],
+)
+def test_rules(prediction, gold, rule, expected):
+  assert scoring.score(prediction, gold, rule) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('rule', [*scoring.RULES])
+def test_abstention_is_zero_and_failure_is_missing(rule):
+  assert scoring.score('', 'gold', rule) == 0.0
+  assert scoring.score(' ', '', rule) == 0.0
+  assert scoring.score(None, 'gold', rule) is None
+  assert scoring.score('gold', 'gold', rule) == 1.0
+
+
+def test_every_source_has_a_rule():
+  assert set(scoring.SOURCE_RULES.values()) <= set(scoring.RULES)
+  assert scoring.SOURCE_RULES['synthetic'] == 'exact'
+  assert scoring.SOURCE_RULES['babi'] == 'exact'
+
+
+def test_unknown_rule_is_named():
+  with pytest.raises(ValueError, match='bleu.*exact'):
+    scoring.score('a', 'a', 'bleu')
