@@ -21,6 +21,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.batch_episodes = 32  # episodes of one batch, over all processes
   c.data.train_chunks = 8  # chunks of a training episode
   c.data.chunk_sentences = 1  # sentences of one chunk
+  c.data.overwrite = 0.65  # share of fact sentences that change a fact
+  c.data.asked_rate = 0.45  # questions asked for every sentence
   c.data.eval_episodes = 128  # held-out episodes at train length
   c.data.shuffle = True  # order of the training episodes
 
@@ -89,7 +91,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reward = ml_collections.ConfigDict()
   c.reward.answers = 1.0  # weight of r1, answers
   c.reward.calls = 0.3  # weight of r2, share of valid calls
-  c.reward.size = 0.05  # weight of r3, compression
+  c.reward.size = 0.02  # weight of r3, compression
   c.reward.content = 0.1  # weight of r4, content found in the chunk
   c.reward.when = 'step'  # step: dense credit | end: as the reference
 
@@ -113,7 +115,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rl.lam = 0.95  # GAE lambda
 
   c.optim = ml_collections.ConfigDict()
-  c.optim.learning_rate = 2e-3  # peak
+  c.optim.learning_rate = 7e-4  # peak
   c.optim.warmup_steps = 10  # updates of linear warm-up
   c.optim.schedule = 'cosine'  # constant | linear | cosine
   c.optim.final_fraction = 0.1  # of the peak, at the last update

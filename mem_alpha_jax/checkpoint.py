@@ -12,7 +12,7 @@ import json
 import math
 import os
 import pathlib
-import zlib
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -26,9 +26,6 @@ from orbax.checkpoint import checkpoint_managers
 
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.types import TrainState
-
-_SUMS = 'sums.json'
-_SUM_BYTES = 64 * 2**20  # larger files are checked by size alone
 
 
 class Restored(NamedTuple):
@@ -55,7 +52,10 @@ class Manager:
     policy = checkpoint_managers.AnyPreservationPolicy(
       [
         checkpoint_managers.LatestN(keep),
-        checkpoint_managers.BestN(get_metric_fn=_metric, n=1),
+        # Without metrics is what a killed process had half removed.
+        checkpoint_managers.BestN(
+          get_metric_fn=_metric, n=1, keep_checkpoints_without_metrics=False
+        ),
       ]
     )
     options = ocp.CheckpointManagerOptions(
@@ -126,8 +126,10 @@ class Manager:
       metrics={'metric': float(metric) if scored else None},
     )
     self._manager.wait_until_finished()
+    # TensorStore does not see flipped bits and reports a short file in
+    # thousands of lines; sums find both before it reads.
     if jax.process_index() == 0:
-      _write_sums(self.directory / str(step))
+      workdir_lib.write_sums(self.directory / str(step))
 
   def restore(
     self, example: TrainState, step: int | None = None
@@ -135,7 +137,7 @@ class Manager:
     """Reads the newest checkpoint that can be read.
 
     One that cannot be read is reported in one line, moved aside to
-    `unreadable_<step>` and the one before it is used.
+    `unreadable_<step>_<time>` and the one before it is used.
 
     Args:
       example: state of the same structure, shapes and dtypes, concrete or
@@ -181,7 +183,7 @@ class Manager:
     return None
 
   def _read(self, step: int, example: TrainState) -> Restored:
-    _check_sums(self.directory / str(step))
+    workdir_lib.check_sums(self.directory / str(step))
     abstract = jax.tree.map(_abstract, example)
     read = self._manager.restore(
       step,
@@ -203,44 +205,10 @@ class Manager:
     """Frees the names of unreadable checkpoints for those to come."""
     if jax.process_index() == 0:
       for step in steps:
-        target = self.directory / f'unreadable_{step}'
-        for number in range(1, 1000):
-          if not target.exists():
-            break
-          target = self.directory / f'unreadable_{step}_{number}'
-        (self.directory / str(step)).rename(target)
+        name = f'unreadable_{step}_{time.time_ns()}'
+        (self.directory / str(step)).rename(self.directory / name)
     if jax.process_count() > 1:
       multihost_utils.sync_global_devices('checkpoint_set_aside')
-
-
-def _write_sums(folder: pathlib.Path) -> None:
-  """Lists the files of a checkpoint: TensorStore does not see flipped bits,
-  and reports a short file in thousands of lines."""
-  sums = {
-    str(path.relative_to(folder)): _sum(path)
-    for path in sorted(folder.rglob('*'))
-    if path.is_file()
-  }
-  workdir_lib.write_json(folder / _SUMS, sums)
-
-
-def _check_sums(folder: pathlib.Path) -> None:
-  listing = folder / _SUMS
-  if not listing.exists():  # killed between the commit and the listing
-    return
-  for name, expected in json.loads(listing.read_text()).items():
-    path = folder / name
-    if not path.exists():
-      raise ValueError(f'{name} is missing')
-    if _sum(path) != expected:
-      raise ValueError(f'{name} is not as it was written')
-
-
-def _sum(path: pathlib.Path) -> list[int]:
-  """Size, and CRC-32 of the files that are quick to read."""
-  size = path.stat().st_size
-  quick = size <= _SUM_BYTES
-  return [size, zlib.crc32(path.read_bytes()) if quick else 0]
 
 
 def _without_metrics(directory: pathlib.Path) -> list[int]:
@@ -349,10 +317,7 @@ def _wrap_key(example: Any, leaf: Any) -> Any:
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-  if _is_key(leaf):
-    raw = jax.eval_shape(jax.random.key_data, leaf)
-  else:
-    raw = leaf
+  raw = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
   sharding = getattr(leaf, 'sharding', None)
   return jax.ShapeDtypeStruct(raw.shape, raw.dtype, sharding=sharding)
 

@@ -29,6 +29,8 @@ RULES: dict[str, rules.Rule] = {
   'data.batch_episodes': rules.integer(1),
   'data.train_chunks': rules.integer(1),
   'data.chunk_sentences': rules.integer(1),
+  'data.overwrite': _FRACTION,
+  'data.asked_rate': _WEIGHT,
   'data.eval_episodes': rules.integer(1),
   'data.shuffle': rules.flag,
   'tokenizer.vocab_size': rules.integer(300),
@@ -151,6 +153,7 @@ def validate(
     allowed = rule(fields[name])
     if allowed:
       raise ValueError(f'config.{name}={fields[name]!r}: use {allowed}')
+  _check_data(config)
   _check_model(config)
   _check_mesh(config, devices)
   _check_memory(config)
@@ -160,6 +163,15 @@ def validate(
 def _require(fits: bool, message: str) -> None:
   if not fits:
     raise ValueError(f'config.{message}')
+
+
+def _check_data(c: ml_collections.ConfigDict) -> None:
+  lengths = tuple(c.eval.lengths)
+  _require(
+    c.data.source == 'synthetic' or lengths == (1,),
+    f'eval.lengths={lengths}: stories of data.source={c.data.source!r} have '
+    'the length they have; use (1,)',
+  )
 
 
 def _check_model(c: ml_collections.ConfigDict) -> None:

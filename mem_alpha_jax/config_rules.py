@@ -1,5 +1,6 @@
 """Rules for the value of one config field, and their constructors."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +71,7 @@ def ascending(low: int) -> Rule:
       return allowed
     if any(integer(low)(item) for item in value):
       return allowed
-    grows = all(a < b for a, b in zip(value, value[1:], strict=False))
+    grows = all(a < b for a, b in itertools.pairwise(value))
     return '' if grows else allowed
 
   return rule

@@ -1,6 +1,5 @@
 """Command line of the project: `python -m mem_alpha_jax.main --help`."""
 
-import os
 import sys
 
 import jax
@@ -8,18 +7,15 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from mem_alpha_jax import config as config_lib
+from mem_alpha_jax import workdir as workdir_lib
 
 _CONFIG = config_flags.DEFINE_config_file(
-  'config', 'configs/tiny.py', 'Config file, with :field=value,... after it.'
+  'config', help_string='Config file; :field=value,... after it sets fields.'
 )
-_WORKDIR = flags.DEFINE_string('workdir', 'runs/tiny', 'Folder of the run.')
-_MODE = flags.DEFINE_enum(
-  'mode', 'train', ['train', 'eval'], 'Train (or resume), or only evaluate.'
-)
-_DISTRIBUTED = flags.DEFINE_bool(
-  'distributed', False, 'Join the other processes of the run (TPU pods).'
-)
-_CACHE = os.path.expanduser('~/.cache/mem_alpha_jax/xla')
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
+_MODE = flags.DEFINE_enum('mode', 'train', ['train', 'eval'], 'What to do.')
+_DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'Join a pod of hosts.')
+flags.mark_flags_as_required(['config', 'workdir'])
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -43,12 +39,9 @@ def _fail(message: str) -> int:
   return 2
 
 
-def main(argv: list[str]) -> int:
+def main(_: list[str]) -> int:
   """Runs the mode; what the user can mend is told in one line, code 2."""
-  del argv
-  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
-  if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
-    jax.config.update('jax_compilation_cache_dir', _CACHE)
+  workdir_lib.use_compilation_cache()
   if _DISTRIBUTED.value:
     jax.distributed.initialize()
   from mem_alpha_jax import evaluate, train  # a wrong flag need not wait

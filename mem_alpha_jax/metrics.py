@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import numpy as np
 import tqdm
-from absl import logging
 
 from mem_alpha_jax import workdir as workdir_lib
 
@@ -51,7 +50,8 @@ class Writer(contextlib.AbstractContextManager):
     folder = pathlib.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
     truncate(folder / FILE, start)
-    self._file = open(folder / FILE, 'a', encoding='utf-8')
+    # Open for the life of the writer; `close` closes it.
+    self._file = open(folder / FILE, 'a', encoding='utf-8')  # noqa: SIM115
     if tensorboard:
       import tensorboardX  # half a second that a run without it saves
 
@@ -85,11 +85,9 @@ class Writer(contextlib.AbstractContextManager):
     self._bar.update(step - self._bar.n)
 
   def message(self, text: str) -> None:
-    """Prints a line above the bar, or logs it where there is none."""
-    if self._bar is not None:
-      self._bar.write(text)
-    elif self._file is not None:
-      logging.info(text)
+    """Prints a line above the bar."""
+    if self._file is not None:
+      tqdm.tqdm.write(text)
 
   def __exit__(self, *unused) -> None:
     self.close()

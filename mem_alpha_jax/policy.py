@@ -118,22 +118,24 @@ def _context(c, tokens, prefix_length, own_length, prefix=None, width=None):
   width = n if width is None else width
   slots = jnp.arange(n)
   positions = kv_cache.own_positions(prefix_length, own_length, width, slots)
-  cos, sin = attention.rope_angles(c, positions)
+  size = n if prefix is None else n + prefix.tokens.shape[1]
+  cos, sin = attention.rope(attention.rope_table(c, size), positions)
   mask = kv_cache.own_mask(own_length, width, slots, n)
   context = attention.Context(cos, sin, mask)
   if c.match_bias:
     previous = kv_cache.previous_tokens(tokens, before, own_length, width)
     found = attention.match(tokens, tokens, previous)
     context = context._replace(own_match=found)
-  return _see_prefix(c, context, tokens, prefix)
+  return _finish(c, context, tokens, prefix)
 
 
-def _see_prefix(c, context, tokens, prefix):
-  if prefix is None:
-    return context
-  mask = jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
-  context = context._replace(prefix_mask=mask)
-  return context._replace(prefix_match=_prefix_match(c, tokens, prefix.tokens))
+def _finish(c, context, tokens, prefix):
+  """Adds what queries see of the prefix."""
+  if prefix is not None:
+    mask = jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
+    found = _prefix_match(c, tokens, prefix.tokens)
+    context = context._replace(prefix_mask=mask, prefix_match=found)
+  return context
 
 
 def _prefix_match(c, tokens, prefix_tokens):
@@ -160,15 +162,28 @@ def _prefill(
   return prefix, hidden, context
 
 
-def _prepare(c, keep, params):
-  """Slices the stacked layers apart and casts them, once before a loop."""
+def _prepare(c, keep, params, positions: int):
+  """Does once what a decode loop should not repeat.
+
+  Slices the stacked layers apart, casts matrices to the dtype of activations
+  and tabulates RoPE up to `positions` tokens of a sequence.
+  """
   del keep
-  cast = lambda x, i: x[i].astype(c.dtype) if x.ndim > 2 else x[i]
-  blocks = tuple(
-    jax.tree.map(lambda x, i=i: cast(x, i), params['blocks'])
-    for i in range(c.layers)
-  )
-  return {**params, 'blocks': blocks}
+  out = jax.tree_util.tree_map_with_path(_cast(c), params)
+  layer = lambda i: jax.tree.map(lambda x: x[i], out['blocks'])
+  out['blocks'] = tuple(layer(i) for i in range(c.layers))
+  out['rope'] = attention.rope_table(c, positions)
+  return out
+
+
+def _cast(c):
+  """Casts what the modules cast on use; the rest is used in float32."""
+  float32 = ('scale', 'match', 'gate_bias', 'value')
+
+  def cast(path, x):
+    return x if path[-1].key in float32 else x.astype(c.dtype)
+
+  return cast
 
 
 def _init_cache(c, keep, own_length, context: int, slots: int):
@@ -195,7 +210,7 @@ def _extend(
   positions = kv_cache.own_positions(
     prefix.length, cache.own_length, cache.context, queries
   )
-  cos, sin = attention.rope_angles(c, positions)
+  cos, sin = attention.rope(params['rope'], positions)
   mask = kv_cache.own_mask(cache.own_length, cache.context, queries, slots)
   context = attention.Context(cos, sin, mask, slot=slot)
   if c.match_bias:
@@ -205,7 +220,7 @@ def _extend(
     )
     found = attention.match(tokens, cache.tokens, cache.previous)
     context = context._replace(own_match=found)
-  context = _see_prefix(c, context, tokens, prefix)
+  context = _finish(c, context, tokens, prefix)
   block = transformer.Block(c)
   x = keep(_apply(c, params, 'embed', tokens), 'batch')
   own = []

@@ -252,7 +252,7 @@ def initial_state(experiment, tx) -> TrainState:
     step=jnp.zeros((), jnp.int32),
     params=params,
     opt_state=jax.jit(tx.init)(params),
-    key=experiment.train_setup.key,
+    key=jax.random.clone(experiment.train_setup.key),
   )
 
 

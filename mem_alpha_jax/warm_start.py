@@ -17,10 +17,10 @@ import numpy as np
 import optax
 
 from mem_alpha_jax import optimizer
-from mem_alpha_jax.memory import prompt as prompt_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.policy import Policy
 from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.rollout import memories
 from mem_alpha_jax.types import Episode, RolloutRows
 
 SAMPLES = 4  # demonstrations that share a prompt
@@ -32,13 +32,21 @@ CALLS = (
   ('<del>', 0.05),
   ('<none>', 0.2),
 )
-MAX_WORDS = 5  # of a demonstrated note
+WORDS = (2, 5)  # fewest and most words of a demonstrated note
 
 
 def note(rng: np.random.Generator, chunk: str) -> str:
-  """A random choice of 2 to MAX_WORDS words of the chunk, in order."""
-  words = chunk.rstrip('.?!').replace("'s", '').split()
-  count = min(len(words), int(rng.integers(2, MAX_WORDS + 1)))
+  """A random choice of the chunk's words in their order: telegram style.
+
+  Function words are left out, as in a telegram; which of the others matter
+  is not shown.
+  """
+  words = [
+    word
+    for word in chunk.rstrip('.?!').replace("'s", '').split()
+    if word.lower() not in memories.STOP
+  ]
+  count = min(len(words), int(rng.integers(WORDS[0], WORDS[1] + 1)))
   chosen = np.sort(rng.choice(len(words), count, replace=False))
   return ' '.join(words[i] for i in chosen)
 

@@ -9,6 +9,7 @@ import platform
 import resource
 import signal
 import sys
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ from jax.experimental import multihost_utils
 RESUME_FIELDS = ('log.', 'checkpoint.', 'eval.html_episodes', 'data.root')
 # Fields that may differ when a finished run is only evaluated.
 EVAL_FIELDS = (*RESUME_FIELDS, 'eval.', 'reading.')
+SUMS = 'sums.json'
+SUM_BYTES = 64 * 2**20  # larger files are checked by size alone
 _PACKAGES = (
   'jax',
   'jaxlib',
@@ -56,6 +59,35 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
   """Writes indented JSON in the order given; no NaN: they become null."""
   text = json.dumps(_plain(value), indent=2, allow_nan=False)
   write_text(path, text + '\n')
+
+
+def write_sums(folder: pathlib.Path) -> None:
+  """Lists the files of a folder in `sums.json`, for `check_sums`."""
+  sums = {
+    str(path.relative_to(folder)): _sum(path)
+    for path in sorted(folder.rglob('*'))
+    if path.is_file()
+  }
+  write_json(folder / SUMS, sums)
+
+
+def check_sums(folder: pathlib.Path) -> None:
+  """Raises ValueError if a listed file is missing or not as it was."""
+  listing = folder / SUMS
+  if not listing.exists():  # the process died before it could list them
+    return
+  for name, expected in json.loads(listing.read_text()).items():
+    path = folder / name
+    if not path.exists():
+      raise ValueError(f'{name} is missing')
+    if _sum(path) != expected:
+      raise ValueError(f'{name} is not as it was written')
+
+
+def _sum(path: pathlib.Path) -> list[int]:
+  """Size, and CRC-32 of the files that are quick to read."""
+  size = path.stat().st_size
+  return [size, zlib.crc32(path.read_bytes()) if size <= SUM_BYTES else 0]
 
 
 def prepare(
@@ -130,6 +162,18 @@ def peak_rss_bytes() -> int:
   """Returns the peak resident memory of this process so far."""
   peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
   return peak if sys.platform == 'darwin' else peak * 1024
+
+
+def use_compilation_cache() -> None:
+  """Keeps compiled programs for later runs, in ~/.cache/mem_alpha_jax/xla.
+
+  JAX_COMPILATION_CACHE_DIR names another folder.
+  """
+  if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
+    folder = pathlib.Path.home() / '.cache' / 'mem_alpha_jax' / 'xla'
+    jax.config.update('jax_compilation_cache_dir', str(folder))
+  # Programs that compile faster are not worth a file.
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
 
 
 class GracefulStop(contextlib.AbstractContextManager):

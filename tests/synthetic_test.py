@@ -147,14 +147,24 @@ def test_words_and_pairs_belong_to_the_split(split):
 
 
 def test_train_decoys_say_no_held_out_pair():
-  forms = re.compile(r"(\w+)(?:'s [\w ]+)?(?: is| is in| to) (\w+)\.")
+  fields = {'{n}': r'(?P<n>[A-Z]\w+)', '{v}': r'(?P<v>\w+)', '{o}': r'\w+'}
+  date = r'\d+ \w+'
+  forms = [
+    form.replace('{c}', attribute.clause)
+    for form in (*words.DECOY_FORMS, *words.EVENT_DECOYS)
+    for attribute in words.ATTRIBUTES.values()
+  ] + [form for forms in words.ATTRIBUTE_DECOYS.values() for form in forms]
   seen = 0
-  for episode in _episodes('train', 60, 10):
-    for chunk in episode.chunks:
-      for name, value in forms.findall(chunk):
+  for form in dict.fromkeys(forms):
+    for field, pattern in (*fields.items(), ('{d}', date)):
+      form = form.replace(field, pattern)
+    for episode in _episodes('train', 60, 10):
+      for match in filter(
+        None, (re.fullmatch(form, c) for c in episode.chunks)
+      ):
         seen += 1
-        assert not words.held_out(name, value)
-  assert seen > 50
+        assert not words.held_out(match['n'], match['v'])
+  assert seen > 40
 
 
 @pytest.mark.parametrize(('split', 'num_chunks'), SPLIT_LENGTHS)
@@ -254,7 +264,7 @@ def test_people_join_as_the_stream_grows():
 
   assert max(people(8)) <= 4
   long = people(120)
-  assert 12 <= min(long) and max(long) <= 4 + 112 // 6
+  assert min(long) >= 12 and max(long) <= 4 + 112 // 6
 
 
 def test_asked_questions_follow_the_shares():

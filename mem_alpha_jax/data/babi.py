@@ -158,6 +158,15 @@ def oracle_notes(
   return tuple(notes)
 
 
+def episode_notes(chunks: Sequence[str]) -> list[tuple[OracleNote, ...]]:
+  """`oracle_notes` of every chunk, each given the notes of those before."""
+  known, notes = {}, []
+  for chunk in chunks:
+    notes.append(oracle_notes(chunk, tuple(known.values())))
+    known |= {note.key: note.text for note in notes[-1]}
+  return notes
+
+
 def _note(statement: str, known: Mapping[str, str]) -> OracleNote | None:
   if match := _MOVE.match(statement):
     subject, value = match.groups()

@@ -152,7 +152,11 @@ def texts_for_tokenizer(config: ml_collections.ConfigDict) -> Iterator[str]:
 
 
 def _world(config: ml_collections.ConfigDict) -> synthetic.WorldConfig:
-  return synthetic.WorldConfig(chunk_sentences=config.data.chunk_sentences)
+  return synthetic.WorldConfig(
+    chunk_sentences=config.data.chunk_sentences,
+    overwrite=config.data.overwrite,
+    asked_rate=config.data.asked_rate,
+  )
 
 
 def _babi_episodes(

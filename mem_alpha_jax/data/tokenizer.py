@@ -27,7 +27,6 @@ import sentencepiece
 
 PAD, BOS, EOS, UNK = range(4)
 _SPACE = '\u2581'  # what SentencePiece writes for a space
-_WORD = re.compile(r'[^\W\d_]+|\d+')
 _LONGEST_LINE = 1 << 20  # bytes; the trainer skips longer ones
 _CACHED = 1 << 16  # texts whose ids are remembered
 
@@ -60,7 +59,7 @@ def train(
     raise ValueError(
       'tokenizer: no text to train on; raise tokenizer.train_episodes'
     )
-  characters = {'.'}.union(*lines)
+  characters = set().union(*lines)
   least = 4 + len(symbols) + 256 + len(characters)
   if vocab_size < least:
     raise ValueError(
@@ -70,7 +69,7 @@ def train(
     )
   model = io.BytesIO()
   sentencepiece.SentencePieceTrainer.train(
-    sentence_iterator=iter([*lines, *_other_forms(lines)]),
+    sentence_iterator=iter(lines),
     model_writer=model,
     model_type='bpe',
     max_sentence_length=_LONGEST_LINE,
@@ -92,18 +91,6 @@ def train(
     minloglevel=2,
   )
   _write(pathlib.Path(path), model.getvalue())
-
-
-def _other_forms(lines: Sequence[str]) -> list[str]:
-  """Every word once by itself and once before a full stop.
-
-  The trainer's candidate pieces are the substrings of two distinct words
-  ('baker' and 'baker.' are distinct). In a small world a name that occurs in
-  one form only would be no candidate and would be spelled in letters,
-  however often it is used.
-  """
-  words = {word for line in lines for word in _WORD.findall(line)}
-  return [f' {word}{end}' for word in sorted(words) for end in ('', '.')]
 
 
 class Tokenizer:

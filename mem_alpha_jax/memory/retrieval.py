@@ -51,13 +51,13 @@ def encode_queries(
   longest = max(map(len, texts), default=0)
   if questions is not None and longest > questions:
     raise ValueError(f'{longest} questions do not fit into {questions} rows')
-  stop = frozenset(stop)
-  shape = (len(texts), longest if questions is None else questions, width)
-  ids = np.zeros(shape, np.int32)
-  for n, row in enumerate(texts):
-    for q, text in enumerate(row):
-      ids[n, q] = _query(text, width, stop)
-  return ids
+  stop, blank = frozenset(stop), (0,) * width
+  count = longest if questions is None else questions
+  rows = [
+    [_query(text, width, stop) for text in row] + [blank] * (count - len(row))
+    for row in texts
+  ]
+  return np.array(rows, np.int32).reshape(len(rows), count, width)
 
 
 def bm25_scores(
@@ -79,11 +79,11 @@ def bm25_scores(
   2014, "Improvements to BM25 and Language Models Examined"). In a memory of
   one or two entries that floor is not positive.
   """
-  return _bm25(bank, query_ids, k1, b, epsilon)[0]
+  return _bm25(bank, query_ids, 0, k1, b, epsilon)
 
 
-def _bm25(bank, query_ids, k1=1.5, b=0.75, epsilon=0.25):
-  """Returns the scores and the number of query words in each slot."""
+def _bm25(bank, query_ids, overlap, k1=1.5, b=0.75, epsilon=0.25):
+  """Scores the slots with at least `overlap` words of the query."""
   table = _idf_table(bank, epsilon)  # [N, S+1]
   length = jnp.sum(bank.term_counts, -1)  # [N, S]
   mean = jnp.sum(length, -1) / jnp.maximum(jnp.sum(bank.valid, -1), 1)
@@ -98,17 +98,18 @@ def _bm25(bank, query_ids, k1=1.5, b=0.75, epsilon=0.25):
     tf = 0
     for w in range(ids.shape[2]):
       tf += jnp.where(ids[:, :, w] == word, counts[:, :, w], 0)
-    hit = (tf > 0) & (word > 0)  # [N, Q, S]
-    found_in = jnp.sum(hit, -1)
+    tf = jnp.where(word > 0, tf, 0)  # [N, Q, S]
+    found_in = jnp.sum(tf > 0, -1)
     idf = jnp.take_along_axis(table, found_in, 1)[..., None]
-    part = jnp.where(hit, idf * tf * (k1 + 1) / (tf + norm), 0.0)
-    return (total[0] + part, total[1] + hit), None
+    score, hits = total
+    score += idf * tf * (k1 + 1) / (tf + norm)
+    return (score, hits + (tf > 0) if overlap else hits), None
 
   shape = (*query_ids.shape[:2], bank.valid.shape[1])
   start = jnp.zeros(shape, jnp.float32), jnp.zeros(shape, jnp.int32)
   words = jnp.moveaxis(query_ids, -1, 0)
   (scores, hits), _ = lax.scan(add_word, start, words)
-  return _only_valid(bank, scores), hits
+  return _only_valid(bank, jnp.where(hits >= overlap, scores, -jnp.inf))
 
 
 def _idf_table(bank: SlotBank, epsilon: float) -> Float[Array, 'N S+1']:
@@ -148,7 +149,7 @@ def rrf(
   individual Rank Learning Methods". Ranks start at 1, ties go to the lower
   slot; a slot at -inf has no rank in that list, and -inf if in none.
   """
-  total = 0.0
+  total = jnp.zeros_like(scores[0])
   for score in scores:
     order = jnp.argsort(-score, axis=-1, stable=True)
     rank = jnp.argsort(order, axis=-1) + 1
@@ -207,8 +208,7 @@ def search(
     )
   lists = []
   if method != 'cosine':
-    scores, hits = _bm25(bank, query_ids)
-    lists.append(jnp.where(hits >= overlap, scores, -jnp.inf))
+    lists.append(_bm25(bank, query_ids, overlap))
   if method != 'bm25':
     lists.append(cosine_scores(bank, query_vecs))
   if min_score is not None:

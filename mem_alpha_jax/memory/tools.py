@@ -253,9 +253,11 @@ def parse_compact(
   if [part for part in parts if part.strip()] == [NONE]:
     return ParsedResponse([], True)
   starts = [i for i, part in enumerate(parts) if part in _TOOL_OF_SYMBOL]
+  if not starts:
+    return ParsedResponse([ParsedCall(None, 'no call')])
   calls = []
-  if not starts or any(part.strip() for part in parts[: starts[0]]):
-    calls.append(ParsedCall(None, 'no call at the start'))
+  if any(part.strip() for part in parts[: starts[0]]):
+    calls.append(ParsedCall(None, 'text before the first call'))
   for start, end in zip(starts, starts[1:] + [len(parts)], strict=True):
     calls.append(_compact_call(parts[start:end], view))
   return ParsedResponse(calls)

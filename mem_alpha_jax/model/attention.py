@@ -56,16 +56,32 @@ def match(queries: Int[Array, 'B G n'], keys: Array, previous: Array) -> Match:
   return Match(same.astype(jnp.float32), after.astype(jnp.float32))
 
 
-def rope_angles(
-  config: presets.ModelConfig, positions: Int[Array, 'B G n']
-) -> tuple[Float[Array, 'B G n half'], Float[Array, 'B G n half']]:
-  """Returns cos and sin of RoPE (Su et al. 2021, arXiv 2104.09864)."""
+class Rope(NamedTuple):
+  """cos and sin of RoPE, by position or for given tokens."""
+
+  cos: Float[Array, '... half']
+  sin: Float[Array, '... half']
+
+
+def rope_table(config: presets.ModelConfig, size: int) -> Rope:
+  """Tabulates RoPE (Su et al. 2021, arXiv 2104.09864) for `size` positions.
+
+  A table, because XLA on CPU would otherwise compute cos and sin again in
+  every loop that reads them.
+  """
   half = config.head_size // 2
   frequency = config.rope_theta ** -(jnp.arange(half, dtype=jnp.float32) / half)
   if config.rope_scaling is not None:
     frequency = _llama3_frequency(frequency, config.rope_scaling)
-  angle = positions[..., None].astype(jnp.float32) * frequency
-  return jnp.cos(angle), jnp.sin(angle)
+  angle = jnp.arange(size, dtype=jnp.float32)[:, None] * frequency
+  return Rope(jnp.cos(angle), jnp.sin(angle))
+
+
+def rope(table: Rope, positions: Int[Array, 'B G n']) -> Rope:
+  """Looks positions up; padding may be out of range and is clipped."""
+  return jax.tree.map(
+    lambda x: jnp.take(x, positions, axis=0, mode='clip'), table
+  )
 
 
 def _llama3_frequency(frequency, scaling):

@@ -34,7 +34,7 @@ class Mlp(nn.Module):
     if c.width <= attention.FUSE_WIDTH:
       both = jnp.stack([gate, up], axis=1).reshape(c.width, -1)
       both = jnp.matmul(x, both)
-      a, b = both[..., : c.ffn], both[..., c.ffn :]
+      a, b = jax.lax.split(both, (c.ffn, c.ffn), axis=both.ndim - 1)
     else:
       a, b = jnp.matmul(x, gate), jnp.matmul(x, up)
     return jnp.matmul(jax.nn.silu(a) * b, down)

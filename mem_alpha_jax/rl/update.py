@@ -1,5 +1,6 @@
 """One optimiser update on rollout rows, jitted, the state donated."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,6 @@ def make_update_fn(
   rl_config: Any,
   temperature: float,
   mesh: Mesh | None = None,
-  state_shardings: Any = None,
   horizon: int | None = None,
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """Returns update(state, rows, ref_logps=None, old_logps=None).
@@ -39,9 +39,8 @@ def make_update_fn(
     tx: optimiser.
     rl_config: config.rl.
     temperature: of sampling; the log-probs trained are the sampler's.
-    mesh: with an axis 'fsdp' over which the groups of rows are spread.
-    state_shardings: shardings of the state, to give the new state the layout
-      of the old one (without it XLA may choose another and compile again).
+    mesh: with an axis 'fsdp' over which the groups of rows are spread; the
+      state keeps the layout that `state_shardings` gives.
     horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
       largest response bucket, else the loss changes with the bucket.
   """
@@ -83,8 +82,67 @@ def make_update_fn(
     }
     return new_state, {k: v.astype(jnp.float32) for k, v in metrics.items()}
 
-  out = None if state_shardings is None else (state_shardings, None)
-  return jax.jit(update, donate_argnums=0, out_shardings=out)
+  if mesh is None:
+    return jax.jit(update, donate_argnums=0)
+
+  # The layout of the state is known at the first call. Left to XLA, the new
+  # state may be laid out otherwise: no donation then, and a second compile.
+  @functools.cache
+  def jitted(tree, *leaves):
+    out = jax.tree.unflatten(tree, leaves)
+    return jax.jit(update, donate_argnums=0, out_shardings=(out, None))
+
+  def placed_update(state, rows, ref_logps=None, old_logps=None):
+    leaves, tree = jax.tree.flatten(state_shardings(state, tx, mesh))
+    return jitted(tree, *leaves)(state, rows, ref_logps, old_logps)
+
+  return placed_update
+
+
+def init_state(
+  params: Any,
+  tx: optax.GradientTransformation,
+  key: jax.Array,
+  mesh: Mesh | None = None,
+) -> TrainState:
+  """State of step 0; on a mesh, moments lie where their parameters lie."""
+
+  def init(params, key):
+    step = jnp.zeros((), jnp.int32)
+    return TrainState(step, params, tx.init(params), key)
+
+  if mesh is None:
+    return init(params, key)
+  shapes = jax.eval_shape(init, params, key)
+  out = state_shardings(shapes.replace(params=params), tx, mesh)
+  return jax.jit(init, out_shardings=out)(params, key)
+
+
+def state_shardings(
+  state: TrainState, tx: optax.GradientTransformation, mesh: Mesh
+) -> TrainState:
+  """Shardings of a state: moments as their parameters, the rest whole.
+
+  Args:
+    state: its parameters are arrays; shapes do for the rest.
+    tx: optimiser that made the state.
+    mesh: parameters that do not lie on it count as whole on every device.
+  """
+  whole = NamedSharding(mesh, PartitionSpec())
+
+  def place(x):
+    on_mesh = getattr(x.sharding, 'mesh', None) == mesh
+    return x.sharding if on_mesh else whole
+
+  params = jax.tree.map(place, state.params)
+  opt_state = optax.tree_map_params(
+    tx,
+    lambda _, sharding: sharding,
+    state.opt_state,
+    params,
+    transform_non_params=lambda _: whole,
+  )
+  return TrainState(whole, params, opt_state, whole)
 
 
 def make_logps_fn(

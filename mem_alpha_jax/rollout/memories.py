@@ -87,11 +87,8 @@ class Memories:
   def edits(self, ops, results, step: int):
     """The slot edits of successful operations, padded to one shape."""
     m = self.config.memory
-    done = [
-      list(zip(*pair, strict=True)) for pair in zip(ops, results, strict=True)
-    ]
     return slots_lib.edits_from_results(
-      done, step, m.slot_terms, m.embedding_size, embed_fn(self.config)
+      ops, results, step, m.slot_terms, m.embedding_size
     )
 
   def ask(self, questions, reader: Reader, width: int) -> list[list]:
@@ -127,14 +124,8 @@ class Memories:
   def _bank(self, slots: int):
     m = self.config.memory
     return slots_lib.from_states(
-      self.states, slots, m.slot_terms, m.embedding_size, embed_fn(self.config)
+      self.states, slots, m.slot_terms, m.embedding_size
     )
-
-
-def embed_fn(config) -> Callable:
-  """The embedder of entries and queries: hashed character n-grams."""
-  size = config.memory.embedding_size
-  return lambda text: retrieval.hashed_ngrams(text, size)
 
 
 def search(bank, texts, config, top: int, width: int):
@@ -146,12 +137,12 @@ def search(bank, texts, config, top: int, width: int):
   ids = retrieval.encode_queries(texts, QUERY_TERMS, width, STOP)
   vectors = None
   if config.memory.embedding_size:
-    embed = embed_fn(config)
+    size = config.memory.embedding_size
     vectors = np.stack([
-      [embed(text) for text in row + [''] * (width - len(row))]
+      [slots_lib.hashed_ngrams(text, size) for text in row + [''] * (width - len(row))]
       for row in texts
     ])
-  slots, ok, _ = retrieval.search(
+  slots, ok = retrieval.search(
     bank, ids, vectors, method=config.reading.retrieval, k=top, overlap=1
   )
   return np.asarray(slots), np.asarray(ok)

@@ -69,7 +69,8 @@ def make_sampler(
     b, g, context = own.shape
     length = response_len
     shared = policy.prefill(params, prefix, prefix_length)
-    layers = policy.prepare(params)
+    size = prefix.shape[1] + context + length
+    layers = policy.prepare(params, size)
     cache = policy.init_cache(own_length, context, context + length)
     uniform = _uniforms(keys, length)
     forced = _pad_forced(forced, length)

@@ -1,0 +1,42 @@
+# Two commands on a fresh machine: `make run` and `make test`. Both set up
+# .venv first, again whenever setup.py changes.
+
+# The first Python of these that is new enough; or make PYTHON=/path/to/python.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+  && { echo $$p; break; }; done)
+WORKDIR ?= runs/tiny
+ARGS ?=
+WORKERS ?= 2
+BIN := .venv/bin
+READY := .venv/ready
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: run test lint clean
+
+run: $(READY)
+	$(BIN)/python -m mem_alpha_jax.main --config=configs/tiny.py \
+	  --workdir=$(WORKDIR) $(ARGS)
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf .venv .jax_cache .pytest_cache .ruff_cache .hypothesis build \
+	  *.egg-info
+
+$(READY): setup.py
+	@test -n "$(PYTHON)" || { echo 'error: no Python 3.11 or newer found;' \
+	  'install one, or run make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'error: $(PYTHON) is older than Python 3.11; run make' \
+	  'PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo 'Installing into .venv (minutes, the first time) ...'
+	@$(BIN)/python -m pip install -qq --editable '.[dev]'
+	@touch $(READY)

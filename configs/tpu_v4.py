@@ -1,0 +1,96 @@
+"""Qwen3-4B on a TPU v4-32 slice (16 chips), with the numbers of the paper.
+
+  python -m mem_alpha_jax.main --config=configs/tpu_v4.py --distributed \
+    --workdir=runs/tpu_v4
+
+Same command on each host. Numbers of the paper (arXiv 2509.25911) and of its
+code are marked so; the rest is ours. Data and reader are those that ship with
+the package.
+"""
+
+import ml_collections
+
+from configs import common, tiny
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Returns the config; `arg` is 'key=value,...' over dotted field names."""
+  c = tiny.get_config().unlock()
+  c.num_steps = 205  # paper
+
+  c.data.batch_episodes = 32  # paper
+  c.data.train_chunks = 10  # mean of the paper's training set is 10.65
+  c.data.chunk_sentences = 120  # about the paper's chunks of 2,048 tokens
+  c.data.eval_episodes = 64
+
+  c.tokenizer.vocab_size = 151936  # Qwen3
+
+  c.memory.slots = 64
+  c.memory.max_slots = 4096
+  c.memory.core_tokens = 512  # paper
+  c.memory.entry_tokens = 512
+  c.memory.cap_base = 0
+  c.memory.cap_rate = 0.0  # paper: the reward alone keeps a memory small
+  c.memory.slot_terms = 256
+  c.memory.prompt_format = 'chat'
+  c.memory.view_entries = 5  # paper's code: of each list
+  c.memory.fixed_width = False
+
+  c.reading.top_k = 20  # paper's code: of each list
+
+  c.model.layers = 36
+  c.model.width = 2560
+  c.model.heads = 32
+  c.model.kv_heads = 8
+  c.model.head_size = 128
+  c.model.ffn = 9728
+  c.model.rope_theta = 1e6
+  c.model.norm_eps = 1e-6
+  c.model.qk_norm = True
+  c.model.qkv_bias = False
+  c.model.tied = True
+  c.model.copy_head = False
+  c.model.match_bias = False
+  c.model.dtype = 'bfloat16'
+  c.model.remat = 'full'
+
+  c.mesh.fsdp = 4
+  c.mesh.tensor = 4
+
+  c.rollout.group_size = 8  # paper's code
+  c.rollout.groups = 'trajectory'  # paper: each sample lives its own memory
+  c.rollout.temperature = 1.0  # paper's code
+  c.rollout.prefix_buckets = (2048, 4096)  # paper's code: at most 4,096
+  c.rollout.own_buckets = (512, 2048)  # paper's code: prompt at most 6,144
+  c.rollout.response_buckets = (512, 1024, 2048)  # paper's code
+  c.rollout.forced = 0
+  c.rollout.own_memory = 0.0
+  c.rollout.max_calls = 64
+  c.rollout.probes = 128  # more than an episode asks, 58.5 in the mean
+
+  c.reward.answers = 1.0  # paper
+  c.reward.calls = 1.0  # paper
+  c.reward.size = 0.05  # paper
+  c.reward.content = 0.1  # paper
+  c.reward.when = 'end'  # paper
+
+  c.rl.advantage = 'grpo'  # paper
+  c.rl.group_by = 'trajectory'  # the paper's code pools steps: 'episode'
+  c.rl.minibatch_rows = 256  # ten updates a batch; the paper's code makes 85
+  c.rl.microbatches = 32  # 8 rows at a time, two for each part of fsdp
+  c.rl.clip_low = 0.2  # paper's code
+  c.rl.clip_high = 0.2  # paper's code
+  c.rl.dual_clip = 3.0  # paper's code
+  c.rl.kl_coef = 0.0  # paper; its code has 0.001
+
+  c.optim.learning_rate = 1e-6  # paper's code
+  c.optim.warmup_steps = 102  # updates; paper's code: 5% of all
+  c.optim.schedule = 'constant'  # paper's code
+  c.optim.b2 = 0.999
+
+  c.warm_start.steps = 0  # an instruct model can call tools
+
+  c.eval.every = 10
+  c.eval.lengths = (1, 2, 4, 13)
+  c.checkpoint.every = 5
+  return common.parse_arg(c, arg)

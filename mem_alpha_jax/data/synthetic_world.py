@@ -1,0 +1,269 @@
+"""The people of the synthetic world: what is true, and how it is told.
+
+Facts are stated and overwritten, events happen, decoys say what is untrue.
+"""
+
+import dataclasses
+import functools
+import random
+from typing import NamedTuple
+
+from mem_alpha_jax.data import synthetic_words as words
+from mem_alpha_jax.types import Question
+
+_USER = words.USER
+_TRIES = 20  # draws of a random key or date before another sentence is tried
+Key = tuple[str, str]  # (subject, cue)
+
+
+@dataclasses.dataclass(frozen=True)
+class WorldConfig:
+  """The mix of the world; the five weights of sentences sum to 1."""
+
+  chunk_sentences: int = 1  # sentences of a chunk
+  person: float = 0.45  # weight of facts of a person
+  event: float = 0.15  # weight of events
+  user: float = 0.12  # weight of facts of the user
+  decoy: float = 0.13  # weight of sentences that state no fact of the world
+  small_talk: float = 0.15  # weight of sentences without facts
+  overwrite: float = 0.45  # share of fact sentences that change a fact
+  people: tuple[int, int] = (2, 4)  # at the start, from..to; at least 2
+  people_from: int = 8  # sentences before more people join
+  people_every: int = 6  # sentences between two that join
+  user_events: float = 0.15  # share of events, and of decoys, about the user
+  asked_rate: float = 0.6  # questions asked for every sentence
+  asked_min: int = 2  # of an episode
+  asked_max: int = 64  # of an episode
+  asked_shares: tuple[tuple[str, float], ...] = (
+    ('current', 0.30),
+    ('overwritten', 0.35),
+    ('events', 0.20),
+    ('user', 0.15),
+  )
+
+
+class Fact(NamedTuple):
+  """What is true now, since chunk `first`, and whether it replaced a fact."""
+
+  value: str
+  first: int
+  overwritten: bool
+
+
+@dataclasses.dataclass
+class State:
+  """All that the simulation remembers: bounded by people, not sentences."""
+
+  rng: random.Random
+  split: str
+  names: list[str]  # of the split, in the order in which they join
+  joined: int
+  facts: dict[Key, Fact] = dataclasses.field(default_factory=dict)
+  stated: dict[str, list[Key]] = dataclasses.field(default_factory=dict)
+  free: dict[str, list[Key]] = dataclasses.field(default_factory=dict)
+  denied: dict[Key, set[str]] = dataclasses.field(default_factory=dict)
+  visited: set[tuple[str, str]] = dataclasses.field(default_factory=set)
+  dated: set[tuple[str, str]] = dataclasses.field(default_factory=set)
+  events: list[Question] = dataclasses.field(default_factory=list)
+  closed: list[Question] = dataclasses.field(default_factory=list)
+
+
+def fact_question(key: Key, fact: Fact, last: int) -> Question:
+  """The question about a fact that held until chunk `last`."""
+  attribute = words.ATTRIBUTES[key[1]]
+  if key[0] == _USER:
+    text, kind = attribute.user_question, 'user'
+  else:
+    text, kind = attribute.question.format(n=key[0]), 'current'
+  kind = 'overwritten' if fact.overwritten else kind
+  return Question(text, fact.value, kind, fact.first, last, False)
+
+
+def join(state: State, count: int) -> None:
+  """Lets people join until there are `count`, or all of the split."""
+  count = min(count, len(state.names))
+  for name in state.names[state.joined : count]:
+    state.free['person'] += [(name, cue) for cue in words.ATTRIBUTES]
+  state.joined = count
+
+
+def _may_deny(state: State, key: Key) -> bool:
+  """Decoys take at most a third of the values, the others stay possible."""
+  values = words.allowed(state.split, key[0], words.ATTRIBUTES[key[1]].kind)
+  return len(state.denied.get(key, ())) < len(values) // 3
+
+
+def _deniable(state: State, key: Key, value: str) -> bool:
+  if value in state.denied.get(key, ()):
+    return True
+  fact = state.facts.get(key)
+  return (not fact or fact.value != value) and _may_deny(state, key)
+
+
+def _pick_value(state: State, key: Key, decoy: bool = False) -> str | None:
+  """A value that is not the present one; decoys and facts share none."""
+  kind = words.ATTRIBUTES[key[1]].kind
+  present = state.facts[key].value if key in state.facts else None
+  denied = state.denied.get(key, ())
+  wanted = decoy and not _may_deny(state, key)
+  options = [
+    value
+    for value in words.allowed(state.split, key[0], kind)
+    if value != present and (value in denied) == wanted
+  ]
+  if kind == 'person' and state.rng.random() < 0.5:
+    # People of the same story as values: names alone tell no roles.
+    joined = set(state.names[: state.joined])
+    options = [v for v in options if v in joined] or options
+  return state.rng.choice(options) if options else None
+
+
+def _pop_random(rng: random.Random, items: list) -> Key:
+  place = rng.randrange(len(items))
+  items[place], items[-1] = items[-1], items[place]
+  return items.pop()
+
+
+def _fact(state: State, world: WorldConfig, t: int, owner: str) -> str | None:
+  """States a new fact or overwrites one; None if no value is allowed."""
+  rng, stated, free = state.rng, state.stated[owner], state.free[owner]
+  overwrite = bool(stated)
+  if overwrite and free:
+    overwrite = rng.random() < world.overwrite
+  for _ in range(_TRIES):
+    if not overwrite and not free:
+      return None
+    key = rng.choice(stated) if overwrite else _pop_random(rng, free)
+    value = _pick_value(state, key)
+    if value:
+      break
+  else:
+    return None
+  if overwrite:
+    if state.facts[key].first < t:
+      state.closed.append(fact_question(key, state.facts[key], t - 1))
+  else:
+    stated.append(key)
+  state.facts[key] = Fact(value, t, overwrite)
+  return words.sentence(
+    rng.choice(words.FACT_FORMS), c=words.clause(*key, value)
+  )
+
+
+def _someone(state: State, world: WorldConfig) -> str:
+  if state.rng.random() < world.user_events:
+    return _USER
+  return state.rng.choice(state.names[: state.joined])
+
+
+def _event_parts(
+  state: State, world: WorldConfig
+) -> tuple[str, str, str] | None:
+  """Subject, venue and date; (subject, date) and (venue, date) are new."""
+  for _ in range(_TRIES):
+    name = _someone(state, world)
+    venues = words.allowed(state.split, name, 'venue')
+    if not venues:
+      continue
+    venue, date = state.rng.choice(venues), state.rng.choice(words.DATES)
+    if not {(name, date), (venue, date)} & state.dated:
+      return name, venue, date
+  return None
+
+
+def _event(state: State, world: WorldConfig, t: int) -> str | None:
+  parts = _event_parts(state, world)
+  if parts is None or parts[:2] in state.visited:
+    return None
+  name, venue, date = parts
+  state.visited.add((name, venue))
+  state.dated |= {(name, date), (venue, date)}
+  golds = {'who': name, 'where': venue, 'when': date}
+  if name == _USER:
+    del golds['who']
+  kind = state.rng.choice([*golds])
+  shown = words.subject(name)
+  text = words.EVENT_QUESTIONS[kind].format(n=shown, v=venue, d=date)
+  state.events.append(Question(text, golds[kind], kind, t, t, False))
+  form = state.rng.choice(words.EVENT_FORMS)
+  return words.sentence(form, n=shown, v=venue, d=date)
+
+
+def _decoy_event(state: State, world: WorldConfig) -> str | None:
+  parts = _event_parts(state, world)
+  if parts is None or parts[0] == _USER:
+    return None
+  name, venue, date = parts
+  # The decoy must stay untrue: this person does nothing else on that date.
+  state.dated.add((name, date))
+  form = state.rng.choice(words.EVENT_DECOYS)
+  return words.sentence(form, n=name, v=venue, d=date)
+
+
+def _decoy(state: State, world: WorldConfig, t: int) -> str | None:
+  """A sentence about a value that is not, and will not be, the true one."""
+  rng = state.rng
+  if rng.random() < 0.2:
+    return _decoy_event(state, world)
+  key = _someone(state, world), rng.choice([*words.ATTRIBUTES])
+  if state.stated['person'] and rng.random() < 0.5:
+    key = rng.choice(state.stated['person'])  # bait for an update
+  value = _pick_value(state, key, decoy=True)
+  other = rng.choice(state.names[: state.joined])
+  if not value or other in (key[0], value):
+    return None
+  forms = words.DECOY_FORMS
+  if key[0] != _USER:
+    forms = forms + words.ATTRIBUTE_DECOYS[key[1]] * 2
+  form = rng.choice(forms)
+  keys = [key]
+  if '{o}' in form:
+    # The first name of the sentence: the value must be untrue of both.
+    keys.append((other, key[1]))
+    if not _deniable(state, keys[-1], value):
+      return None
+  for denied in keys:
+    state.denied.setdefault(denied, set()).add(value)
+  clause = words.clause(*key, value)
+  return words.sentence(form, c=clause, n=key[0], v=value, o=other)
+
+
+def _small_talk(state: State, world: WorldConfig, t: int) -> str:
+  name, other = state.rng.sample(state.names[: state.joined], 2)
+  return words.sentence(state.rng.choice(words.SMALL_TALK), n=name, o=other)
+
+
+_MAKERS = {
+  'person': functools.partial(_fact, owner='person'),
+  'event': _event,
+  'user': functools.partial(_fact, owner='user'),
+  'decoy': _decoy,
+  'small_talk': _small_talk,
+}
+
+
+def next_sentence(state: State, world: WorldConfig, t: int) -> str:
+  """Draws a kind of sentence, changes the state by it, returns its text."""
+  kinds = [*_MAKERS]
+  weights = [getattr(world, kind) for kind in kinds]
+  (kind,) = state.rng.choices(kinds, weights)
+  for _ in range(_TRIES):
+    sentence = _MAKERS[kind](state, world, t)
+    if sentence:
+      return sentence
+  return _small_talk(state, world, t)
+
+
+def start(world: WorldConfig, split: str, seed: int | str) -> State:
+  """A world before its first sentence; nobody has joined."""
+  rng = random.Random(f'{split} {seed}')
+  names = list(words.WORDS['person'][words.base_split(split)])
+  rng.shuffle(names)
+  return State(
+    rng=rng,
+    split=split,
+    names=names,
+    joined=0,
+    stated={'person': [], 'user': []},
+    free={'person': [], 'user': [(_USER, cue) for cue in words.ATTRIBUTES]},
+  )

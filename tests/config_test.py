@@ -1,0 +1,125 @@
+import pytest
+
+from configs import babi, tiny, tpu_v4
+from mem_alpha_jax import config as config_lib
+from mem_alpha_jax import workdir as workdir_lib
+
+CONFIGS = {'tiny': tiny, 'babi': babi, 'tpu_v4': tpu_v4}
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_shipped_configs_are_valid(name):
+  config_lib.validate(CONFIGS[name].get_config())
+
+
+def test_every_field_has_a_rule():
+  fields = workdir_lib.flatten(tiny.get_config().to_dict())
+  assert set(fields) == set(config_lib.RULES)
+
+
+# Each line: what --config=configs/tiny.py:<this> is told.
+BAD = {
+  'seed=-1': r'config\.seed=-1: use an integer, 0 to 2147483647',
+  'num_steps=-2': r'config\.num_steps=-2: use an integer, 0 or more',
+  'data.source=squad': r"source='squad': use one of \['synthetic', 'babi'\]",
+  'data.babi_tasks=qa21': r'qa21.*different names of qa1 to qa20',
+  'data.babi_tasks=qa1;qa1': 'different names',
+  'data.source=babi': r'eval\.lengths=\(1, 2, 4, 13, 64\).*use \(1,\)',
+  'data.batch_episodes=31,mesh.fsdp=2': r'multiple of mesh\.fsdp=2',
+  'memory.slots=2048': r'memory\.max_slots=1024',
+  'memory.view_entries=10': 'use 0 to 9, the handles',
+  'memory.entry_tokens=40': r'prefix_buckets.*memory\.entry_tokens=40',
+  'memory.entry_tokens=14': r'response_buckets.*at least 17',
+  'reading.retrieval=rrf': r'memory\.embedding_size=0.*needs vectors',
+  'reading.top_k=0': r'reading\.top_k=0',
+  'model.heads=3': r'kv_heads=2: must divide model\.heads=3',
+  'model.head_size=15': 'must be even',
+  'tokenizer.vocab_size=8000': r'copy_head=True.*8000 is above 4096',
+  'model.dtype=float16': r"\['float32', 'bfloat16'\]",
+  'rollout.temperature=0.0': 'a number above 0',
+  'rollout.prefix_buckets=72;60': 'growing integers, 1 or more',
+  'rollout.response_buckets=0': 'growing integers, 1 or more',
+  'rollout.forced=8': r'must be below rollout\.group_size=8',
+  'rollout.forced=0,rollout.group_size=1': 'use 2 or more',
+  'rollout.own_memory=1.5': 'a number, 0 to 1',
+  'rl.advantage=gae': r'needs model\.value_head=True',
+  'rl.advantage=gae,model.value_head=True': r"groups='trajectory'",
+  'rl.group_by=episode': r"rollout\.groups='state' needs 'chunk'",
+  'rl.minibatch_rows=100': r'multiple of rollout\.group_size=8',
+  'rl.minibatch_rows=24,rl.microbatches=2': r'its 3 groups.*microbatches=2',
+  'rl.std_floor=0.0': 'a number above 0',
+  'rl.dual_clip=0.5': r'0 \(off\) or a number above 1',
+  'rl.importance_cap=0.5': r'0 \(off\) or a number, 1 or more',
+  'rl.clip_low=1.5': 'a number above 0, at most 1',
+  'optim.learning_rate=1e400': r'learning_rate=.*above 0',
+  'eval.lengths=2;2': 'growing integers',
+  'checkpoint.keep=0': 'an integer, 1 or more',
+}
+
+
+@pytest.mark.parametrize('arg', BAD)
+def test_bad_value_is_told_in_one_line(arg):
+  config = tiny.get_config(arg)
+  with pytest.raises(ValueError, match=BAD[arg]) as caught:
+    config_lib.validate(config)
+  assert '\n' not in str(caught.value)
+  assert str(caught.value).startswith('config.')
+
+
+@pytest.mark.parametrize(
+  'arg',
+  [
+    'rl.advantage=gae,model.value_head=True,rollout.groups=trajectory',
+    'rl.group_by=episode,rollout.groups=trajectory,reward.when=end',
+    'rl.dual_clip=0.0,rl.importance_cap=0.0,memory.cap_rate=0.0',
+    'mesh.fsdp=8,rl.minibatch_rows=256,rl.microbatches=2',
+    'reading.retrieval=rrf,memory.embedding_size=64',
+    'num_steps=0,rollout.forced=0',
+  ],
+)
+def test_good_combinations_pass(arg):
+  config_lib.validate(tiny.get_config(arg))
+
+
+def test_wrong_types_missing_and_unknown_fields():
+  config = tiny.get_config().unlock()
+  with config.ignore_type():
+    config.model.tied = 1
+  with pytest.raises(ValueError, match=r'model\.tied=1: use True or False'):
+    config_lib.validate(config)
+  config.model.tied = True
+  config.rl.typo = 3
+  with pytest.raises(ValueError, match=r'rl\.typo=3: there is no such field'):
+    config_lib.validate(config)
+  del config.rl.typo
+  del config.rl.clip_low
+  with pytest.raises(ValueError, match=r'config\.rl\.clip_low is missing'):
+    config_lib.validate(config)
+
+
+def test_mesh_must_fit_the_devices():
+  config = tiny.get_config('mesh.fsdp=2,mesh.tensor=4')
+  config_lib.validate(config, devices=8)
+  with pytest.raises(ValueError, match=r'mesh\.fsdp=2.*the 4 devices'):
+    config_lib.validate(config, devices=4)
+
+
+def test_derived_numbers():
+  config = tiny.get_config(
+    'num_steps=10,data.batch_episodes=4,data.train_chunks=5,'
+    'rollout.group_size=8,rl.minibatch_rows=64,eval.lengths=1;3'
+  )
+  derived = config_lib.derive(config)
+  assert derived.rows == 4 * 5 * 8
+  assert derived.updates_per_step == 3  # 160 rows in parts of 64
+  assert derived.total_updates == 30
+  assert derived.eval_chunks == (5, 15)
+
+
+def test_qwen3_4b_has_its_parameters():
+  m, vocabulary = tpu_v4.get_config().model, 151936
+  attention = m.width * m.head_size * (2 * m.heads + 2 * m.kv_heads)
+  norms = 2 * m.width + 2 * m.head_size
+  layer = attention + 3 * m.width * m.ffn + norms
+  total = vocabulary * m.width + m.layers * layer + m.width
+  assert total == 4_022_468_096  # as Qwen3-4B's model card: 4.0B

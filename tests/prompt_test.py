@@ -1,0 +1,187 @@
+"""Layout of the prompts, by a tokenizer of whole words."""
+
+import ml_collections
+import pytest
+
+from mem_alpha_jax.memory import prompt, tools
+from mem_alpha_jax.memory import state as state_lib
+
+Op = state_lib.Op
+
+
+class Words:
+  """One id a word or symbol, so that ids can be read back."""
+
+  bos_id = 1
+
+  def __init__(self):
+    self.ids = {'<s>': 1}
+
+  def symbol(self, name):
+    return self.ids.setdefault(name, len(self.ids) + 1)
+
+  def encode_text(self, text):
+    return [self.symbol(word) for word in text.split()]
+
+  encode = encode_text
+
+  def read(self, ids):
+    names = {i: word for word, i in self.ids.items()}
+    return ' '.join(names[i] for i in ids)
+
+
+def memory_config(**changes):
+  base = dict(
+    core_tokens=2,
+    entry_tokens=3,
+    view='retrieved',
+    view_entries=2,
+    fixed_width=True,
+    prompt_format='compact',
+    prompt_order='chunk_first',
+  )
+  return ml_collections.ConfigDict(base | changes)
+
+
+def entry(i, text, kind='semantic', step=0):
+  return state_lib.Entry(i, kind, text, step, i, 1)
+
+
+VIEW = (entry(4, 'Marta baker'), None)
+
+
+def render(view=VIEW, chunk='Marta met Ola', core='', budget=None, **changes):
+  words = Words()
+  made = prompt.compact(
+    words, chunk, core, view, memory_config(**changes), budget
+  )
+  return made, words.read(made.prefix), words.read(made.own)
+
+
+def test_chunk_first_fixed_width():
+  made, prefix, own = render()
+  assert prefix == (
+    '<s> Marta met Ola <sem> Marta baker <null> <1> '
+    '<null> <null> <null> <null> <2> <sep>'
+  )
+  assert own == '<call>'
+  assert (made.shared, made.truncated, made.view.items) == (4, 0, VIEW)
+
+
+def test_memory_first_and_variable_width():
+  made, prefix, _ = render(
+    core='likes tea', prompt_order='memory_first', fixed_width=False
+  )
+  assert prefix == (
+    '<s> <core> likes tea <sem> Marta baker <1> <sep> Marta met Ola'
+  )
+  assert made.shared == 1
+
+
+def test_handles_are_places_of_the_view():
+  view = (None, entry(3, 'sang', 'episodic'))
+  _, prefix, _ = render(view, fixed_width=False)
+  assert prefix == '<s> Marta met Ola <epi> sang <2> <sep>'
+
+
+@pytest.mark.parametrize('notes', [[], ['a'], ['a b c', 'a b c d e']])
+def test_fixed_width_does_not_tell_how_full_the_memory_is(notes):
+  view = [entry(i, text) for i, text in enumerate(notes)]
+  view += [None] * (2 - len(view))
+  made, _, _ = render(tuple(view))
+  assert len(made.prefix) == 1 + 3 + 2 * (3 + 2) + 1
+
+
+def test_truncation_is_counted():
+  made, prefix, _ = render(
+    (entry(1, 'a b c d e'), None), 'u v w x', 'core is long', budget=17
+  )
+  assert len(made.prefix) == 17
+  assert prefix.startswith('<s> w x <core> core is <sem> a b c <1>')
+  # The core loses 1 id, the note 2, the chunk its 2 oldest.
+  assert (made.truncated, made.shared) == (5, 3)
+  made, prefix, _ = render(chunk='u v', budget=3)
+  assert prefix.startswith('<s> <sem>') and made.truncated == 2
+
+
+def test_no_handle_for_a_tenth_entry():
+  with pytest.raises(ValueError, match='memory.view_entries=10'):
+    render((None,) * 10)
+
+
+def filled():
+  state = state_lib.empty()
+  limits = state_lib.Limits(9, 9, 9)
+  calls = [
+    *(
+      Op('insert', kind, text)
+      for kind, text in (
+        ('semantic', 'a'),
+        ('episodic', 'b'),
+        ('semantic', 'c'),
+      )
+    ),
+    Op('update', 'semantic', 'd', 1),
+  ]
+  for step, op in enumerate(calls):
+    state, _ = state_lib.apply(state, op, limits, len, step)
+  return state
+
+
+def ids(view):
+  return [item and item.id for item in view]
+
+
+def test_retrieved_view_keeps_the_order_and_skips_what_is_gone():
+  state, config = filled(), memory_config(view_entries=3)
+  assert ids(prompt.view_entries(state, [2, 7, -1, 0], config)) == [3, 1, None]
+  assert ids(prompt.view_entries(state, [2, 1, 0, 2], config)) == [3, 2, 1]
+
+
+def test_newest_view_goes_by_the_last_write():
+  state = filled()
+  config = memory_config(view='newest')
+  assert ids(prompt.view_entries(state, (), config)) == [1, 3]
+  config = memory_config(view='newest', prompt_format='chat')
+  assert ids(prompt.view_entries(state, (), config)) == [1, 3, 2, None]
+
+
+def test_view_feeds_the_parser():
+  view = prompt.view_entries(filled(), [1], memory_config())
+  response = tools.parse_compact('<del><1>', view)
+  assert response.calls[0].op == Op('delete', 'episodic', '', 2)
+
+
+@pytest.mark.parametrize('order', ['chunk_first', 'memory_first'])
+def test_chat_text_keeps_the_memory_out_of_what_is_shared(order):
+  texts = {
+    core: prompt.chat_text(VIEW, core, 'Ola sang.', order)
+    for core in ('', 'likes tea')
+  }
+  shared, own = texts['likes tea']
+  assert shared == texts[''][0] and own != texts[''][1]
+  assert ('Ola sang.' in shared) == (order == 'chunk_first')
+  whole = shared + own
+  assert whole.startswith('<|im_start|>system\n')
+  assert whole.endswith('<|im_start|>assistant\n')
+  assert '<semantic_memory>\n[4] Marta baker\n</semantic_memory>' in own
+  assert '<episodic_memory>\nEmpty\n</episodic_memory>' in own
+  assert '"name": "memory_insert"' in whole
+
+
+def test_chat_text_without_a_kind():
+  whole = ''.join(
+    prompt.chat_text(VIEW, 'x', 'y', 'chunk_first', ['core', 'episodic'])
+  )
+  assert '<core_memory>' not in whole and '"episodic"' not in whole
+  assert '<semantic_memory>' in whole
+
+
+def test_chat_ids_are_those_of_the_two_texts():
+  words = Words()
+  config = memory_config(prompt_format='chat')
+  made = prompt.chat(words, 'Ola sang.', 'tea', VIEW, config)
+  shared, own = prompt.chat_text(VIEW, 'tea', 'Ola sang.', 'chunk_first')
+  assert made.prefix == words.encode(shared)
+  assert made.own == words.encode(own)
+  assert (made.shared, made.truncated) == (len(made.prefix), 0)

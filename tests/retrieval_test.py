@@ -1,0 +1,179 @@
+"""Scores against rank_bm25 and hand-made goldens."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import rank_bm25
+
+from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory import state as state_lib
+
+N, Q, U, S, W, E = 6, 2, 6, 8, 8, 4  # one shape for all: one compilation
+
+
+def make_bank(notes, binary=False):
+  """Entry i of a memory goes to slot i; None leaves the slot empty."""
+  states = [
+    state_lib.MemoryState(
+      semantic=tuple(
+        state_lib.Entry(i, 'semantic', text, 0, i, 0)
+        for i, text in enumerate(row)
+        if text is not None
+      )
+    )
+    for row in notes
+  ]
+  states += [state_lib.empty()] * (N - len(states))
+  return slots_lib.from_states(states, S, W, E, binary=binary)
+
+
+def encode(questions, stop=()):
+  rows = list(questions) + [[]] * (N - len(questions))
+  return retrieval.encode_queries(rows, U, Q, stop)
+
+
+def scores_of(notes, questions):
+  ids = encode(questions)
+  return np.asarray(retrieval.bm25_scores(make_bank(notes), ids))
+
+
+def search(notes, question, k=3, **options):
+  """Slots found for one question on one memory."""
+  bank, ids = make_bank([notes]), encode([[question]])
+  slots, found = retrieval.search(bank, ids, k=k, **options)
+  return np.asarray(slots)[0, 0][np.asarray(found)[0, 0]].tolist()
+
+
+def random_texts(rng, count, vocabulary, most):
+  return [
+    ' '.join(
+      f'w{i}' for i in rng.integers(0, vocabulary, rng.integers(1, most + 1))
+    )
+    for _ in range(count)
+  ]
+
+
+@pytest.mark.parametrize('vocabulary', [2, 6, 30])
+def test_bm25_equals_rank_bm25(vocabulary):
+  rng = np.random.default_rng(vocabulary)
+  notes = [random_texts(rng, n, vocabulary, W) for n in (1, 2, 3, 5, 7, 8)]
+  questions = [random_texts(rng, Q, vocabulary + 2, U) for _ in notes]
+  ours = scores_of(notes, questions)
+  orders = retrieval.top_k(jnp.asarray(ours), S)[0]
+  negative = 0
+  for n, row in enumerate(notes):
+    okapi = rank_bm25.BM25Okapi([retrieval.terms(text) for text in row])
+    for q, question in enumerate(questions[n]):
+      expected = okapi.get_scores(retrieval.terms(question))
+      negative += (expected < 0).sum()
+      got = ours[n, q, : len(row)]
+      np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
+      best = np.argsort(-expected, kind='stable')
+      order = np.asarray(orders)[n, q, : len(row)]
+      np.testing.assert_allclose(  # same order, ties aside
+        expected[order], expected[best], rtol=0, atol=1e-5
+      )
+      assert (ours[n, q, len(row) :] == -np.inf).all()
+  if vocabulary < 30:  # few words: most are in more than half of the notes
+    assert negative > 0
+
+
+def test_repeated_words_count_as_often_as_asked_and_written():
+  notes = [['tea tea', 'tea cake', 'rain', 'snow', 'wind']]
+  ours = scores_of(notes, [['tea', 'tea tea']])
+  np.testing.assert_allclose(ours[0, 1, :5], 2 * ours[0, 0, :5], rtol=1e-6)
+  assert ours[0, 0, 0] > ours[0, 0, 1] > 0 == ours[0, 0, 2]
+  binary = retrieval.bm25_scores(make_bank(notes, True), encode([['tea']]))
+  okapi = rank_bm25.BM25Okapi([['tea'], ['tea', 'cake'], ['a'], ['b'], ['c']])
+  np.testing.assert_allclose(
+    binary[0, 0, :5], okapi.get_scores(['tea']), atol=1e-5
+  )
+
+
+def test_gaps_and_memories_without_words_are_harmless():
+  ours = scores_of([[None, 'tea', None, '?!'], ['?!']], [['tea'], ['tea']])
+  okapi = rank_bm25.BM25Okapi([['tea'], []])
+  np.testing.assert_allclose(
+    ours[0, 0, [1, 3]], okapi.get_scores(['tea']), atol=1e-5
+  )
+  assert (ours[0, 0, [0, 2]] == -np.inf).all()
+  assert ours[1, 0, 0] == 0 and not np.isnan(ours).any()
+
+
+def test_search_finds_the_best_and_only_entries():
+  notes = ['red sea', 'blue sky', 'red red sky', 'green', 'old', 'new']
+  assert search(notes, 'red') == [2, 0, 1]  # ties by slot
+  assert search(notes, 'red', min_score=0.0) == [2, 0]
+  assert search(notes, 'red blue', overlap=1) == [1, 2, 0]
+  assert search(notes, 'purple', overlap=1) == []
+  assert search(notes, 'red', k=S) == [2, 0, 1, 3, 4, 5]
+
+
+def test_overlap_finds_what_min_score_cannot_in_a_small_memory():
+  # One of two entries: idf = log(1.5 / 1.5) = 0. One of one: negative.
+  assert search(['red sea', 'blue sky'], 'blue', min_score=0.0) == []
+  assert search(['red sea', 'blue sky'], 'blue', overlap=1) == [1]
+  assert search(['red sea'], 'red', overlap=1) == [0]
+
+
+def test_top_k_pads_beyond_the_slots():
+  scores = jnp.array([[[-jnp.inf, 2.0, -1.0]]])
+  slots, found = retrieval.top_k(scores, 5)
+  assert slots.tolist() == [[[1, 2, -1, -1, -1]]]
+  assert found.tolist() == [[[True, True, False, False, False]]]
+
+
+def test_cosine_golden():
+  bank = make_bank([['a', 'b', 'c']])
+  vectors = np.zeros((N, S, E), np.float32)
+  vectors[0, :3] = [[3, 0, 0, 0], [3, 4, 0, 0], [0, 0, 0, 0]]
+  bank = bank.replace(embedding=jnp.asarray(vectors))
+  queries = np.zeros((N, Q, E), np.float32)
+  queries[0, 0] = [2, 0, 0, 0]
+  scores = retrieval.cosine_scores(bank, queries)
+  np.testing.assert_allclose(scores[0, 0, :3], [1, 0.6, 0], rtol=1e-6)
+  assert (scores[0, 0, 3:] == -jnp.inf).all() and scores[0, 1, 0] == 0
+
+
+def test_rrf_golden():
+  # Ranks 1, 2, 3 and 2, none, 1; the last slot is in neither list.
+  inf = jnp.inf
+  lists = [
+    jnp.array([[[3.0, 2.0, 1.0, -inf]]]),
+    jnp.array([[[1.0, -inf, 5.0, -inf]]]),
+  ]
+  expected = [1 / 61 + 1 / 62, 1 / 62, 1 / 63 + 1 / 61, -np.inf]
+  np.testing.assert_allclose(retrieval.rrf(lists)[0, 0], expected, rtol=1e-6)
+
+
+def test_rrf_search_fuses_words_and_vectors():
+  notes = ['red sea', 'read sea', 'blue sky', 'old', 'new']
+  bank, ids = make_bank([notes]), encode([['red']])
+  vectors = np.zeros((N, Q, E), np.float32)
+  vectors[0, 0] = bank.embedding[0, 1]  # nearest in meaning: slot 1
+  first = {}
+  for method in retrieval.METHODS:
+    slots, _ = retrieval.search(bank, ids, vectors, method, 2)
+    first[method] = int(slots[0, 0, 0])
+  assert first['bm25'] == 0 and first['cosine'] == 1
+  slots, found = retrieval.search(bank, ids, vectors, 'rrf', 2, 0.0)
+  assert set(slots[0, 0].tolist()) == {0, 1} and found[0, 0].all()
+
+
+def test_search_names_the_field_to_change():
+  bank, ids = make_bank([['a']]), encode([['a']])
+  with pytest.raises(ValueError, match="reading.retrieval='bm26'"):
+    retrieval.search(bank, ids, method='bm26')
+  with pytest.raises(ValueError, match='memory.embedding_size'):
+    retrieval.search(bank, ids, method='cosine')
+
+
+def test_encode_queries_pads_cuts_and_stops():
+  ids = retrieval.encode_queries([['Who is Marta?'], []], 2, 2, ['is'])
+  who, marta = slots_lib.term_id('who'), slots_lib.term_id('marta')
+  assert ids.tolist() == [[[who, marta], [0, 0]], [[0, 0], [0, 0]]]
+  assert retrieval.encode_queries([['a b c']], 2).shape == (1, 1, 2)
+  assert retrieval.encode_queries([[]], 2).shape == (1, 0, 2)
+  with pytest.raises(ValueError, match='2 questions do not fit into 1 rows'):
+    retrieval.encode_queries([['a', 'b']], 2, 1)

@@ -1,0 +1,152 @@
+"""The bank of slots follows the host memories exactly."""
+
+import hypothesis
+import jax
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory import state as state_lib
+
+N, W, E, SLOTS = 3, 3, 4, 8
+LIMITS = state_lib.Limits(core_tokens=9, entry_tokens=9, slots=SLOTS)
+Op = state_lib.Op
+
+
+def build(states, slots, binary=False):
+  return slots_lib.from_states(states, slots, W, E, binary=binary)
+
+
+def assert_equal(bank, expected):
+  for field in bank.__dataclass_fields__:
+    np.testing.assert_array_equal(
+      getattr(bank, field), getattr(expected, field), err_msg=field
+    )
+
+
+def calls():
+  # Ids start at 1 and few are alive, so that updates and deletes often hit.
+  words = st.lists(st.sampled_from('abcde'), min_size=1, max_size=5)
+  op = st.builds(
+    Op,
+    tool=st.sampled_from(['insert', 'insert', 'update', 'delete']),
+    kind=st.sampled_from(['semantic', 'semantic', 'episodic', 'core']),
+    text=words.map(' '.join),
+    entry_id=st.integers(1, 6),
+  )
+  step = st.lists(st.lists(op, max_size=3), min_size=N, max_size=N)
+  return st.lists(step, max_size=8)
+
+
+@hypothesis.settings(max_examples=30, deadline=None)
+@hypothesis.given(calls(), st.booleans())
+def test_host_and_device_agree_after_random_ops(steps, binary):
+  states = [state_lib.empty()] * N
+  bank = slots_lib.empty(N, 2, W, E)
+  for step, ops in enumerate(steps):
+    results = []
+    for n, row in enumerate(ops):
+      done = []
+      for op in row:
+        states[n], result = state_lib.apply(states[n], op, LIMITS, len, step)
+        done.append(result)
+      results.append(done)
+    edits = slots_lib.edits_from_results(
+      ops, results, step, W, E, binary=binary
+    )
+    while edits.slot.max(initial=-1) >= bank.valid.shape[1]:
+      bank = slots_lib.grow(bank, 2 * bank.valid.shape[1])
+    bank = slots_lib.apply_edits(bank, edits)
+    assert_equal(bank, build(states, bank.valid.shape[1], binary))
+
+
+def test_edits_of_one_slot_apply_in_order_and_out_of_range_is_ignored():
+  bank = slots_lib.empty(2, 2, W, E)
+  edits = slots_lib.Edits(
+    slot=np.array([[0, 0], [5, -1]], np.int32),
+    set=np.ones((2, 2), bool),
+    term_ids=np.array([[[1, 2, 0], [3, 0, 0]]] * 2, np.int32),
+    term_counts=np.array([[[1, 1, 0], [2, 0, 0]]] * 2, np.int32),
+    kind=np.ones((2, 2), np.int32),
+    step=np.ones((2, 2), np.int32),
+    embedding=np.ones((2, 2, E), np.float32),
+  )
+  bank = slots_lib.apply_edits(bank, edits)
+  np.testing.assert_array_equal(bank.term_ids[0], [[3, 0, 0], [0, 0, 0]])
+  np.testing.assert_array_equal(bank.term_counts[0, 0], [2, 0, 0])
+  np.testing.assert_array_equal(bank.histogram, [[0, 1, 0], [0, 0, 0]])
+  assert not bank.valid[1].any() and not bank.embedding[1].any()
+
+
+def test_no_edits_leave_the_bank():
+  states = [state_lib.empty()] * N
+  edits = slots_lib.edits_from_results([[]] * N, [[]] * N, 0, W, E)
+  assert edits.slot.shape == (N, 0)
+  bank = slots_lib.apply_edits(build(states, 2), edits)
+  assert_equal(bank, build(states, 2))
+
+
+def test_steps_may_differ_between_memories():
+  ops = [[Op('insert', 'semantic', 'a')]] * 2
+  results = [[state_lib.OpResult(True, '', 1, 0)]] * 2
+  edits = slots_lib.edits_from_results(ops, results, [4, 9], W)
+  assert edits.step.tolist() == [[4], [9]]
+
+
+def test_broadcast_repeats_each_memory():
+  states = [
+    state_lib.apply(
+      state_lib.empty(), Op('insert', 'semantic', text), LIMITS, len, 0
+    )[0]
+    for text in 'ab'
+  ]
+  wide = slots_lib.broadcast(build(states, 2), 2)
+  order = [states[0], states[0], states[1], states[1]]
+  assert_equal(wide, build(order, 2))
+
+
+def test_bank_is_a_pytree_of_arrays():
+  leaves = jax.tree.leaves(slots_lib.empty(N, 2, W))
+  assert len(leaves) == 7 and leaves[0].shape == (N, 2, 0)
+
+
+def test_grow_refuses_to_shrink_and_from_states_to_drop():
+  with pytest.raises(ValueError, match='cannot grow 4 slots to 2'):
+    slots_lib.grow(slots_lib.empty(1, 4, W), 2)
+  state = state_lib.MemoryState(
+    semantic=(state_lib.Entry(1, 'semantic', 'a', 0, 4, 1),)
+  )
+  with pytest.raises(ValueError, match='memory 0: entry 1 is in slot 4'):
+    build([state], 4)
+
+
+def test_terms_are_lowercase_words():
+  assert slots_lib.terms("Marta's job: BAKER, twice (9-to-5).") == [
+    *('marta', 's', 'job', 'baker', 'twice', '9', 'to', '5')
+  ]
+
+
+def test_term_ids_are_stable_and_positive():
+  # The check value of CRC-32 is 0xCBF43926; the top bit is dropped.
+  assert slots_lib.term_id('123456789') == 0x4BF43926
+  words = [f'w{i}' for i in range(2000)] + ['', '\ud800']
+  assert all(0 < slots_lib.term_id(word) < 2**31 for word in words)
+
+
+def test_encode_terms_counts_and_cuts():
+  ids, counts = slots_lib.encode_terms('b a b c d', 3, False)
+  assert ids.tolist() == [slots_lib.term_id(word) for word in 'bac']
+  assert counts.tolist() == [2, 1, 1]
+  assert slots_lib.encode_terms('b a b', 3, True)[1].tolist() == [1, 1, 0]
+
+
+def test_hashed_ngrams_are_unit_vectors_that_tell_words_apart():
+  one, same, other = (
+    slots_lib.hashed_ngrams(text, 64) for text in ('Marta', 'marta!', 'Oslo')
+  )
+  np.testing.assert_array_equal(one, same)
+  np.testing.assert_allclose(np.linalg.norm(one), 1, rtol=1e-6)
+  near = slots_lib.hashed_ngrams('martha', 64)
+  assert one @ near > 0.3 > one @ other
+  assert not slots_lib.hashed_ngrams('?!', 64).any()
