@@ -9,6 +9,7 @@ setuptools.setup(
   license='Apache-2.0',
   python_requires='>=3.11',
   packages=setuptools.find_packages(include=['mem_alpha_jax*']),
+  package_data={'mem_alpha_jax': ['assets/*/*']},
   install_requires=[
     'absl-py>=2.1',
     'chex>=0.1.89',

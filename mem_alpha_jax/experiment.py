@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from mem_alpha_jax import base
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax import sharding
 from mem_alpha_jax.data import babi
@@ -67,8 +68,13 @@ def build(config, workdir: str) -> Experiment:
 
 
 def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
-  """The workdir's tokenizer, trained on the train split when missing."""
+  """The workdir's tokenizer; when missing, the base checkpoint's or a new one.
+
+  A new one is trained on the train split.
+  """
   path = os.path.join(workdir, 'tokenizer.model')
+  if config.warm_start.checkpoint and not os.path.exists(path):
+    base.copy_tokenizer(config.warm_start.checkpoint, path)
   if not os.path.exists(path):
     tokenizer_lib.train(
       pipeline.texts_for_tokenizer(config),

@@ -5,6 +5,7 @@ The only importer of Flax modules outside model/. Sampling and training share
 tokens (context, then response) are run against it.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,11 +15,13 @@ from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax import sharding
-from mem_alpha_jax.model import attention
-from mem_alpha_jax.model import distribution
-from mem_alpha_jax.model import kv_cache
-from mem_alpha_jax.model import presets
-from mem_alpha_jax.model import transformer
+from mem_alpha_jax.model import (
+  attention,
+  distribution,
+  kv_cache,
+  presets,
+  transformer,
+)
 from mem_alpha_jax.types import RolloutRows
 
 Params = Any
@@ -69,19 +72,18 @@ def make_policy(
   if not isinstance(c, presets.ModelConfig):
     c = presets.model_config(c, vocab_size)
   keep = sharding.constrainer(mesh)
-  bind = lambda function: lambda *args: function(c, keep, *args)
   return Policy(
     config=c,
     init=lambda key: nn.unbox(_init(c, key)),
     logical_axes=lambda: _logical_axes(c),
     prefill=lambda *args: _prefill(c, keep, *args)[0],
-    prepare=bind(_prepare),
-    init_cache=bind(_init_cache),
-    extend=bind(_extend),
-    head=bind(_head),
-    logps_and_entropy=bind(_logps_and_entropy),
-    prompt_logps=bind(_prompt_logps),
-    values=bind(_values),
+    prepare=functools.partial(_prepare, c, keep),
+    init_cache=functools.partial(_init_cache, c, keep),
+    extend=functools.partial(_extend, c, keep),
+    head=functools.partial(_head, c, keep),
+    logps_and_entropy=functools.partial(_logps_and_entropy, c, keep),
+    prompt_logps=functools.partial(_prompt_logps, c, keep),
+    values=functools.partial(_values, c, keep),
   )
 
 
@@ -103,8 +105,11 @@ def _init(c, key):
 
 def _logical_axes(c):
   boxed = jax.eval_shape(lambda: _init(c, jax.random.key(0)))
-  is_box = lambda x: isinstance(x, nn.LogicallyPartitioned)
-  return jax.tree.map(lambda x: tuple(x.names), boxed, is_leaf=is_box)
+  return jax.tree.map(
+    lambda x: tuple(x.names),
+    boxed,
+    is_leaf=lambda x: isinstance(x, nn.LogicallyPartitioned),
+  )
 
 
 def _context(c, tokens, prefix_length, own_length, prefix=None, width=None):
@@ -170,8 +175,10 @@ def _prepare(c, keep, params, positions: int):
   """
   del keep
   out = jax.tree_util.tree_map_with_path(_cast(c), params)
-  layer = lambda i: jax.tree.map(lambda x: x[i], out['blocks'])
-  out['blocks'] = tuple(layer(i) for i in range(c.layers))
+  blocks = out['blocks']
+  out['blocks'] = tuple(
+    jax.tree.map(lambda x, i=i: x[i], blocks) for i in range(c.layers)
+  )
   out['rope'] = attention.rope_table(c, positions)
   return out
 
@@ -188,10 +195,10 @@ def _cast(c):
 
 def _init_cache(c, keep, own_length, context: int, slots: int):
   cache = kv_cache.init_cache(c, own_length, context, slots)
-  place = lambda x: keep(x, 'batch', 'kv_heads')
-  return cache.replace(
-    k=tuple(place(x) for x in cache.k), v=tuple(place(x) for x in cache.v)
+  k, v = jax.tree.map(
+    lambda x: keep(x, 'batch', 'kv_heads'), (cache.k, cache.v)
   )
+  return cache.replace(k=k, v=v)
 
 
 def _extend(

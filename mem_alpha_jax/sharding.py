@@ -49,16 +49,19 @@ def spec(
   """Maps logical names to mesh axes; dims that do not divide stay whole."""
   axes = [LOGICAL_RULES[name] for name in names]
   axes += [None] * (len(shape) - len(axes))
-  fits = lambda size, axis: axis is not None and size % mesh.shape[axis] == 0
+  sizes = {None: 1, **mesh.shape}
   pairs = zip(shape, axes, strict=True)
-  return PartitionSpec(*(a if fits(size, a) else None for size, a in pairs))
+  return PartitionSpec(*(a if n % sizes[a] == 0 else None for n, a in pairs))
 
 
 def param_shardings(policy: Any, mesh: Mesh) -> Any:
   """Returns a pytree of NamedSharding like the parameters of `policy`."""
   shapes = jax.eval_shape(policy.init, jax.random.key(0))
-  place = lambda x, names: NamedSharding(mesh, spec(mesh, x.shape, names))
-  return jax.tree.map(place, shapes, policy.logical_axes())
+  return jax.tree.map(
+    lambda x, names: NamedSharding(mesh, spec(mesh, x.shape, names)),
+    shapes,
+    policy.logical_axes(),
+  )
 
 
 def init_params(policy: Any, mesh: Mesh, key: Array) -> Any:
@@ -74,14 +77,12 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 def shard_batch(mesh: Mesh, batch: Any) -> Any:
   """Puts arrays on the mesh, dim 0 over 'fsdp' where it divides."""
-  put = lambda x: jax.device_put(
-    x, NamedSharding(mesh, spec(mesh, np.shape(x), _batch_names(x)))
-  )
-  return jax.tree.map(put, batch)
 
+  def place(x):
+    names = ('batch',) if np.ndim(x) else ()
+    return NamedSharding(mesh, spec(mesh, np.shape(x), names))
 
-def _batch_names(x):
-  return ('batch',) if np.ndim(x) else ()
+  return jax.device_put(batch, jax.tree.map(place, batch))
 
 
 def constrainer(mesh: Mesh | None) -> Callable[..., Array]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mem_alpha_jax import base
 from mem_alpha_jax import checkpoint
 from mem_alpha_jax import evaluate
 from mem_alpha_jax import experiment as experiment_lib
@@ -123,16 +124,19 @@ class Run:
       self.loader.set_state(restored.data_state)
       self.starts = [_unpack(start) for start in restored.extra['starts']]
       self.clock.earlier = restored.extra['seconds']
-    self.writer = metrics_lib.Writer(
-      self.workdir, self.config.num_steps, self.step,
-      self.config.log.tensorboard, self.config.log.progress,
-    )
+    self.open_writer()
     if restored is not None and self.config.rl.kl_coef:
       first = checkpoint.load_params(
         os.path.join(self.workdir, 'start_params'), self.state.params
       )
       self.reference = first
     return restored is not None
+
+  def open_writer(self) -> None:
+    self.writer = metrics_lib.Writer(
+      self.workdir, self.config.num_steps, self.step,
+      self.config.log.tensorboard, self.config.log.progress,
+    )
 
   def save(self, manager: checkpoint.Manager, metric: float | None) -> None:
     """Writes all that the next step needs."""
@@ -146,21 +150,28 @@ class Run:
 
   def warm_start(self) -> None:
     """The supervised stage; its result is the policy 'before RL'."""
-    def say(step, loss):
-      if step % 100 == 99:
-        self.writer.message(f'warm start {step + 1}: loss {float(loss):.3f}')
-
-    loader = iter(pipeline.make_dataset(self.config, 'train'))
-    params = warm_start.train(
-      self.experiment.train_setup, self.experiment.policy, self.state.params,
-      loader, say,
-    )
+    name = self.config.warm_start.checkpoint
+    if name:
+      params = base.load_params(name, self.state.params)
+    else:
+      params = self._demonstrate()
     self.state = self.state.replace(params=params)
     if self.config.rl.kl_coef:
       checkpoint.save_params(
         os.path.join(self.workdir, 'start_params'), params
       )
       self.reference = jax.tree.map(jnp.copy, params)
+
+  def _demonstrate(self) -> Any:
+    def say(step, loss):
+      if step % 100 == 99:
+        self.writer.message(f'warm start {step + 1}: loss {float(loss):.3f}')
+
+    loader = iter(pipeline.make_dataset(self.config, 'train'))
+    return warm_start.train(
+      self.experiment.train_setup, self.experiment.policy, self.state.params,
+      loader, say,
+    )
 
   def advance(self) -> None:
     """One step: collect, assemble, update."""

@@ -4,6 +4,22 @@ from configs import babi, tiny, tpu_v4
 from mem_alpha_jax import config as config_lib
 from mem_alpha_jax import workdir as workdir_lib
 
+# The numbers that the messages below depend on, whatever tiny.py has.
+BASE = (
+  'data.source=synthetic,data.batch_episodes=32,data.train_chunks=8,'
+  'tokenizer.vocab_size=800,eval.lengths=1;4,'
+  'memory.slots=32,memory.max_slots=1024,memory.entry_tokens=12,'
+  'memory.view_entries=3,memory.fixed_width=True,'
+  'memory.prompt_format=compact,memory.embedding_size=0,'
+  'reading.retrieval=bm25,'
+  'model.heads=4,model.kv_heads=2,model.copy_head=True,'
+  'model.value_head=False,'
+  'rollout.group_size=8,rollout.groups=state,rollout.prefix_buckets=72,'
+  'rollout.response_buckets=16,rollout.forced=1,'
+  'rl.advantage=grpo,rl.group_by=chunk,rl.minibatch_rows=512,'
+  'rl.microbatches=1,'
+)
+
 CONFIGS = {'tiny': tiny, 'babi': babi, 'tpu_v4': tpu_v4}
 
 
@@ -17,6 +33,10 @@ def test_every_field_has_a_rule():
   assert set(fields) == set(config_lib.RULES)
 
 
+def make_config(arg=''):
+  return tiny.get_config(BASE + arg)
+
+
 # Each line: what --config=configs/tiny.py:<this> is told.
 BAD = {
   'seed=-1': r'config\.seed=-1: use an integer, 0 to 2147483647',
@@ -24,7 +44,7 @@ BAD = {
   'data.source=squad': r"source='squad': use one of \['synthetic', 'babi'\]",
   'data.babi_tasks=qa21': r'qa21.*different names of qa1 to qa20',
   'data.babi_tasks=qa1;qa1': 'different names',
-  'data.source=babi': r'eval\.lengths=\(1, 2, 4, 13, 64\).*use \(1,\)',
+  'data.source=babi': r'eval\.lengths=\(1, 4\).*use \(1,\)',
   'data.batch_episodes=31,mesh.fsdp=2': r'multiple of mesh\.fsdp=2',
   'memory.slots=2048': r'memory\.max_slots=1024',
   'memory.view_entries=10': 'use 0 to 9, the handles',
@@ -59,7 +79,7 @@ BAD = {
 
 @pytest.mark.parametrize('arg', BAD)
 def test_bad_value_is_told_in_one_line(arg):
-  config = tiny.get_config(arg)
+  config = make_config(arg)
   with pytest.raises(ValueError, match=BAD[arg]) as caught:
     config_lib.validate(config)
   assert '\n' not in str(caught.value)
@@ -78,11 +98,11 @@ def test_bad_value_is_told_in_one_line(arg):
   ],
 )
 def test_good_combinations_pass(arg):
-  config_lib.validate(tiny.get_config(arg))
+  config_lib.validate(make_config(arg))
 
 
 def test_wrong_types_missing_and_unknown_fields():
-  config = tiny.get_config().unlock()
+  config = make_config().unlock()
   with config.ignore_type():
     config.model.tied = 1
   with pytest.raises(ValueError, match=r'model\.tied=1: use True or False'):
@@ -98,14 +118,14 @@ def test_wrong_types_missing_and_unknown_fields():
 
 
 def test_mesh_must_fit_the_devices():
-  config = tiny.get_config('mesh.fsdp=2,mesh.tensor=4')
+  config = make_config('mesh.fsdp=2,mesh.tensor=4')
   config_lib.validate(config, devices=8)
   with pytest.raises(ValueError, match=r'mesh\.fsdp=2.*the 4 devices'):
     config_lib.validate(config, devices=4)
 
 
 def test_derived_numbers():
-  config = tiny.get_config(
+  config = make_config(
     'num_steps=10,data.batch_episodes=4,data.train_chunks=5,'
     'rollout.group_size=8,rl.minibatch_rows=64,eval.lengths=1;3'
   )

@@ -1,5 +1,6 @@
 """The update: one result for any micro-batching and any mesh."""
 
+import functools
 import types
 
 import jax
@@ -12,8 +13,7 @@ import pytest
 from configs import tiny
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax import sharding
-from mem_alpha_jax.rl import advantages
-from mem_alpha_jax.rl import batching
+from mem_alpha_jax.rl import advantages, batching
 from mem_alpha_jax.rl import update as update_lib
 
 VOCAB, WIDTH, EOS = 16, 8, 2
@@ -69,10 +69,11 @@ def toy_params(mesh=None):
   params = {k: rng.normal(size=s).astype(np.float32) for k, s in shapes.items()}
   if mesh is None:
     return jax.tree.map(jnp.asarray, params)
-  place = lambda k: jax.sharding.NamedSharding(
-    mesh, sharding.spec(mesh, shapes[k], axes[k])
-  )
-  return {k: jax.device_put(v, place(k)) for k, v in params.items()}
+  places = {
+    k: jax.sharding.NamedSharding(mesh, sharding.spec(mesh, s, axes[k]))
+    for k, s in shapes.items()
+  }
+  return jax.device_put(params, places)
 
 
 def make_rows(groups=32, seed=0, widths=(5, 2, 6), vocab=VOCAB):
@@ -86,12 +87,15 @@ def make_rows(groups=32, seed=0, widths=(5, 2, 6), vocab=VOCAB):
     return lists.tolist()
 
   responses = draw(1, 6, (groups, 2))
-  logp = lambda row: rng.normal(-np.log(vocab), 0.3, len(row)).tolist()
+
+  def draw_logps(row):
+    return rng.normal(-np.log(vocab), 0.3, len(row))
+
   return batching.to_rows(
     draw(1, 5, (groups,)),
     draw(1, 2, (groups, 2)),
     responses,
-    [[logp(row) for row in group] for group in responses],
+    [[draw_logps(row) for row in group] for group in responses],
     rng.normal(size=(groups, 2)),
     batching.Widths(*widths),
     pad_id=0,
@@ -101,13 +105,18 @@ def make_rows(groups=32, seed=0, widths=(5, 2, 6), vocab=VOCAB):
   )
 
 
-def run(rows, config, policy=TOY, params=None, mesh=None, ref=None, **kwargs):
+@functools.cache
+def toy_update(mesh=None, changes=()):
+  """Compiled once for each mesh, config and shape of rows."""
+  return update_lib.make_update_fn(
+    TOY, KEEP_GRADS, rl(**dict(changes)), 0.8, mesh, horizon=6
+  )
+
+
+def run(update, rows, params=None, mesh=None, ref=None):
   """Returns (metrics, gradients) of one update."""
   params = toy_params(mesh) if params is None else params
   state = update_lib.init_state(params, KEEP_GRADS, jax.random.key(0), mesh)
-  update = update_lib.make_update_fn(
-    policy, KEEP_GRADS, config, 0.8, mesh, **kwargs
-  )
   state, metrics = update(state, rows, ref)
   return jax.device_get((metrics, state.opt_state.trace))
 
@@ -129,12 +138,7 @@ def assert_same(result, expected, tolerance=2e-6):
   )
 
 
-ALL_TERMS = {
-  'kl_coef': 0.1,
-  'entropy_coef': 0.05,
-  'advantage': 'gae',
-  'ratio_level': 'token',
-}
+ALL_TERMS = (('kl_coef', 0.1), ('entropy_coef', 0.05), ('advantage', 'gae'))
 
 
 @pytest.fixture(scope='module')
@@ -142,15 +146,18 @@ def expected():
   """All terms at once, one device, no micro-batches."""
   rows = make_rows()
   ref = rows.rollout_logps * 1.1
-  return rows, ref, run(rows, rl(**ALL_TERMS), ref=ref)
+  return rows, ref, run(toy_update(changes=ALL_TERMS), rows, ref=ref)
 
 
-@pytest.mark.parametrize('microbatches', [1, 2, 4])
-@pytest.mark.parametrize('mesh', [(1, 1), (8, 1), (2, 4)])
+@pytest.mark.parametrize(
+  'mesh, microbatches',
+  [((1, 1), 2), ((1, 1), 4), ((8, 1), 1), ((2, 4), 2)],
+)
 def test_same_for_any_microbatches_and_mesh(expected, mesh, microbatches):
   rows, ref, wanted = expected
-  config = rl(microbatches=microbatches, **ALL_TERMS)
-  assert_same(run(rows, config, mesh=make_mesh(*mesh), ref=ref), wanted)
+  mesh = make_mesh(*mesh)
+  changes = (*ALL_TERMS, ('microbatches', microbatches))
+  assert_same(run(toy_update(mesh, changes), rows, mesh=mesh, ref=ref), wanted)
 
 
 def test_decoder_gives_the_same_on_any_mesh():
@@ -159,14 +166,20 @@ def test_decoder_gives_the_same_on_any_mesh():
     'model.kv_heads=4'
   )
   rows = make_rows(widths=(6, 2, 6), vocab=32)
+  key, rng = jax.random.key(0), np.random.default_rng(1)
+  shapes = jax.eval_shape(policy_lib.make_policy(config.model, 32).init, key)
+  values = jax.tree.map(
+    lambda x: rng.normal(0, 0.3, x.shape).astype(np.float32), shapes
+  )
   results = []
   for shape, microbatches in (((1, 1), 1), ((8, 1), 2), ((2, 4), 4)):
     mesh = make_mesh(*shape)
     policy = policy_lib.make_policy(config.model, 32, mesh)
-    params = sharding.init_params(policy, mesh, jax.random.key(0))
-    results.append(
-      run(rows, rl(microbatches=microbatches), policy, params, mesh)
+    params = jax.device_put(values, sharding.param_shardings(policy, mesh))
+    update = update_lib.make_update_fn(
+      policy, KEEP_GRADS, rl(microbatches=microbatches), 1.0, mesh
     )
+    results.append(run(update, rows, params, mesh))
   for result in results[1:]:
     assert_same(result, results[0])
 
@@ -177,16 +190,19 @@ def test_padding_changes_nothing(expected):
   # What stands in padding must not matter, not even NaN.
   padded.prefix[32:], padded.response[32:] = 5, 6
   padded.rollout_logps[32:] = padded.advantages[32:] = np.nan
+  padded.returns[32:] = padded.old_values[32:] = np.nan
   padded.response_mask[32:] = True
-  ref = np.pad(ref, [(0, 16), (0, 0), (0, 0)])
-  assert_same(run(padded, rl(**ALL_TERMS), ref=ref), wanted)
+  ref = np.pad(ref, [(0, 16), (0, 0), (0, 0)], constant_values=np.nan)
+  update = toy_update(changes=ALL_TERMS)
+  assert_same(run(update, padded, ref=ref), wanted)
 
 
-@pytest.mark.parametrize('aggregate', ['sequence_mean', 'sequence_sum'])
-def test_response_bucket_changes_nothing(aggregate):
-  config = rl(aggregate=aggregate, ratio_level='sequence')
-  small = run(make_rows(widths=(5, 2, 6)), config, horizon=6)
-  large = run(make_rows(widths=(7, 3, 9)), config, horizon=6)
+def test_response_bucket_changes_nothing():
+  update = toy_update(
+    changes=(('aggregate', 'sequence_sum'), ('ratio_level', 'sequence'))
+  )
+  small = run(update, make_rows(widths=(5, 2, 6)))
+  large = run(update, make_rows(widths=(7, 3, 9)))
   assert_same(large, small)
 
 
@@ -200,42 +216,49 @@ def test_failed_reward_is_as_if_never_sampled():
     row_weight=result.valid[..., 0].astype(np.float32),
   )
   without = jax.tree.map(lambda x: np.delete(x, 1, axis=0), rows)
-  assert_same(run(rows, rl()), run(without, rl()))
+  without = batching.pad_groups(without, 4)
+  assert_same(run(toy_update(), rows), run(toy_update(), without))
 
 
-def adam_state(key=0):
+@pytest.fixture(scope='module')
+def adam():
+  """An optimiser and one compiled update for rows of 4 groups."""
   tx = optax.adam(0.05)
-  state = update_lib.init_state(toy_params(), tx, jax.random.key(key))
-  return tx, state
+  return tx, update_lib.make_update_fn(TOY, tx, rl(), 1.0)
 
 
-def test_update_raises_what_has_a_positive_advantage():
-  tx, state = adam_state()
+def small_rows(**changes):
   rows = make_rows(4).replace(row_weight=np.ones((4, 2), np.float32))
+  return rows.replace(**changes)
+
+
+def test_update_raises_what_has_a_positive_advantage(adam):
+  tx, update = adam
+  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+  rows = small_rows()
   logps = update_lib.make_logps_fn(TOY, 1.0)
   before = logps(state.params, rows)
   sign = np.array([1, -1], np.float32)[None, :, None]
   rows = rows.replace(
     rollout_logps=np.asarray(before), advantages=sign * rows.response_mask
   )
-  update = update_lib.make_update_fn(TOY, tx, rl(), 1.0)
   state, metrics = update(state, rows)
   # Sampler and trainer are one function here: no gap, ratio 1, loss -mean A.
   assert metrics['logp_gap_abs_max'] < 1e-6
   np.testing.assert_allclose(metrics['ratio_max'], 1, rtol=1e-6)
   tokens = rows.response_mask.sum(axis=(0, 2))
   expected = -(tokens[0] - tokens[1]) / tokens.sum()
-  np.testing.assert_allclose(metrics['loss'], expected, rtol=1e-5)
+  np.testing.assert_allclose(metrics['loss'], expected, rtol=1e-5, atol=1e-6)
   gain = (logps(state.params, rows) - before) * rows.response_mask
   assert gain[:, 0].sum() > 0 > gain[:, 1].sum()
 
 
-def test_not_finite_leaves_the_state_alone():
-  tx, state = adam_state()
+def test_not_finite_leaves_the_state_alone(adam):
+  tx, update = adam
+  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
   kept = jax.device_get((state.params, state.opt_state))
-  rows = make_rows(4).replace(row_weight=np.ones((4, 2), np.float32))
-  update = update_lib.make_update_fn(TOY, tx, rl(), 1.0)
-  broken = rows.replace(advantages=rows.advantages * np.inf)
+  rows = small_rows()
+  broken = rows.replace(advantages=np.full_like(rows.advantages, np.nan))
   state, metrics = update(state, broken)
   assert metrics['nonfinite'] == 1
   jax.tree.map(
@@ -247,12 +270,12 @@ def test_not_finite_leaves_the_state_alone():
 
 
 def test_state_is_donated_and_keeps_its_layout():
-  mesh = make_mesh(2, 4)
-  tx = optax.adam(0.05)
-  key = jax.random.key(0)
-  state = update_lib.init_state(toy_params(mesh), tx, key, mesh)
+  mesh, tx = make_mesh(2, 4), optax.adam(0.05)
+  state = update_lib.init_state(toy_params(mesh), tx, jax.random.key(0), mesh)
   layout = jax.tree.map(lambda x: x.sharding, state)
-  assert state.opt_state[0].mu['head'].sharding == state.params['head'].sharding
+  moments = state.opt_state[0].mu
+  assert moments['head'].sharding == state.params['head'].sharding
+  assert not moments['head'].sharding.is_fully_replicated
   traces = []
 
   def counted(*args):
@@ -261,7 +284,7 @@ def test_state_is_donated_and_keeps_its_layout():
 
   policy = types.SimpleNamespace(logps_and_entropy=counted)
   update = update_lib.make_update_fn(policy, tx, rl(), 1.0, mesh)
-  new, _ = update(state, make_rows(4))
+  new, _ = update(state, small_rows())
   assert state.params['head'].is_deleted()
   assert jax.tree.map(lambda x: x.sharding, new) == layout
   before = len(traces)
@@ -270,12 +293,13 @@ def test_state_is_donated_and_keeps_its_layout():
 
 
 def test_padding_alone_is_a_step_of_zero_gradient():
-  rows = make_rows(4).replace(row_weight=np.zeros((4, 2), np.float32))
-  metrics, grads = run(rows, rl())
+  rows = small_rows(row_weight=np.zeros((4, 2), np.float32))
+  metrics, grads = run(toy_update(), rows)
   assert metrics['nonfinite'] == metrics['loss'] == metrics['rows'] == 0
   assert not any(np.any(g) for g in jax.tree.leaves(grads))
 
 
 def test_groups_that_do_not_divide():
+  update = toy_update(changes=(('microbatches', 4),))
   with pytest.raises(ValueError, match='rl.microbatches=4'):
-    run(make_rows(6), rl(microbatches=4))
+    run(update, make_rows(6))

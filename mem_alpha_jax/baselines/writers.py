@@ -162,11 +162,16 @@ def _same_fact(entry: Entry, note: OracleNote) -> bool:
   All key words must be there; a semantic entry must also be about the same
   subject, its first word, for names occur as values too (Marta's boss, Leo).
   """
-  words = retrieval.terms(entry.text)
+  words = _terms(entry.text)
   if entry.kind != note.kind or not set(note.key) <= set(words):
     return False
-  subject = retrieval.terms(note.text)[:1]
+  subject = _terms(note.text)[:1]
   return entry.kind != 'semantic' or words[:1] == subject
+
+
+def _terms(text: str) -> list[str]:
+  """Words of a note; 'my' and 'me' are about the same person as 'i'."""
+  return ['i' if w in ('my', 'me') else w for w in retrieval.terms(text)]
 
 
 def _twin(memory: MemoryState, kind: str, text: str) -> Entry | None:

@@ -8,7 +8,8 @@ that one process alone would have in batch k.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import SupportsIndex
 
 import grain
@@ -16,6 +17,7 @@ import jax
 import ml_collections
 
 from mem_alpha_jax.data import babi, synthetic
+from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.types import Episode
 
 _ENDLESS = 1 << 31  # synthetic episodes of a split; a uid fits an int32
@@ -146,9 +148,21 @@ def texts_for_tokenizer(config: ml_collections.ConfigDict) -> Iterator[str]:
   """
   count = config.tokenizer.train_episodes
   if config.data.source == 'synthetic':
-    return synthetic.texts(_world(config), 'train', config.seed, count)
+    lines = synthetic.texts(_world(config), 'train', config.seed, count)
+    return filter(_known_words_only(config.tokenizer.known_words), lines)
   episodes = make_source(config, 'train')[:count]
   return itertools.chain.from_iterable(e.chunks for e in episodes)
+
+
+def _known_words_only(share: float) -> Callable[[str], bool]:
+  """Keeps lines whose names and values are in a fixed share of them.
+
+  The tokenizer then spells the others in pieces, as it will those of held-out
+  worlds, so that training sees both.
+  """
+  words = set().union(*synthetic.LEXICON.values())
+  hidden = {w for w in words if zlib.crc32(w.encode()) % 100 >= 100 * share}
+  return lambda line: hidden.isdisjoint(retrieval.terms(line))
 
 
 def _world(config: ml_collections.ConfigDict) -> synthetic.WorldConfig:

@@ -13,8 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import kv_cache
-from mem_alpha_jax.model import presets
+from mem_alpha_jax.model import kv_cache, presets
 
 HIDDEN = -1e30  # score of a masked key
 FUSE_WIDTH = 1024  # below it, projections are joined into one matmul
@@ -140,8 +139,8 @@ def _add_bias(scores, found, bias):
   if bias is None:
     return scores
   same, after = bias[:, None, :, None, None, :, None]
-  expand = lambda x: x[:, None, :, :, None]
-  return scores + same * expand(found.same) + after * expand(found.after)
+  found = jax.tree.map(lambda x: x[:, None, :, :, None], found)
+  return scores + same * found.same + after * found.after
 
 
 def match_init(key, shape, dtype=jnp.float32):
@@ -182,15 +181,18 @@ class Attention(nn.Module):
   ) -> tuple[Float[Array, 'B G n D'], KV]:
     """Returns the output and own keys: the cache's if given, else x's."""
     c = self.config
-    qk, v = self._project(x)
+    group = c.heads // c.kv_heads
+    # Splits, not slices: their gradient is one concatenation.
+    qk, v = jax.lax.split(self._project(x), (group + 1, 1), axis=4)
     if c.qk_norm:
-      group = c.heads // c.kv_heads
-      q = Norm(c.norm_eps, 'head_dim', name='q_norm')(qk[..., :group, :])
-      k = Norm(c.norm_eps, 'head_dim', name='k_norm')(qk[..., group:, :])
-      qk = jnp.concatenate([q, k], axis=-2)
+      q, k = jax.lax.split(qk, (group, 1), axis=4)
+      q = Norm(c.norm_eps, 'head_dim', name='q_norm')(q)
+      k = Norm(c.norm_eps, 'head_dim', name='k_norm')(k)
+      qk = jnp.concatenate([q, k], axis=4)
     qk = rotate(qk, context.cos, context.sin)
     qk = qk.transpose(0, 3, 1, 2, 4, 5)  # [B, K, G, n, J + 1, Hd]
-    q, k = qk[..., :-1, :], qk[..., -1, :]
+    q, k = jax.lax.split(qk, (group, 1), axis=4)
+    k, v = k[..., 0, :], v[..., 0, :]
     own = KV(k, v.transpose(0, 3, 1, 2, 4))
     if cache is not None:
       own = KV(*(kv_cache.write(o, n, context.slot, 3)
@@ -211,25 +213,26 @@ class Attention(nn.Module):
     return jnp.matmul(out, o), own
 
   def _project(self, x):
-    """Returns q and k joined [B, G, n, K, J + 1, Hd], and v [.., K, Hd]."""
+    """Returns q, k and v, joined by kv head: [B, G, n, K, J + 2, Hd]."""
     c = self.config
-    group = c.heads // c.kv_heads
     parts = [self._weight('q', c.heads, 'heads', x.dtype)]
     parts += [self._weight(n, c.kv_heads, 'kv_heads', x.dtype) for n in 'kv']
-    widths = (group, 1, 1)
     if c.width <= FUSE_WIDTH:
-      parts = [jnp.concatenate(leaf, axis=-2) for leaf in zip(*parts)]
-      parts, widths = [parts], (group + 2,)
+      parts = [
+        [
+          jnp.concatenate(leaves, axis=-2)
+          for leaves in zip(*parts, strict=True)
+        ]
+      ]
     outs = []
-    for leaves, width in zip(parts, widths, strict=True):
-      out = jnp.matmul(x, leaves[0].reshape(c.width, -1))
-      out = out.reshape(*x.shape[:3], c.kv_heads, width, c.head_size)
-      outs.append(out + leaves[1] if c.qkv_bias else out)
-    out = outs[0] if len(outs) == 1 else jnp.concatenate(outs, axis=-2)
-    return out[..., :-1, :], out[..., -1, :]
+    for kernel, *bias in parts:
+      out = jnp.matmul(x, kernel.reshape(c.width, -1))
+      out = out.reshape(*x.shape[:3], c.kv_heads, -1, c.head_size)
+      outs.append(out + bias[0] if bias else out)
+    return outs[0] if len(outs) == 1 else jnp.concatenate(outs, axis=4)
 
   def _weight(self, name, heads, axis, dtype):
-    """Returns (kernel [D, K, J, Hd], bias [K, J, Hd] if any) of one part."""
+    """Returns [kernel [D, K, J, Hd], bias [K, J, Hd] if any] of one part."""
     c = self.config
     shape, names = (heads, c.head_size), (axis, 'head_dim')
     init = nn.with_logical_partitioning(

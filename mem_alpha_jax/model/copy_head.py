@@ -12,8 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import attention
-from mem_alpha_jax.model import presets
+from mem_alpha_jax.model import attention, presets
 
 
 class Copy(NamedTuple):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Int
 
 from mem_alpha_jax.model import copy_head
@@ -75,14 +76,67 @@ def vocab_stats(hidden: Float[Array, 'B G n D'], table: Array) -> Stats:
   """
   b, g, n, d = hidden.shape
   vocab = table.shape[0]
-  once = lambda h: stats_of(logits(h, table))
   if vocab <= CHUNK_VOCAB:
-    return once(hidden)
+    return Stats(*_softmax_stats(hidden, table))
   size = max(1, CHUNK_LOGITS // (b * g * vocab))
   chunks = next(k for k in range(1, n + 1) if n % k == 0 and n // k <= size)
   parts = hidden.reshape(b, g, chunks, n // chunks, d)
-  out = jax.lax.map(jax.checkpoint(once), jnp.moveaxis(parts, 2, 0))
+  once = jax.checkpoint(lambda h: Stats(*_softmax_stats(h, table)))
+  out = jax.lax.map(once, jnp.moveaxis(parts, 2, 0))
   return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 2).reshape(b, g, n), out)
+
+
+@jax.custom_vjp
+def _softmax_stats(hidden, table):
+  """Returns (log_z, mean logit) of softmax(hidden table^T).
+
+  With e = exp(logits - max), s = sum e and u = e table / s, the mean logit is
+  hidden . u and the gradient of log_z is u (of hidden) and
+  (hidden g / s)^T e (of the table): no [.., V] array but e is ever written,
+  where plain autodiff also writes and transposes softmax * g.
+  """
+  return _stats_forward(hidden, table)[0]
+
+
+def _stats_forward(hidden, table):
+  values = logits(hidden, table)
+  peak = values.max(-1, keepdims=True)
+  weights = jnp.exp(values - peak)
+  total = weights.sum(-1, keepdims=True)
+  weights = weights.astype(hidden.dtype)
+  expected = _dot('bgnv,vd->bgnd', weights, table) / total
+  mean = (hidden.astype(jnp.float32) * expected).sum(-1)
+  log_z = (jnp.log(total) + peak)[..., 0]
+  return (log_z, mean), (hidden, table, weights, total, peak, mean, expected)
+
+
+def _stats_fwd(hidden, table):
+  return _stats_forward(hidden.value, table.value)
+
+
+def _stats_bwd(saved, cotangents):
+  hidden, table, weights, total, peak, mean, expected = saved
+  d_log_z, d_mean = cotangents
+  d_hidden, d_table = 0.0, 0.0
+  if not isinstance(d_log_z, SymbolicZero):
+    scale = d_log_z[..., None]
+    d_hidden = expected * scale
+    scaled = (hidden * (scale / total)).astype(hidden.dtype)
+    d_table = _dot('bgnd,bgnv->vd', scaled, weights)
+  if not isinstance(d_mean, SymbolicZero):
+    # d mean / d logit_v = q_v (1 + logit_v - mean)
+    values = logits(hidden, table)
+    slope = jnp.exp(values - peak) / total * (1 + values - mean[..., None])
+    slope = (slope * d_mean[..., None]).astype(hidden.dtype)
+    d_hidden += _dot('bgnv,vd->bgnd', slope, table)
+    d_table += _dot('bgnd,bgnv->vd', hidden, slope)
+  return (
+    jnp.asarray(d_hidden, hidden.dtype) + jnp.zeros_like(hidden),
+    jnp.asarray(d_table, table.dtype) + jnp.zeros_like(table),
+  )
+
+
+_softmax_stats.defvjp(_stats_fwd, _stats_bwd, symbolic_zeros=True)
 
 
 def log_prob(
@@ -182,17 +236,30 @@ def temper(dist: Distribution, temperature: float) -> Distribution:
   return dist._replace(hidden=dist.hidden / temperature)
 
 
+def tempered_mixture(
+  dist: Distribution, temperature: float
+) -> Float[Array, 'B G n V']:
+  """Returns all log-probs of p^(1/temperature) / Z, normalised."""
+  values = logits(dist.hidden, dist.table)
+  values = dense(dist, stats_of(values), values) / temperature
+  return values - stats_of(values).log_z[..., None]
+
+
+def at(
+  values: Float[Array, 'B G n V'], tokens: Int[Array, 'B G n']
+) -> Float[Array, 'B G n']:
+  """Returns the values of given tokens."""
+  return jnp.take_along_axis(values, tokens[..., None], axis=-1)[..., 0]
+
+
 def log_prob_and_entropy(
   dist: Distribution, tokens: Int[Array, 'B G n'], temperature: float = 1.0
 ) -> tuple[Float[Array, 'B G n'], Float[Array, 'B G n']]:
   """Returns log-probs of `tokens` and entropy under p^(1/temperature) / Z."""
-  if temperature == 1.0:
-    stats = vocab_stats(dist.hidden, dist.table)
-    return log_prob(dist, stats, tokens), entropy(dist, stats)
-  if dist.copy is None:
-    return log_prob_and_entropy(temper(dist, temperature), tokens)
-  values = logits(dist.hidden, dist.table)
-  values = dense(dist, stats_of(values), values) / temperature
-  stats = stats_of(values)
-  picked = jnp.take_along_axis(values, tokens[..., None], axis=-1)[..., 0]
-  return picked - stats.log_z, stats.log_z - stats.mean
+  if temperature != 1.0 and dist.copy is not None:
+    values = tempered_mixture(dist, temperature)
+    return at(values, tokens), -stats_of(values).mean
+  if temperature != 1.0:
+    dist = temper(dist, temperature)
+  stats = vocab_stats(dist.hidden, dist.table)
+  return log_prob(dist, stats, tokens), entropy(dist, stats)

@@ -10,9 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
-from mem_alpha_jax.model import attention
-from mem_alpha_jax.model import copy_head
-from mem_alpha_jax.model import presets
+from mem_alpha_jax.model import attention, copy_head, presets
 
 UNROLL = 4  # models of at most so many layers are unrolled inside the scan
 

@@ -245,7 +245,9 @@ def policy_loss(
   Raises:
     ValueError: for an unknown field value or missing ref_logps.
   """
-  c, mask = rl_config, rows.response_mask
+  c = rl_config
+  rows = _without_padding(rows)
+  mask = rows.response_mask
 
   def total(x, mode=c.aggregate, where=mask):
     return aggregate(x, where, rows.row_weight, mode, horizon)
@@ -274,13 +276,26 @@ def policy_loss(
   return Terms(loss, means, maxima)
 
 
+def _without_padding(rows: RolloutRows) -> RolloutRows:
+  """Masks rows of weight 0 and clears what stands where nothing counts.
+
+  A NaN there would survive its zero weight as a gradient of 0 * NaN.
+  """
+  mask = rows.response_mask & (rows.row_weight > 0)[..., None]
+  clear = {
+    name: jnp.where(mask, getattr(rows, name), 0.0)
+    for name in ('rollout_logps', 'advantages', 'returns', 'old_values')
+  }
+  return rows.replace(response_mask=mask, **clear)
+
+
 def _metrics(logps, entropy, ratio, drift, weights, rows, c):
   """Token averages, every active row counted once, and maxima.
 
   logp_gap compares these log-probs with the sampler's: at the first update
   after sampling it is the error between the two, later also the drift.
   """
-  active = rows.response_mask & (rows.row_weight > 0)[..., None]
+  active = rows.response_mask
   unit = (rows.row_weight > 0).astype(jnp.float32)
   gap = jnp.abs(jnp.where(active, logps - rows.rollout_logps, 0.0))
   up, down = rows.advantages > 0, rows.advantages < 0

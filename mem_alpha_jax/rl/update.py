@@ -60,7 +60,7 @@ def make_update_fn(
     scales = {k: w / jnp.maximum(counts[k], 1) for k, w in weights.items()}
     batches = _split((rows, ref_logps, old_logps), rl_config.microbatches, mesh)
     (loss, terms), grads = _accumulate(objective, state.params, batches, scales)
-    grad_norm = optax.global_norm(grads)
+    grad_norm = optax.tree.norm(grads)
     finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
     changes, opt_state = tx.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, changes)
@@ -76,7 +76,7 @@ def make_update_fn(
       **{k: s / jnp.maximum(n, 1) for k, (s, n) in terms.means.items()},
       **terms.maxima,
       'grad_norm': grad_norm,
-      'update_norm': optax.global_norm(changes),
+      'update_norm': optax.tree.norm(changes),
       'rows': (rows.row_weight > 0).sum(),
       'nonfinite': ~finite,
     }
@@ -135,7 +135,7 @@ def state_shardings(
     return x.sharding if on_mesh else whole
 
   params = jax.tree.map(place, state.params)
-  opt_state = optax.tree_map_params(
+  opt_state = optax.tree.map_params(
     tx,
     lambda _, sharding: sharding,
     state.opt_state,

@@ -54,6 +54,8 @@ def to_rows(
     returns=_spread(_arrange(result.returns, shared), rows, first=True),
   )
   live = _arrange(grid.valid, shared).any(-1)
+  if shared and config.rl.drop_degenerate:
+    live = _informative(_arrange(total, shared), live, config.rl.std_floor)
   rows = RolloutRows(**{
     name: getattr(rows, name)[live] for name in RolloutRows.__dataclass_fields__
   })
@@ -62,6 +64,17 @@ def to_rows(
     'rl/degenerate_groups': result.degenerate_share,
     'rl/missing_rewards': float(np.isnan(total[grid.valid]).mean()),
   }
+
+
+def _informative(total, live, floor: float) -> np.ndarray:
+  """Groups whose rewards differ; one is kept if none do.
+
+  The others' advantages are near zero; leaving them out saves their cost, as
+  the dynamic sampling of DAPO (Yu et al. 2025, arXiv 2503.14476) does.
+  """
+  spread = np.where(np.isnan(total), 0.0, total).std(-1)
+  kept = live & (spread >= floor)
+  return kept if kept.any() else live & (spread == spread[live].max())
 
 
 def _arrange(array: np.ndarray, shared: bool) -> np.ndarray:

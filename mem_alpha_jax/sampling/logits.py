@@ -65,9 +65,11 @@ def _search(weights, uniform):
   # Rounding can pass the last edge: stay at the last weight above 0.
   place = jnp.arange(size, dtype=jnp.int32)
   index = jnp.minimum(index, jnp.where(weights > 0, place, 0).max(-1))
-  take = lambda x: jnp.take_along_axis(x, index[..., None], axis=-1)[..., 0]
-  width = take(weights)
-  rest = (target - take(edges) + width) / jnp.maximum(width, 1e-30)
+  width, edge = (
+    jnp.take_along_axis(x, index[..., None], axis=-1)[..., 0]
+    for x in (weights, edges)
+  )
+  rest = (target - edge + width) / jnp.maximum(width, 1e-30)
   return index, jnp.clip(rest, 0.0, 1.0 - 2.0**-24)
 
 

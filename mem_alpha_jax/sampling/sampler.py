@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import distribution
-from mem_alpha_jax.model import kv_cache
+from mem_alpha_jax.model import distribution, kv_cache
 from mem_alpha_jax.sampling import logits
 
 
@@ -78,30 +77,28 @@ def make_sampler(
     def emit(state, hidden, queries, cache):
       """Picks token t from the hidden states of `queries` [B, G, 1]."""
       dist = policy.head(layers, shared, hidden, queries)
-      free, score = choose(dist, uniform[state.t])
-      must = forced[state.t]
-      token = jnp.where(must >= 0, must, free)
-      alive = ~state.done
-      token = jnp.where(alive, token, pad_id)
-      logp = jnp.where(alive, score(token), 0.0)
-      put = lambda buffer, x: buffer.at[state.t].set(x)
+      token, score = choose(dist, uniform[state.t])
+      token = jnp.where(forced[state.t] >= 0, forced[state.t], token)
+      token = jnp.where(state.done, pad_id, token)
+      logp = jnp.where(state.done, 0.0, score(token))
       return _State(
         t=state.t + 1,
         last=token,
         before=queries[..., 0],
         cache=cache,
-        tokens=put(state.tokens, token),
-        logps=put(state.logps, logp),
-        mask=put(state.mask, alive),
+        tokens=state.tokens.at[state.t].set(token),
+        logps=state.logps.at[state.t].set(logp),
+        mask=state.mask.at[state.t].set(~state.done),
         done=state.done | (token == eos_id),
       )
 
     def step(state):
+      tokens, previous = state.last[..., None], state.before[..., None]
+      slot = context + state.t - 1
       hidden, cache = policy.extend(
-        layers, shared, state.cache, state.last[..., None],
-        state.before[..., None], context + state.t - 1,
-      )  # fmt: skip
-      return emit(state, hidden, state.last[..., None], cache)
+        layers, shared, state.cache, tokens, previous, slot
+      )
+      return emit(state, hidden, tokens, cache)
 
     before = kv_cache.last_token(prefix, prefix_length)
     previous = kv_cache.previous_tokens(own, before, own_length, context)
@@ -110,12 +107,11 @@ def make_sampler(
     hidden = jnp.take_along_axis(hidden, at[..., None], axis=2)
     queries = jnp.take_along_axis(own, at, axis=2)
     state = emit(_start(b, g, length, pad_id), hidden, queries, cache)
-    more = lambda s: (s.t < length) & ~jnp.all(s.done)
-    state = jax.lax.while_loop(more, step, state)
-    last = lambda x: jnp.moveaxis(x, 0, -1)
-    return Samples(
-      last(state.tokens), last(state.logps), last(state.mask), state.done
+    state = jax.lax.while_loop(
+      lambda s: (s.t < length) & ~jnp.all(s.done), step, state
     )
+    outputs = (state.tokens, state.logps, state.mask)
+    return Samples(*(jnp.moveaxis(x, 0, -1) for x in outputs), state.done)
 
   return generate
 
@@ -136,7 +132,10 @@ def _start(b, g, length, pad_id):
 
 def _uniforms(keys, length):
   """Two uniforms for every token [R, B, G, 2], all drawn before the loop."""
-  draw = lambda key, t: jax.random.uniform(jax.random.fold_in(key, t), (2,))
+
+  def draw(key, t):
+    return jax.random.uniform(jax.random.fold_in(key, t), (2,))
+
   flat = jax.vmap(jax.vmap(draw, (0, None)), (None, 0))
   uniform = flat(keys.reshape(-1), jnp.arange(length))
   return uniform.reshape(length, *keys.shape, 2)
@@ -154,32 +153,41 @@ def _chooser(temperature, greedy, top_k, top_p):
   filtered = top_k > 0 or top_p < 1.0
 
   def choose(dist, uniform):
-    plain = temperature == 1.0
-    if not plain and dist.copy is None:
-      dist, plain = distribution.temper(dist, temperature), True
+    if temperature != 1.0 and dist.copy is None:
+      dist = distribution.temper(dist, temperature)
+    elif temperature != 1.0:
+      return choose_dense(dist, uniform)
     values = distribution.logits(dist.hidden, dist.table)
     stats = distribution.stats_of(values)
-    score = lambda t: distribution.log_prob(dist, stats, t[..., None])[..., 0]
-    if not plain:  # a tempered mixture is no mixture: all V are needed
-      values = distribution.dense(dist, stats, values) / temperature
-      log_z = distribution.stats_of(values).log_z
-      values = values - log_z[..., None]
-      score = lambda t: jnp.take_along_axis(
-        values[:, :, 0], t[..., None], axis=-1
-      )[..., 0]
     if greedy:
-      token = (
-        distribution.mode(dist, stats, values)
-        if plain
-        else distribution.argmax(values)
-      )
-    elif plain and not filtered:
-      token = logits.sample(dist, values, uniform[:, :, None])
+      token = distribution.mode(dist, stats, values)
+    elif filtered:
+      values = distribution.dense(dist, stats, values)
+      token = _pick_filtered(values, uniform, top_k, top_p)
     else:
-      if plain:
-        values = distribution.dense(dist, stats, values)
-      kept = logits.process(values, top_k=top_k, top_p=top_p)
-      token = logits.pick(jnp.exp(kept), uniform[:, :, None, 0])
+      token = logits.sample(dist, values, uniform[:, :, None])
+
+    def score(token):
+      return distribution.log_prob(dist, stats, token[..., None])[..., 0]
+
+    return token[..., 0], score
+
+  def choose_dense(dist, uniform):
+    """A tempered mixture is no mixture: all V log-probs are needed."""
+    values = distribution.tempered_mixture(dist, temperature)
+    if greedy:
+      token = distribution.argmax(values)
+    else:
+      token = _pick_filtered(values, uniform, top_k, top_p)
+
+    def score(token):
+      return distribution.at(values, token[..., None])[..., 0]
+
     return token[..., 0], score
 
   return choose
+
+
+def _pick_filtered(logps, uniform, top_k, top_p):
+  kept = logits.process(logps, top_k=top_k, top_p=top_p)
+  return logits.pick(jnp.exp(kept), uniform[:, :, None, 0])

@@ -1,0 +1,62 @@
+"""Rebuilds the base checkpoint that the package ships.
+
+  python experiments/base_checkpoint/build.py [--config=configs/tiny.py]
+
+A longer warm start than a run would spend on itself, from the same poor
+demonstrations (mem_alpha_jax/warm_start.py): no reinforcement, no questions.
+"""
+
+import json
+import pathlib
+import tempfile
+import time
+
+from absl import app
+from absl import flags
+from ml_collections import config_flags
+
+from mem_alpha_jax import base
+from mem_alpha_jax import evaluate
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import train
+from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.data import pipeline
+
+_CONFIG = config_flags.DEFINE_config_file('config', 'configs/tiny.py')
+_NAME = flags.DEFINE_string('name', 'tiny_base', 'Base checkpoint to write.')
+_STEPS = flags.DEFINE_integer('steps', 1500, 'Supervised updates.')
+
+
+def main(argv):
+  del argv
+  started = time.time()
+  config = _CONFIG.value
+  with config.unlocked():
+    config.warm_start.checkpoint = ''
+    config.warm_start.steps = _STEPS.value
+  with tempfile.TemporaryDirectory() as folder:
+    experiment = experiment_lib.build(config, folder)
+    run = train.Run(experiment, folder, train.Clock())
+    run.open_writer()
+    run.warm_start()
+    path = base.save(
+      _NAME.value, run.state.params, f'{folder}/tokenizer.model'
+    )
+    arm, _ = evaluate.policy_arm(
+      experiment, run.state.params,
+      pipeline.eval_episodes(config, 'validation', 1),
+    )
+  result = {
+    'seconds': time.time() - started,
+    'bytes': sum(f.stat().st_size for f in path.iterdir()),
+    'versions': workdir_lib.versions(),
+    'config': config.to_dict(),
+    'validation': arm,
+  }
+  folder = pathlib.Path(__file__).parent
+  workdir_lib.write_json(folder / f'{_NAME.value}.json', result)
+  print(json.dumps({k: arm[k] for k in ('accuracy', 'valid_calls')}), path)
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,44 @@
+"""The smallest run that does all a run does; one set of shapes for all tests.
+
+Also a config file: --config=tests/tiny_config.py:field=value,...
+"""
+
+import ml_collections
+
+from configs import common, tiny
+
+FIELDS = {
+  'num_steps': 3,
+  'data.batch_episodes': 4,
+  'data.train_chunks': 3,
+  'data.eval_episodes': 4,
+  'tokenizer.vocab_size': 420,
+  'tokenizer.train_episodes': 60,
+  'memory.view_entries': 2,
+  'model.layers': 2,
+  'model.width': 32,
+  'model.heads': 2,
+  'model.kv_heads': 1,
+  'model.ffn': 48,
+  'rollout.prefix_buckets': (96,),
+  'rollout.group_size': 4,
+  'rollout.probes': 4,
+  'rl.minibatch_rows': 32,
+  'warm_start.steps': 3,
+  'warm_start.batch': 16,
+  'eval.every': 2,
+  'eval.lengths': (1, 2),
+  'eval.length_episodes': 2,
+  'eval.bootstrap': 50,
+  'eval.html_episodes': 1,
+  'checkpoint.every': 2,
+  'log.tensorboard': False,
+  'log.progress': False,
+}
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Returns configs/tiny.py at test size; `arg` as there."""
+  c = tiny.get_config().unlock()
+  c.update_from_flattened_dict(FIELDS)
+  return common.parse_arg(c, arg)
