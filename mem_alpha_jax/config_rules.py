@@ -57,6 +57,11 @@ def flag(value: Any) -> str:
   return '' if isinstance(value, bool) else 'True or False'
 
 
+def string(value: Any) -> str:
+  """A string, empty too."""
+  return '' if isinstance(value, str) else 'a string'
+
+
 def text(value: Any) -> str:
   """A string with something in it."""
   return '' if isinstance(value, str) and value else 'a string, not empty'

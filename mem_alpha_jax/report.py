@@ -4,22 +4,18 @@ An "arm" is one system on one set of episodes, as a plain dict (see `arm`):
 before and after RL, and every baseline, have the same keys at every length.
 """
 
-import importlib.metadata
 import json
 import math
-import os
-import platform
-import resource
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.statistics import Estimate
 
 Arm = dict[str, Any]
 Arms = dict[str, Any]  # 'before': Arm, 'after': Arm, 'baselines': name -> Arm
 
-PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+write_json = workdir_lib.write_json
 _NAMES = {'before': 'before RL', 'after': 'after RL'}
 
 
@@ -81,48 +77,12 @@ def results(
   return {
     'seed': config['seed'],
     'config': dict(config),
-    'versions': versions(),
+    'versions': workdir_lib.versions(),
     'seconds': seconds,
-    'peak_rss_bytes': peak_rss_bytes(),
+    'peak_rss_bytes': workdir_lib.peak_rss_bytes(),
     **arms,
     'length': {str(multiple): length[multiple] for multiple in sorted(length)},
   }
-
-
-def versions() -> dict[str, str]:
-  """Returns the versions of Python and of the packages that matter."""
-  found = {'python': platform.python_version()}
-  for name in PACKAGES:
-    found[name] = importlib.metadata.version(name)
-  return found
-
-
-def peak_rss_bytes() -> int:
-  """Returns the largest resident size of this process so far, in bytes."""
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  return peak if sys.platform == 'darwin' else peak * 1024  # kibibytes
-
-
-def write_json(path: str, value: Mapping[str, Any]) -> None:
-  """Writes a dict atomically; NaN becomes null, arrays become lists."""
-  part = f'{path}.part'
-  with open(part, 'w', encoding='utf-8') as f:
-    json.dump(_plain(value), f, indent=2, allow_nan=False)
-    f.write('\n')
-  os.replace(part, path)
-
-
-def _plain(value: Any) -> Any:
-  """Returns a value made of what JSON knows."""
-  if isinstance(value, Mapping):
-    return {str(k): _plain(v) for k, v in value.items()}
-  if isinstance(value, (list, tuple)):
-    return [_plain(v) for v in value]
-  if hasattr(value, 'tolist'):  # numpy and JAX arrays and scalars
-    return _plain(value.tolist())
-  if isinstance(value, float) and not math.isfinite(value):
-    return None
-  return value
 
 
 def read_metrics(path: str) -> list[dict[str, Any]]:

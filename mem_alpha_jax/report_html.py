@@ -33,14 +33,23 @@ class TraceStep(NamedTuple):
 
 
 class TraceAnswer(NamedTuple):
-  """One question; `correct` is None if it could not be scored."""
+  """One question.
+
+  Attributes:
+    question: its text.
+    type: its type.
+    gold: the gold answer.
+    answer: what the reader said, '' if it abstained.
+    correct: None if it could not be scored.
+    notes: texts that the reader was shown; None if that was not kept.
+  """
 
   question: str
   type: str
   gold: str
   answer: str
   correct: bool | None
-  notes: Sequence[str]
+  notes: Sequence[str] | None = None
 
 
 class Trace(NamedTuple):
@@ -109,7 +118,7 @@ def _episode(index: int, heading: str, traces: Sequence[Trace]) -> str:
     _question(q, traces) for q in range(len(traces[0].answers) if traces else 0)
   )
   if questions:
-    questions = f'<h3>Questions, asked at the end</h3>\n{questions}'
+    questions = f'<h3>Questions</h3>\n{questions}'
   return (
     f'<section id="e{index}" style="--n:{len(traces)}">\n'
     f'<h2>{_text(heading)}</h2>\n<div class="row heads">{heads}</div>\n'
@@ -243,12 +252,10 @@ def _question(q: int, traces: Sequence[Trace]) -> str:
       False: ('&#10007; wrong', 'bad'),
     }.get(one.correct, ('not scored', 'quiet'))
     answer = _text(one.answer) or '<i>no answer</i>'
-    notes = ''.join(f'<li>{_text(note)}</li>' for note in one.notes)
-    notes = f'<ul>{notes}</ul>' if notes else '<i>none</i>'
     cells.append(
       f'<div class="cell"><div class="label">{_text(trace.title)}</div>'
       f'<p><span class="badge {state}">{mark}</span> {answer}</p>'
-      f'<div class="notes"><h4>retrieved</h4>{notes}</div></div>'
+      f'{_notes(one)}</div>'
     )
   return (
     f'<article><p class="chunk question"><b>?</b><span>{_text(first.question)}'
@@ -256,6 +263,15 @@ def _question(q: int, traces: Sequence[Trace]) -> str:
     f' <span class="chip">{_text(first.type)}</span></span></p>'
     f'<div class="row">{"".join(cells)}</div></article>\n'
   )
+
+
+def _notes(answer: TraceAnswer) -> str:
+  """Returns what the reader was shown, nothing where that was not kept."""
+  if answer.notes is None:
+    return ''
+  items = ''.join(f'<li>{_text(note)}</li>' for note in answer.notes)
+  body = f'<ul>{items}</ul>' if items else '<i>nothing</i>'
+  return f'<div class="notes"><h4>retrieved</h4>{body}</div>'
 
 
 _CSS = """
@@ -321,7 +337,8 @@ del, .key.gone { text-decoration: line-through; opacity: 0.8; }
   font-weight: 600; white-space: nowrap; }
 .badge.bad { white-space: normal; }
 .chip { border: 1px solid var(--line); border-radius: 10px; padding: 0 8px;
-  margin-left: 4px; font-size: 12px; font-weight: 400; color: var(--soft); }
+  margin-left: 4px; white-space: nowrap; font-size: 12px; font-weight: 400;
+  color: var(--soft); }
 .chip.bad { color: var(--red); border-color: var(--red); }
 .quiet { color: var(--soft); }
 summary { color: var(--soft); cursor: pointer; padding: 0 6px; }

@@ -13,7 +13,7 @@ from mem_alpha_jax import report
 
 # Metrics that the learning curve shows: key in metrics.jsonl -> label.
 REWARDS = {
-  'reward': 'total',
+  'reward/total': 'total',
   'reward/answers': 'r1 answers',
   'reward/calls': 'r2 calls',
   'reward/size': 'r3 size',
@@ -21,7 +21,7 @@ REWARDS = {
 }
 EVALUATIONS = {
   'eval/accuracy': 'all questions',
-  'eval/accuracy/overwritten': 'overwritten',
+  'eval/overwritten': 'overwritten',
 }
 COLORS = {
   'after': '#0b6bcb',
@@ -93,6 +93,7 @@ def length_curve(
   cap: float | None = None,
   revised: str = 'overwritten',
   train_chunks: int | None = None,
+  cap_base: float = 0.0,
 ) -> None:
   """Writes a PNG: accuracy and memory of every system against length.
 
@@ -102,6 +103,7 @@ def length_curve(
     cap: tokens of memory allowed per token read; drawn as a line.
     revised: question type of the second panel.
     train_chunks: chunks of a training episode, for the axis label.
+    cap_base: tokens of memory allowed before reading, part of the cap.
   """
   multiples = sorted(length, key=int)
   arms = [report.systems(length[multiple]) for multiple in multiples]
@@ -119,7 +121,9 @@ def length_curve(
       _accuracy_axis(panel)
       _length_axis(panel, x, train_chunks)
       _end_labels(panel, [found for found in labels if found])
-    _memory_panel(panels[2], x, arms, names, cap)
+    _memory_panel(panels[2], x, arms, names)
+    if cap:
+      _cap_line(panels[2], x, arms, cap, cap_base)
     _length_axis(panels[2], x, train_chunks)
     _save(fig, path)
 
@@ -206,9 +210,8 @@ def _memory_panel(
   x: Sequence[int],
   arms: Sequence[Mapping[str, report.Arm]],
   names: Sequence[str],
-  cap: float | None,
 ) -> None:
-  """Draws memory as a share of the text's tokens, and the cap."""
+  """Draws memory as a share of the text's tokens."""
   panel.set_title('Memory, share of the text')
   labels = []
   for name in names:
@@ -229,12 +232,33 @@ def _memory_panel(
       markersize=5 if ours else 3,
     )
     labels.append((share[-1], report.label(name), color))
-  if cap:
-    panel.axhline(cap, color='#3b4048', linewidth=1, linestyle=':')
-    labels.append((cap, 'cap', '#3b4048'))
   panel.set_ylim(bottom=0)
   panel.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
   _end_labels(panel, labels)
+
+
+def _cap_line(
+  panel: axes.Axes,
+  x: Sequence[int],
+  arms: Sequence[Mapping[str, report.Arm]],
+  rate: float,
+  base: float,
+) -> None:
+  """Draws the cap, rate + base / tokens read: it falls with the length."""
+  read = [
+    next((a['read_tokens'] for a in found.values() if 'read_tokens' in a), None)
+    for found in arms
+  ]
+  share = [rate + (base / n if n else 0.0) for n in read]
+  panel.plot(x, share, color='#3b4048', linewidth=1.2, linestyle=':')
+  panel.annotate(
+    'cap',
+    xy=(x[0], share[0]),
+    xytext=(0, 5),
+    textcoords='offset points',
+    color='#3b4048',
+    fontsize=9,
+  )
 
 
 def _accuracy_axis(panel: axes.Axes) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from configs import tiny
 from mem_alpha_jax.rl import losses
 from mem_alpha_jax.types import RolloutRows
 
@@ -16,7 +15,23 @@ FEW = hypothesis.settings(max_examples=30, deadline=None)
 
 
 def rl(**changes):
-  fields = tiny.get_config().rl.to_dict()
+  # Literal, so that no number here depends on what tiny.py is tuned to.
+  fields = {
+    'advantage': 'grpo',
+    'group_by': 'chunk',
+    'std_floor': 0.02,
+    'microbatches': 1,
+    'clip_low': 0.2,
+    'clip_high': 0.28,
+    'dual_clip': 3.0,
+    'ratio_level': 'token',
+    'aggregate': 'token_mean',
+    'kl_coef': 0.0,
+    'kl_kind': 'k3',
+    'entropy_coef': 0.0,
+    'importance_cap': 2.0,
+    'value_coef': 0.5,
+  }
   return ml_collections.ConfigDict(fields | changes)
 
 

@@ -6,12 +6,20 @@ import ml_collections
 import numpy as np
 import pytest
 
-from configs import tiny
 from mem_alpha_jax import optimizer
 
 
 def optim(**changes):
-  fields = tiny.get_config().optim.to_dict()
+  fields = {
+    'learning_rate': 2e-3,
+    'warmup_steps': 10,
+    'schedule': 'cosine',
+    'final_fraction': 0.1,
+    'weight_decay': 0.01,
+    'b1': 0.9,
+    'b2': 0.98,
+    'clip_norm': 1.0,
+  }
   return ml_collections.ConfigDict(fields | changes)
 
 

@@ -8,24 +8,27 @@ import ml_collections
 from configs import common, tiny
 
 FIELDS = {
-  'num_steps': 3,
+  'num_steps': 4,
   'data.batch_episodes': 4,
   'data.train_chunks': 3,
   'data.eval_episodes': 4,
-  'tokenizer.vocab_size': 420,
-  'tokenizer.train_episodes': 60,
+  'tokenizer.vocab_size': 600,
+  'tokenizer.train_episodes': 100,
+  'memory.entry_tokens': 12,
   'memory.view_entries': 2,
-  'model.layers': 2,
+  'model.layers': 1,
   'model.width': 32,
   'model.heads': 2,
   'model.kv_heads': 1,
+  'model.head_size': 16,
   'model.ffn': 48,
-  'rollout.prefix_buckets': (96,),
+  'rollout.prefix_buckets': (80,),
+  'rollout.response_buckets': (16,),
   'rollout.group_size': 4,
   'rollout.probes': 4,
   'rl.minibatch_rows': 32,
-  'warm_start.steps': 3,
-  'warm_start.batch': 16,
+  'warm_start.steps': 30,
+  'warm_start.batch': 32,
   'eval.every': 2,
   'eval.lengths': (1, 2),
   'eval.length_episodes': 2,
@@ -42,3 +45,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c = tiny.get_config().unlock()
   c.update_from_flattened_dict(FIELDS)
   return common.parse_arg(c, arg)
+
+
+def overrides() -> str:
+  """The same as an argument of configs/tiny.py."""
+  join = lambda v: ';'.join(map(str, v)) if isinstance(v, tuple) else str(v)
+  return ','.join(f'{name}={join(value)}' for name, value in FIELDS.items())

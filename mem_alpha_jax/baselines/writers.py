@@ -137,11 +137,12 @@ def oracle(
   view: tuple[Entry | None, ...],
   context: WriterContext,
 ) -> list[Op]:
-  """Stores the facts of the chunk; updates an entry if its view shows it.
+  """Stores the facts of the chunk; revises entries that its view shows.
 
   It sees only the view, like the policy, so a fact whose old entry was not
-  retrieved is inserted anew and the two contradict each other: this is the
-  ceiling of the view and the memory, not of an omniscient writer.
+  retrieved is inserted anew and the two contradict each other, until a view
+  shows both: this is the ceiling of the view and the memory, not of an
+  omniscient writer.
   """
   del memory, chunk
   # Of two notes with one key in the same chunk, the later is the truth.
@@ -149,29 +150,31 @@ def oracle(
   ops = []
   for note in latest.values():
     same = [e for e in view if e is not None and _same_fact(e, note)]
+    # An entry that is right already is kept, else the first becomes right.
+    same.sort(key=lambda entry: entry.text != note.text)
     if not same:
       ops.append(Op('insert', note.kind, note.text))
-    elif all(entry.text != note.text for entry in same):
+    elif same[0].text != note.text:
       ops.append(Op('update', note.kind, note.text, same[0].id))
+    ops += [Op('delete', e.kind, entry_id=e.id) for e in same[1:]]
   return ops
 
 
 def _same_fact(entry: Entry, note: OracleNote) -> bool:
-  """Returns True if an entry states an older version of a note.
+  """Returns True if an entry states a note, or an older version of it.
 
-  All key words must be there; a semantic entry must also be about the same
-  subject, its first word, for names occur as values too (Marta's boss, Leo).
+  A fact is about its first word, for names occur as values too ('Leo boss
+  Marta' is not about Marta's boss), and holds the rest of the key. The
+  first word is compared with the note's: of the user, whose key says 'i',
+  a note may say 'my boss'. An event is the same if all its parts are.
   """
-  words = _terms(entry.text)
-  if entry.kind != note.kind or not set(note.key) <= set(words):
+  words = retrieval.terms(entry.text)
+  if entry.kind != note.kind:
     return False
-  subject = _terms(note.text)[:1]
-  return entry.kind != 'semantic' or words[:1] == subject
-
-
-def _terms(text: str) -> list[str]:
-  """Words of a note; 'my' and 'me' are about the same person as 'i'."""
-  return ['i' if w in ('my', 'me') else w for w in retrieval.terms(text)]
+  if note.kind == 'episodic':
+    return set(note.key) <= set(words)
+  subject = retrieval.terms(note.text)[:1]
+  return words[:1] == subject and set(note.key[1:]) <= set(words)
 
 
 def _twin(memory: MemoryState, kind: str, text: str) -> Entry | None:

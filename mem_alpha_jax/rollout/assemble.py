@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rl import advantages as advantages_lib
@@ -55,7 +55,10 @@ def to_rows(
   )
   live = _arrange(grid.valid, shared).any(-1)
   if shared and config.rl.drop_degenerate:
-    live = _informative(_arrange(total, shared), live, config.rl.std_floor)
+    explored = (grid.forced != explore.FREE).any(-1)
+    live &= _informative(
+      _arrange(total, shared), _arrange(explored, shared), config.rl.std_floor
+    )
   rows = RolloutRows(**{
     name: getattr(rows, name)[live] for name in RolloutRows.__dataclass_fields__
   })
@@ -66,15 +69,24 @@ def to_rows(
   }
 
 
-def _informative(total, live, floor: float) -> np.ndarray:
-  """Groups whose rewards differ; one is kept if none do.
+def _informative(
+  total: Float[np.ndarray, 'M G'],
+  explored: Bool[np.ndarray, 'M G'],
+  floor: float,
+) -> Bool[np.ndarray, 'M']:
+  """Groups that teach something; at least one is kept.
 
-  The others' advantages are near zero; leaving them out saves their cost, as
-  the dynamic sampling of DAPO (Yu et al. 2025, arXiv 2503.14476) does.
+  A group does if the rewards of its free samples differ, or if a forced one
+  beats them all. The others say what the policy does anyway; leaving them out
+  saves their cost, as the dynamic sampling of DAPO (Yu et al. 2025, arXiv
+  2503.14476) does.
   """
-  spread = np.where(np.isnan(total), 0.0, total).std(-1)
-  kept = live & (spread >= floor)
-  return kept if kept.any() else live & (spread == spread[live].max())
+  total = np.where(np.isnan(total), -np.inf, total)
+  best_free = np.where(explored, -np.inf, total).max(-1)
+  worst_free = np.where(explored, np.inf, total).min(-1)
+  found = np.where(explored, total, -np.inf).max(-1) - best_free
+  gap = np.maximum(best_free - worst_free, found)
+  return (gap >= floor) | (gap == gap.max())
 
 
 def _arrange(array: np.ndarray, shared: bool) -> np.ndarray:

@@ -188,8 +188,7 @@ class Batch:
       )
       visible = sum(e is not None for e in view)
       forced[i] = explore.forced_calls(
-        rng, self.setup.tokenizer, visible, self.width, r.forced,
-        r.forced_update,
+        rng, self.setup.tokenizer, visible, self.width, r.forced
       )
     return forced
 

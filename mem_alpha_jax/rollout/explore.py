@@ -15,6 +15,7 @@ from mem_alpha_jax.data import tokenizer as tokenizer_lib
 
 FREE = -1  # a token the policy samples itself
 WIDTH = 2  # forced tokens of a sample: the call and its kind or handle
+OTHERS = (('<ins>', '<epi>'), ('<ins>', '<sem>'), ('<none>',))
 
 
 def forced_calls(
@@ -23,8 +24,7 @@ def forced_calls(
   visible: int,
   group_size: int,
   count: int,
-  update_share: float,
-) -> tuple[Int[np.ndarray, 'G 2'], float]:
+) -> Int[np.ndarray, 'G 2']:
   """Draws the forced tokens of one group.
 
   Args:
@@ -32,19 +32,18 @@ def forced_calls(
     tokenizer: gives the ids of the call symbols.
     visible: entries the writer sees, which an update can name.
     group_size: samples of the group; the first `count` of them are forced.
-    count: forced samples.
-    update_share: share of forced calls that update a visible entry.
+    count: forced samples. The first updates a random visible entry (if
+      there is one), the others start with one call of OTHERS each, in turn.
 
   Returns:
     Token ids, FREE where nothing is forced.
   """
   forced = np.full((group_size, WIDTH), FREE, np.int32)
   for g in range(count):
-    if visible and rng.random() < update_share:
+    names = OTHERS[(g - 1) % len(OTHERS)]
+    if visible and g == 0:
       names = ('<upd>', f'<{rng.integers(visible) + 1}>')
-    else:
-      names = (('<ins>', '<sem>'), ('<ins>', '<epi>'))[rng.integers(2)]
-    forced[g] = [tokenizer.symbol(name) for name in names]
+    forced[g, : len(names)] = [tokenizer.symbol(name) for name in names]
   return forced
 
 

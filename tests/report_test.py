@@ -1,0 +1,279 @@
+"""Tests for results.json, tables, plots and the page of episodes."""
+
+import html.parser
+import json
+import math
+import struct
+
+import numpy as np
+import pytest
+
+from mem_alpha_jax import report, report_html, report_plots
+from mem_alpha_jax.report_html import Trace, TraceStep
+from mem_alpha_jax.statistics import Estimate
+
+NONE = Estimate(math.nan, math.nan, math.nan, 0)
+
+
+def make_arm(accuracy, overwritten=0.5):
+  def near(mean):
+    return Estimate(mean, mean - 0.02, mean + 0.02, 100)
+
+  types = {'overwritten': near(overwritten), 'who': near(accuracy)}
+  lenient = {'overwritten': near(0.75)}
+  return report.arm(
+    near(accuracy),
+    near(0.875),
+    types,
+    lenient,
+    memory_tokens=np.float32(30),
+    memory_share=0.3125,
+    valid_calls=0.99,
+    calls={'insert': 3},
+  )
+
+
+def make_arms(shift=0.0):
+  return {
+    'before': make_arm(0.25 + shift),
+    'after': make_arm(0.95 - shift),
+    'baselines': {'keep_newest': make_arm(0.5), 'oracle': make_arm(0.99)},
+  }
+
+
+LENGTH = {1: make_arms(), 4: make_arms(0.125), 13: make_arms(0.25)}
+
+
+def test_results_have_the_documented_keys(tmp_path):
+  path = tmp_path / 'results.json'
+  value = report.results({'seed': 3, 'a': (1,)}, 12.5, LENGTH[1], LENGTH)
+  report.write_json(path, value)
+  found = json.loads(path.read_text())
+  assert {
+    'seed',
+    'config',
+    'versions',
+    'seconds',
+    'peak_rss_bytes',
+    'before',
+    'after',
+    'length',
+    'baselines',
+  } == set(found)
+  assert found['seed'] == 3 and found['seconds'] == 12.5
+  assert found['peak_rss_bytes'] > 10_000_000 and 'jax' in found['versions']
+  assert list(found['length']) == ['1', '4', '13']
+  arms = [found['before'], found['after'], *found['baselines'].values()]
+  for multiple in found['length'].values():
+    arms += [multiple['before'], multiple['after']]
+  for one in arms:
+    assert {
+      'accuracy',
+      'interval',
+      'by_type',
+      'memory_tokens',
+      'valid_calls',
+    } <= set(one)
+  assert found['after']['interval'] == [0.95 - 0.02, 0.95 + 0.02]
+  assert found['after']['by_type']['overwritten']['accuracy'] == 0.5
+  assert found['after']['memory_tokens'] == 30.0
+
+
+def table_cells(text):
+  return [line.split() for line in text.splitlines()]
+
+
+def test_summary_table_has_a_line_for_every_system():
+  text = report.summary_table(make_arms())
+  lines = text.splitlines()
+  assert len(lines) == 2 + 4
+  assert ' '.join(lines[3].split()) == (
+    'after RL 0.950 [0.93, 0.97] 0.500 0.875 0.750 31.2% 99.0%'
+  )
+  assert [line.split()[0] for line in lines[2:]] == (
+    ['before', 'after', 'keep', 'oracle']
+  )
+  assert max(map(len, lines)) < 100
+
+
+def test_tables_show_missing_numbers_as_dashes():
+  arms = {'after': report.arm(NONE, NONE, {}, {})}
+  row = report.summary_table(arms).splitlines()[-1]
+  assert row.split() == ['after', 'RL', '-', '[-,', '-]', *'-----']
+  # As they come back from a file, where NaN is null.
+  arms['after']['interval'] = [None, None]
+  arms['after']['accuracy'] = None
+  assert report.summary_table(arms).splitlines()[-1] == row
+
+
+def test_type_and_length_tables():
+  rows = table_cells(report.type_table(make_arms()))
+  assert rows[2] == ['overwritten', '0.500', '0.500', '0.500', '0.500']
+  assert rows[3] == ['who', '0.250', '0.950', '0.500', '0.990']
+  length = {str(m): arms for m, arms in LENGTH.items()}
+  del length['4']['baselines']['oracle']
+  rows = report.length_table(length).splitlines()
+  assert rows[0].split() == ['1x', '4x', '13x']
+  oracle = next(row for row in rows if row.startswith('oracle'))
+  assert oracle.split()[3:] == ['1.01]', '-', '0.990', '[0.97,', '1.01]']
+  length['4']['baselines']['oracle'] = make_arm(0.99)
+
+
+def write_lines(path, *rows, tail=''):
+  path.write_text(''.join(json.dumps(r) + '\n' for r in rows) + tail)
+  return path
+
+
+def test_read_metrics_merges_a_step_and_drops_a_line_cut_short(tmp_path):
+  path = write_lines(
+    tmp_path / 'metrics.jsonl',
+    {'step': 1, 'a': 1.0, 'b': 2.0},
+    {'step': 2, 'a': 3.0},
+    {'step': 1, 'a': 5.0},
+    tail='{"step": 3, "a"',
+  )
+  assert report.read_metrics(path) == [
+    {'step': 1, 'a': 5.0, 'b': 2.0},
+    {'step': 2, 'a': 3.0},
+  ]
+
+
+def test_read_metrics_names_the_broken_line(tmp_path):
+  path = tmp_path / 'metrics.jsonl'
+  path.write_text('{"step": 1}\n{"loss": 2}\n{"step": 3}\n')
+  with pytest.raises(ValueError, match=r'metrics\.jsonl:2'):
+    report.read_metrics(path)
+
+
+def png_size(path):
+  data = path.read_bytes()
+  assert data[:8] == b'\x89PNG\r\n\x1a\n'
+  return struct.unpack('>II', data[16:24])
+
+
+def test_plots_are_written_with_gaps_in_the_data(tmp_path):
+  rows = [
+    {
+      'step': i,
+      'reward/total': i / 9,
+      'reward/calls': None,
+      'eval/accuracy': i / 10 if i % 4 == 0 else None,
+    }
+    for i in range(10)
+  ]
+  path = tmp_path / 'curve.png'
+  report_plots.learning_curve(rows, path, references={'oracle': 0.99})
+  assert png_size(path) == (1575, 600)
+  report_plots.learning_curve([], path)
+  assert png_size(path) == (1575, 600)
+  length = {str(m): arms for m, arms in LENGTH.items()}
+  length['64'] = {'after': report.arm(NONE, NONE, {}, {}), 'baselines': {}}
+  path = tmp_path / 'length.png'
+  report_plots.length_curve(length, path, cap=0.35, train_chunks=8, cap_base=8)
+  assert png_size(path) == (1950, 630)
+  assert sorted(p.name for p in tmp_path.iterdir()) == [
+    'curve.png',
+    'length.png',
+  ]
+
+
+def test_end_labels_do_not_overlap():
+  from matplotlib import figure
+
+  panel = figure.Figure().subplots()
+  panel.set_ylim(0, 1)
+  report_plots._end_labels(
+    panel, [(0.5, 'a', 'k'), (0.5, 'b', 'k'), (0.51, 'c', 'k'), (0.9, 'd', 'k')]
+  )
+  places = [text.xy[1] for text in panel.texts]
+  assert [text.get_text() for text in panel.texts] == ['a', 'b', 'c', 'd']
+  assert np.diff(places).min() > 0.055 and places[-1] == 0.9
+
+
+EVIL = '<script>alert("x")</script> & \'q\' \ud800'
+STEPS = (
+  TraceStep(
+    'Marta is a baker.',
+    '<ins><sem> Marta job baker',
+    [('insert', True, '')],
+    [('semantic', 1, 'Marta job baker')],
+  ),
+  TraceStep(
+    'Now a pilot.',
+    '<upd><1> Marta job pilot',
+    [('update', True, '')],
+    [('semantic', 1, 'Marta job pilot'), ('episodic', 2, '3 May Leo')],
+    'core of it',
+  ),
+  TraceStep(EVIL, EVIL, [(EVIL, False, EVIL)], [('episodic', 2, EVIL)]),
+)
+ANSWERS = (
+  ('Marta?', 'overwritten', 'pilot', 'pilot', True, ('Marta job pilot',)),
+  ('Leo?', 'who', 'leo', '', False, ()),
+  (EVIL, EVIL, EVIL, EVIL, None, None),
+)
+
+
+class Page(html.parser.HTMLParser):
+  """Collects tags and checks that they are balanced."""
+
+  def __init__(self, text):
+    super().__init__()
+    self.tags, self.open, self.marked = [], [], []
+    self.feed(text)
+    assert self.open == []
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.append(tag)
+    self.marked.append(dict(attrs).get('class', ''))
+    if tag != 'meta':
+      self.open.append(tag)
+
+  def handle_endtag(self, tag):
+    assert self.open.pop() == tag
+
+
+def written(tmp_path, *traces):
+  path = tmp_path / 'episodes.html'
+  report_html.write(path, [(EVIL, traces)])
+  return path.read_text(encoding='utf-8')
+
+
+def test_page_is_balanced_escaped_and_self_contained(tmp_path):
+  text = written(
+    tmp_path, Trace('before RL', STEPS, ANSWERS), Trace(EVIL, STEPS, ANSWERS)
+  )
+  page = Page(text)
+  assert not {'script', 'img', 'link', 'iframe'} & set(page.tags)
+  assert 'http://' not in text and 'https://' not in text
+  assert '&lt;script&gt;' in text and '&#55296;' in text
+  assert '&lt;ins&gt;&lt;sem&gt; Marta job baker' in text
+
+
+def test_page_marks_changes_and_answers(tmp_path):
+  text = written(tmp_path, Trace('one', STEPS, ANSWERS))
+  assert '<li class="new"><span class="id">1</span>Marta job baker' in text
+  assert 'Marta job pilot <del>Marta job baker</del></li>' in text
+  assert 'class="gone"><span class="id">1</span><del>Marta job pilot' in text
+  assert '<del>core of it</del>' in text
+  assert '1 of 2 right' in text and '1 not scored' in text
+  assert text.count('>retrieved<') == 2  # not where it was not kept
+  assert '1 failed calls' in text
+
+
+def test_page_folds_many_unchanged_entries(tmp_path):
+  memory = [('semantic', i, f'note {i}') for i in range(9)]
+  steps = [
+    TraceStep('a', '', (), memory),
+    TraceStep('b', '', (), [*memory, ('semantic', 9, 'fresh')]),
+  ]
+  text = written(tmp_path, Trace('one', steps, ()))
+  assert '<summary>9 unchanged</summary>' in text
+  assert text.count('class="new">') == 10
+
+
+def test_traces_of_different_episodes_are_refused(tmp_path):
+  with pytest.raises(ValueError, match='differ in their chunks'):
+    written(tmp_path, Trace('a', STEPS, ()), Trace('b', STEPS[:2], ()))
+  with pytest.raises(ValueError, match='differ in their questions'):
+    written(tmp_path, Trace('a', STEPS, ANSWERS), Trace('b', STEPS, ()))
