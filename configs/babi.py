@@ -18,5 +18,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.source = 'babi'  # statements as chunks, questions as given
   c.data.train_chunks = 10  # statements of a qa1 story; sizes a batch
   c.tokenizer.vocab_size = 400  # few words beside the 256 bytes
+  c.warm_start.checkpoint = ''  # other words, another tokenizer
   c.eval.lengths = (1,)  # a story has the length it has
   return common.parse_arg(c, arg)

@@ -29,7 +29,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.tokenizer = ml_collections.ConfigDict()
   c.tokenizer.vocab_size = 900  # pieces, 256 bytes and control tokens included
   c.tokenizer.known_words = 0.4  # share of names and values it may see
-  c.tokenizer.train_episodes = 2000  # episodes of the train split it reads
+  c.tokenizer.train_episodes = 3000  # episodes of the train split it reads
 
   c.memory = ml_collections.ConfigDict()
   c.memory.slots = 32  # slots at first; doubles when full
@@ -126,7 +126,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.optim.clip_norm = 1.0  # global gradient norm; 0 is off
 
   c.warm_start = ml_collections.ConfigDict()
-  c.warm_start.checkpoint = ''  # base checkpoint to start from; '' warms up
+  c.warm_start.checkpoint = 'tiny_base'  # to start from; '' warms up anew
   c.warm_start.steps = 600  # supervised updates on poor demonstrations
   c.warm_start.batch = 128  # demonstrations of one update
   c.warm_start.learning_rate = 4e-3  # peak, cosine to a tenth

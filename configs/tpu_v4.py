@@ -89,6 +89,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.optim.schedule = 'constant'  # paper's code
   c.optim.b2 = 0.999
 
+  c.warm_start.checkpoint = ''
   c.warm_start.steps = 0  # an instruct model can call tools
 
   c.eval.every = 10

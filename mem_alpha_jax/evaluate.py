@@ -153,7 +153,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   result = report.results(
     config.to_dict(), time.time() - started, arms, length
   )
-  report.write_json(f'{workdir}/eval.json', result)
+  workdir_lib.write_json(f'{workdir}/eval.json', result)
   print(report.summary_table(arms))
   print(report.length_table(result['length']))
   return result

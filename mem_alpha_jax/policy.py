@@ -135,12 +135,24 @@ def _context(c, tokens, prefix_length, own_length, prefix=None, width=None):
 
 
 def _finish(c, context, tokens, prefix):
-  """Adds what queries see of the prefix."""
+  """Adds what queries see of the prefix, and which tokens occur there."""
+  if c.match_bias:
+    context = context._replace(seen=_seen(tokens, prefix))
   if prefix is not None:
     mask = jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
     found = _prefix_match(c, tokens, prefix.tokens)
     context = context._replace(prefix_mask=mask, prefix_match=found)
   return context
+
+
+def _seen(tokens, prefix):
+  """Whether each token occurs in the prefix, or earlier where it is one."""
+  if prefix is None:
+    equal = tokens[..., :, None] == tokens[..., None, :]
+    return jnp.tril(equal, -1).any(-1)
+  equal = tokens[..., None] == prefix.tokens[:, None, None]
+  real = jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
+  return (equal & real[:, None, None]).any(-1)
 
 
 def _prefix_match(c, tokens, prefix_tokens):
@@ -157,7 +169,7 @@ def _prefill(
   """Runs right-padded prefixes; also returns hidden states and context."""
   own = tokens[:, None]
   context = _context(c, own, jnp.zeros_like(lengths), None)
-  x = keep(_apply(c, params, 'embed', own), 'batch')
+  x = keep(_apply(c, params, 'embed', own, context.seen), 'batch')
   hidden, kv = _apply(c, params, 'run', x, None, context)
   k, v = (keep(a[:, :, :, 0], 'layers', 'batch', 'kv_heads') for a in kv)
   pointer = None
@@ -185,7 +197,7 @@ def _prepare(c, keep, params, positions: int):
 
 def _cast(c):
   """Casts what the modules cast on use; the rest is used in float32."""
-  float32 = ('scale', 'match', 'gate_bias', 'value')
+  float32 = ('scale', 'match', 'gate_bias', 'value', 'seen')
 
   def cast(path, x):
     return x if path[-1].key in float32 else x.astype(c.dtype)
@@ -229,7 +241,7 @@ def _extend(
     context = context._replace(own_match=found)
   context = _finish(c, context, tokens, prefix)
   block = transformer.Block(c)
-  x = keep(_apply(c, params, 'embed', tokens), 'batch')
+  x = keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
   own = []
   for i in range(c.layers):
     shared = attention.KV(prefix.k[i], prefix.v[i])
@@ -285,7 +297,7 @@ def _logps_and_entropy(
   context = _context(
     c, tokens, rows.prefix_length, rows.own_length, prefix, width
   )
-  x = keep(_apply(c, params, 'embed', tokens), 'batch')
+  x = keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
   shared = attention.KV(prefix.k, prefix.v)
   hidden, _ = _apply(c, params, 'run', x, shared, context)
   # Token 0 is predicted by the last context token, i by response[i - 1].

@@ -15,7 +15,6 @@ from mem_alpha_jax.statistics import Estimate
 Arm = dict[str, Any]
 Arms = dict[str, Any]  # 'before': Arm, 'after': Arm, 'baselines': name -> Arm
 
-write_json = workdir_lib.write_json
 _NAMES = {'before': 'before RL', 'after': 'after RL'}
 
 

@@ -303,14 +303,18 @@ def finish(experiment, params, held_out, workdir: str, clock: Clock) -> dict:
   result['seconds'] = clock.seconds()
   result['peak_rss_bytes'] = workdir_lib.peak_rss_bytes()
   path = lambda name: os.path.join(workdir, name)
-  report.write_json(path('results.json'), result)
+  workdir_lib.write_json(path('results.json'), result)
   report_plots.learning_curve(
-    report.read_metrics(path('metrics.jsonl')), path('learning_curve.png')
+    report.read_metrics(path('metrics.jsonl')), path('learning_curve.png'),
+    references={
+      'before RL': before[1]['accuracy'],
+      'oracle': baselines[1]['oracle']['accuracy'],
+    },
   )
   if len(held_out) > 1:
     report_plots.length_curve(
       result['length'], path('length.png'), config.memory.cap_rate or None,
-      train_chunks=config.data.train_chunks,
+      train_chunks=config.data.train_chunks, cap_base=config.memory.cap_base,
     )
   report_html.write(path('episodes.html'), [
     (b.title, (b._replace(title='before RL'), a._replace(title='after RL')))

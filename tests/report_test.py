@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mem_alpha_jax import report, report_html, report_plots
+from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.report_html import Trace, TraceStep
 from mem_alpha_jax.statistics import Estimate
 
@@ -47,7 +48,7 @@ LENGTH = {1: make_arms(), 4: make_arms(0.125), 13: make_arms(0.25)}
 def test_results_have_the_documented_keys(tmp_path):
   path = tmp_path / 'results.json'
   value = report.results({'seed': 3, 'a': (1,)}, 12.5, LENGTH[1], LENGTH)
-  report.write_json(path, value)
+  workdir_lib.write_json(path, value)
   found = json.loads(path.read_text())
   assert {
     'seed',

@@ -11,7 +11,6 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import metrics as metrics_lib
 from mem_alpha_jax import train, warm_start
 from mem_alpha_jax.data import pipeline, synthetic
 from mem_alpha_jax.memory import slots as slots_lib
@@ -510,9 +509,7 @@ def test_nothing_compiles_after_a_pass_over_the_buckets(world):
   setup, calls = recorded(world.setup('state'))
   experiment = world.experiments['state']._replace(train_setup=setup)
   run = train.Run(experiment, world.folder, train.Clock())
-  run.writer = metrics_lib.Writer(
-    world.folder, 9, tensorboard=False, progress=False
-  )
+  run.open_writer()
   # A copy: the update donates the state.
   run.state = run.state.replace(params=jax.tree.map(jnp.copy, world.params))
   full = [full_start(world.tokenizer)] * 4

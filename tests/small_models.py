@@ -45,6 +45,13 @@ def params(name: str, **overrides):
   )
 
 
+@functools.cache
+def training_pass(name: str, temperature: float = 1.0, **overrides):
+  """Jitted logps_and_entropy(params, rows) at one temperature."""
+  apply = policy(name, **overrides).logps_and_entropy
+  return jax.jit(lambda p, r: apply(p, r, temperature))
+
+
 def rows(b=3, g=2, p=7, c=3, r=5, seed=0) -> types.RolloutRows:
   """Random rows with ragged lengths; few distinct ids, so that they match."""
   rng = np.random.default_rng(seed)
@@ -68,8 +75,6 @@ def rows(b=3, g=2, p=7, c=3, r=5, seed=0) -> types.RolloutRows:
 
 def keys(b: int, g: int):
   """Typed keys by meaning: row (i, j) has the same key in any batch."""
-  fold = jax.random.fold_in
-  make = lambda i, j: fold(fold(jax.random.key(5), i), j)
-  return jax.vmap(lambda i: jax.vmap(lambda j: make(i, j))(jnp.arange(g)))(
-    jnp.arange(b)
-  )
+  fold = jax.vmap(jax.random.fold_in, (None, 0))
+  rows = fold(jax.random.key(5), jnp.arange(b))
+  return jax.vmap(fold, (0, None))(rows, jnp.arange(g))

@@ -1,6 +1,6 @@
 """Rebuilds the base checkpoint that the package ships.
 
-  python experiments/base_checkpoint/build.py [--config=configs/tiny.py]
+  python -m experiments.base_checkpoint.build [--config=configs/tiny.py]
 
 A longer warm start than a run would spend on itself, from the same poor
 demonstrations (mem_alpha_jax/warm_start.py): no reinforcement, no questions.

@@ -1,6 +1,6 @@
 """What did it: from the reference's own credit to this recipe, row by row.
 
-  python experiments/tiny_learning/credit.py [--seeds=0,1,2] [--seconds=120]
+  python -m experiments.tiny_learning.credit [--seeds=0,1,2] [--seconds=120]
 
 Every row starts from the same base checkpoint, adds one thing to the row
 above it, and trains for the same wall time; its steps and responses are
@@ -104,7 +104,7 @@ def schedule(jobs: list[tuple[int, int, str]]) -> None:
       if core not in running and jobs:
         row, seed, workdir = jobs.pop(0)
         running[core] = subprocess.Popen([
-          'taskset', '-c', str(core), sys.executable, __file__,
+          'taskset', '-c', str(core), sys.executable, "-m", "experiments.tiny_learning.credit",
           f'--row={row}', f'--seeds={seed}', f'--out={workdir}',
           f'--seconds={_SECONDS.value}',
         ])

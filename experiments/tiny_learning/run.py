@@ -1,6 +1,6 @@
 """The main result: three seeds of the laptop run, before and after RL.
 
-  python experiments/tiny_learning/run.py [--seeds=0,1,2] [--out=runs/tiny]
+  python -m experiments.tiny_learning.run [--seeds=0,1,2] [--out=runs/tiny]
 
 Runs (or takes up, or only reads) <out>_seed<k> and writes results.json and
 the plots of the first seed beside this file.

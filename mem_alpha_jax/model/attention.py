@@ -33,6 +33,7 @@ class Context(NamedTuple):
   sin: Float[Array, 'B G n half']
   own_mask: Bool[Array, 'B G n L']
   own_match: Match | None = None
+  seen: Array | None = None  # [B, G, n], token occurred before
   prefix_mask: Bool[Array, 'B P'] | None = None
   prefix_match: Match | None = None
   slot: Int[Array, ''] | int = 0  # where the first query is written
@@ -112,21 +113,20 @@ def attend(
   scores = _add_bias(scores, context.own_match, bias)
   scores = jnp.where(context.own_mask[:, None, :, :, None], scores, HIDDEN)
   peak = scores.max(-1, keepdims=True)
-  if prefix is None:
-    weights = jnp.exp(scores - peak)
-    total = weights.sum(-1, keepdims=True)
-    out = _product('bkgnjl,bkglh->bkgnjh', weights.astype(q.dtype), own.v)
-    return (out / total).astype(q.dtype)
-  shared = _product('bkgnjh,bkph->bkgnjp', q, prefix.k)
-  shared = _add_bias(shared, context.prefix_match, bias)
-  visible = context.prefix_mask[:, None, None, None, None]
-  shared = jnp.where(visible, shared, HIDDEN)
-  peak = jnp.maximum(peak, shared.max(-1, keepdims=True))
+  if prefix is not None:
+    shared = _product('bkgnjh,bkph->bkgnjp', q, prefix.k)
+    shared = _add_bias(shared, context.prefix_match, bias)
+    visible = context.prefix_mask[:, None, None, None, None]
+    shared = jnp.where(visible, shared, HIDDEN)
+    peak = jnp.maximum(peak, shared.max(-1, keepdims=True))
   peak = jax.lax.stop_gradient(peak)
-  weights, shared = jnp.exp(scores - peak), jnp.exp(shared - peak)
-  total = weights.sum(-1, keepdims=True) + shared.sum(-1, keepdims=True)
+  weights = jnp.exp(scores - peak)
+  total = weights.sum(-1, keepdims=True)
   out = _product('bkgnjl,bkglh->bkgnjh', weights.astype(q.dtype), own.v)
-  out += _product('bkgnjp,bkph->bkgnjh', shared.astype(q.dtype), prefix.v)
+  if prefix is not None:
+    shared = jnp.exp(shared - peak)
+    total += shared.sum(-1, keepdims=True)
+    out += _product('bkgnjp,bkph->bkgnjh', shared.astype(q.dtype), prefix.v)
   return (out / total).astype(q.dtype)
 
 

@@ -8,7 +8,7 @@ stacked parameters, so compile time does not grow with depth.
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.model import attention, copy_head, presets
 
@@ -100,15 +100,29 @@ class Transformer(nn.Module):
     self.final_norm = attention.Norm(c.norm_eps)
     if c.copy_head:
       self.pointer = copy_head.Pointer(c)
+    if c.match_bias:
+      small = nn.initializers.normal(c.width**-0.5)
+      self.seen = self.param(
+        'seen', nn.with_logical_partitioning(small, ('embed',)), (c.width,)
+      )
     if c.value_head:
       zeros = nn.initializers.zeros
       self.value = self.param(
         'value', nn.with_logical_partitioning(zeros, ('embed',)), (c.width,)
       )
 
-  def embed(self, tokens: Int[Array, '...']) -> Float[Array, '... D']:
-    """Returns token embeddings in the dtype of activations."""
-    return jnp.take(self.embedding, tokens, axis=0).astype(self.config.dtype)
+  def embed(
+    self, tokens: Int[Array, '...'], seen: Bool[Array, '...'] | None = None
+  ) -> Float[Array, '... D']:
+    """Returns token embeddings in the dtype of activations.
+
+    With match_bias, tokens that occurred before get one more vector: what is
+    said again is what an update is about.
+    """
+    x = jnp.take(self.embedding, tokens, axis=0)
+    if self.config.match_bias:
+      x = x + jnp.where(seen[..., None], self.seen, 0.0)
+    return x.astype(self.config.dtype)
 
   def run(self, x, prefix: attention.KV | None, context: attention.Context):
     """Returns (hidden [B, G, n, D], KV [layers, B, K, G, n, Hd])."""
@@ -134,7 +148,7 @@ class Transformer(nn.Module):
   def __call__(self, tokens: Int[Array, 'B G n'], context) -> Array:
     """Touches every parameter; only `init` calls it."""
     c = self.config
-    hidden, _ = self.run(self.embed(tokens), None, context)
+    hidden, _ = self.run(self.embed(tokens, context.seen), None, context)
     if c.copy_head:
       flat = hidden[:, 0]
       mask = jnp.ones((flat.shape[0], 1, flat.shape[1]), bool)

@@ -40,8 +40,8 @@ class Record(NamedTuple):
   """One episode's outcome, the unit of every interval."""
 
   types: tuple[str, ...]  # of the asked questions
-  strict: tuple[float, ...]  # scores by the strict reader
-  lenient: tuple[float, ...]  # newest note wins
+  strict: tuple[float | None, ...]  # by the strict reader, None if it failed
+  lenient: tuple[float | None, ...]  # newest note wins
   memory_tokens: int
   read_tokens: int
   calls: dict[str, int]  # by tool, plus 'valid', 'all' and 'noop'
@@ -137,7 +137,11 @@ def run(
     [state_lib.empty()] * n, [0] * n, config, tokenizer.count, adapt
   )
   tallies = [_Tally(i < traces) for i in range(n)]
-  both = lambda q, notes, core: tuple(r(q, notes, core) for r in readers)
+
+  def both(question, notes, core):
+    given = [reader(question, notes, core) for reader in readers]
+    return *given, tuple(note.text for note in notes)
+
   length = max(len(e.chunks) for e in episodes)
   started = time.perf_counter()
   for t in range(length):
@@ -176,8 +180,8 @@ def _ask(memories, episodes, readers, tallies, t: int) -> None:
   for episode, tally, row, answers in zip(
     episodes, tallies, due, given, strict=True
   ):
-    for question, pair in zip(row, answers, strict=True):
-      tally.answer(question, pair, scoring.SOURCE_RULES[episode.source])
+    for question, one in zip(row, answers, strict=True):
+      tally.answer(question, one, scoring.SOURCE_RULES[episode.source])
 
 
 class _Tally:
@@ -200,17 +204,17 @@ class _Tally:
     if self.steps is not None:
       self.steps.append(_trace_step(chunk, written, results, state))
 
-  def answer(self, question, pair, rule: str) -> None:
-    strict, lenient = (scoring.score(a, question.answer, rule) for a in pair)
-    if strict is None or lenient is None:
-      return
+  def answer(self, question, given, rule: str) -> None:
+    *answers, notes = given
+    strict, lenient = (scoring.score(a, question.answer, rule) for a in answers)
     self.types.append(question.type)
     self.strict.append(strict)
     self.lenient.append(lenient)
     if self.steps is not None:
+      correct = None if strict is None else strict == 1.0
       self.answers.append((
-        question.text, question.type, question.answer, pair[0], strict == 1.0,
-        (),
+        question.text, question.type, question.answer, answers[0], correct,
+        notes,
       ))
 
   def record(self, episode: Episode, state, read_tokens: int) -> Record:

@@ -66,7 +66,10 @@ def perform(
   """Parses a response, applies its calls in order and scores the step."""
   ops, errors, noop = parse(response, view, config)
   texts = {e.id: e.text for e in view if e}
-  replaced = [texts.get(op.entry_id, '') for op in ops]
+  replaced = [
+    state.core if op.kind == 'core' else texts.get(op.entry_id, '')
+    for op in ops
+  ]
   before = state_lib.token_length(state)
   results = []
   for op in ops:

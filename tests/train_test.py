@@ -1,0 +1,256 @@
+"""The whole job: what it leaves, how it stops, fails and goes on."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+import tiny_config
+
+from mem_alpha_jax import checkpoint, evaluate, train, warm_start
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import metrics as metrics_lib
+from mem_alpha_jax.baselines import writers
+from mem_alpha_jax.rollout import assemble, collector
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+STEPS = 14  # of the runs that are stopped
+ARM = ('accuracy', 'interval', 'by_type', 'memory_tokens', 'valid_calls')
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+  """A finished run: its folder and what `train` returned."""
+  folder = str(tmp_path_factory.mktemp('train') / 'run')
+  return folder, train.train(tiny_config.get_config(), folder)
+
+
+def read(folder, name):
+  return json.loads(pathlib.Path(folder, name).read_text())
+
+
+def lines(folder):
+  """The metrics of each step, without what depends on the machine."""
+  rows = metrics_lib.read(os.path.join(folder, metrics_lib.FILE))
+  return [
+    {k: v for k, v in row.items() if not k.startswith('time/')} for row in rows
+  ]
+
+
+def test_results_have_all_keys(finished):
+  folder, returned = finished
+  results = read(folder, 'results.json')
+  assert set(returned) == set(results)
+  assert results['seed'] == results['config']['seed'] == 0
+  assert results['versions']['jax'] == jax.__version__
+  assert results['seconds'] > 1
+  assert 2**24 < results['peak_rss_bytes'] < 2**40
+  assert set(results['length']) == {'1', '2'}
+  assert results['chunk_time_ratio'] > 0
+  for arms in (results, *results['length'].values()):
+    assert set(arms['baselines']) == set(writers.WRITERS)
+    for arm in (arms['before'], arms['after'], *arms['baselines'].values()):
+      assert set(ARM) <= set(arm) and set(ARM[:3]) <= set(arm['lenient'])
+      low, high = arm['interval']
+      assert 0 <= low <= arm['accuracy'] <= high <= 1
+  for name in ('before', 'after', 'baselines'):
+    assert results['length']['1'][name] == results[name]
+  assert results['length']['2']['after']['chunks'] == 6
+
+
+def test_every_part_of_the_reward_is_logged(finished):
+  rows = metrics_lib.read(os.path.join(finished[0], metrics_lib.FILE))
+  assert [row['step'] for row in rows] == [1, 2, 3, 4]
+  for row in rows:
+    parts = {f'reward/{name}' for name in (*collector.PARTS, 'total')}
+    assert parts | {'rl/loss', 'rl/grad_norm', 'time/rollout'} <= set(row)
+    assert row['rl/nonfinite'] == 0
+    # Sampler and trainer agree on the log-probs of what was sampled.
+    assert row['rl/logp_gap_abs_max'] < 1e-3
+    assert ('eval/accuracy' in row) == (row['step'] % 2 == 0)
+  compiled = [row['time/compilations'] for row in rows]
+  assert compiled[3] == compiled[2]
+
+
+def test_plots_and_episodes_are_there(finished):
+  folder = pathlib.Path(finished[0])
+  for name in ('learning_curve.png', 'length.png'):
+    assert (folder / name).read_bytes().startswith(b'\x89PNG\r\n')
+  page = (folder / 'episodes.html').read_text()
+  assert 'before RL' in page and 'after RL' in page
+
+
+def test_a_finished_run_is_not_run_again(finished, monkeypatch):
+  folder, returned = finished
+  kept = read(folder, 'results.json')
+  history = lines(folder)
+
+  def refuse(*_):
+    raise AssertionError('trains again')
+
+  monkeypatch.setattr(collector, 'collect', refuse)
+  monkeypatch.setattr(warm_start, 'train', refuse)
+  again = train.train(tiny_config.get_config(), folder)
+  results = read(folder, 'results.json')
+  for name in ('before', 'after', 'baselines'):
+    for found in (again, results):
+      assert _without_seconds(found[name]) == _without_seconds(kept[name])
+  assert set(again) == set(returned)
+  assert results['seconds'] >= kept['seconds']
+  assert lines(folder) == history
+
+
+def _without_seconds(tree):
+  if not isinstance(tree, dict):
+    return list(tree) if isinstance(tree, tuple) else tree
+  return {
+    k: _without_seconds(v) for k, v in tree.items() if 'seconds' not in k
+  }
+
+
+def test_another_config_is_refused(finished):
+  folder, _ = finished
+  with pytest.raises(ValueError, match=r'data\.train_chunks \(3 there, 5 now'):
+    train.train(tiny_config.get_config('data.train_chunks=5'), folder)
+
+
+def test_mode_eval_measures_the_newest_checkpoint(finished):
+  folder, returned = finished
+  found = evaluate.main(tiny_config.get_config('eval.lengths=1'), folder)
+  for name in ('after', 'baselines'):
+    assert _without_seconds(found[name]) == _without_seconds(returned[name])
+  assert set(read(folder, 'eval.json')['length']) == {'1'}
+  assert 'before' not in found
+
+
+def test_mode_eval_needs_a_checkpoint(tmp_path):
+  with pytest.raises(FileNotFoundError, match='no checkpoint to evaluate'):
+    evaluate.main(tiny_config.get_config(), str(tmp_path))
+
+
+def test_a_loss_that_is_not_finite_stops_and_overwrites_nothing(
+  tmp_path, monkeypatch
+):
+  folder = str(tmp_path / 'run')
+  config = tiny_config.get_config(
+    'checkpoint.every=1,eval.lengths=1,num_steps=3'
+  )
+  healthy, calls = assemble.to_rows, []
+
+  def poisoned(*args):
+    rows, credit = healthy(*args)
+    calls.append(1)
+    if len(calls) == 3:
+      rows = rows.replace(advantages=rows.advantages * np.nan)
+    return rows, credit
+
+  monkeypatch.setattr(assemble, 'to_rows', poisoned)
+  with pytest.raises(FloatingPointError, match='step 2'):
+    train.train(config, folder)
+  experiment = experiment_lib.build(config, folder)
+  run = train.Run(experiment, folder, train.Clock())
+  with checkpoint.Manager(folder, 2) as manager:
+    assert manager.steps()[-1] == 2
+    restored = manager.restore(run.state)
+  assert restored.state.step == 2
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(restored.state.params))
+  assert [row['step'] for row in lines(folder)] == [1, 2]
+  assert not os.path.exists(os.path.join(folder, 'results.json'))
+  # The same command goes on from there (the fault does not come again).
+  assert train.train(config, folder)['after']['accuracy'] >= 0
+  assert [row['step'] for row in lines(folder)] == [1, 2, 3]
+
+
+def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
+  folder = str(tmp_path)
+  config = tiny_config.get_config('rl.kl_coef=0.1')
+  monkeypatch.setattr(
+    warm_start, 'train',
+    lambda setup, policy, params, *_: jax.tree.map(lambda x: x + 1, params),
+  )  # fmt: skip
+  runs = []
+  for _ in range(2):
+    run = train.Run(
+      experiment_lib.build(config, folder), folder, train.Clock()
+    )
+    with checkpoint.Manager(folder, 2) as manager:
+      if not run.restore(manager):
+        run.warm_start()
+        run.save(manager, None)
+    run.writer.close()
+    runs.append(run)
+  jax.tree.map(
+    np.testing.assert_array_equal, runs[1].reference, runs[0].state.params
+  )
+
+
+class Job:
+  """`python -m mem_alpha_jax.main` on a folder, in a process of its own."""
+
+  def __init__(self, folder, arg):
+    self.folder = folder
+    environment = dict(
+      os.environ, JAX_COMPILATION_CACHE_DIR=str(ROOT / '.jax_cache')
+    )
+    config = f'{ROOT}/tests/tiny_config.py:{arg}'
+    self.process = subprocess.Popen(
+      [sys.executable, '-m', 'mem_alpha_jax.main', f'--config={config}',
+       f'--workdir={folder}'],
+      cwd=ROOT, env=environment, text=True,
+      stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+  def wait_for(self, step):
+    """Returns when the metrics have a line of that step."""
+    path = pathlib.Path(self.folder, metrics_lib.FILE)
+    wanted = f'{{"step": {step},'
+    while not (path.exists() and wanted in path.read_text()):
+      assert self.process.poll() is None, self.process.stdout.read()
+      time.sleep(0.01)
+
+  def end(self, number=None):
+    """Sends a signal, if one is given; returns (exit code, output)."""
+    if number is not None:
+      self.process.send_signal(number)
+    output, _ = self.process.communicate()
+    return self.process.returncode, output
+
+
+def test_killed_and_stopped_runs_go_on_as_if_nothing_had_been(tmp_path):
+  """kill -9 and then SIGTERM, each at a random moment of training."""
+  arg = f'num_steps={STEPS},eval.lengths=1,eval.every=5,checkpoint.every=3'
+  code, output = Job(tmp_path / 'whole', arg).end()
+  assert code == 0, output
+  whole = lines(tmp_path / 'whole')
+  assert [row['step'] for row in whole] == list(range(1, STEPS + 1))
+
+  first, second = sorted(random.sample(range(1, STEPS - 1), 2))
+  moments = f'killed at {first}, stopped at {second}'
+  folder = tmp_path / 'broken'
+  job = Job(folder, arg)
+  job.wait_for(first)
+  time.sleep(random.random() / 10)
+  assert job.end(signal.SIGKILL)[0] == -signal.SIGKILL
+
+  job = Job(folder, arg)
+  job.wait_for(second)
+  code, output = job.end(signal.SIGTERM)
+  assert code == 0, (moments, output)
+  if 'stopped at step' in output:  # it was not at its last step already
+    assert not (folder / 'results.json').exists()
+  code, output = Job(folder, arg).end()
+  assert code == 0, (moments, output)
+
+  # JSON has every digit of a float, so equal numbers are equal to the bit.
+  assert lines(folder) == whole, moments
+  results = [read(f, 'results.json') for f in (folder, tmp_path / 'whole')]
+  for name in ('before', 'after'):
+    one, other = (_without_seconds(found[name]) for found in results)
+    assert one == other, moments

@@ -1,0 +1,145 @@
+"""The supervised stage: valid calls about the chunk, and nothing else."""
+
+import itertools
+import re
+
+import jax
+import numpy as np
+import pytest
+import tiny_config
+
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import warm_start
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.rollout import step as step_lib
+
+STEPS = tiny_config.FIELDS['warm_start.steps']
+
+
+@pytest.fixture(scope='module')
+def experiment(tmp_path_factory):
+  folder = str(tmp_path_factory.mktemp('warm_start'))
+  return experiment_lib.build(tiny_config.get_config(), folder)
+
+
+@pytest.fixture(scope='module')
+def setup(experiment):
+  return experiment.train_setup
+
+
+def loader(config):
+  return iter(pipeline.make_dataset(config, 'train'))
+
+
+def drawn(setup, count):
+  """(chunk, view, demonstration) of `count` random demonstrations."""
+  rng = np.random.default_rng(1)
+  places = setup.config.memory.view_entries
+  episodes = itertools.chain.from_iterable(loader(setup.config))
+  for episode in itertools.islice(episodes, count // 9):
+    for t, chunk in enumerate(episode.chunks):
+      view = warm_start.random_view(rng, episode.chunks[:t], places)
+      for _ in range(3):
+        yield chunk, view, warm_start.demonstration(rng, chunk, view)
+
+
+def test_demonstrations_are_valid_calls_of_all_kinds(setup):
+  seen = {}
+  for chunk, view, text in drawn(setup, 900):
+    ids = setup.tokenizer.encode(text)
+    # What the policy will say is ids: the call must survive them.
+    said = setup.tokenizer.decode(ids)
+    ops, errors, noop = step_lib.parse(said, view, setup.config)
+    assert not errors and len(ops) + noop == 1, text
+    name = 'none' if noop else f'{ops[0].tool} {ops[0].kind}'
+    seen[name] = seen.get(name, 0) + 1
+    if noop or ops[0].tool == 'delete':
+      continue
+    words = retrieval.terms(ops[0].text)
+    assert set(words) <= set(retrieval.terms(chunk)), (chunk, text)
+    least, most = warm_start.WORDS
+    assert 1 <= len(ops[0].text.split()) <= most
+    assert len(ids) < setup.config.rollout.response_buckets[-1]
+  calls = ('insert', 'update', 'delete')
+  kinds = ('semantic', 'episodic')
+  assert set(seen) == {'none', *map(' '.join, itertools.product(calls, kinds))}
+  assert min(seen.values()) > 3
+
+
+def test_the_call_says_nothing_about_the_chunk(setup):
+  """Kinds are drawn whatever the chunk says, dated or not."""
+  counts = {True: [0, 0], False: [0, 0]}
+  for chunk, _, text in drawn(setup, 4500):
+    if text.startswith('<ins>'):
+      dated = re.search(r'\d', chunk) is not None
+      counts[dated][text.startswith('<ins><epi>')] += 1
+  shares = {dated: epi / (sem + epi) for dated, (sem, epi) in counts.items()}
+  assert min(map(sum, counts.values())) > 150
+  assert shares[True] == pytest.approx(shares[False], abs=0.12)
+
+
+def test_random_views_show_notes_on_earlier_chunks(setup):
+  rng = np.random.default_rng(0)
+  earlier = ['Marta moved to Lisbon.', 'Leo works as a baker.']
+  shown = set()
+  for _ in range(50):
+    view = warm_start.random_view(rng, earlier, 3)
+    assert len(view) == 3
+    entries = [entry for entry in view if entry]
+    assert view[: len(entries)] == tuple(entries)  # empty places come last
+    assert len({entry.id for entry in entries}) == len(entries)
+    shown.add(len(entries))
+    for entry in entries:
+      words = set(entry.text.split())
+      assert any(words <= set(chunk[:-1].split()) for chunk in earlier)
+  assert shown == {0, 1, 2}
+  assert warm_start.random_view(rng, [], 3) == (None,) * 3
+
+
+def test_rows_are_what_a_rollout_would_train_on(setup):
+  episode = next(loader(setup.config))[0]
+  places = [(episode.chunks, t) for t in range(3)]
+  rows = warm_start.rows(setup, np.random.default_rng(2), places)
+  again = warm_start.rows(setup, np.random.default_rng(2), places)
+  jax.tree.map(np.testing.assert_array_equal, rows, again)
+  empty = [state_lib.empty()] * 3
+  blank = [(None,) * setup.config.memory.view_entries] * 3
+  prompts = collector.render(setup, empty, list(episode.chunks), blank)
+  chunk = [setup.tokenizer.encode_text(text) for text in episode.chunks]
+  for i, ids in enumerate(chunk):
+    assert rows.prefix[i, 1 : 1 + len(ids)].tolist() == ids
+  np.testing.assert_array_equal(rows.prefix_length, prompts['prefix_length'])
+  assert (rows.own[:, 0] == prompts['own']).all()
+  for response, mask in zip(
+    rows.response.reshape(-1, rows.response.shape[-1]),
+    rows.response_mask.reshape(-1, rows.response.shape[-1]),
+    strict=True,
+  ):
+    said = response[mask]
+    assert said[-1] == setup.tokenizer.eos_id
+    assert not (said[:-1] == setup.tokenizer.eos_id).any()
+    assert (response[~mask] == setup.tokenizer.pad_id).all()
+
+
+def test_loss_falls_and_is_the_same_again(experiment):
+  losses = []
+  setup = experiment.train_setup
+  params = warm_start.train(
+    setup,
+    experiment.policy,
+    experiment_lib.init_params(experiment),
+    loader(setup.config),
+    lambda step, loss: losses.append((step, float(loss))),
+  )
+  assert [step for step, _ in losses] == list(range(STEPS))
+  losses = [loss for _, loss in losses]
+  assert np.isfinite(losses).all()
+  assert np.mean(losses[-3:]) < 0.7 * losses[0]
+  batches = [
+    next(warm_start.batches(setup, loader(setup.config))) for _ in range(2)
+  ]
+  jax.tree.map(np.testing.assert_array_equal, *batches)
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(params))
