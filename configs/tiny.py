@@ -1,6 +1,6 @@
 """The laptop run: a synthetic world, minutes on two cores, no downloads.
 
-  python -m mem_alpha_jax.main --config=configs/tiny.py --workdir=runs/tiny
+python -m mem_alpha_jax.main --config=configs/tiny.py --workdir=runs/tiny
 """
 
 import ml_collections

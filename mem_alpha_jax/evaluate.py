@@ -1,4 +1,4 @@
-"""What is measured: arms (policy, baselines) at every length, with intervals."""
+"""What is measured: policy and baselines at every length, with intervals."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import report
-from mem_alpha_jax import statistics
+from mem_alpha_jax import report, statistics
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.data import pipeline
@@ -21,7 +20,9 @@ def lengths(config, split: str) -> dict[int, list]:
     multiple: pipeline.eval_episodes(config, split, multiple)
     for multiple in config.eval.lengths
   }
-  return {multiple: episodes for multiple, episodes in found.items() if episodes}
+  return {
+    multiple: episodes for multiple, episodes in found.items() if episodes
+  }
 
 
 def policy_arm(
@@ -50,8 +51,13 @@ def baseline_arm(
 def _arm(experiment, write, episodes, traces, adapt=lambda limits: limits):
   config = experiment.config
   records, seconds = greedy.run(
-    write, episodes, config, experiment.eval_setup.tokenizer,
-    experiment.readers, traces, adapt,
+    write,
+    episodes,
+    config,
+    experiment.eval_setup.tokenizer,
+    experiment.readers,
+    traces,
+    adapt,
   )
   strict, strict_types = _accuracy(records, 'strict', config)
   lenient, lenient_types = _accuracy(records, 'lenient', config)
@@ -61,7 +67,10 @@ def _arm(experiment, write, episodes, traces, adapt=lambda limits: limits):
     name: sum(r.calls[name] for r in records) for name in records[0].calls
   }
   arm = report.arm(
-    strict, lenient, strict_types, lenient_types,
+    strict,
+    lenient,
+    strict_types,
+    lenient_types,
     memory_tokens=kept / len(records),
     memory_share=kept / max(read, 1),
     read_tokens=read / len(records),
@@ -124,7 +133,10 @@ def chunk_time_ratio(experiment, params, episodes: dict[int, list]) -> float:
 
   def seconds(batch) -> float:
     _, spent = greedy.run(
-      write, batch, experiment.config, experiment.eval_setup.tokenizer,
+      write,
+      batch,
+      experiment.config,
+      experiment.eval_setup.tokenizer,
       experiment.readers,
     )
     return spent
@@ -147,12 +159,8 @@ def main(config, workdir: str) -> dict[str, Any]:
   after, _ = policy_lengths(experiment, params, episodes)
   baselines = baseline_lengths(experiment, episodes)
   arms = {'after': after[1], 'baselines': baselines[1]}
-  length = {
-    m: {'after': after[m], 'baselines': baselines[m]} for m in episodes
-  }
-  result = report.results(
-    config.to_dict(), time.time() - started, arms, length
-  )
+  length = {m: {'after': after[m], 'baselines': baselines[m]} for m in episodes}
+  result = report.results(config.to_dict(), time.time() - started, arms, length)
   workdir_lib.write_json(f'{workdir}/eval.json', result)
   print(report.summary_table(arms))
   print(report.length_table(result['length']))

@@ -8,12 +8,9 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from mem_alpha_jax import base
+from mem_alpha_jax import base, sharding
 from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import sharding
-from mem_alpha_jax.data import babi
-from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.data import synthetic
+from mem_alpha_jax.data import babi, pipeline, synthetic
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
 from mem_alpha_jax.memory import tools
 from mem_alpha_jax.reading import extractive
@@ -42,9 +39,7 @@ def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
   tokenizer = load_tokenizer(config, workdir)
   mesh = sharding.create_mesh(config.mesh)
-  policy = policy_lib.make_policy(
-    config.model, tokenizer.vocab_size, mesh
-  )
+  policy = policy_lib.make_policy(config.model, tokenizer.vocab_size, mesh)
   strict, lenient, oracle_notes = source_readers(config)
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
@@ -62,7 +57,12 @@ def build(config, workdir: str) -> Experiment:
     return collector.Setup(config, tokenizer, generate, buckets, reader, key)
 
   return Experiment(
-    config, mesh, policy, setup(False), setup(True), (strict, lenient),
+    config,
+    mesh,
+    policy,
+    setup(False),
+    setup(True),
+    (strict, lenient),
     oracle_notes,
   )
 

@@ -1,6 +1,5 @@
 """The training run: warm start, reinforcement learning, evaluation, report."""
 
-import json
 import os
 import time
 from typing import Any
@@ -9,23 +8,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mem_alpha_jax import base
-from mem_alpha_jax import checkpoint
-from mem_alpha_jax import evaluate
+from mem_alpha_jax import (
+  base,
+  checkpoint,
+  evaluate,
+  optimizer,
+  summary,
+  warm_start,
+)
 from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import metrics as metrics_lib
-from mem_alpha_jax import optimizer
-from mem_alpha_jax import report
-from mem_alpha_jax import report_html
-from mem_alpha_jax import report_plots
-from mem_alpha_jax import warm_start
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import assemble
-from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.sampling import buckets
 from mem_alpha_jax.types import TrainState
 
@@ -42,6 +40,10 @@ def train(config, workdir: str) -> dict[str, Any] | None:
   """
   clock = Clock()
   workdir_lib.prepare(workdir, config)
+  finished = summary.read(workdir)
+  if finished is not None:
+    summary.show(finished, workdir)
+    return finished
   experiment = experiment_lib.build(config, workdir)
   held_out = evaluate.lengths(config, 'test')
   run = Run(experiment, workdir, clock)
@@ -54,7 +56,7 @@ def train(config, workdir: str) -> dict[str, Any] | None:
       before, shown = evaluate.policy_lengths(
         experiment, run.state.params, held_out
       )
-      _write_before(workdir, before, shown)
+      summary.write_before(workdir, before, shown)
       run.save(manager, None)
     while run.step < config.num_steps and not stop.requested():
       run.advance()
@@ -66,7 +68,9 @@ def train(config, workdir: str) -> dict[str, Any] | None:
   if run.step < config.num_steps:
     print(f'stopped at step {run.step}; the same command goes on from there')
     return None
-  return finish(experiment, run.state.params, held_out, workdir, clock)
+  return summary.write(
+    experiment, run.state.params, held_out, workdir, clock.seconds
+  )
 
 
 class Clock:
@@ -96,8 +100,12 @@ class Run:
     self.timer = metrics_lib.Timer()
     self.writer = None
     self.update = update_lib.make_update_fn(
-      experiment.policy, self.tx, config.rl, config.rollout.temperature,
-      experiment.mesh, horizon=config.rollout.response_buckets[-1],
+      experiment.policy,
+      self.tx,
+      config.rl,
+      config.rollout.temperature,
+      experiment.mesh,
+      horizon=config.rollout.response_buckets[-1],
     )
     self.logps = update_lib.make_logps_fn(
       experiment.policy, config.rollout.temperature, experiment.mesh
@@ -134,8 +142,11 @@ class Run:
 
   def open_writer(self) -> None:
     self.writer = metrics_lib.Writer(
-      self.workdir, self.config.num_steps, self.step,
-      self.config.log.tensorboard, self.config.log.progress,
+      self.workdir,
+      self.config.num_steps,
+      self.step,
+      self.config.log.tensorboard,
+      self.config.log.progress,
     )
 
   def save(self, manager: checkpoint.Manager, metric: float | None) -> None:
@@ -144,9 +155,7 @@ class Run:
       'starts': [_pack(start) for start in self.starts],
       'seconds': self.clock.seconds(),
     }
-    manager.save(
-      self.step, self.state, self.loader.get_state(), extra, metric
-    )
+    manager.save(self.step, self.state, self.loader.get_state(), extra, metric)
 
   def warm_start(self) -> None:
     """The supervised stage; its result is the policy 'before RL'."""
@@ -157,9 +166,7 @@ class Run:
       params = self._demonstrate()
     self.state = self.state.replace(params=params)
     if self.config.rl.kl_coef:
-      checkpoint.save_params(
-        os.path.join(self.workdir, 'start_params'), params
-      )
+      checkpoint.save_params(os.path.join(self.workdir, 'start_params'), params)
       self.reference = jax.tree.map(jnp.copy, params)
 
   def _demonstrate(self) -> Any:
@@ -169,8 +176,11 @@ class Run:
 
     loader = iter(pipeline.make_dataset(self.config, 'train'))
     return warm_start.train(
-      self.experiment.train_setup, self.experiment.policy, self.state.params,
-      loader, say,
+      self.experiment.train_setup,
+      self.experiment.policy,
+      self.state.params,
+      loader,
+      say,
     )
 
   def advance(self) -> None:
@@ -178,7 +188,10 @@ class Run:
     with self.timer('rollout'):
       episodes = next(self.loader)
       rollout = collector.collect(
-        self.experiment.train_setup, self.state.params, episodes, self.starts,
+        self.experiment.train_setup,
+        self.state.params,
+        episodes,
+        self.starts,
         self.step,
       )
     with self.timer('advantages'):
@@ -195,11 +208,15 @@ class Run:
     )
     self.state = self.state.replace(step=self.state.step + 1)
     self.scalars = {
-      **rollout.metrics, **credit, **learned, **self.timer.take(),
+      **rollout.metrics,
+      **credit,
+      **learned,
+      **self.timer.take(),
       'time/compilations': buckets.compile_count(),
     }
     self.writer.advance(
-      self.step, reward=credit['reward/total'],
+      self.step,
+      reward=credit['reward/total'],
       accuracy=rollout.metrics['rollout/end_accuracy'],
     )
 
@@ -213,9 +230,9 @@ class Run:
       accuracy = arm['accuracy']
       self.scalars |= {
         'eval/accuracy': accuracy,
-        'eval/overwritten': arm['by_type'].get('overwritten', {}).get(
-          'accuracy', float('nan')
-        ),
+        'eval/overwritten': arm['by_type']
+        .get('overwritten', {})
+        .get('accuracy', float('nan')),
         'eval/memory_share': arm['memory_share'],
         'eval/valid_calls': arm['valid_calls'],
       }
@@ -237,13 +254,23 @@ class Run:
       self.state, scalars = self.update(self.state, part, reference)
       found.append(scalars)
     found = jax.device_get(found)
-    combine = lambda name: max if name.endswith(('max', 'nonfinite')) else (
-      lambda values: float(np.mean(values))
-    )
     return {
-      f'rl/{name}': float(combine(name)([f[name] for f in found]))
+      f'rl/{name}': _over_updates(name, [float(f[name]) for f in found])
       for name in found[0]
     }
+
+
+def _over_updates(name: str, values: list[float]) -> float:
+  """One number of a step's updates: their mean, or the largest.
+
+  The gap between sampler and trainer is that of the first, whose parameters
+  are still those that sampled.
+  """
+  if name.startswith('logp_gap'):
+    return values[0]
+  if name.endswith(('max', 'nonfinite')):
+    return max(values)
+  return float(np.mean(values))
 
 
 def updates_per_step(config) -> int:
@@ -274,7 +301,9 @@ def restored_params(experiment, workdir: str) -> Any:
     FileNotFoundError: if it has none.
   """
   run = Run(experiment, workdir, Clock())
-  with checkpoint.Manager(workdir, experiment.config.checkpoint.keep) as manager:
+  with checkpoint.Manager(
+    workdir, experiment.config.checkpoint.keep
+  ) as manager:
     restored = manager.restore(run.state)
   if restored is None:
     raise FileNotFoundError(
@@ -283,55 +312,10 @@ def restored_params(experiment, workdir: str) -> Any:
   return restored.state.params
 
 
-def finish(experiment, params, held_out, workdir: str, clock: Clock) -> dict:
-  """Evaluates, writes the report into the workdir and prints the tables."""
-  config = experiment.config
-  before, traces_before = _read_before(workdir)
-  after, traces_after = evaluate.policy_lengths(experiment, params, held_out)
-  baselines = evaluate.baseline_lengths(experiment, held_out)
-  length = {
-    m: {'before': before[m], 'after': after[m], 'baselines': baselines[m]}
-    for m in held_out
-  }
-  result = report.results(
-    config.to_dict(), clock.seconds(), length[1], length
-  )
-  if len(held_out) > 1:
-    result['chunk_time_ratio'] = evaluate.chunk_time_ratio(
-      experiment, params, held_out
-    )
-  result['seconds'] = clock.seconds()
-  result['peak_rss_bytes'] = workdir_lib.peak_rss_bytes()
-  path = lambda name: os.path.join(workdir, name)
-  workdir_lib.write_json(path('results.json'), result)
-  report_plots.learning_curve(
-    report.read_metrics(path('metrics.jsonl')), path('learning_curve.png'),
-    references={
-      'before RL': before[1]['accuracy'],
-      'oracle': baselines[1]['oracle']['accuracy'],
-    },
-  )
-  if len(held_out) > 1:
-    report_plots.length_curve(
-      result['length'], path('length.png'), config.memory.cap_rate or None,
-      train_chunks=config.data.train_chunks, cap_base=config.memory.cap_base,
-    )
-  report_html.write(path('episodes.html'), [
-    (b.title, (b._replace(title='before RL'), a._replace(title='after RL')))
-    for b, a in zip(traces_before, traces_after, strict=True)
-  ])
-  print(report.summary_table(length[1]))
-  print()
-  print(report.type_table(length[1]))
-  print()
-  print(report.length_table(result['length']))
-  print(f'\n{workdir}: results.json, learning_curve.png, episodes.html')
-  return result
-
-
 def _pack(start: collector.Start) -> dict:
   return {
-    **start._asdict(), 'state': state_lib.to_json(start.state, with_log=False)
+    **start._asdict(),
+    'state': state_lib.to_json(start.state, with_log=False),
   }
 
 
@@ -339,21 +323,3 @@ def _unpack(packed: dict) -> collector.Start:
   return collector.Start(
     **{**packed, 'state': state_lib.from_json(packed['state'])}
   )
-
-
-def _write_before(workdir: str, arms: dict, traces: list) -> None:
-  workdir_lib.write_json(
-    os.path.join(workdir, 'before.json'), {'arms': arms, 'traces': traces}
-  )
-
-
-def _read_before(workdir: str) -> tuple[dict, list]:
-  with open(os.path.join(workdir, 'before.json'), encoding='utf-8') as file:
-    found = json.load(file)
-  traces = [
-    report_html.Trace(
-      title, [report_html.TraceStep(*step) for step in steps], answers
-    )
-    for title, steps, answers in found['traces']
-  ]
-  return {int(m): arm for m, arm in found['arms'].items()}, traces

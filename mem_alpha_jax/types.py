@@ -1,13 +1,13 @@
 """Shared values and the legend of dimension letters. No logic lives here.
 
-  B  prompts of a batch            G  samples of a group (one prompt)
-  T  chunks of an episode          M  groups of rows in a training batch
-  P  prefix tokens (shared)        C  own context tokens of one sample
-  R  response tokens               L  tokens of a row, L = C + R
-  V  vocabulary                    D  model width
-  H  query heads                   K  key/value heads     Hd  head size
-  N  memories                      S  slots of a memory   W  terms of a slot
-  Q  questions                     E  embedding size      k  retrieved slots
+B  prompts of a batch            G  samples of a group (one prompt)
+T  chunks of an episode          M  groups of rows in a training batch
+P  prefix tokens (shared)        C  own context tokens of one sample
+R  response tokens               L  tokens of a row, L = C + R
+V  vocabulary                    D  model width
+H  query heads                   K  key/value heads     Hd  head size
+N  memories                      S  slots of a memory   W  terms of a slot
+Q  questions                     E  embedding size      k  retrieved slots
 """
 
 from collections.abc import Sequence

@@ -19,8 +19,7 @@ import optax
 from mem_alpha_jax import optimizer
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.policy import Policy
-from mem_alpha_jax.rollout import collector
-from mem_alpha_jax.rollout import memories
+from mem_alpha_jax.rollout import collector, memories
 from mem_alpha_jax.types import Episode, RolloutRows
 
 SAMPLES = 4  # demonstrations that share a prompt
@@ -59,8 +58,12 @@ def random_view(
   chosen = rng.choice(len(earlier), count, replace=False) if count else ()
   entries = [
     state_lib.Entry(
-      id=place, kind=('semantic', 'episodic')[rng.integers(2)],
-      text=note(rng, earlier[i]), step=0, slot=place, tokens=0,
+      id=place,
+      kind=('semantic', 'episodic')[rng.integers(2)],
+      text=note(rng, earlier[i]),
+      step=0,
+      slot=place,
+      tokens=0,
     )
     for place, i in enumerate(chosen)
   ]
@@ -159,7 +162,9 @@ def train(
     loss = -(logps * mask).sum() / mask.sum()
     if w.prompt_loss:
       prompt = policy.prompt_logps(params, rows.prefix, rows.prefix_length)
-      seen = jnp.arange(rows.prefix.shape[1])[None] < rows.prefix_length[:, None]
+      seen = (
+        jnp.arange(rows.prefix.shape[1])[None] < rows.prefix_length[:, None]
+      )
       seen = seen.at[:, 0].set(False)
       loss -= w.prompt_loss * (prompt * seen).sum() / seen.sum()
     return loss

@@ -107,8 +107,8 @@ def test_short_episodes_stop_early_in_a_batch_of_mixed_lengths(experiment):
   records = run(experiment, episodes, write)
   assert [sum(row) for row in zip(*seen, strict=True)] == [3, 6, 1]
   for record, episode in zip(records, episodes, strict=True):
-    assert record.calls['insert'] == record.calls['valid'] == len(
-      episode.chunks
+    assert (
+      record.calls['insert'] == record.calls['valid'] == len(episode.chunks)
     )
     assert len(record.types) == sum(q.asked for q in episode.questions)
     steps = record.trace.steps
@@ -126,9 +126,7 @@ def test_what_cannot_be_read_or_called_is_counted(experiment, episodes):
     assert set(record.strict) == set(record.lenient) == {None}
     assert record.calls['all'] == 2 * len(some[0].chunks)
     assert record.calls['valid'] == record.memory_tokens == 0
-  arm, _ = evaluate._arm(
-    experiment._replace(readers=failed), garbage, some, 0
-  )
+  arm, _ = evaluate._arm(experiment._replace(readers=failed), garbage, some, 0)
   assert arm['questions'] == 0 and arm['valid_calls'] == 0
 
 

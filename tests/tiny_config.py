@@ -51,5 +51,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
 def overrides() -> str:
   """The same as an argument of configs/tiny.py."""
-  join = lambda v: ';'.join(map(str, v)) if isinstance(v, tuple) else str(v)
+
+  def join(v):
+    return ';'.join(map(str, v)) if isinstance(v, tuple) else str(v)
+
   return ','.join(f'{name}={join(value)}' for name, value in FIELDS.items())

@@ -110,9 +110,7 @@ def test_a_finished_run_is_not_run_again(finished, monkeypatch):
 def _without_seconds(tree):
   if not isinstance(tree, dict):
     return list(tree) if isinstance(tree, tuple) else tree
-  return {
-    k: _without_seconds(v) for k, v in tree.items() if 'seconds' not in k
-  }
+  return {k: _without_seconds(v) for k, v in tree.items() if 'seconds' not in k}
 
 
 def test_another_config_is_refused(finished):
@@ -160,7 +158,9 @@ def test_a_loss_that_is_not_finite_stops_and_overwrites_nothing(
     assert manager.steps()[-1] == 2
     restored = manager.restore(run.state)
   assert restored.state.step == 2
-  assert all(np.isfinite(x).all() for x in jax.tree.leaves(restored.state.params))
+  assert all(
+    np.isfinite(x).all() for x in jax.tree.leaves(restored.state.params)
+  )
   assert [row['step'] for row in lines(folder)] == [1, 2]
   assert not os.path.exists(os.path.join(folder, 'results.json'))
   # The same command goes on from there (the fault does not come again).
@@ -177,9 +177,7 @@ def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
   )  # fmt: skip
   runs = []
   for _ in range(2):
-    run = train.Run(
-      experiment_lib.build(config, folder), folder, train.Clock()
-    )
+    run = train.Run(experiment_lib.build(config, folder), folder, train.Clock())
     with checkpoint.Manager(folder, 2) as manager:
       if not run.restore(manager):
         run.warm_start()

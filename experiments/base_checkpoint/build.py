@@ -11,14 +11,11 @@ import pathlib
 import tempfile
 import time
 
-from absl import app
-from absl import flags
+from absl import app, flags
 from ml_collections import config_flags
 
-from mem_alpha_jax import base
-from mem_alpha_jax import evaluate
+from mem_alpha_jax import base, evaluate, train
 from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import train
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.data import pipeline
 
@@ -39,11 +36,10 @@ def main(argv):
     run = train.Run(experiment, folder, train.Clock())
     run.open_writer()
     run.warm_start()
-    path = base.save(
-      _NAME.value, run.state.params, f'{folder}/tokenizer.model'
-    )
+    path = base.save(_NAME.value, run.state.params, f'{folder}/tokenizer.model')
     arm, _ = evaluate.policy_arm(
-      experiment, run.state.params,
+      experiment,
+      run.state.params,
       pipeline.eval_episodes(config, 'validation', 1),
     )
   result = {

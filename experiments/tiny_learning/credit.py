@@ -14,15 +14,11 @@ import subprocess
 import sys
 import time
 
-from absl import app
-from absl import flags
+from absl import app, flags
 
 from configs import tiny
-from mem_alpha_jax import evaluate
+from mem_alpha_jax import evaluate, report, statistics, train
 from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import report
-from mem_alpha_jax import statistics
-from mem_alpha_jax import train
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.data import pipeline
 
@@ -30,21 +26,36 @@ HERE = pathlib.Path(__file__).parent
 LENGTHS = (1, 13)
 # Each row changes these fields of the row above it.
 ROWS = (
-  ('reference credit', {
-    'rollout.groups': 'trajectory', 'rl.group_by': 'episode',
-    'reward.when': 'end', 'memory.prompt_order': 'memory_first',
-    'memory.view': 'newest', 'memory.fixed_width': False,
-    'rollout.forced': 0, 'rollout.own_memory': 0.0,
-    'data.batch_episodes': 8,
-  }),
-  ('+ layout', {
-    'memory.prompt_order': 'chunk_first', 'memory.view': 'retrieved',
-    'memory.fixed_width': True,
-  }),
-  ('+ same-state groups', {
-    'rollout.groups': 'state', 'rl.group_by': 'chunk',
-    'data.batch_episodes': 32,
-  }),
+  (
+    'reference credit',
+    {
+      'rollout.groups': 'trajectory',
+      'rl.group_by': 'episode',
+      'reward.when': 'end',
+      'memory.prompt_order': 'memory_first',
+      'memory.view': 'newest',
+      'memory.fixed_width': False,
+      'rollout.forced': 0,
+      'rollout.own_memory': 0.0,
+      'data.batch_episodes': 8,
+    },
+  ),
+  (
+    '+ layout',
+    {
+      'memory.prompt_order': 'chunk_first',
+      'memory.view': 'retrieved',
+      'memory.fixed_width': True,
+    },
+  ),
+  (
+    '+ same-state groups',
+    {
+      'rollout.groups': 'state',
+      'rl.group_by': 'chunk',
+      'data.batch_episodes': 32,
+    },
+  ),
   ('+ dense credit', {'reward.when': 'step'}),
   ('+ exploration', {'rollout.forced': 1}),
   ('+ own-memory starts', {'rollout.own_memory': 0.8}),
@@ -103,11 +114,20 @@ def schedule(jobs: list[tuple[int, int, str]]) -> None:
         del running[core]
       if core not in running and jobs:
         row, seed, workdir = jobs.pop(0)
-        running[core] = subprocess.Popen([
-          'taskset', '-c', str(core), sys.executable, "-m", "experiments.tiny_learning.credit",
-          f'--row={row}', f'--seeds={seed}', f'--out={workdir}',
-          f'--seconds={_SECONDS.value}',
-        ])
+        running[core] = subprocess.Popen(
+          [
+            'taskset',
+            '-c',
+            str(core),
+            sys.executable,
+            '-m',
+            'experiments.tiny_learning.credit',
+            f'--row={row}',
+            f'--seeds={seed}',
+            f'--out={workdir}',
+            f'--seconds={_SECONDS.value}',
+          ]
+        )
     time.sleep(1)
 
 
@@ -118,9 +138,13 @@ def main(argv):
     return
   place = lambda row, seed: f'{_OUT.value}/row{row}_seed{seed}'
   seeds = [int(seed) for seed in _SEEDS.value]
-  schedule([
-    (row, seed, place(row, seed)) for seed in seeds for row in range(len(ROWS))
-  ])
+  schedule(
+    [
+      (row, seed, place(row, seed))
+      for seed in seeds
+      for row in range(len(ROWS))
+    ]
+  )
   found, lines = [], []
   for row, (name, changes) in enumerate(ROWS):
     runs = [
@@ -131,28 +155,43 @@ def main(argv):
     for m in map(str, LENGTHS):
       for kind in ('accuracy', 'overwritten'):
         values = [
-          r['arms'][m]['accuracy'] if kind == 'accuracy'
+          r['arms'][m]['accuracy']
+          if kind == 'accuracy'
           else r['arms'][m]['by_type']['overwritten']['accuracy']
           for r in runs
         ]
         mean = statistics.over_seeds(values)
         cells[f'{kind} {m}x'] = {
-          'mean': mean.mean, 'interval': [mean.low, mean.high],
+          'mean': mean.mean,
+          'interval': [mean.low, mean.high],
           'seeds': values,
         }
     responses = [r['responses'] for r in runs]
-    found.append({
-      'row': name, 'changes': changes, 'responses': responses,
-      'steps': [r['steps'] for r in runs], 'cells': cells,
-    })
-    lines.append((
-      name, *(f'{c["mean"]:.3f}' for c in cells.values()),
-      f'{sum(responses) / len(responses):.0f}',
-    ))
-  workdir_lib.write_json(HERE / 'credit.json', {
-    'seconds': _SECONDS.value, 'seeds': seeds, 'rows': found,
-    'versions': workdir_lib.versions(),
-  })
+    found.append(
+      {
+        'row': name,
+        'changes': changes,
+        'responses': responses,
+        'steps': [r['steps'] for r in runs],
+        'cells': cells,
+      }
+    )
+    lines.append(
+      (
+        name,
+        *(f'{c["mean"]:.3f}' for c in cells.values()),
+        f'{sum(responses) / len(responses):.0f}',
+      )
+    )
+  workdir_lib.write_json(
+    HERE / 'credit.json',
+    {
+      'seconds': _SECONDS.value,
+      'seeds': seeds,
+      'rows': found,
+      'versions': workdir_lib.versions(),
+    },
+  )
   print(report.grid(('', *found[0]['cells'], 'responses'), lines))
 
 

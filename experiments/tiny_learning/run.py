@@ -10,13 +10,10 @@ import json
 import pathlib
 import shutil
 
-from absl import app
-from absl import flags
+from absl import app, flags
 
 from configs import tiny
-from mem_alpha_jax import report
-from mem_alpha_jax import statistics
-from mem_alpha_jax import train
+from mem_alpha_jax import report, statistics, train
 from mem_alpha_jax import workdir as workdir_lib
 
 HERE = pathlib.Path(__file__).parent
@@ -58,7 +55,9 @@ def over_seeds(arms: list[dict]) -> dict:
     if values:
       mean = statistics.over_seeds(values)
       found[name] = {
-        'mean': mean.mean, 'interval': [mean.low, mean.high], 'seeds': values
+        'mean': mean.mean,
+        'interval': [mean.low, mean.high],
+        'seeds': values,
       }
   return found
 
@@ -68,8 +67,9 @@ def main(argv):
   runs = [run(int(seed)) for seed in _SEEDS.value]
   table = {
     multiple: {
-      name: over_seeds([report.systems(r['length'][multiple])[name]
-                        for r in runs])
+      name: over_seeds(
+        [report.systems(r['length'][multiple])[name] for r in runs]
+      )
       for name in report.systems(runs[0]['length'][multiple])
     }
     for multiple in runs[0]['length']
@@ -89,10 +89,14 @@ def main(argv):
   for name in ('learning_curve.png', 'length.png'):
     shutil.copy(first / name, HERE / name)
   rows = [
-    (report.label(name), *(
-      f'{table[m][name]["accuracy"]["mean"]:.3f}'
-      f' / {table[m][name]["overwritten"]["mean"]:.3f}' for m in table
-    ))
+    (
+      report.label(name),
+      *(
+        f'{table[m][name]["accuracy"]["mean"]:.3f}'
+        f' / {table[m][name]["overwritten"]["mean"]:.3f}'
+        for m in table
+      ),
+    )
     for name in table['1']
   ]
   header = ('accuracy / overwritten', *(f'{m}x' for m in table))

@@ -7,8 +7,7 @@ from jaxtyping import Bool, Float
 
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rl import advantages as advantages_lib
-from mem_alpha_jax.rollout import collector
-from mem_alpha_jax.rollout import explore
+from mem_alpha_jax.rollout import collector, explore
 from mem_alpha_jax.types import RolloutRows
 
 
@@ -59,9 +58,12 @@ def to_rows(
     live &= _informative(
       _arrange(total, shared), _arrange(explored, shared), config.rl.std_floor
     )
-  rows = RolloutRows(**{
-    name: getattr(rows, name)[live] for name in RolloutRows.__dataclass_fields__
-  })
+  rows = RolloutRows(
+    **{
+      name: getattr(rows, name)[live]
+      for name in RolloutRows.__dataclass_fields__
+    }
+  )
   return rows, {
     'reward/total': float(np.nanmean(total[grid.valid])),
     'rl/degenerate_groups': result.degenerate_share,

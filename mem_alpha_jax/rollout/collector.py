@@ -17,18 +17,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mem_alpha_jax.memory import prompt as prompt_lib
-from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reward import parts as parts_lib
-from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.rollout import explore
+from mem_alpha_jax.rollout import explore, grading, probes
 from mem_alpha_jax.rollout import memories as memories_lib
-from mem_alpha_jax.rollout import probes
 from mem_alpha_jax.rollout import step as step_lib
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.types import Episode
 
-PARTS = ('answers', 'calls', 'size', 'content')
+PARTS = grading.PARTS
 
 
 class Start(NamedTuple):
@@ -198,10 +194,13 @@ class Batch:
     ids = np.arange(n * self.width) % (self.copies * self.width)
     keys = row_keys(self.setup.key, self.step, uids, ids, t)
     out = self.setup.generate(
-      params, prompts['prefix'], prompts['prefix_length'],
+      params,
+      prompts['prefix'],
+      prompts['prefix_length'],
       np.repeat(prompts['own'][:, None], self.width, 1),
       np.repeat(prompts['own_length'][:, None], self.width, 1),
-      forced, keys.reshape(n, self.width),
+      forced,
+      keys.reshape(n, self.width),
     )
     return {
       'response': np.asarray(out.tokens),
@@ -220,9 +219,14 @@ class Batch:
         known = ids.tobytes()
         if known not in seen:
           seen[known] = step_lib.perform(
-            self.memories.states[i], self.setup.tokenizer.decode(ids.tolist()),
-            chunks[i], views[i], limits, self.count,
-            self._time(i, t), self.config,
+            self.memories.states[i],
+            self.setup.tokenizer.decode(ids.tolist()),
+            chunks[i],
+            views[i],
+            limits,
+            self.count,
+            self._time(i, t),
+            self.config,
           )
         row.append(seen[known])
         self.ops.append((seen[known], int(sampled['mask'][i, g].sum())))
@@ -241,72 +245,21 @@ class Batch:
     if self.copies > 1 and self.config.reward.when == 'end':
       parts[..., 0] = 0.0  # known only at the end: see `finish`
       return parts
-    asked = self._probes(chunks, views, live, t)
-    answers = self._candidate_answers(outcomes, asked, t)
-    for i, row in enumerate(outcomes):
-      golds = [gold for _, gold in asked[i]]
-      scores = [
-        [scoring.score(a, g, self._rule(i)) for a, g in
-         zip(given, golds, strict=True)]
-        for given in answers[i]
-      ]
-      for g in range(len(row)):
-        gain = probes.gains(scores[-1], scores[g])
-        parts[i, g, 0] = np.nan if gain is None else gain
+    asked = grading.step_questions(
+      self.rows, self.starts, chunks, views, live, t, self.config
+    )
+    gains = grading.gains(
+      self.memories,
+      outcomes,
+      asked,
+      [e.source for e in self.rows],
+      self.setup.reader,
+      self.width,
+      t,
+    )
+    for i, row in enumerate(gains):
+      parts[i, : len(row), 0] = row
     return parts
-
-  def _rule(self, i: int) -> str:
-    return scoring.SOURCE_RULES[self.rows[i].source]
-
-  def _probes(self, chunks, views, live, t):
-    """(question, gold) pairs that grade each memory's step."""
-    r = self.config.rollout
-    asked = []
-    for i, episode in enumerate(self.rows):
-      if not live[i]:
-        asked.append([])
-      elif self.config.reward.when == 'end':
-        questions = probes.ending(episode)
-        asked.append([(q.text, q.answer) for q in questions[: r.probes]])
-      else:
-        history = self.starts[i].history if r.retain else {}
-        questions = {**history, **probes.current(episode, t)}
-        texts = [chunks[i]] + [e.text for e in views[i] if e]
-        asked.append(probes.relevant(questions, texts, r.probes))
-    return asked
-
-  def _candidate_answers(self, outcomes, asked, t):
-    """Answers [N][width + 1][Q]: after each sample's calls, then before."""
-    wide = self.width + 1
-    ops = [
-      ops for row in outcomes
-      for ops in [o.ops for o in row] + [()] * (wide - len(row))
-    ]
-    results = [
-      r for row in outcomes
-      for r in [o.results for o in row] + [()] * (wide - len(row))
-    ]
-    bank = slots_lib.apply_edits(
-      slots_lib.broadcast(self.memories.bank, wide),
-      self.memories.edits(ops, results, t),
-    )
-    texts = [[q for q, _ in a] for a in asked for _ in range(wide)]
-    slots, ok = memories_lib.search(
-      bank, texts, self.config, self.config.reading.top_k,
-      self.config.rollout.probes,
-    )
-    answers = []
-    for i, row in enumerate(outcomes):
-      states = [o.state for o in row]
-      states += [self.memories.states[i]] * (wide - len(row))
-      answers.append([
-        memories_lib.read(
-          s, texts[i * wide], slots[i * wide + g], ok[i * wide + g],
-          self.setup.reader,
-        )
-        for g, s in enumerate(states)
-      ])
-    return answers
 
   def _carry_out(self, outcomes, live, t):
     """Keeps one sample's memory: drawn among those that were not forced."""
@@ -329,36 +282,17 @@ class Batch:
   def finish(self) -> Rollout:
     """Grades ends, stacks the grid, and keeps the memories."""
     grid = self._stack()
-    score, sizes = self._end_scores()
+    score, sizes = grading.end_scores(
+      self.rows, self.memories, self.setup.reader
+    )
     b = len(self.rows) // self.copies
     if self.copies > 1 and self.config.reward.when == 'end':
       # r1 and r3 belong to the trajectory; every step of it shares them.
       grid.parts[..., 0] = score.reshape(b, self.copies)[:, :, None]
       grid.parts[..., 2] = sizes.reshape(b, self.copies)[:, :, None]
     ends = [self._end(i) for i in range(0, len(self.rows), self.copies)]
-    metrics = self._metrics(grid, score, sizes)
+    metrics = grading.metrics(grid, self.ops, score, sizes)
     return Rollout(grid, ends, metrics)
-
-  def _end_scores(self):
-    questions = [probes.ending(e) for e in self.rows]
-    given = self.memories.ask(
-      [[q.text for q in row] for row in questions],
-      self.setup.reader,
-      self.config.rollout.probes,
-    )
-    score = np.full(len(self.rows), np.nan, np.float32)
-    for i, row in enumerate(questions):
-      marks = [
-        scoring.score(a, q.answer, self._rule(i))
-        for a, q in zip(given[i], row, strict=True)
-      ]
-      marks = [m for m in marks if m is not None]
-      score[i] = np.mean(marks) if marks else np.nan
-    sizes = [
-      parts_lib.size_reward(state_lib.token_length(s), n)
-      for s, n in zip(self.memories.states, self.memories.read, strict=True)
-    ]
-    return score, np.array(sizes, np.float32)
 
   def _end(self, i: int) -> Start:
     start = self.starts[i]
@@ -377,37 +311,13 @@ class Batch:
       arrays = [s[name] for s in self.steps]
       if name in ('prefix', 'own'):
         widest = max(a.shape[1] for a in arrays)
-        arrays = [np.pad(a, ((0, 0), (0, widest - a.shape[1])))
-                  for a in arrays]
+        arrays = [np.pad(a, ((0, 0), (0, widest - a.shape[1]))) for a in arrays]
       if name in ('prefix', 'prefix_length', 'own', 'own_length'):
         arrays = [np.repeat(a[:, None], self.width, 1) for a in arrays]
       array = np.stack(arrays, 2)  # [N, width, T, ...]
       return array.reshape(b, self.copies * self.width, *array.shape[2:])
 
     return Grid(**{name: stack(name) for name in Grid._fields})
-
-  def _metrics(self, grid: Grid, score, sizes) -> dict[str, float]:
-    live = grid.valid
-    metrics = {
-      f'reward/{name}': float(np.nanmean(grid.parts[..., i][live]))
-      for i, name in enumerate(PARTS)
-    }
-    calls = [r for o, _ in self.ops for r in o.results]
-    tools = [op.tool for o, _ in self.ops for op in o.ops]
-    unread = sum(len(o.errors) for o, _ in self.ops)
-    total = max(len(self.ops), 1)
-    metrics |= {
-      'rollout/end_accuracy': float(np.nanmean(score)),
-      'rollout/compression': float(sizes.mean()),
-      'rollout/valid_calls': sum(r.ok for r in calls)
-      / max(len(calls) + unread, 1),
-      'rollout/noop': sum(o.noop for o, _ in self.ops) / total,
-      'rollout/response_tokens': sum(n for _, n in self.ops) / total,
-      'rollout/failed_readings': float(np.isnan(grid.parts[..., 0][live]).mean()),
-    }
-    for tool in ('insert', 'update', 'delete'):
-      metrics[f'rollout/{tool}'] = tools.count(tool) / total
-    return metrics
 
 
 def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
@@ -421,8 +331,10 @@ def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
   prefix, prefix_length = pad(setup, [p.prefix for p in prompts], 'prefix')
   own, own_length = pad(setup, [p.own for p in prompts], 'own')
   return {
-    'prefix': prefix, 'prefix_length': prefix_length,
-    'own': own, 'own_length': own_length,
+    'prefix': prefix,
+    'prefix_length': prefix_length,
+    'own': own,
+    'own_length': own_length,
   }
 
 

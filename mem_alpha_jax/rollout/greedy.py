@@ -14,8 +14,7 @@ from mem_alpha_jax import report_html
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.rollout import collector
-from mem_alpha_jax.rollout import explore
+from mem_alpha_jax.rollout import collector, explore
 from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import step as step_lib
 from mem_alpha_jax.types import Episode
@@ -58,9 +57,13 @@ def policy_writer(setup: collector.Setup, params: Any) -> Writer:
     forced = np.full((n, 1, explore.WIDTH), explore.FREE, np.int32)
     keys = collector.row_keys(key, 0, np.arange(n), np.zeros(n, int), t)
     out = setup.generate(
-      params, prompts['prefix'], prompts['prefix_length'],
-      prompts['own'][:, None], prompts['own_length'][:, None],
-      forced, keys.reshape(n, 1),
+      params,
+      prompts['prefix'],
+      prompts['prefix_length'],
+      prompts['own'][:, None],
+      prompts['own_length'][:, None],
+      forced,
+      keys.reshape(n, 1),
     )
     tokens, mask = np.asarray(out.tokens), np.asarray(out.mask)
     written = []
@@ -68,7 +71,8 @@ def policy_writer(setup: collector.Setup, params: Any) -> Writer:
       text = setup.tokenizer.decode(tokens[i, 0][mask[i, 0]].tolist())
       written.append(
         Written(*step_lib.parse(text, views[i], config), text)
-        if live[i] else Written((), noop=True)
+        if live[i]
+        else Written((), noop=True)
       )
     return written
 
@@ -169,9 +173,7 @@ def run(
 
 
 def _ask(memories, episodes, readers, tallies, t: int) -> None:
-  due = [
-    [q for q in e.questions if q.asked and q.last == t] for e in episodes
-  ]
+  due = [[q for q in e.questions if q.asked and q.last == t] for e in episodes]
   if not any(due):
     return
   given = memories.ask(
@@ -212,10 +214,16 @@ class _Tally:
     self.lenient.append(lenient)
     if self.steps is not None:
       correct = None if strict is None else strict == 1.0
-      self.answers.append((
-        question.text, question.type, question.answer, answers[0], correct,
-        notes,
-      ))
+      self.answers.append(
+        (
+          question.text,
+          question.type,
+          question.answer,
+          answers[0],
+          correct,
+          notes,
+        )
+      )
 
   def record(self, episode: Episode, state, read_tokens: int) -> Record:
     trace = None
@@ -223,8 +231,13 @@ class _Tally:
       title = f'{episode.source} {episode.uid}'
       trace = report_html.Trace(title, self.steps, self.answers)
     return Record(
-      tuple(self.types), tuple(self.strict), tuple(self.lenient),
-      state_lib.token_length(state), read_tokens, self.calls, trace,
+      tuple(self.types),
+      tuple(self.strict),
+      tuple(self.lenient),
+      state_lib.token_length(state),
+      read_tokens,
+      self.calls,
+      trace,
     )
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mem_alpha_jax.memory import prompt
-from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.memory import prompt, retrieval
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import extractive
@@ -14,8 +13,35 @@ QUERY_TERMS = 16  # words of a query that are looked up; more are dropped
 
 # Words that say nothing about what a text is about; 'i' and 'my' do.
 STOP = frozenset(
-  'a an and are at did do does for go have in is it of on s the to was went '
-  'what when where which who with'.split()
+  [
+    'a',
+    'an',
+    'and',
+    'are',
+    'at',
+    'did',
+    'do',
+    'does',
+    'for',
+    'go',
+    'have',
+    'in',
+    'is',
+    'it',
+    'of',
+    'on',
+    's',
+    'the',
+    'to',
+    'was',
+    'went',
+    'what',
+    'when',
+    'where',
+    'which',
+    'who',
+    'with',
+  ]
 )
 
 Reader = Callable[[str, Sequence, str], str | None]
@@ -53,8 +79,10 @@ class Memories:
       found = [()] * len(chunks)
     else:
       slots, ok = self._search([[c] for c in chunks], m.view_entries, 1)
-      found = [row[keep].tolist() for row, keep in zip(
-        slots[:, 0], ok[:, 0], strict=True)]
+      found = [
+        row[keep].tolist()
+        for row, keep in zip(slots[:, 0], ok[:, 0], strict=True)
+      ]
     return [
       prompt.view_entries(state, hits, m)
       for state, hits in zip(self.states, found, strict=True)
@@ -138,10 +166,15 @@ def search(bank, texts, config, top: int, width: int):
   vectors = None
   if config.memory.embedding_size:
     size = config.memory.embedding_size
-    vectors = np.stack([
-      [slots_lib.hashed_ngrams(text, size) for text in row + [''] * (width - len(row))]
-      for row in texts
-    ])
+    vectors = np.stack(
+      [
+        [
+          slots_lib.hashed_ngrams(text, size)
+          for text in row + [''] * (width - len(row))
+        ]
+        for row in texts
+      ]
+    )
   slots, ok = retrieval.search(
     bank, ids, vectors, method=config.reading.retrieval, k=top, overlap=1
   )

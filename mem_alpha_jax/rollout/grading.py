@@ -1,0 +1,175 @@
+"""What a step is worth: answers after each candidate minus those before."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reward import parts as parts_lib
+from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.rollout import memories as memories_lib
+from mem_alpha_jax.rollout import probes
+from mem_alpha_jax.types import Episode
+
+PARTS = ('answers', 'calls', 'size', 'content')  # r1 to r4
+
+
+def step_questions(
+  episodes: Sequence[Episode], starts, chunks, views, live, t: int, config
+) -> list[list[tuple[str, str]]]:
+  """(question, gold) pairs that grade each memory's step t.
+
+  reward.when='step': the questions true now that a call can change;
+  'end': those that evaluation asks after the last chunk.
+  """
+  limit = config.rollout.probes
+  asked = []
+  for i, episode in enumerate(episodes):
+    if not live[i]:
+      asked.append([])
+    elif config.reward.when == 'end':
+      questions = probes.ending(episode)
+      asked.append([(q.text, q.answer) for q in questions[:limit]])
+    else:
+      history = starts[i].history if config.rollout.retain else {}
+      questions = {**history, **probes.current(episode, t)}
+      texts = [chunks[i]] + [e.text for e in views[i] if e]
+      asked.append(probes.relevant(questions, texts, limit))
+  return asked
+
+
+def gains(
+  memories: memories_lib.Memories,
+  outcomes: Sequence[Sequence[Any]],
+  asked: Sequence[Sequence[tuple[str, str]]],
+  sources: Sequence[str],
+  reader: Callable,
+  width: int,
+  t: int,
+) -> list[list[float]]:
+  """r1 of every candidate: its scores minus those of the memory before it.
+
+  Returns:
+    [N][candidates]; NaN where the reader failed.
+  """
+  answers = _candidate_answers(memories, outcomes, asked, reader, width, t)
+  found = []
+  for i, row in enumerate(outcomes):
+    rule = scoring.SOURCE_RULES[sources[i]]
+    scores = [
+      [
+        scoring.score(answer, gold, rule)
+        for answer, (_, gold) in zip(given, asked[i], strict=True)
+      ]
+      for given in answers[i]
+    ]
+    changes = [probes.gains(scores[-1], scores[g]) for g in range(len(row))]
+    found.append([np.nan if c is None else c for c in changes])
+  return found
+
+
+def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
+  """Answers [N][width + 1][Q]: after each candidate's calls, then before."""
+  wide = width + 1
+  config = memories.config
+
+  def spread(field):
+    return [
+      calls
+      for row in outcomes
+      for calls in [getattr(o, field) for o in row] + [()] * (wide - len(row))
+    ]
+
+  bank = slots_lib.apply_edits(
+    slots_lib.broadcast(memories.bank, wide),
+    memories.edits(spread('ops'), spread('results'), t),
+  )
+  texts = [[q for q, _ in row] for row in asked]
+  slots, ok = memories_lib.search(
+    bank,
+    [row for row in texts for _ in range(wide)],
+    config,
+    config.reading.top_k,
+    config.rollout.probes,
+  )
+  answers = []
+  for i, row in enumerate(outcomes):
+    states = [o.state for o in row]
+    states += [memories.states[i]] * (wide - len(row))
+    answers.append(
+      [
+        memories_lib.read(s, texts[i], slots[n], ok[n], reader)
+        for n, s in enumerate(states, i * wide)
+      ]
+    )
+  return answers
+
+
+def end_scores(
+  episodes: Sequence[Episode], memories: memories_lib.Memories, reader: Callable
+) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
+  """Accuracy on the asked questions, NaN without any, and compression."""
+  questions = [probes.ending(e) for e in episodes]
+  given = memories.ask(
+    [[q.text for q in row] for row in questions],
+    reader,
+    memories.config.rollout.probes,
+  )
+  score = np.full(len(episodes), np.nan, np.float32)
+  for i, row in enumerate(questions):
+    rule = scoring.SOURCE_RULES[episodes[i].source]
+    marks = [
+      scoring.score(answer, q.answer, rule)
+      for answer, q in zip(given[i], row, strict=True)
+    ]
+    marks = [m for m in marks if m is not None]
+    score[i] = np.mean(marks) if marks else np.nan
+  sizes = [
+    parts_lib.size_reward(state_lib.token_length(s), n)
+    for s, n in zip(memories.states, memories.read, strict=True)
+  ]
+  return score, np.array(sizes, np.float32)
+
+
+def metrics(grid, outcomes: Sequence[tuple], score, sizes) -> dict[str, float]:
+  """Scalars of a batch.
+
+  Args:
+    grid: the collector's Grid.
+    outcomes: (outcome, response tokens) of every sample.
+    score: accuracy at the end of each trajectory.
+    sizes: compression there.
+  """
+  live = grid.valid
+  results = [r for o, _ in outcomes for r in o.results]
+  tools = [op.tool for o, _ in outcomes for op in o.ops]
+  unread = sum(len(o.errors) for o, _ in outcomes)
+  total = max(len(outcomes), 1)
+  share = {
+    f'rollout/{tool}': tools.count(tool) / total
+    for tool in ('insert', 'update', 'delete')
+  }
+  failed = np.isnan(grid.parts[..., 0][live])
+  return {
+    **{
+      f'reward/{name}': mean(grid.parts[..., i][live])
+      for i, name in enumerate(PARTS)
+    },
+    'rollout/end_accuracy': mean(score),
+    'rollout/compression': mean(sizes),
+    'rollout/valid_calls': sum(r.ok for r in results)
+    / max(len(results) + unread, 1),
+    **share,
+    'rollout/noop': sum(o.noop for o, _ in outcomes) / total,
+    'rollout/response_tokens': sum(n for _, n in outcomes) / total,
+    'rollout/failed_readings': float(failed.mean()),
+  }
+
+
+def mean(values: np.ndarray) -> float:
+  """Mean of what is known; NaN if nothing is."""
+  known = values[~np.isnan(values)]
+  return float(known.mean()) if known.size else float('nan')

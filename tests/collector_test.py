@@ -1,0 +1,150 @@
+"""The collector under samplers that say what they are told to say."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tiny_config
+from small_rollouts import (
+  ARGS,
+  G,
+  empty_starts,
+  episodes_of,
+  full_start,
+  places,
+  random_call,
+  scripted,
+)
+
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import train
+from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.rollout import assemble, collector
+
+GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
+
+
+@pytest.fixture(scope='module')
+def setups(tmp_path_factory) -> dict[str, collector.Setup]:
+  folder = str(tmp_path_factory.mktemp('collector'))
+  configs = {name: tiny_config.get_config(arg) for name, arg in ARGS.items()}
+  return {
+    name: experiment_lib.build(config, folder).train_setup
+    for name, config in configs.items()
+  }
+
+
+@GROUPS
+def test_failed_reading_is_missing_and_not_zero(setups, groups):
+  setup = setups[groups]._replace(reader=lambda *_: None)
+  collect = lambda setup: collector.collect(
+    scripted(setup, random_call(setups['state'].tokenizer)), None,
+    episodes_of(3, 3, 2, 3), empty_starts(), 0,
+  )  # fmt: skip
+  with np.errstate(all='ignore'):
+    rollout = collect(setup)
+  grid = rollout.grid
+  failed = np.isnan(grid.parts[..., 0]) & grid.valid
+  assert failed.any()
+  assert rollout.metrics['rollout/failed_readings'] == pytest.approx(
+    failed.sum() / grid.valid.sum()
+  )
+  rows, credit = assemble.to_rows(grid, setup.config)
+  assert credit['rl/missing_rewards'] == pytest.approx(
+    failed.sum() / grid.valid.sum()
+  )
+  for (row, column), place in places(grid, groups).items():
+    assert (rows.row_weight[row, column] == 0) == failed[place]
+    assert not (failed[place] and rows.advantages[row, column].any())
+  # One question that fails leaves the others of the step as they were.
+  some = lambda question, *rest: (
+    None
+    if 'where' in question.lower()
+    else setups[groups].reader(question, *rest)
+  )
+  partly = collect(setup._replace(reader=some)).grid
+  whole = collect(setups[groups]).grid
+  assert (
+    np.isnan(partly.parts[..., 0]).sum() < failed.sum() + (~grid.valid).sum()
+  )
+  np.testing.assert_array_equal(partly.parts[..., 1], whole.parts[..., 1])
+
+
+@GROUPS
+def test_garbage_is_counted_and_never_fatal(setups, groups):
+  tokenizer, setup = setups['state'].tokenizer, setups[groups]
+  symbols = [tokenizer.symbol(name) for name in ('<ins>', '<upd>', '<sem>')]
+
+  def say(rng, g):
+    ids = rng.integers(0, tokenizer.vocab_size, rng.integers(1, 20))
+    return np.where(rng.random(len(ids)) < 0.2, rng.choice(symbols), ids)
+
+  rollout = collector.collect(
+    scripted(setup, say), None, episodes_of(3, 3, 2, 3), empty_starts(), 0
+  )
+  assert 0 <= rollout.metrics['rollout/valid_calls'] < 0.5
+  calls = rollout.grid.parts[..., collector.PARTS.index('calls')]
+  assert ((calls >= 0) & (calls <= 1))[rollout.grid.valid].all()
+  rows, credit = assemble.to_rows(rollout.grid, setup.config)
+  assert np.isfinite(rows.advantages).all()
+  assert credit['rl/missing_rewards'] == 0
+  memory = setup.config.memory
+  for end in rollout.ends:
+    cap = memory.cap_base + memory.cap_rate * end.read
+    assert state_lib.token_length(end.state) <= cap
+
+
+@GROUPS
+def test_the_slot_arrays_follow_the_memories(setups, groups):
+  setup = scripted(setups[groups], random_call(setups['state'].tokenizer))
+  copies = 1 if groups == 'state' else G
+  start = full_start(setups['state'].tokenizer)
+  batch = collector.Batch(
+    setup, episodes_of(3, 2, 3, 3), [start, *empty_starts()[1:]], copies,
+    G // copies, 0,
+  )  # fmt: skip
+  memory = setup.config.memory
+  for t in range(3):
+    batch.advance(None, t)
+    built = slots_lib.from_states(
+      batch.memories.states, memory.slots, memory.slot_terms
+    )
+    assert built.valid.any()
+    for field in dataclasses.fields(built):
+      np.testing.assert_array_equal(
+        getattr(batch.memories.bank, field.name), getattr(built, field.name),
+        err_msg=field.name,
+      )  # fmt: skip
+  ends = batch.finish().ends
+  for i, end in enumerate(ends):
+    kept = state_lib.without_log(batch.memories.states[i * copies])
+    assert end.state == kept
+    packed = train._unpack(train._pack(end))
+    assert packed == end
+
+
+def test_streams_go_on_with_their_own_memory_for_a_while(setups):
+  config = setups['state'].config
+  limit = config.rollout.chain
+  starts, chains = empty_starts() * 16, []
+  for step in range(40):
+    ends = [
+      s._replace(chain=s.chain + 1, read=step * 64 + i)
+      for i, s in enumerate(starts)
+    ]
+    starts = collector.next_starts(ends, config, step)
+    for i, start in enumerate(starts):
+      assert start.chain == 0 or start.read == step * 64 + i
+      chains.append(start.chain)
+  assert set(chains) == set(range(limit + 1))
+  kept = sum(c > 0 for c in chains) / sum(0 <= c <= limit for c in chains)
+  # A stream of share p is kept k times with probability p^k, at most
+  # `limit` times: mean share of steps that go on.
+  p = config.rollout.own_memory
+  lives = sum(p**k for k in range(limit + 1))
+  assert kept == pytest.approx(1 - 1 / lives, abs=0.04)
+  never = config.copy_and_resolve_references()
+  with never.unlocked():
+    never.rollout.own_memory = 0.0
+  assert collector.next_starts(ends, never, 0) == empty_starts() * 16

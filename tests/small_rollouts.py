@@ -1,0 +1,107 @@
+"""Small rollouts for tests: episodes, memories, and samplers that are told."""
+
+import itertools
+
+import jax
+import numpy as np
+import tiny_config
+
+from mem_alpha_jax.data import synthetic
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.sampling import sampler
+
+# Prompts are as wide as what they show: with an empty memory they fit the
+# first bucket, with two long entries they need the second.
+VARIABLE = (
+  'memory.fixed_width=False,memory.view=newest,memory.slots=64,'
+  'rollout.prefix_buckets=40;80,rl.drop_degenerate=False,'
+)
+TRAJECTORY = 'rollout.groups=trajectory,reward.when=end,rl.group_by=trajectory,'
+NARROW, WIDE = 40, 80
+G = tiny_config.FIELDS['rollout.group_size']
+ARGS = {'state': VARIABLE, 'trajectory': VARIABLE + TRAJECTORY}
+
+
+def episodes_of(*lengths):
+  return [
+    synthetic.episode(synthetic.WorldConfig(), 'train', uid, length, seed=7)
+    for uid, length in enumerate(lengths, 11)
+  ]
+
+
+def empty_starts():
+  return [collector.empty_start()] * 4
+
+
+def full_start(tokenizer) -> collector.Start:
+  """A memory of two entries, each as long as an entry may be."""
+  state, limits = state_lib.empty(), state_lib.Limits(0, 12, 64)
+  for letters in ('abcdefghijkl', 'mnopqrstuvwx'):
+    count = max(
+      n for n in range(13) if tokenizer.count(' '.join(letters[:n])) <= 12
+    )
+    op = state_lib.Op('insert', 'semantic', ' '.join(letters[:count]))
+    state, result = state_lib.apply(state, op, limits, tokenizer.count, 0)
+    assert result.ok
+  return collector.Start(state_lib.without_log(state), 60, 1, {})
+
+
+def recorded(setup):
+  """The setup, and a list of what its sampler will be given and give."""
+  calls = []
+
+  def generate(params, *inputs):
+    samples = setup.generate(params, *inputs)
+    calls.append((inputs, jax.device_get(samples)))
+    return samples
+
+  return setup._replace(generate=generate), calls
+
+
+def scripted(setup, say):
+  """The setup with say(uniform generator, g) -> ids as its sampler."""
+  rng = np.random.default_rng(0)
+  width = setup.config.rollout.response_buckets[-1]
+
+  def generate(params, prefix, prefix_length, own, *rest):
+    b, g = own.shape[:2]
+    tokens = np.zeros((b, g, width), np.int32)
+    mask = np.zeros((b, g, width), bool)
+    for i, j in np.ndindex(b, g):
+      ids = list(say(rng, j))[:width]
+      tokens[i, j, : len(ids)], mask[i, j, : len(ids)] = ids, True
+    logps = np.where(mask, -1.0, 0.0).astype(np.float32)
+    return sampler.Samples(tokens, logps, mask, mask[..., -1])
+
+  return setup._replace(generate=generate)
+
+
+def random_call(tokenizer):
+  """Says calls that are mostly valid, of all tools."""
+
+  def say(rng, g):
+    texts = ('<ins><sem> Marta job', '<ins><epi> went to', '<upd><1> lives in')
+    text = (*texts, '<upd><core> I am', '<none>', '<del><2>')[rng.integers(6)]
+    if text[-1] != '>':
+      text += f' {"abcdefghijklmnopqrstuvwxyz"[rng.integers(26)]}'
+    return [*tokenizer.encode(text), tokenizer.eos_id]
+
+  return say
+
+
+def places(grid, groups):
+  """(row, column) of RolloutRows -> (b, g, t) of every sample."""
+  b, g, t = grid.valid.shape
+  found, row = {}, -1
+  order = (0, 2, 1) if groups == 'state' else (0, 1, 2)
+  last = None
+  for at in itertools.product(*(range((b, g, t)[axis]) for axis in order)):
+    place = tuple(at[order.index(axis)] for axis in range(3))
+    if not grid.valid[place]:
+      continue
+    group = (place[0], place[2]) if groups == 'state' else place
+    row += group != last
+    last = group
+    found[row, place[1] if groups == 'state' else 0] = place
+  return found
