@@ -76,13 +76,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
   c.rl.advantage = 'grpo'  # paper
   c.rl.group_by = 'trajectory'  # the paper's code pools steps: 'episode'
-  c.rl.drop_degenerate = False
+  c.rl.min_gap = 0.0
   c.rl.minibatch_rows = 256  # ten updates a batch; the paper's code makes 85
   c.rl.microbatches = 32  # 8 rows at a time, two for each part of fsdp
   c.rl.clip_low = 0.2  # paper's code
   c.rl.clip_high = 0.2  # paper's code
   c.rl.dual_clip = 3.0  # paper's code
   c.rl.kl_coef = 0.0  # paper; its code has 0.001
+  c.rl.importance_cap = 2.0  # sampling in bfloat16 differs from training
 
   c.optim.learning_rate = 1e-6  # paper's code
   c.optim.warmup_steps = 102  # updates; paper's code: 5% of all

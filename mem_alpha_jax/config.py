@@ -91,7 +91,7 @@ RULES: dict[str, rules.Rule] = {
   'rl.advantage': rules.choice('grpo', 'dr_grpo', 'rloo', 'gae'),
   'rl.group_by': rules.choice('chunk', 'trajectory', 'episode'),
   'rl.std_floor': _POSITIVE,
-  'rl.drop_degenerate': rules.flag,
+  'rl.min_gap': _WEIGHT,
   'rl.minibatch_rows': rules.integer(1),
   'rl.microbatches': rules.integer(1),
   'rl.clip_low': rules.number(0, 1, above=True),

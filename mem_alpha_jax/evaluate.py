@@ -14,10 +14,10 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.rollout import greedy
 
 
-def lengths(config, split: str) -> dict[int, list]:
+def lengths(config, split: str, held_out: str = 'pairs') -> dict[int, list]:
   """Held-out episodes by multiple of the train length."""
   found = {
-    multiple: pipeline.eval_episodes(config, split, multiple)
+    multiple: pipeline.eval_episodes(config, split, multiple, held_out)
     for multiple in config.eval.lengths
   }
   return {

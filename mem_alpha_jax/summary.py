@@ -14,6 +14,9 @@ from mem_alpha_jax import (
 from mem_alpha_jax import workdir as workdir_lib
 
 
+UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
+
+
 def write(
   experiment,
   params: Any,
@@ -35,6 +38,8 @@ def write(
     result['chunk_time_ratio'] = evaluate.chunk_time_ratio(
       experiment, params, held_out
     )
+  if config.data.source == 'synthetic':
+    result['unseen_words'] = _unseen_words(experiment, params)
   result['seconds'] = seconds()
   result['peak_rss_bytes'] = workdir_lib.peak_rss_bytes()
   path = lambda name: os.path.join(workdir, name)
@@ -64,6 +69,21 @@ def write(
   )
   show(result, workdir)
   return result
+
+
+def _unseen_words(experiment, params) -> dict:
+  """Worlds whose names and values no training and no tokenizer ever saw."""
+  worlds = evaluate.lengths(experiment.config, 'test', 'words')
+  return {
+    multiple: {
+      'after': evaluate.policy_arm(experiment, params, episodes)[0],
+      'baselines': {
+        'oracle': evaluate.baseline_arm(experiment, 'oracle', episodes)
+      },
+    }
+    for multiple, episodes in worlds.items()
+    if multiple in UNSEEN_LENGTHS
+  }
 
 
 def read(workdir: str) -> dict[str, Any] | None:

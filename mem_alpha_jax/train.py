@@ -16,6 +16,7 @@ from mem_alpha_jax import (
   summary,
   warm_start,
 )
+from mem_alpha_jax import config as config_lib
 from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import metrics as metrics_lib
 from mem_alpha_jax import workdir as workdir_lib
@@ -91,7 +92,7 @@ class Run:
     self.experiment, self.config, self.clock = experiment, config, clock
     self.workdir = workdir
     self.tx, self.schedule = optimizer.create_optimizer(
-      config.optim, config.num_steps * updates_per_step(config)
+      config.optim, config_lib.derive(config).total_updates
     )
     self.state = initial_state(experiment, self.tx)
     self.loader = iter(pipeline.make_dataset(config, 'train'))
@@ -246,12 +247,17 @@ class Run:
     parts = batching.minibatches(
       rows, (self.config.seed, self.step, 5), -(-groups // size), size
     )
+    parts = list(parts)
+    old = [None] * len(parts)
+    if self.config.rl.importance_cap:
+      # Against the sampler's log-probs these correct for what differs there.
+      old = [self.logps(self.state.params, part) for part in parts]
     found = []
-    for part in parts:
+    for part, old_logps in zip(parts, old, strict=True):
       reference = (
         None if self.reference is None else self.logps(self.reference, part)
       )
-      self.state, scalars = self.update(self.state, part, reference)
+      self.state, scalars = self.update(self.state, part, reference, old_logps)
       found.append(scalars)
     found = jax.device_get(found)
     return {
@@ -273,24 +279,13 @@ def _over_updates(name: str, values: list[float]) -> float:
   return float(np.mean(values))
 
 
-def updates_per_step(config) -> int:
-  """Optimiser updates of one collected batch of full episodes."""
-  rows = (
-    config.data.batch_episodes
-    * config.data.train_chunks
-    * config.rollout.group_size
-  )
-  return -(-rows // config.rl.minibatch_rows)
-
-
 def initial_state(experiment, tx) -> TrainState:
   """Random parameters and a fresh optimiser."""
-  params = experiment_lib.init_params(experiment)
-  return TrainState(
-    step=jnp.zeros((), jnp.int32),
-    params=params,
-    opt_state=jax.jit(tx.init)(params),
-    key=jax.random.clone(experiment.train_setup.key),
+  return update_lib.init_state(
+    experiment_lib.init_params(experiment),
+    tx,
+    jax.random.clone(experiment.train_setup.key),
+    experiment.mesh,
   )
 
 

@@ -84,7 +84,7 @@ def test_padding_and_group_size_do_not_matter():
 
 def test_prefix_and_own_context_are_one_sequence():
   """Without a pointer, where the prefix ends makes no difference."""
-  over = dict(copy_head=False)
+  over = dict(copy_head=False, layers=1)
   rows = small_models.rows(g=1, p=6, c=1)
   full = dataclasses.replace(rows, prefix_length=np.full(3, 6, np.int32))
   moved = dataclasses.replace(
@@ -120,7 +120,7 @@ def test_prompt_log_probs_do_not_see_the_future(name):
 
 
 def test_prompt_log_probs_match_the_training_pass_without_copying():
-  over = dict(copy_head=False, match_bias=False)
+  over = dict(copy_head=False, match_bias=False, layers=1)
   policy = small_models.policy('on', **over)
   params = small_models.params('on', **over)
   rows = small_models.rows(g=1, p=2, c=1)
@@ -153,7 +153,7 @@ def test_the_pointer_copies_words_never_seen_in_training():
 
 
 def test_gradients_are_finite_when_nothing_can_be_copied():
-  policy = small_models.policy('on')
+  policy = small_models.policy('on', layers=1)
   rows = small_models.rows()
   rows = dataclasses.replace(rows, response=np.full_like(rows.response, 40))
 
@@ -161,6 +161,6 @@ def test_gradients_are_finite_when_nothing_can_be_copied():
     logps, entropy, values = policy.logps_and_entropy(params, rows, 1.0)
     return logps.sum() + entropy.sum() + values.sum()
 
-  grads = jax.jit(jax.grad(loss))(small_models.params('on'))
+  grads = jax.jit(jax.grad(loss))(small_models.params('on', layers=1))
   sizes = jax.tree.map(lambda x: float(jnp.abs(x).sum()), grads)
   assert all(0 < s < np.inf for s in jax.tree.leaves(sizes)), sizes

@@ -140,8 +140,8 @@ def test_words_and_pairs_belong_to_the_split(split):
         pairs.add((key[0], value.split()[-1]))
   pairs = [pair for pair in pairs if pair[0] != 'i']
   kept = [words.held_out(*pair) for pair in pairs]
-  if split in ('train', 'test_pairs'):
-    assert set(kept) == {split == 'test_pairs'}
+  if base == 'train':
+    assert set(kept) == {split != 'train'}
   else:
     assert len(set(kept)) == 2
 

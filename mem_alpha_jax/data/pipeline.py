@@ -107,7 +107,10 @@ def make_source(
 
 
 def eval_episodes(
-  config: ml_collections.ConfigDict, split: str, multiple: int = 1
+  config: ml_collections.ConfigDict,
+  split: str,
+  multiple: int = 1,
+  held_out: str = 'pairs',
 ) -> list[Episode]:
   """The episodes that every evaluation of a split reads, always the same.
 
@@ -118,6 +121,8 @@ def eval_episodes(
     config: uses seed, data.* and eval.length_episodes.
     split: a split of the source.
     multiple: length in train lengths, data.train_chunks each.
+    held_out: of the synthetic world: 'pairs' has the words of training in
+      pairs that it never saw together, 'words' only words it never saw.
 
   Raises:
     ValueError: for multiple != 1 with data.source=babi: a story has the
@@ -129,6 +134,8 @@ def eval_episodes(
     count = config.eval.length_episodes
   if config.data.source == 'synthetic':
     world, chunks = _world(config), config.data.train_chunks * multiple
+    if held_out == 'pairs' and split != 'train':
+      split = f'{split}_pairs'
     return [
       synthetic.episode(world, split, uid, chunks, config.seed)
       for uid in range(count)

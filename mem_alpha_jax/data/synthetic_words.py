@@ -3,7 +3,8 @@
 Every value is one word, no word has two kinds, and the splits share none:
 240/60/80 names and 24/8/10 values of each other kind go to train, validation
 and test, in the order of a stable hash so that no split is alphabetical. The
-split 'test_pairs' has the train words in pairs that 'train' never states.
+splits 'validation_pairs' and 'test_pairs' have the train words in pairs that
+'train' never states.
 """
 
 import functools
@@ -13,7 +14,13 @@ from typing import NamedTuple
 _SIZES = {'person': (240, 60, 80)}
 _VALUE_SIZES = (24, 8, 10)
 _WORD_SPLITS = ('train', 'validation', 'test')
-SPLITS = (*_WORD_SPLITS, 'test_pairs')
+# Splits of train words, by the tenths of all pairs that they may state.
+_PAIR_TENTHS = {
+  'train': range(2, 10),
+  'validation_pairs': (1,),
+  'test_pairs': (0,),
+}
+SPLITS = (*_WORD_SPLITS, 'validation_pairs', 'test_pairs')
 USER = 'i'  # the user as the subject of a fact
 
 _TEXT = {
@@ -267,21 +274,25 @@ def base_split(split: str) -> str:
   """The split whose words `split` uses."""
   if split not in SPLITS:
     raise ValueError(f'unknown split {split!r}; use one of {SPLITS}')
-  return 'train' if split == 'test_pairs' else split
+  return 'train' if split in _PAIR_TENTHS else split
 
 
 def held_out(name: str, value: str) -> bool:
-  """Whether a pair of train words is kept for the split 'test_pairs'."""
-  return stable_hash(f'{name} {value}'.lower()) % 10 == 0
+  """Whether a pair of train words is kept from the split 'train'."""
+  return _tenth(name, value) not in _PAIR_TENTHS['train']
+
+
+def _tenth(name: str, value: str) -> int:
+  return stable_hash(f'{name} {value}'.lower()) % 10
 
 
 @functools.cache
 def allowed(split: str, name: str, kind: str) -> tuple[str, ...]:
   """Values of a kind that may be said of a name (or USER) in this split."""
   values = WORDS[kind][base_split(split)]
-  if name != USER and split in ('train', 'test_pairs'):
-    wanted = split == 'test_pairs'
-    values = [v for v in values if held_out(name, v) == wanted]
+  if name != USER and split in _PAIR_TENTHS:
+    tenths = _PAIR_TENTHS[split]
+    values = [v for v in values if _tenth(name, v) in tenths]
   return tuple(v for v in values if v != name)
 
 

@@ -29,15 +29,15 @@ def to_rows(
 ) -> tuple[RolloutRows, dict[str, float]]:
   """Advantages at trajectory level first, then one row a response.
 
-  Groups of the same state become M = B * T groups of G rows that share their
-  prompt; trajectories become M = B * G * T groups of one row.
+  Samples that share a prefix become M = B * T groups of G rows, the others
+  M = B * G * T groups of one row.
 
   Args:
     grid: samples of a batch.
     config: the run's config.
     value_fn: value head on rows, needed by rl.advantage=gae.
   """
-  shared = config.rollout.groups == 'state'
+  shared = collector.shares_prefix(config)
   b, g, t = grid.valid.shape
   total = rewards(grid, config)
   rows = _rows(grid, shared)
@@ -53,10 +53,10 @@ def to_rows(
     returns=_spread(_arrange(result.returns, shared), rows, first=True),
   )
   live = _arrange(grid.valid, shared).any(-1)
-  if shared and config.rl.drop_degenerate:
+  if config.rollout.groups == 'state' and config.rl.min_gap:
     explored = (grid.forced != explore.FREE).any(-1)
     live &= _informative(
-      _arrange(total, shared), _arrange(explored, shared), config.rl.std_floor
+      _arrange(total, shared), _arrange(explored, shared), config.rl.min_gap
     )
   rows = RolloutRows(
     **{
@@ -74,7 +74,7 @@ def to_rows(
 def _informative(
   total: Float[np.ndarray, 'M G'],
   explored: Bool[np.ndarray, 'M G'],
-  floor: float,
+  min_gap: float,
 ) -> Bool[np.ndarray, 'M']:
   """Groups that teach something; at least one is kept.
 
@@ -88,7 +88,7 @@ def _informative(
   worst_free = np.where(explored, np.inf, total).min(-1)
   found = np.where(explored, total, -np.inf).max(-1) - best_free
   gap = np.maximum(best_free - worst_free, found)
-  return (gap >= floor) | (gap == gap.max())
+  return (gap >= min_gap) | (gap == gap.max())
 
 
 def _arrange(array: np.ndarray, shared: bool) -> np.ndarray:

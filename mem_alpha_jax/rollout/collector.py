@@ -68,6 +68,19 @@ class Rollout(NamedTuple):
   metrics: dict[str, float]
 
 
+PROMPTS = {'compact': prompt_lib.compact, 'chat': prompt_lib.chat}
+
+
+def shares_prefix(config) -> bool:
+  """Whether all samples of one episode and chunk have the same prefix.
+
+  Those of one state do; those of trajectories only where the memory is not
+  in the prefix.
+  """
+  by_state = config.rollout.groups == 'state'
+  return by_state or config.memory.prompt_format == 'chat'
+
+
 def empty_start() -> Start:
   return Start(state_lib.empty(), 0, 0, {})
 
@@ -193,19 +206,24 @@ class Batch:
     uids = np.repeat([e.uid for e in self.rows], self.width)
     ids = np.arange(n * self.width) % (self.copies * self.width)
     keys = row_keys(self.setup.key, self.step, uids, ids, t)
+    # Memories of one episode side by side share the prefix of a chat prompt.
+    stride = self.copies if shares_prefix(self.config) else 1
+    groups = (n // stride, stride * self.width)
+    own = np.repeat(prompts['own'], self.width, 0)
     out = self.setup.generate(
       params,
-      prompts['prefix'],
-      prompts['prefix_length'],
-      np.repeat(prompts['own'][:, None], self.width, 1),
-      np.repeat(prompts['own_length'][:, None], self.width, 1),
-      forced,
-      keys.reshape(n, self.width),
+      prompts['prefix'][::stride],
+      prompts['prefix_length'][::stride],
+      own.reshape(*groups, -1),
+      np.repeat(prompts['own_length'], self.width).reshape(groups),
+      forced.reshape(*groups, -1),
+      keys.reshape(groups),
     )
+    rows = lambda x: np.asarray(x).reshape(n, self.width, -1)
     return {
-      'response': np.asarray(out.tokens),
-      'mask': np.asarray(out.mask),
-      'logps': np.asarray(out.logps),
+      'response': rows(out.tokens),
+      'mask': rows(out.mask),
+      'logps': rows(out.logps),
     }
 
   def _perform(self, sampled, chunks, views, live, t):
@@ -322,10 +340,9 @@ class Batch:
 
 def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
   """Prompts of N memories, padded to their buckets."""
+  build = PROMPTS[setup.config.memory.prompt_format]
   prompts = [
-    prompt_lib.compact(
-      setup.tokenizer, chunk, state.core, view, setup.config.memory
-    )
+    build(setup.tokenizer, chunk, state.core, view, setup.config.memory)
     for state, chunk, view in zip(states, chunks, views, strict=True)
   ]
   prefix, prefix_length = pad(setup, [p.prefix for p in prompts], 'prefix')

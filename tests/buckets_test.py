@@ -1,0 +1,52 @@
+"""The bucket table, padding, and the count of compilations."""
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import pytest
+
+from mem_alpha_jax.sampling import buckets
+
+
+def _config(**fields):
+  table = dict(prefix_buckets=(4, 8), own_buckets=(1,), response_buckets=(3, 6))
+  return ml_collections.ConfigDict({**table, **fields})
+
+
+def test_pick_takes_the_smallest_that_fits():
+  table = buckets.from_config(_config())
+  assert [buckets.pick(table, n, 'prefix') for n in (1, 4, 5, 8)] == [
+    4, 4, 8, 8,
+  ]  # fmt: skip
+  with pytest.raises(ValueError, match=r'9 tokens.*rollout.prefix_buckets'):
+    buckets.pick(table, 9, 'prefix')
+
+
+@pytest.mark.parametrize('sizes', [(), (0, 4), (8, 4), (4, 4)])
+def test_tables_must_ascend(sizes):
+  with pytest.raises(ValueError, match='rollout.own_buckets'):
+    buckets.from_config(_config(own_buckets=sizes))
+
+
+def test_pad_keeps_tokens_and_lengths():
+  out, lengths = buckets.pad([[5, 6], [7], []], 3, pad_id=0)
+  np.testing.assert_array_equal(out, [[5, 6, 0], [7, 0, 0], [0, 0, 0]])
+  np.testing.assert_array_equal(lengths, [2, 1, 0])
+  with pytest.raises(ValueError, match='row 1 has 4 tokens'):
+    buckets.pad([[1], [1, 2, 3, 4]], 3, pad_id=0)
+
+
+def test_pad_groups_keeps_the_group_axis():
+  out, lengths = buckets.pad_groups([[[1], [2, 3]], [[4], [5]]], 2, pad_id=9)
+  np.testing.assert_array_equal(out, [[[1, 9], [2, 3]], [[4, 9], [5, 9]]])
+  np.testing.assert_array_equal(lengths, [[1, 2], [1, 1]])
+
+
+def test_compilations_are_counted_once_a_shape():
+  double = jax.jit(lambda x: x * 2 + len(x.shape) * 17)
+  inputs = [jnp.zeros(3), jnp.zeros(4)]
+  start = buckets.compile_count()
+  for x in inputs * 3:
+    double(x).block_until_ready()
+  assert buckets.compile_count() == start + 2
