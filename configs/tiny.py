@@ -12,7 +12,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Returns the config; `arg` is 'key=value,...' over dotted field names."""
   c = ml_collections.ConfigDict()
   c.seed = 0  # of data, initial weights, sampling and shuffling
-  c.num_steps = 240  # collected batches; each makes several updates
+  c.num_steps = 180  # collected batches; each makes several updates
 
   c.data = ml_collections.ConfigDict()
   c.data.source = 'synthetic'  # synthetic | babi
@@ -98,12 +98,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rl = ml_collections.ConfigDict()
   c.rl.advantage = 'grpo'  # grpo | dr_grpo | rloo | gae
   c.rl.group_by = 'chunk'  # chunk | trajectory | episode (the reference)
-  c.rl.std_floor = 0.2  # smallest standard deviation a group divides by
+  c.rl.std_floor = 0.02  # smallest standard deviation a group divides by
   c.rl.min_gap = 0.02  # groups whose rewards differ less are left out; 0: off
   c.rl.minibatch_rows = 512  # responses of one update; a batch makes several
   c.rl.microbatches = 1  # gradient accumulation inside one update
   c.rl.clip_low = 0.2  # ratio clip below 1
-  c.rl.clip_high = 1.0  # ratio clip above 1
+  c.rl.clip_high = 0.28  # ratio clip above 1
   c.rl.dual_clip = 3.0  # bound of the loss at negative advantage; 0 is off
   c.rl.ratio_level = 'token'  # token | sequence
   c.rl.aggregate = 'token_mean'  # token_mean | sequence_mean | sequence_sum
@@ -133,14 +133,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.warm_start.prompt_loss = 0.3  # weight of the loss on prompt tokens
 
   c.eval = ml_collections.ConfigDict()
-  c.eval.every = 40  # steps between evaluations at train length
+  c.eval.every = 45  # steps between evaluations at train length
   c.eval.lengths = (1, 2, 4, 13, 64)  # multiples of the train length
   c.eval.length_episodes = 32  # episodes of each longer length
   c.eval.bootstrap = 1000  # resamples of an interval, over episodes
   c.eval.html_episodes = 4  # episodes shown in episodes.html
 
   c.checkpoint = ml_collections.ConfigDict()
-  c.checkpoint.every = 40  # steps between saves
+  c.checkpoint.every = 45  # steps between saves
   c.checkpoint.keep = 2  # newest checkpoints kept, beside the best
 
   c.log = ml_collections.ConfigDict()

@@ -35,7 +35,7 @@ def make_grid(lengths, groups=3, chunks=4, width=5, seed=0):
   ],
 )
 def test_advantages_are_taken_by_group_and_spread_over_tokens(arg, pooled):
-  config = tiny_config.get_config(f'{arg},rl.drop_degenerate=False')
+  config = tiny_config.get_config(f'{arg},rl.min_gap=0')
   grid = make_grid((4, 2))
   grid.parts[0, 1, 2, 0] = np.nan
   weights = [config.reward[name] for name in collector.PARTS]
@@ -75,7 +75,7 @@ def test_advantages_are_taken_by_group_and_spread_over_tokens(arg, pooled):
 
 
 def test_groups_of_equal_rewards_are_left_out():
-  config = tiny_config.get_config('rl.drop_degenerate=True')
+  config = tiny_config.get_config('rl.min_gap=0.02')
   grid = make_grid((4, 2))
   grid.parts[0, :, 1] = 0.5
   rows, credit = assemble.to_rows(grid, config)

@@ -84,7 +84,7 @@ def test_padding_and_group_size_do_not_matter():
 
 def test_prefix_and_own_context_are_one_sequence():
   """Without a pointer, where the prefix ends makes no difference."""
-  over = dict(copy_head=False, layers=1)
+  over = dict(copy_head=False)
   rows = small_models.rows(g=1, p=6, c=1)
   full = dataclasses.replace(rows, prefix_length=np.full(3, 6, np.int32))
   moved = dataclasses.replace(
@@ -95,9 +95,9 @@ def test_prefix_and_own_context_are_one_sequence():
     own_length=np.full((3, 1), 5, np.int32),
   )
   # `seen` compares with the prefix alone, so it is left out here.
-  params = dict(small_models.params('on', **over))
+  params = dict(small_models.params('one', **over))
   params['seen'] = jnp.zeros_like(params['seen'])
-  run = small_models.training_pass('on', **over)
+  run = small_models.training_pass('one', **over)
   for got, want in zip(run(params, moved), run(params, full), strict=True):
     np.testing.assert_allclose(got, want, atol=1e-4)
 
@@ -120,13 +120,13 @@ def test_prompt_log_probs_do_not_see_the_future(name):
 
 
 def test_prompt_log_probs_match_the_training_pass_without_copying():
-  over = dict(copy_head=False, match_bias=False, layers=1)
-  policy = small_models.policy('on', **over)
-  params = small_models.params('on', **over)
+  over = dict(copy_head=False, match_bias=False)
+  policy = small_models.policy('one', **over)
+  params = small_models.params('one', **over)
   rows = small_models.rows(g=1, p=2, c=1)
   length = np.full(3, 2, np.int32)
   rows = dataclasses.replace(rows, prefix_length=length)
-  want = small_models.training_pass('on', **over)(params, rows)[0][:, 0]
+  want = small_models.training_pass('one', **over)(params, rows)[0][:, 0]
   tokens = [rows.prefix, rows.own[:, 0], rows.response[:, 0]]
   tokens = np.concatenate(tokens, axis=1)
   got = jax.jit(policy.prompt_logps)(params, tokens, length + 6)
@@ -135,7 +135,7 @@ def test_prompt_log_probs_match_the_training_pass_without_copying():
 
 def test_the_pointer_copies_words_never_seen_in_training():
   """At the start: after a token of the prefix, its successor is likely."""
-  policy = small_models.policy('on')
+  policy = small_models.policy('one')
   params = jax.jit(policy.init)(jax.random.key(1))
   rows = small_models.rows(b=1, g=1, p=7, c=1)
   prefix = np.array([[30, 31, 32, 33, 34, 35, 36]], np.int32)
@@ -147,13 +147,13 @@ def test_the_pointer_copies_words_never_seen_in_training():
     own_length=np.ones((1, 1), np.int32),
     response=np.array([[[33, 34, 35, 36, 4]]], np.int32),
   )
-  logps = small_models.training_pass('on')(params, rows)[0][0, 0]
+  logps = small_models.training_pass('one')(params, rows)[0][0, 0]
   assert logps[:4].min() > np.log(2 / small_models.VOCAB)
   assert logps[:4].min() > logps[4]
 
 
 def test_gradients_are_finite_when_nothing_can_be_copied():
-  policy = small_models.policy('on', layers=1)
+  policy = small_models.policy('one')
   rows = small_models.rows()
   rows = dataclasses.replace(rows, response=np.full_like(rows.response, 40))
 
@@ -161,6 +161,6 @@ def test_gradients_are_finite_when_nothing_can_be_copied():
     logps, entropy, values = policy.logps_and_entropy(params, rows, 1.0)
     return logps.sum() + entropy.sum() + values.sum()
 
-  grads = jax.jit(jax.grad(loss))(small_models.params('on', layers=1))
+  grads = jax.jit(jax.grad(loss))(small_models.params('one'))
   sizes = jax.tree.map(lambda x: float(jnp.abs(x).sum()), grads)
   assert all(0 < s < np.inf for s in jax.tree.leaves(sizes)), sizes

@@ -49,10 +49,9 @@ def _trained_logps(name, rows, samples, temperature=1.0):
   [
     ('on', 7, 3, dict()),
     ('on', 9, 1, dict()),
-    ('on', 7, 3, dict(temperature=0.7, top_k=5)),
-    ('off', 7, 3, dict()),
+    ('one', 7, 3, dict(temperature=0.7, top_k=5)),
     ('off', 9, 1, dict(temperature=1.3, top_p=0.9)),
-    ('on', 7, 3, dict(greedy=True)),
+    ('one', 7, 3, dict(greedy=True)),
   ],
 )
 def test_sampled_log_probs_are_those_of_training(name, p, c, options):
@@ -69,9 +68,9 @@ def test_sampled_log_probs_are_those_of_training(name, p, c, options):
 
 def test_a_row_is_the_same_in_any_slot_group_and_bucket():
   rows, keys = small_models.rows(), small_models.keys(3, 2)
-  want = _sample('on', rows, keys=keys)
+  want = _sample('one', rows, keys=keys)
   flip = lambda x: np.asarray(x)[::-1]
-  got = _sample('on', jax.tree.map(flip, rows), keys=keys[::-1])
+  got = _sample('one', jax.tree.map(flip, rows), keys=keys[::-1])
   np.testing.assert_array_equal(flip(got.tokens), want.tokens)
   wide = small_models.rows(p=9, c=4)
   wide.prefix[:, :7], wide.own[:, :1, :3] = rows.prefix, rows.own[:, :1]
@@ -81,7 +80,7 @@ def test_a_row_is_the_same_in_any_slot_group_and_bucket():
     own=wide.own[:, :1],
     own_length=rows.own_length[:, :1],
   )
-  got = _sample('on', wide, FREE[:, :1], keys[:, :1], length=7)
+  got = _sample('one', wide, FREE[:, :1], keys[:, :1], length=7)
   np.testing.assert_array_equal(got.tokens[..., :5], want.tokens[:, :1])
   np.testing.assert_allclose(got.logps[..., :5], want.logps[:, :1], atol=1e-5)
 
@@ -90,21 +89,21 @@ def test_forced_tokens_are_emitted_and_scored():
   rows, forced = small_models.rows(), np.full((3, 2, 2), -1, np.int32)
   forced[0, 1] = 9, 11
   forced[2, 0, 0] = small_models.EOS
-  samples = _sample('on', rows, forced)
-  free = _sample('on', rows)
+  samples = _sample('one', rows, forced)
+  free = _sample('one', rows)
   np.testing.assert_array_equal(samples.tokens[0, 1, :2], [9, 11])
   np.testing.assert_array_equal(samples.tokens[1], free.tokens[1])
   # A row ends with its EOS, which counts as a token of the response.
   np.testing.assert_array_equal(samples.tokens[2, 0], [2, 0, 0, 0, 0])
   np.testing.assert_array_equal(samples.mask[2, 0], [True] + [False] * 4)
   assert samples.finished[2, 0] and samples.logps[2, 0, 0] < 0
-  want = _trained_logps('on', rows, samples)
+  want = _trained_logps('one', rows, samples)
   np.testing.assert_allclose(
     samples.logps, np.where(samples.mask, want, 0), atol=1e-4
   )
 
 
-@pytest.mark.parametrize('name', ['off', 'on'])
+@pytest.mark.parametrize('name', ['off', 'one'])
 def test_greedy_takes_the_most_likely_token(name):
   rows = small_models.rows(b=1, g=1)
   greedy = _sample(name, rows, FREE[:1, :1], greedy=True).tokens[0, 0]
@@ -128,7 +127,7 @@ def test_samples_follow_the_distribution():
     rows, own=wide(rows.own), own_length=wide(rows.own_length)
   )
   keys = jax.random.split(jax.random.key(0), (1, n))
-  samples = _sample('on', many, wide(FREE[:1, :1]), keys, length=1)
+  samples = _sample('one', many, wide(FREE[:1, :1]), keys, length=1)
   tokens, logps = samples.tokens.ravel(), samples.logps.ravel()
   probs = np.zeros(small_models.VOCAB)
   probs[tokens] = np.exp(logps)
@@ -143,8 +142,8 @@ def test_samples_follow_the_distribution():
 def test_the_key_decides():
   rows = small_models.rows()
   keys = jax.random.split(jax.random.key(9), (3, 2))
-  other = _sample('on', rows, keys=keys)
-  assert (other.tokens != _sample('on', rows).tokens).any()
+  other = _sample('one', rows, keys=keys)
+  assert (other.tokens != _sample('one', rows).tokens).any()
 
 
 def test_temperature_is_checked():

@@ -46,10 +46,10 @@ def test_a_4b_model_is_split_in_every_matrix():
 @pytest.mark.parametrize('shape', [(1, 1), (8, 1), (2, 4)])
 def test_sharded_equals_unsharded(shape):
   mesh, key = _mesh(*shape), jax.random.key(3)
-  config = small_models.config('on')
+  config = small_models.config('one')
   policy = policy_lib.make_policy(config, mesh=mesh)
   params = sharding.init_params(policy, mesh, key)
-  alone = jax.jit(small_models.policy('on').init)(key)
+  alone = jax.jit(small_models.policy('one').init)(key)
   table = params['embedding'].sharding.spec
   assert table == sharding.spec(
     mesh, (small_models.VOCAB, 16), ('vocab', 'embed')
@@ -58,16 +58,16 @@ def test_sharded_equals_unsharded(shape):
   placed = sharding.shard_batch(mesh, rows)
   assert placed.prefix.sharding.spec == P('fsdp', None)
   run = jax.jit(lambda p, r: policy.logps_and_entropy(p, r, 1.0))
-  want = small_models.training_pass('on')(alone, rows)
+  want = small_models.training_pass('one')(alone, rows)
   for got, expect in zip(run(params, placed), want, strict=True):
     np.testing.assert_allclose(got, expect, atol=1e-5)
   samples = [
-    sampler.make_sampler(p, 4, eos_id=small_models.EOS, pad_id=0)(
+    sampler.make_sampler(p, 3, eos_id=small_models.EOS, pad_id=0)(
       w, r.prefix, r.prefix_length, r.own, r.own_length,
       np.full((8, 2, 1), -1, np.int32), small_models.keys(8, 2),
     )
     for p, w, r in [
-      (policy, params, placed), (small_models.policy('on'), alone, rows)
+      (policy, params, placed), (small_models.policy('one'), alone, rows)
     ]
   ]  # fmt: skip
   np.testing.assert_array_equal(samples[0].tokens, samples[1].tokens)

@@ -15,7 +15,7 @@ from mem_alpha_jax.sampling import sampler
 # first bucket, with two long entries they need the second.
 VARIABLE = (
   'memory.fixed_width=False,memory.view=newest,memory.slots=64,'
-  'rollout.prefix_buckets=40;80,rl.drop_degenerate=False,'
+  'rollout.prefix_buckets=40;80,rl.min_gap=0,'
 )
 TRAJECTORY = 'rollout.groups=trajectory,reward.when=end,rl.group_by=trajectory,'
 NARROW, WIDE = 40, 80

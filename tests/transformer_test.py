@@ -171,10 +171,10 @@ def test_every_parameter_has_logical_axes():
 
 
 def test_remat_does_not_change_gradients():
-  rows, params = small_models.rows(), small_models.params('on', layers=1)
+  rows, params = small_models.rows(), small_models.params('one')
 
   def gradient(remat):
-    policy = small_models.policy('on', layers=1, remat=remat)
+    policy = small_models.policy('one', remat=remat)
     run = policy.logps_and_entropy
     return jax.grad(lambda p: run(p, rows, 1.0)[0].sum())(params)
 
@@ -222,10 +222,10 @@ def test_softmax_statistics_and_gradients(chunked, monkeypatch):
 
 def test_bfloat16_stays_close():
   rows = small_models.rows()
-  narrow = small_models.policy('on', dtype='bfloat16')
+  narrow = small_models.policy('one', dtype='bfloat16')
   run = jax.jit(lambda p, r: narrow.logps_and_entropy(p, r, 1.0)[0])
-  got = run(small_models.params('on'), rows)
-  wide = small_models.training_pass('on')(small_models.params('on'), rows)[0]
+  got = run(small_models.params('one'), rows)
+  wide = small_models.training_pass('one')(small_models.params('one'), rows)[0]
   assert got.dtype == jnp.float32
   np.testing.assert_allclose(got, wide, atol=0.3)
   assert np.abs(got - wide).mean() < 0.05
