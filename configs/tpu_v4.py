@@ -77,6 +77,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rl.advantage = 'grpo'  # paper
   c.rl.group_by = 'trajectory'  # the paper's code pools steps: 'episode'
   c.rl.min_gap = 0.0
+  c.rl.train_samples = 0
   c.rl.minibatch_rows = 256  # ten updates a batch; the paper's code makes 85
   c.rl.microbatches = 32  # 8 rows at a time, two for each part of fsdp
   c.rl.clip_low = 0.2  # paper's code

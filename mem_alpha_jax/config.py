@@ -92,6 +92,7 @@ RULES: dict[str, rules.Rule] = {
   'rl.group_by': rules.choice('chunk', 'trajectory', 'episode'),
   'rl.std_floor': _POSITIVE,
   'rl.min_gap': _WEIGHT,
+  'rl.train_samples': rules.integer(0),
   'rl.minibatch_rows': rules.integer(1),
   'rl.microbatches': rules.integer(1),
   'rl.clip_low': rules.number(0, 1, above=True),

@@ -242,8 +242,9 @@ class Run:
 
   def _update(self, rows) -> dict[str, float]:
     """All minibatches of a batch; metrics are their means (or largest)."""
-    groups, width = rows.row_weight.shape
-    size = max(self.config.rl.minibatch_rows // width, 1)
+    shared = collector.shares_prefix(self.config)
+    width = self.config.rollout.group_size if shared else 1
+    groups, size = len(rows.row_weight), self.config.rl.minibatch_rows // width
     parts = batching.minibatches(
       rows, (self.config.seed, self.step, 5), -(-groups // size), size
     )

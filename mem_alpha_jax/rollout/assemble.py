@@ -64,6 +64,9 @@ def to_rows(
       for name in RolloutRows.__dataclass_fields__
     }
   )
+  keep = config.rl.train_samples
+  if shared and 0 < keep < g:
+    rows = _heaviest(rows, keep)
   return rows, {
     'reward/total': float(np.nanmean(total[grid.valid])),
     'rl/degenerate_groups': result.degenerate_share,
@@ -89,6 +92,28 @@ def _informative(
   found = np.where(explored, total, -np.inf).max(-1) - best_free
   gap = np.maximum(best_free - worst_free, found)
   return (gap >= min_gap) | (gap == gap.max())
+
+
+def _heaviest(rows: RolloutRows, keep: int) -> RolloutRows:
+  """The rows of each group that pull most: largest weight |advantage|.
+
+  Forced samples that failed weigh next to nothing; leaving them out saves
+  their cost.
+  """
+  pull = rows.row_weight * np.abs(rows.advantages[..., 0])
+  chosen = np.argsort(-pull, axis=1, kind='stable')[:, :keep]
+
+  def take(x):
+    index = chosen.reshape(*chosen.shape, *(1,) * (x.ndim - 2))
+    return np.take_along_axis(x, index, axis=1)
+
+  shared = {'prefix': rows.prefix, 'prefix_length': rows.prefix_length}
+  own = {
+    name: take(getattr(rows, name))
+    for name in RolloutRows.__dataclass_fields__
+    if name not in shared
+  }
+  return RolloutRows(**shared, **own)
 
 
 def _arrange(array: np.ndarray, shared: bool) -> np.ndarray:
