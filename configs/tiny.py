@@ -12,7 +12,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Returns the config; `arg` is 'key=value,...' over dotted field names."""
   c = ml_collections.ConfigDict()
   c.seed = 0  # of data, initial weights, sampling and shuffling
-  c.num_steps = 180  # collected batches; each makes several updates
+  c.num_steps = 250  # collected batches; each makes several updates
 
   c.data = ml_collections.ConfigDict()
   c.data.source = 'synthetic'  # synthetic | babi
@@ -83,7 +83,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rollout.response_buckets = (18,)  # padded response lengths, tokens
   c.rollout.forced = 4  # samples of a group whose first tokens are forced
   c.rollout.own_memory = 0.8  # share of streams that keep an old memory
-  c.rollout.chain = 3  # earlier episodes such a memory may have read
+  c.rollout.chain = 5  # earlier episodes such a memory may have read
   c.rollout.max_calls = 4  # calls of a response that are carried out
   c.rollout.probes = 8  # most questions that grade one step
   c.rollout.retain = True  # ask what earlier episodes told, too
@@ -119,7 +119,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.optim = ml_collections.ConfigDict()
   c.optim.learning_rate = 7e-4  # peak
   c.optim.warmup_steps = 10  # updates of linear warm-up
-  c.optim.schedule = 'constant'  # constant | linear | cosine
+  c.optim.schedule = 'linear'  # constant | linear | cosine
   c.optim.final_fraction = 0.1  # of the peak, at the last update
   c.optim.weight_decay = 0.01  # AdamW
   c.optim.b1 = 0.9  # AdamW first moment
@@ -134,14 +134,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.warm_start.prompt_loss = 0.3  # weight of the loss on prompt tokens
 
   c.eval = ml_collections.ConfigDict()
-  c.eval.every = 45  # steps between evaluations at train length
+  c.eval.every = 50  # steps between evaluations at train length
   c.eval.lengths = (1, 2, 4, 13, 64)  # multiples of the train length
   c.eval.length_episodes = 32  # episodes of each longer length
   c.eval.bootstrap = 1000  # resamples of an interval, over episodes
   c.eval.html_episodes = 4  # episodes shown in episodes.html
 
   c.checkpoint = ml_collections.ConfigDict()
-  c.checkpoint.every = 45  # steps between saves
+  c.checkpoint.every = 50  # steps between saves
   c.checkpoint.keep = 2  # newest checkpoints kept, beside the best
 
   c.log = ml_collections.ConfigDict()

@@ -105,8 +105,10 @@ def logps(world):
   return update_lib.make_logps_fn(world.experiments['state'].policy, 1.0)
 
 
-@GROUPS
-@pytest.mark.parametrize('width', [NARROW, WIDE])
+@pytest.mark.parametrize(
+  ('groups', 'width'),
+  [('state', NARROW), ('state', WIDE), ('trajectory', WIDE)],
+)
 def test_sampler_and_trainer_agree_in_every_bucket(world, logps, groups, width):
   setup = world.setup(groups)
   start = full_start(world.tokenizer)

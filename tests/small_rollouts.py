@@ -20,7 +20,10 @@ VARIABLE = (
 TRAJECTORY = 'rollout.groups=trajectory,reward.when=end,rl.group_by=trajectory,'
 NARROW, WIDE = 40, 80
 G = tiny_config.FIELDS['rollout.group_size']
-ARGS = {'state': VARIABLE, 'trajectory': VARIABLE + TRAJECTORY}
+ARGS = {
+  'state': VARIABLE,
+  'trajectory': f'{VARIABLE}{TRAJECTORY}rollout.prefix_buckets={WIDE}',
+}
 
 
 def episodes_of(*lengths):
