@@ -13,7 +13,6 @@ from mem_alpha_jax import (
 )
 from mem_alpha_jax import workdir as workdir_lib
 
-
 UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
 
 

@@ -82,6 +82,10 @@ def main(argv):
     'versions': runs[0]['versions'],
     'config': runs[0]['config'],
     'length': table,
+    'unseen_words': {
+      multiple: over_seeds([r['unseen_words'][multiple]['after'] for r in runs])
+      for multiple in runs[0]['unseen_words']
+    },
     'runs': [{'length': r['length'], 'seed': r['seed']} for r in runs],
   }
   workdir_lib.write_json(HERE / 'results.json', result)

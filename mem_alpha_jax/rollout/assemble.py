@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rl import advantages as advantages_lib
-from mem_alpha_jax.rollout import collector, explore
+from mem_alpha_jax.rollout import collector, explore, grading
 from mem_alpha_jax.types import RolloutRows
 
 
@@ -44,6 +44,7 @@ def to_rows(
   values = None
   if value_fn is not None:
     rows, values = _with_values(rows, value_fn, (b, g, t), shared)
+    values = np.where(grid.valid, values, 0.0)  # an episode's end is worth 0
   result = advantages_lib.compute(total, config.rl, grid.valid, values)
   weight = explore.weights(grid.forced, grid.logps, result.advantages)
   weight = weight * result.valid
@@ -68,7 +69,7 @@ def to_rows(
   if shared and 0 < keep < g:
     rows = _heaviest(rows, keep)
   return rows, {
-    'reward/total': float(np.nanmean(total[grid.valid])),
+    'reward/total': grading.mean(total[grid.valid]),
     'rl/degenerate_groups': result.degenerate_share,
     'rl/missing_rewards': float(np.isnan(total[grid.valid]).mean()),
   }

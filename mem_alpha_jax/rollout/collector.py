@@ -295,7 +295,8 @@ class Batch:
       self.memories.states[i] = chosen.state
       ops.append(chosen.ops)
       results.append(chosen.results)
-    self.memories.mirror(ops, results, t)
+    times = [self._time(i, t) for i in range(len(self.rows))]
+    self.memories.mirror(ops, results, times)
 
   def finish(self) -> Rollout:
     """Grades ends, stacks the grid, and keeps the memories."""

@@ -102,8 +102,11 @@ class Memories:
     self.mirror(ops, all_results, step)
     return all_results
 
-  def mirror(self, ops, results, step: int) -> None:
-    """Brings the slot arrays up to date with operations just applied."""
+  def mirror(self, ops, results, step: int | Sequence[int]) -> None:
+    """Brings the slot arrays up to date with operations just applied.
+
+    `step` is the clock of all memories, or one of each.
+    """
     needed = self._slots_needed()
     if needed > self.bank.valid.shape[1]:
       self.bank = self._bank(needed)
@@ -112,7 +115,7 @@ class Memories:
         self.bank, self.edits(ops, results, step)
       )
 
-  def edits(self, ops, results, step: int):
+  def edits(self, ops, results, step: int | Sequence[int]):
     """The slot edits of successful operations, padded to one shape."""
     m = self.config.memory
     return slots_lib.edits_from_results(
