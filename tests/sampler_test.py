@@ -15,7 +15,7 @@ from mem_alpha_jax.sampling import logits, sampler
 FREE = np.full((3, 2, 1), -1, np.int32)
 
 
-def _sample(name, rows, forced=FREE, keys=None, length=5, **options):
+def _sample(name, rows, forced=FREE, keys=None, length=5, streams=1, **options):
   generate = sampler.make_sampler(
     small_models.policy(name),
     length,
@@ -23,6 +23,7 @@ def _sample(name, rows, forced=FREE, keys=None, length=5, **options):
     pad_id=small_models.PAD,
     **options,
   )
+  generate = sampler.in_streams(generate, streams)
   if keys is None:
     keys = small_models.keys(*rows.own_length.shape)
   samples = generate(
@@ -137,6 +138,17 @@ def test_samples_follow_the_distribution():
   # Mean is about the number of cells, standard deviation sqrt of twice it.
   cells = likely.sum()
   assert excess.sum() < cells + 5 * np.sqrt(2 * cells)
+
+
+@pytest.mark.parametrize('streams', [2, 3])
+def test_streams_do_not_change_rows(streams):
+  """Three streams of one prompt each; two do not divide three prompts."""
+  rows = small_models.rows()
+  want = _sample('one', rows)
+  got = _sample('one', rows, streams=streams)
+  np.testing.assert_array_equal(got.tokens, want.tokens)
+  np.testing.assert_array_equal(got.finished, want.finished)
+  np.testing.assert_allclose(got.logps, want.logps, atol=1e-5)
 
 
 def test_the_key_decides():

@@ -37,6 +37,7 @@ CONFIG = presets.ModelConfig(
   qk_norm=True,  # tunix's model of this shape is Qwen3
   tied=True,
 )
+STREAMS = min(2, os.cpu_count() or 1)  # parts that run at once
 PAD, EOS = 0, V  # EOS is no token: every response has R tokens
 
 
@@ -70,12 +71,13 @@ def timed(call) -> float:
 class Ours:
   """Ids in, ids and log-probs out, through this package's sampler."""
 
-  def __init__(self, params, greedy=False):
+  def __init__(self, params, greedy=False, streams=STREAMS):
     policy = policy_lib.make_policy(CONFIG)
     self.params, self.device_seconds = params, 0.0
-    self.generate = sampler.make_sampler(
+    generate = sampler.make_sampler(
       policy, R, eos_id=EOS, pad_id=PAD, greedy=greedy
     )
+    self.generate = sampler.in_streams(generate, streams)
     self.prefill = jax.jit(policy.prefill)
     self.forced = np.full((B, G, 1), -1, np.int32)
 
