@@ -28,6 +28,7 @@ FIELDS = {
   'rollout.forced': 1,
   'rollout.probes': 4,
   'rl.minibatch_rows': 32,
+  'optim.schedule': 'constant',
   'warm_start.checkpoint': '',
   'warm_start.steps': 30,
   'warm_start.batch': 32,
