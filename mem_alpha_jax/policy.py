@@ -20,6 +20,7 @@ from mem_alpha_jax.model import (
   distribution,
   kv_cache,
   presets,
+  products,
   transformer,
 )
 from mem_alpha_jax.types import RolloutRows
@@ -188,11 +189,21 @@ def _prepare(c, keep, params, positions: int):
   del keep
   out = jax.tree_util.tree_map_with_path(_cast(c), params)
   blocks = out['blocks']
-  out['blocks'] = tuple(
-    jax.tree.map(lambda x, i=i: x[i], blocks) for i in range(c.layers)
-  )
+  layers = [jax.tree.map(lambda x, i=i: x[i], blocks) for i in range(c.layers)]
+  out['blocks'] = tuple(_transposed(c, layer) for layer in layers)
   out['rope'] = attention.rope_table(c, positions)
   return out
+
+
+def _transposed(c, layer):
+  """Returns variables of a Block: its parameters, its kernels for decode."""
+  x = jnp.zeros((1, 1, 1, c.width), c.dtype)  # nothing of it is computed
+  context = _context(c, jnp.zeros((1, 1, 1), int), jnp.zeros((1,), int), None)
+  block, params = transformer.Block(c), {'params': layer}
+  _, kernels = block.apply(
+    params, x, None, context, mutable=[products.COLLECTION]
+  )
+  return params | kernels
 
 
 def _cast(c):
@@ -245,9 +256,8 @@ def _extend(
   own = []
   for i in range(c.layers):
     shared = attention.KV(prefix.k[i], prefix.v[i])
-    layer = {'params': params['blocks'][i]}
     mine = attention.KV(cache.k[i], cache.v[i])
-    x, kv = block.apply(layer, x, shared, context, mine)
+    x, kv = block.apply(params['blocks'][i], x, shared, context, mine)
     own.append(kv)
   cache = cache.replace(
     k=tuple(kv.k for kv in own), v=tuple(kv.v for kv in own)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import kv_cache, presets
+from mem_alpha_jax.model import kv_cache, presets, products
 
 HIDDEN = -1e30  # score of a masked key
 FUSE_WIDTH = 1024  # below it, projections are joined into one matmul
@@ -40,10 +40,10 @@ class Context(NamedTuple):
 
 
 class KV(NamedTuple):
-  """Keys and values; own: [B, K, G, L, Hd], prefix: [B, K, P, Hd]."""
+  """Keys and values; own: [B, K, G, ...], prefix: [B, K, ...]."""
 
-  k: Float[Array, '... Hd']
-  v: Float[Array, '... Hd']
+  k: Float[Array, '... Hd L']
+  v: Float[Array, '... L Hd']
 
 
 def match(queries: Int[Array, 'B G n'], keys: Array, previous: Array) -> Match:
@@ -109,12 +109,12 @@ def attend(
 ) -> Float[Array, 'B K G n J Hd']:
   """Softmax attention over prefix and own keys, in float32 scores."""
   q = q * q.shape[-1] ** -0.5
-  scores = _product('bkgnjh,bkglh->bkgnjl', q, own.k)
+  scores = _product('bkgnjh,bkghl->bkgnjl', q, own.k)
   scores = _add_bias(scores, context.own_match, bias)
   scores = jnp.where(context.own_mask[:, None, :, :, None], scores, HIDDEN)
   peak = scores.max(-1, keepdims=True)
   if prefix is not None:
-    shared = _product('bkgnjh,bkph->bkgnjp', q, prefix.k)
+    shared = _product('bkgnjh,bkhp->bkgnjp', q, prefix.k)
     shared = _add_bias(shared, context.prefix_match, bias)
     visible = context.prefix_mask[:, None, None, None, None]
     shared = jnp.where(visible, shared, HIDDEN)
@@ -193,10 +193,12 @@ class Attention(nn.Module):
     qk = qk.transpose(0, 3, 1, 2, 4, 5)  # [B, K, G, n, J + 1, Hd]
     q, k = jax.lax.split(qk, (group, 1), axis=4)
     k, v = k[..., 0, :], v[..., 0, :]
-    own = KV(k, v.transpose(0, 3, 1, 2, 4))
+    own = KV(k.swapaxes(-1, -2), v.transpose(0, 3, 1, 2, 4))
     if cache is not None:
-      own = KV(*(kv_cache.write(o, n, context.slot, 3)
-                 for o, n in zip(cache, own, strict=True)))  # fmt: skip
+      own = KV(
+        kv_cache.write(cache.k, own.k, context.slot, 4),
+        kv_cache.write(cache.v, own.v, context.slot, 3),
+      )
     bias = None
     if c.match_bias:
       init = nn.with_logical_partitioning(match_init, (None, 'heads'))
@@ -210,7 +212,7 @@ class Attention(nn.Module):
     )
     o = self.param('o', init, (c.heads, c.head_size, c.width))
     o = o.astype(x.dtype).reshape(-1, c.width)
-    return jnp.matmul(out, o), own
+    return products.dense(self, 'o_t', out, o), own
 
   def _project(self, x):
     """Returns q, k and v, joined by kv head: [B, G, n, K, J + 2, Hd]."""
@@ -225,8 +227,9 @@ class Attention(nn.Module):
         ]
       ]
     outs = []
-    for kernel, *bias in parts:
-      out = jnp.matmul(x, kernel.reshape(c.width, -1))
+    for i, (kernel, *bias) in enumerate(parts):
+      kernel = kernel.reshape(c.width, -1)
+      out = products.dense(self, f'qkv_t{i}', x, kernel)
       out = out.reshape(*x.shape[:3], c.kv_heads, -1, c.head_size)
       outs.append(out + bias[0] if bias else out)
     return outs[0] if len(outs) == 1 else jnp.concatenate(outs, axis=4)

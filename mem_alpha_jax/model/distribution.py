@@ -13,10 +13,15 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Int
 
-from mem_alpha_jax.model import copy_head
+from mem_alpha_jax.model import copy_head, products
 
 CHUNK_VOCAB = 4096  # larger vocabularies go through `vocab_stats` in chunks
 CHUNK_LOGITS = 2**25  # logits that one chunk may hold
+# Full precision in float32 (a no-op on CPU): logits must agree with
+# `token_logits`; bfloat16 products are exact in float32 anyway.
+EXACT = dict(
+  precision=jax.lax.Precision.HIGHEST, preferred_element_type=jnp.float32
+)
 
 
 class Stats(NamedTuple):
@@ -36,6 +41,8 @@ class Distribution(NamedTuple):
 
 def logits(hidden: Float[Array, '... D'], table: Float[Array, 'V D']) -> Array:
   """Returns the logits [.., V] of the vocabulary part, float32."""
+  if products.is_few(hidden):
+    return products.narrow(table.astype(hidden.dtype), hidden, **EXACT)
   return _dot('...d,vd->...v', hidden, table)
 
 
@@ -50,13 +57,7 @@ def token_logits(
 
 
 def _dot(spec, a, b):
-  # Full precision in float32 (a no-op on CPU): logits must agree with
-  # `token_logits`; bfloat16 products are exact in float32 anyway.
-  return jnp.einsum(
-    spec, a, b.astype(a.dtype),
-    precision=jax.lax.Precision.HIGHEST,
-    preferred_element_type=jnp.float32,
-  )  # fmt: skip
+  return jnp.einsum(spec, a, b.astype(a.dtype), **EXACT)
 
 
 def stats_of(values: Float[Array, '... V']) -> Stats:

@@ -1,9 +1,10 @@
 """What attention remembers: a group's shared prefix, a sample's own tokens.
 
-Layout: heads come before positions, so that every attention product is one
-batched matmul without a transpose. A slot is a place among a sample's own
-tokens: its context fills slots [0, C), right-padded; response token i sits at
-slot C + i. Which slots count is computed from lengths, never from ids.
+Layout: heads come before positions and keys are transposed, so that every
+attention product is one batched matmul as it stands. A slot is a place among
+a sample's own tokens: its context fills slots [0, C), right-padded; response
+token i sits at slot C + i. Which slots count is computed from lengths, never
+from ids.
 """
 
 from typing import Any
@@ -16,9 +17,12 @@ from jaxtyping import Array, Bool, Float, Int
 
 @struct.dataclass
 class Prefix:
-  """Keys and values of a group's prefix, computed and stored once."""
+  """Keys and values of a group's prefix, computed and stored once.
 
-  k: Float[Array, 'layers B K P Hd']
+  Layers are stacked, or apart as tuples for a decode loop.
+  """
+
+  k: Float[Array, 'layers B K Hd P']
   v: Float[Array, 'layers B K P Hd']
   tokens: Int[Array, 'B P']
   length: Int[Array, 'B']
@@ -29,7 +33,7 @@ class Prefix:
 class Cache:
   """Keys and values of own tokens; one buffer a layer, updated in place."""
 
-  k: tuple[Float[Array, 'B K G L Hd'], ...]
+  k: tuple[Float[Array, 'B K G Hd L'], ...]
   v: tuple[Float[Array, 'B K G L Hd'], ...]
   tokens: Int[Array, 'B G L']
   previous: Int[Array, 'B G L']  # the token before each
@@ -42,16 +46,21 @@ def init_cache(
 ) -> Cache:
   """Returns an empty cache of `slots` = C + R places a sample."""
   b, g = own_length.shape
-  shape = (b, config.kv_heads, g, slots, config.head_size)
+  heads, size = (b, config.kv_heads, g), config.head_size
   layers = range(config.layers)
   return Cache(
-    k=tuple(jnp.zeros(shape, config.dtype) for _ in layers),
-    v=tuple(jnp.zeros(shape, config.dtype) for _ in layers),
+    k=tuple(jnp.zeros((*heads, size, slots), config.dtype) for _ in layers),
+    v=tuple(jnp.zeros((*heads, slots, size), config.dtype) for _ in layers),
     tokens=jnp.full((b, g, slots), -1, jnp.int32),
     previous=jnp.full((b, g, slots), -1, jnp.int32),
     own_length=own_length,
     context=context,
   )
+
+
+def apart(prefix: Prefix) -> Prefix:
+  """Slices the stacked layers apart, once before a loop reads them."""
+  return prefix.replace(k=tuple(prefix.k), v=tuple(prefix.v))
 
 
 def write(

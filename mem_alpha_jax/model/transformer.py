@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import attention, copy_head, presets
+from mem_alpha_jax.model import attention, copy_head, presets, products
 
 UNROLL = 4  # models of at most so many layers are unrolled inside the scan
 
@@ -31,11 +31,12 @@ class Mlp(nn.Module):
     gate, up, down = (w.astype(x.dtype) for w in (gate, up, down))
     if c.width <= attention.FUSE_WIDTH:
       both = jnp.stack([gate, up], axis=1).reshape(c.width, -1)
-      both = jnp.matmul(x, both)
+      both = products.dense(self, 'both_t', x, both)
       a, b = jax.lax.split(both, (c.ffn, c.ffn), axis=both.ndim - 1)
     else:
-      a, b = jnp.matmul(x, gate), jnp.matmul(x, up)
-    return jnp.matmul(jax.nn.silu(a) * b, down)
+      a = products.dense(self, 'gate_t', x, gate)
+      b = products.dense(self, 'up_t', x, up)
+    return products.dense(self, 'down_t', jax.nn.silu(a) * b, down)
 
   def _weight(self, name, shape, names, fan):
     init = nn.initializers.normal(fan**-0.5)
@@ -125,7 +126,7 @@ class Transformer(nn.Module):
     return x.astype(self.config.dtype)
 
   def run(self, x, prefix: attention.KV | None, context: attention.Context):
-    """Returns (hidden [B, G, n, D], KV [layers, B, K, G, n, Hd])."""
+    """Returns (hidden [B, G, n, D], KV [layers, B, K, G, ...])."""
     x, own = self.blocks(x, prefix, context)
     return self.final_norm(x), own
 

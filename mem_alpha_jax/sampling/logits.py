@@ -6,8 +6,6 @@ from jaxtyping import Array, Float, Int
 
 from mem_alpha_jax.model import distribution
 
-BLOCK = 32  # smallest block of the two-level search
-
 
 def process(
   logits: Float[Array, '... V'],
@@ -43,9 +41,7 @@ def pick(
   triangle instead of a cumulative sum over V.
   """
   size = weights.shape[-1]
-  block = max(BLOCK, round(size**0.5))
-  if size <= 2 * block:
-    return _search(weights, uniform)[0]
+  block = _block(size)
   count = -(-size // block)
   pad = [(0, 0)] * (weights.ndim - 1) + [(0, count * block - size)]
   blocks = jnp.pad(weights, pad).reshape(*weights.shape[:-1], count, block)
@@ -53,6 +49,13 @@ def pick(
   inside = jnp.take_along_axis(blocks, chosen[..., None, None], axis=-2)
   place, _ = _search(inside[..., 0, :], rest)
   return jnp.minimum(chosen * block + place, size - 1)
+
+
+def _block(size):
+  """Nearest to sqrt(size), preferring divisors: they need no padding."""
+  root = round(size**0.5)
+  near = [n for n in range(max(1, root // 2), 2 * root + 1) if size % n == 0]
+  return min(near, key=lambda n: abs(n - root), default=root)
 
 
 def _search(weights, uniform):

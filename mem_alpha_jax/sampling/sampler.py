@@ -70,6 +70,7 @@ def make_sampler(
     b, g, context = own.shape
     length = response_len
     shared = policy.prefill(params, prefix, prefix_length)
+    shared = kv_cache.apart(shared)
     size = prefix.shape[1] + context + length
     layers = policy.prepare(params, size)
     cache = policy.init_cache(own_length, context, context + length)
