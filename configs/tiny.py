@@ -50,6 +50,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reading.reader = 'extractive'  # extractive
   c.reading.strict = True  # abstain where retrieved notes contradict
   c.reading.top_k = 5  # entries retrieved for a question
+  c.reading.hops = 1  # look-ups; later ones add the entries found before
   c.reading.retrieval = 'bm25'  # bm25 | cosine | rrf
 
   c.model = ml_collections.ConfigDict()

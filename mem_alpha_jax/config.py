@@ -52,6 +52,7 @@ RULES: dict[str, rules.Rule] = {
   'reading.reader': rules.choice('extractive'),
   'reading.strict': rules.flag,
   'reading.top_k': rules.integer(1),
+  'reading.hops': rules.integer(1),
   'reading.retrieval': rules.choice('bm25', 'cosine', 'rrf'),
   'model.layers': rules.integer(1),
   'model.width': rules.integer(1),

@@ -84,6 +84,10 @@ def test_groups_of_equal_rewards_are_left_out():
   grid.parts[:] = 0.5  # nothing to learn from: one batch is still made
   rows, _ = assemble.to_rows(grid, config)
   assert len(rows.row_weight) and not rows.advantages.any()
+  grid.parts[..., 0] = np.nan  # no reader answered: nothing counts
+  rows, credit = assemble.to_rows(grid, config)
+  assert len(rows.row_weight) and not rows.row_weight.any()
+  assert credit['rl/missing_rewards'] == 1
 
 
 def test_values_of_steps_find_their_places():

@@ -1,6 +1,6 @@
 """What did it: from the reference's own credit to this recipe, row by row.
 
-  python -m experiments.tiny_learning.credit [--seeds=0,1,2] [--seconds=120]
+  python -m experiments.tiny_learning.credit [--seeds=0,1,2] [--seconds=180]
 
 Every row starts from the same base checkpoint, adds one thing to the row
 above it, and trains for the same wall time; its steps and responses are
@@ -10,13 +10,13 @@ reported beside it. Two runs go side by side, one core each.
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
 from absl import app, flags
 
 from configs import tiny
+from experiments import side_by_side
 from mem_alpha_jax import evaluate, report, statistics, train
 from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import workdir as workdir_lib
@@ -38,6 +38,8 @@ ROWS = (
       'rollout.forced': 0,
       'rollout.own_memory': 0.0,
       'data.batch_episodes': 8,
+      'optim.schedule': 'constant',  # runs end by time, not by step
+      'optim.learning_rate': 5e-4,
     },
   ),
   (
@@ -53,16 +55,17 @@ ROWS = (
     {
       'rollout.groups': 'state',
       'rl.group_by': 'chunk',
-      'data.batch_episodes': 32,
+      'data.batch_episodes': 24,
     },
   ),
   ('+ dense credit', {'reward.when': 'step'}),
-  ('+ exploration', {'rollout.forced': 1}),
+  ('+ exploration', {'rollout.forced': 4}),
   ('+ own-memory starts', {'rollout.own_memory': 0.8}),
 )
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds of a row.')
-_SECONDS = flags.DEFINE_float('seconds', 120.0, 'Training time of a run.')
+_SECONDS = flags.DEFINE_float('seconds', 180.0, 'Training time of a run.')
 _ROW = flags.DEFINE_integer('row', -1, 'Runs one row alone (internal).')
+_CORES = flags.DEFINE_list('cores', ['0', '1'], 'Cores, one for each run.')
 _OUT = flags.DEFINE_string('out', 'runs/credit', 'Folder of the runs.')
 
 
@@ -83,7 +86,7 @@ def run(row: int, seed: int, workdir: str) -> None:
   loop.open_writer()
   loop.warm_start()
   loop.advance()  # compiles, and is not timed
-  started, responses = time.perf_counter(), 0
+  started = time.perf_counter()
   while time.perf_counter() - started < _SECONDS.value:
     loop.advance()
     loop.writer.write(loop.step, loop.scalars)
@@ -101,97 +104,55 @@ def run(row: int, seed: int, workdir: str) -> None:
   )
 
 
-def schedule(jobs: list[tuple[int, int, str]]) -> None:
-  """Runs the jobs that have no result, two at a time, pinned to a core."""
-  jobs = [job for job in jobs if not os.path.exists(f'{job[2]}/row.json')]
-  running: dict[int, subprocess.Popen] = {}
-  while jobs or running:
-    for core in range(2):
-      process = running.get(core)
-      if process is not None and process.poll() is not None:
-        if process.returncode:
-          raise RuntimeError(f'{process.args} ended with {process.returncode}')
-        del running[core]
-      if core not in running and jobs:
-        row, seed, workdir = jobs.pop(0)
-        running[core] = subprocess.Popen(
-          [
-            'taskset',
-            '-c',
-            str(core),
-            sys.executable,
-            '-m',
-            'experiments.tiny_learning.credit',
-            f'--row={row}',
-            f'--seeds={seed}',
-            f'--out={workdir}',
-            f'--seconds={_SECONDS.value}',
-          ]
-        )
-    time.sleep(1)
+def job(row: int, seed: int) -> side_by_side.Job:
+  """One row and seed, run by this file in a process of its own."""
+  place = f'{_OUT.value}/row{row}_seed{seed}'
+  command = [sys.executable, '-m', 'experiments.tiny_learning.credit']
+  command += [f'--row={row}', f'--seeds={seed}', f'--out={place}']
+  command += [f'--seconds={_SECONDS.value}']
+  return side_by_side.Job(command, f'{place}/row.json')
+
+
+def cells_of(runs: list[dict]) -> dict:
+  """Accuracy and overwritten facts at every length, over the seeds."""
+  cells = {}
+  for m in map(str, LENGTHS):
+    arms = [run['arms'][m] for run in runs]
+    kinds = {
+      'accuracy': [arm['accuracy'] for arm in arms],
+      'overwritten': [
+        arm['by_type']['overwritten']['accuracy'] for arm in arms
+      ],
+    }
+    for kind, values in kinds.items():
+      mean = statistics.over_seeds(values)
+      interval = [mean.low, mean.high]
+      cell = {'mean': mean.mean, 'interval': interval, 'seeds': values}
+      cells[f'{kind} {m}x'] = cell
+  return cells
 
 
 def main(argv):
   del argv
-  if _ROW.value >= 0:
-    run(_ROW.value, int(_SEEDS.value[0]), _OUT.value)
-    return
-  place = lambda row, seed: f'{_OUT.value}/row{row}_seed{seed}'
   seeds = [int(seed) for seed in _SEEDS.value]
-  schedule(
-    [
-      (row, seed, place(row, seed))
-      for seed in seeds
-      for row in range(len(ROWS))
-    ]
-  )
+  if _ROW.value >= 0:
+    run(_ROW.value, seeds[0], _OUT.value)
+    return
+  jobs = {(r, s): job(r, s) for s in seeds for r in range(len(ROWS))}
+  side_by_side.run(list(jobs.values()), [int(c) for c in _CORES.value])
   found, lines = [], []
   for row, (name, changes) in enumerate(ROWS):
     runs = [
-      json.loads(pathlib.Path(f'{place(row, s)}/row.json').read_text())
-      for s in seeds
+      json.loads(pathlib.Path(jobs[row, s].done).read_text()) for s in seeds
     ]
-    cells = {}
-    for m in map(str, LENGTHS):
-      for kind in ('accuracy', 'overwritten'):
-        values = [
-          r['arms'][m]['accuracy']
-          if kind == 'accuracy'
-          else r['arms'][m]['by_type']['overwritten']['accuracy']
-          for r in runs
-        ]
-        mean = statistics.over_seeds(values)
-        cells[f'{kind} {m}x'] = {
-          'mean': mean.mean,
-          'interval': [mean.low, mean.high],
-          'seeds': values,
-        }
-    responses = [r['responses'] for r in runs]
-    found.append(
-      {
-        'row': name,
-        'changes': changes,
-        'responses': responses,
-        'steps': [r['steps'] for r in runs],
-        'cells': cells,
-      }
-    )
-    lines.append(
-      (
-        name,
-        *(f'{c["mean"]:.3f}' for c in cells.values()),
-        f'{sum(responses) / len(responses):.0f}',
-      )
-    )
-  workdir_lib.write_json(
-    HERE / 'credit.json',
-    {
-      'seconds': _SECONDS.value,
-      'seeds': seeds,
-      'rows': found,
-      'versions': workdir_lib.versions(),
-    },
-  )
+    found.append({'row': name, 'changes': changes, 'cells': cells_of(runs)})
+    found[-1] |= {k: [r[k] for r in runs] for k in ('steps', 'responses')}
+    responses = sum(found[-1]['responses']) / len(runs)
+    means = [f'{c["mean"]:.3f}' for c in found[-1]['cells'].values()]
+    lines.append((name, *means, f'{responses:.0f}'))
+  result = {'seconds': _SECONDS.value, 'seeds': seeds, 'rows': found}
+  result['versions'] = workdir_lib.versions()
+  workdir_lib.write_json(HERE / 'credit.json', result)
   print(report.grid(('', *found[0]['cells'], 'responses'), lines))
 
 

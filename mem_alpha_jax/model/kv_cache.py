@@ -44,7 +44,7 @@ class Cache:
 def init_cache(
   config: Any, own_length: Int[Array, 'B G'], context: int, slots: int
 ) -> Cache:
-  """Returns an empty cache of `slots` = C + R places a sample."""
+  """Returns an empty cache of `slots` places a sample: C + R - 1 to sample."""
   b, g = own_length.shape
   heads, size = (b, config.kv_heads, g), config.head_size
   layers = range(config.layers)

@@ -90,8 +90,10 @@ def _informative(
   total = np.where(np.isnan(total), -np.inf, total)
   best_free = np.where(explored, -np.inf, total).max(-1)
   worst_free = np.where(explored, np.inf, total).min(-1)
-  found = np.where(explored, total, -np.inf).max(-1) - best_free
-  gap = np.maximum(best_free - worst_free, found)
+  best_found = np.where(explored, total, -np.inf).max(-1)
+  with np.errstate(invalid='ignore'):  # groups without any reward
+    gap = np.fmax(best_free - worst_free, best_found - best_free)
+  gap = np.where(np.isnan(gap), -np.inf, gap)
   return (gap >= min_gap) | (gap == gap.max())
 
 

@@ -87,25 +87,16 @@ def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
     slots_lib.broadcast(memories.bank, wide),
     memories.edits(spread('ops'), spread('results'), t),
   )
-  texts = [[q for q, _ in row] for row in asked]
-  slots, ok = memories_lib.search(
-    bank,
-    [row for row in texts for _ in range(wide)],
-    config,
-    config.reading.top_k,
-    config.rollout.probes,
+  texts = [[q for q, _ in row] for row in asked for _ in range(wide)]
+  states = []
+  for before, row in zip(memories.states, outcomes, strict=True):
+    states += [o.state for o in row] + [before] * (wide - len(row))
+  slots, ok = memories_lib.look_up(
+    bank, states, texts, config, config.rollout.probes
   )
-  answers = []
-  for i, row in enumerate(outcomes):
-    states = [o.state for o in row]
-    states += [memories.states[i]] * (wide - len(row))
-    answers.append(
-      [
-        memories_lib.read(s, texts[i], slots[n], ok[n], reader)
-        for n, s in enumerate(states, i * wide)
-      ]
-    )
-  return answers
+  found = zip(states, texts, slots, ok, strict=True)
+  answers = [memories_lib.read(*one, reader) for one in found]
+  return [answers[i : i + wide] for i in range(0, len(answers), wide)]
 
 
 def end_scores(

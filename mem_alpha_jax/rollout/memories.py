@@ -78,7 +78,9 @@ class Memories:
     if m.view == 'newest':
       found = [()] * len(chunks)
     else:
-      slots, ok = self._search([[c] for c in chunks], m.view_entries, 1)
+      slots, ok = search(
+        self.bank, [[c] for c in chunks], self.config, m.view_entries, 1
+      )
       found = [
         row[keep].tolist()
         for row, keep in zip(slots[:, 0], ok[:, 0], strict=True)
@@ -134,13 +136,10 @@ class Memories:
     longest = max((len(q) for q in questions), default=0)
     for start in range(0, longest, width):
       part = [list(q[start : start + width]) for q in questions]
-      slots, ok = self._search(part, self.config.reading.top_k, width)
+      slots, ok = look_up(self.bank, self.states, part, self.config, width)
       for i, texts in enumerate(part):
         answers[i] += read(self.states[i], texts, slots[i], ok[i], reader)
     return answers
-
-  def _search(self, texts, top: int, width: int):
-    return search(self.bank, texts, self.config, top, width)
 
   def _slots_needed(self) -> int:
     used = max(
@@ -182,6 +181,34 @@ def search(bank, texts, config, top: int, width: int):
     bank, ids, vectors, method=config.reading.retrieval, k=top, overlap=1
   )
   return np.asarray(slots), np.asarray(ok)
+
+
+def look_up(bank, states, questions, config, width: int):
+  """Retrieves reading.top_k entries for each question.
+
+  With reading.hops above 1 the question is looked up again together with the
+  entries it found: "Where is the milk?" finds 'milk Mary', and both of them
+  find 'Mary kitchen'.
+
+  Returns:
+    As `search`.
+  """
+  top = config.reading.top_k
+  slots, ok = search(bank, questions, config, top, width)
+  for _ in range(config.reading.hops - 1):
+    texts = []
+    for state, row, *found in zip(states, questions, slots, ok, strict=True):
+      notes = [_texts(state, *hits) for hits in zip(*found, strict=True)]
+      pairs = zip(row, notes, strict=False)
+      texts.append([' '.join([question, *n]) for question, n in pairs])
+    slots, ok = search(bank, texts, config, top, width)
+  return slots, ok
+
+
+def _texts(state, slots, found) -> list[str]:
+  by_slot = state_lib.by_slot(state)
+  hits = zip(slots.tolist(), found, strict=True)
+  return [by_slot[slot].text for slot, hit in hits if hit]
 
 
 def read(state, questions, slots, found, reader: Reader) -> list:

@@ -73,7 +73,8 @@ def make_sampler(
     shared = kv_cache.apart(shared)
     size = prefix.shape[1] + context + length
     layers = policy.prepare(params, size)
-    cache = policy.init_cache(own_length, context, context + length)
+    # The last token is never run, so it needs no slot.
+    cache = policy.init_cache(own_length, context, context + length - 1)
     uniform = _uniforms(keys, length)
     forced = _pad_forced(forced, length)
 

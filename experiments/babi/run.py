@@ -1,0 +1,81 @@
+"""bAbI stories: before and after RL, task by task.
+
+  python -m experiments.babi.run [--tasks=qa1,qa2,qa6] [--seeds=0,1,2]
+
+Runs (or takes up, or only reads) runs/babi/<task>_seed<k>, two at a time, and
+writes results.json beside this file.
+"""
+
+import json
+import pathlib
+import sys
+
+from absl import app, flags
+
+from experiments import side_by_side
+from mem_alpha_jax import report, statistics
+from mem_alpha_jax import workdir as workdir_lib
+
+HERE = pathlib.Path(__file__).parent
+_TASKS = flags.DEFINE_list('tasks', ['qa1', 'qa2', 'qa6'], 'bAbI tasks.')
+_SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds of a task.')
+_CORES = flags.DEFINE_list('cores', ['0', '1'], 'Cores, one for each run.')
+_OUT = flags.DEFINE_string('out', 'runs/babi', 'Folder of the runs.')
+# What a task needs beside configs/babi.py: the place of an object takes two
+# notes, and its stories are twice as long.
+TASKS = {'qa2': 'reading.hops=2,data.batch_episodes=12'}
+NUMBERS = ('accuracy', 'lenient', 'memory_share', 'valid_calls')
+
+
+def job(task: str, seed: str) -> side_by_side.Job:
+  """The run of one task and seed, through the command line of the project."""
+  workdir = f'{_OUT.value}/{task}_seed{seed}'
+  fields = [f'data.babi_tasks={task}', f'seed={seed}', TASKS.get(task)]
+  config = f'configs/babi.py:{",".join(filter(None, fields))}'
+  command = [sys.executable, '-m', 'mem_alpha_jax.main']
+  command += [f'--config={config}', f'--workdir={workdir}']
+  return side_by_side.Job(command, f'{workdir}/results.json')
+
+
+def over_seeds(arms: list[dict]) -> dict:
+  """Mean, t interval and single values of every number over the seeds."""
+  found = {}
+  for name in NUMBERS:
+    values = [arm[name] for arm in arms]
+    if name == 'lenient':
+      values = [value['accuracy'] for value in values]
+    if None not in values:
+      mean = statistics.over_seeds(values)
+      interval = [mean.low, mean.high]
+      found[name] = {'mean': mean.mean, 'interval': interval, 'seeds': values}
+  return found
+
+
+def main(argv):
+  del argv
+  jobs = {t: [job(t, s) for s in _SEEDS.value] for t in _TASKS.value}
+  side_by_side.run(sum(jobs.values(), []), [int(c) for c in _CORES.value])
+  tasks, rows = {}, []
+  for task, runs in jobs.items():
+    runs = [json.loads(pathlib.Path(job.done).read_text()) for job in runs]
+    systems = [report.systems(r) for r in runs]
+    table = {n: over_seeds([s[n] for s in systems]) for n in systems[0]}
+    tasks[task] = {
+      'systems': table,
+      'seconds': [r['seconds'] for r in runs],
+      'questions': [r['after']['questions'] for r in runs],
+      'versions': runs[0]['versions'],
+      'config': runs[0]['config'],
+    }
+    rows += [
+      (task, report.label(n), *(f'{t[k]["mean"]:.3f}' for k in t))
+      for n, t in table.items()
+    ]
+  workdir_lib.write_json(
+    HERE / 'results.json', {'seeds': _SEEDS.value, 'tasks': tasks}
+  )
+  print(report.grid(('task', '', *NUMBERS), rows))
+
+
+if __name__ == '__main__':
+  app.run(main)
