@@ -23,6 +23,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.warm_start.steps = 300  # the loss is flat from there on
   c.num_steps = 120  # few words: learned sooner than the synthetic world
   c.rollout.own_memory = 0.0  # the same people again: old notes are wrong
+  c.reward.noop = 0.0  # every statement says something to remember
   # A statement may go unasked, and then only the size of the memory tells its
   # samples apart: such groups would vote for storing nothing.
   c.rl.min_gap = 0.1

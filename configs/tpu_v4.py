@@ -72,6 +72,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reward.calls = 1.0  # paper
   c.reward.size = 0.05  # paper
   c.reward.content = 0.1  # paper
+  c.reward.noop = 1.0  # the paper's code: 0, which punishes a correct no-op
   c.reward.when = 'end'  # paper
 
   c.rl.advantage = 'grpo'  # paper

@@ -88,6 +88,7 @@ RULES: dict[str, rules.Rule] = {
   'reward.calls': _WEIGHT,
   'reward.size': _WEIGHT,
   'reward.content': _WEIGHT,
+  'reward.noop': _FRACTION,
   'reward.when': rules.choice('step', 'end'),
   'rl.advantage': rules.choice('grpo', 'dr_grpo', 'rloo', 'gae'),
   'rl.group_by': rules.choice('chunk', 'trajectory', 'episode'),

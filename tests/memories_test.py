@@ -22,7 +22,9 @@ def test_a_second_hop_finds_what_the_question_does_not_name():
     seen = []
     batch.ask(
       [['Where is the milk?'], ['Where is John?', 'Where is the milk?']],
-      lambda question, notes, core: seen.append({n.text for n in notes}),
+      lambda question, notes, core, seen=seen: seen.append(
+        {note.text for note in notes}
+      ),
       2,
     )
     found[hops] = seen

@@ -32,6 +32,7 @@ ROWS = (
       'rollout.groups': 'trajectory',
       'rl.group_by': 'episode',
       'reward.when': 'end',
+      'reward.noop': 0.0,
       'memory.prompt_order': 'memory_first',
       'memory.view': 'newest',
       'memory.fixed_width': False,
@@ -58,7 +59,12 @@ ROWS = (
       'data.batch_episodes': 24,
     },
   ),
-  ('+ dense credit', {'reward.when': 'step'}),
+  (
+    # With the reference's 0 for storing nothing a policy cannot learn to leave
+    # small talk out; with 1 and no dense credit it stores nothing at all.
+    '+ dense credit',
+    {'reward.when': 'step', 'reward.noop': 1.0},
+  ),
   ('+ exploration', {'rollout.forced': 4}),
   ('+ own-memory starts', {'rollout.own_memory': 0.8}),
 )
@@ -80,6 +86,7 @@ def config_of(row: int, seed: int):
 def run(row: int, seed: int, workdir: str) -> None:
   """Trains a row for the given time and evaluates it."""
   config = config_of(row, seed)
+  workdir_lib.use_compilation_cache()
   os.makedirs(workdir, exist_ok=True)
   experiment = experiment_lib.build(config, workdir)
   loop = train.Run(experiment, workdir, train.Clock())

@@ -76,15 +76,17 @@ def perform(
     state, result = state_lib.apply(state, op, limits, count_tokens, step)
     results.append(result)
   added = state_lib.token_length(state) - before
+  calls = parts_lib.calls_reward(results, len(errors), noop)
+  content = parts_lib.content_reward(ops, results, chunk, replaced, len(errors))
+  if noop and not results:
+    calls, content = calls * config.reward.noop, content * config.reward.noop
   return Outcome(
     state=state,
     ops=ops,
     results=tuple(results),
     errors=errors,
     noop=noop,
-    calls_reward=parts_lib.calls_reward(results, len(errors), noop),
+    calls_reward=calls,
     size_reward=parts_lib.size_step(added, count_tokens(chunk)),
-    content_reward=parts_lib.content_reward(
-      ops, results, chunk, replaced, len(errors)
-    ),
+    content_reward=content,
   )
