@@ -12,7 +12,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Returns the config; `arg` is 'key=value,...' over dotted field names."""
   c = ml_collections.ConfigDict()
   c.seed = 0  # of data, initial weights, sampling and shuffling
-  c.num_steps = 250  # collected batches; each makes several updates
+  c.num_steps = 300  # collected batches; each makes several updates
 
   c.data = ml_collections.ConfigDict()
   c.data.source = 'synthetic'  # synthetic | babi

@@ -23,7 +23,7 @@ _CORES = flags.DEFINE_list('cores', ['0', '1'], 'Cores, one for each run.')
 _OUT = flags.DEFINE_string('out', 'runs/babi', 'Folder of the runs.')
 # What a task needs beside configs/babi.py: the place of an object takes two
 # notes, and its stories are twice as long.
-TASKS = {'qa2': 'reading.hops=2,data.batch_episodes=12'}
+TASKS = {'qa2': 'reading.hops=2,data.batch_episodes=16,num_steps=200'}
 NUMBERS = ('accuracy', 'lenient', 'memory_share', 'valid_calls')
 
 
