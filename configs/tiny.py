@@ -12,7 +12,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Returns the config; `arg` is 'key=value,...' over dotted field names."""
   c = ml_collections.ConfigDict()
   c.seed = 0  # of data, initial weights, sampling and shuffling
-  c.num_steps = 300  # collected batches; each makes several updates
+  c.num_steps = 250  # collected batches; each makes several updates
 
   c.data = ml_collections.ConfigDict()
   c.data.source = 'synthetic'  # synthetic | babi
@@ -138,7 +138,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.eval = ml_collections.ConfigDict()
   c.eval.every = 50  # steps between evaluations at train length
   c.eval.lengths = (1, 2, 4, 13, 64)  # multiples of the train length
-  c.eval.length_episodes = 32  # episodes of each longer length
+  c.eval.length_episodes = 16  # episodes of each longer length
   c.eval.bootstrap = 1000  # resamples of an interval, over episodes
   c.eval.html_episodes = 4  # episodes shown in episodes.html
 
