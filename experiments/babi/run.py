@@ -3,7 +3,7 @@
   python -m experiments.babi.run [--tasks=qa1,qa2,qa6] [--seeds=0,1,2]
 
 Runs (or takes up, or only reads) runs/babi/<task>_seed<k>, two at a time, and
-writes results.json beside this file.
+writes these tasks into results.json beside this file; others in it stay.
 """
 
 import json
@@ -55,12 +55,14 @@ def main(argv):
   del argv
   jobs = {t: [job(t, s) for s in _SEEDS.value] for t in _TASKS.value}
   side_by_side.run(sum(jobs.values(), []), [int(c) for c in _CORES.value])
-  tasks, rows = {}, []
+  path, rows = HERE / 'results.json', []
+  tasks = json.loads(path.read_text()) if path.exists() else {}
   for task, runs in jobs.items():
     runs = [json.loads(pathlib.Path(job.done).read_text()) for job in runs]
     systems = [report.systems(r) for r in runs]
     table = {n: over_seeds([s[n] for s in systems]) for n in systems[0]}
     tasks[task] = {
+      'seeds': [r['seed'] for r in runs],
       'systems': table,
       'seconds': [r['seconds'] for r in runs],
       'questions': [r['after']['questions'] for r in runs],
@@ -71,9 +73,7 @@ def main(argv):
       (task, report.label(n), *(f'{t[k]["mean"]:.3f}' for k in t))
       for n, t in table.items()
     ]
-  workdir_lib.write_json(
-    HERE / 'results.json', {'seeds': _SEEDS.value, 'tasks': tasks}
-  )
+  workdir_lib.write_json(path, tasks)
   print(report.grid(('task', '', *NUMBERS), rows))
 
 
