@@ -131,3 +131,13 @@ def over_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
   quantile = special.stdtrit(values.size - 1, (1 + level) / 2)
   half = float(quantile * values.std(ddof=1) / np.sqrt(values.size))
   return Estimate(mean, mean - half, mean + half, values.size)
+
+
+def seeds_cell(values: Sequence[float]) -> dict:
+  """Returns what results.json holds of one number: `over_seeds`, and each."""
+  mean = over_seeds(values)
+  return {
+    'mean': mean.mean,
+    'interval': [mean.low, mean.high],
+    'seeds': list(values),
+  }

@@ -45,9 +45,7 @@ def over_seeds(arms: list[dict]) -> dict:
     if name == 'lenient':
       values = [value['accuracy'] for value in values]
     if None not in values:
-      mean = statistics.over_seeds(values)
-      interval = [mean.low, mean.high]
-      found[name] = {'mean': mean.mean, 'interval': interval, 'seeds': values}
+      found[name] = statistics.seeds_cell(values)
   return found
 
 

@@ -132,10 +132,7 @@ def cells_of(runs: list[dict]) -> dict:
       ],
     }
     for kind, values in kinds.items():
-      mean = statistics.over_seeds(values)
-      interval = [mean.low, mean.high]
-      cell = {'mean': mean.mean, 'interval': interval, 'seeds': values}
-      cells[f'{kind} {m}x'] = cell
+      cells[f'{kind} {m}x'] = statistics.seeds_cell(values)
   return cells
 
 

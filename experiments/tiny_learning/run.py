@@ -53,12 +53,7 @@ def over_seeds(arms: list[dict]) -> dict:
   for name in rows[0]:
     values = [row[name] for row in rows if row[name] is not None]
     if values:
-      mean = statistics.over_seeds(values)
-      found[name] = {
-        'mean': mean.mean,
-        'interval': [mean.low, mean.high],
-        'seeds': values,
-      }
+      found[name] = statistics.seeds_cell(values)
   return found
 
 

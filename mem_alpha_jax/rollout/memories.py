@@ -196,19 +196,21 @@ def look_up(bank, states, questions, config, width: int):
   top = config.reading.top_k
   slots, ok = search(bank, questions, config, top, width)
   for _ in range(config.reading.hops - 1):
-    texts = []
-    for state, row, *found in zip(states, questions, slots, ok, strict=True):
-      notes = [_texts(state, *hits) for hits in zip(*found, strict=True)]
-      pairs = zip(row, notes, strict=False)
-      texts.append([' '.join([question, *n]) for question, n in pairs])
+    texts = [
+      _with_found(*one)
+      for one in zip(states, questions, slots, ok, strict=True)
+    ]
     slots, ok = search(bank, texts, config, top, width)
   return slots, ok
 
 
-def _texts(state, slots, found) -> list[str]:
+def _with_found(state, questions, slots, found) -> list[str]:
+  """Each question of one memory, followed by the entries found for it."""
   by_slot = state_lib.by_slot(state)
-  hits = zip(slots.tolist(), found, strict=True)
-  return [by_slot[slot].text for slot, hit in hits if hit]
+  return [
+    ' '.join([question, *(by_slot[s].text for s in row[ok].tolist())])
+    for question, row, ok in zip(questions, slots, found, strict=False)
+  ]
 
 
 def read(state, questions, slots, found, reader: Reader) -> list:
