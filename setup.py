@@ -41,6 +41,12 @@ setuptools.setup(
     ],
     'tpu': ['jax[tpu]>=0.10,<0.12'],
     'cuda': ['jax[cuda13]>=0.10,<0.12'],
-    'models': ['jinja2>=3.1', 'safetensors>=0.4', 'tokenizers>=0.20'],
+    'models': [
+      'gguf>=0.17',
+      'jinja2>=3.1',
+      'safetensors>=0.5',
+      'tokenizers>=0.22',
+    ],
+    'lora': ['qwix>=0.1.8'],
   },
 )

@@ -39,21 +39,28 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.memory.cap_base = 20  # tokens a memory may hold before reading
   c.memory.cap_rate = 0.35  # tokens more for every token read; 0 is no cap
   c.memory.slot_terms = 12  # distinct words of an entry that are indexed
-  c.memory.embedding_size = 0  # floats of a hashed n-gram vector; 0 is none
-  c.memory.prompt_format = 'compact'  # compact | chat
+  c.memory.embedding_size = 0  # floats of an entry's vector; 0 with 'none'
+  c.memory.embedder = 'none'  # none | hashed | minilm | policy
+  c.memory.prompt_format = 'compact'  # compact | chat | reference
   c.memory.prompt_order = 'chunk_first'  # chunk_first | memory_first
   c.memory.view = 'retrieved'  # retrieved | newest
   c.memory.view_entries = 3  # entries the writer sees
   c.memory.fixed_width = True  # pad each viewed entry to entry_tokens
+  c.memory.thinking = False  # chat models may think before they call tools
 
   c.reading = ml_collections.ConfigDict()
-  c.reading.reader = 'extractive'  # extractive
+  c.reading.reader = 'extractive'  # extractive | lm
+  c.reading.model = ''  # of reader=lm: smollm2, a folder, or a .gguf file
+  c.reading.answer_tokens = 24  # longest answer of reader=lm
+  c.reading.batch = 16  # questions that reader=lm answers in one call
+  c.reading.buckets = (128, 256, 512, 1024)  # padded lengths of its prompts
   c.reading.strict = True  # abstain where retrieved notes contradict
   c.reading.top_k = 5  # entries retrieved for a question
   c.reading.hops = 1  # look-ups; later ones add the entries found before
   c.reading.retrieval = 'bm25'  # bm25 | cosine | rrf
 
   c.model = ml_collections.ConfigDict()
+  c.model.source = ''  # '' born here; smollm2, a folder, or a .gguf file
   c.model.layers = 3  # decoder blocks
   c.model.width = 64  # residual stream
   c.model.heads = 4  # query heads
@@ -69,7 +76,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.model.match_bias = True  # learned bias to equal tokens (tiny models)
   c.model.value_head = False  # needed by rl.advantage=gae
   c.model.dtype = 'float32'  # of activations: float32 | bfloat16
+  c.model.param_dtype = 'float32'  # of stored parameters
   c.model.remat = 'none'  # none | full | dots
+
+  c.lora = ml_collections.ConfigDict()
+  c.lora.rank = 0  # of the trained low-rank updates; 0 trains all parameters
+  c.lora.alpha = 16.0  # updates are scaled by alpha / rank
 
   c.mesh = ml_collections.ConfigDict()
   c.mesh.fsdp = 1  # devices that share the batch and shard parameters

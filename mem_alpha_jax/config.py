@@ -44,16 +44,23 @@ RULES: dict[str, rules.Rule] = {
   'memory.cap_rate': rules.number(0),
   'memory.slot_terms': rules.integer(1),
   'memory.embedding_size': rules.integer(0),
-  'memory.prompt_format': rules.choice('compact', 'chat'),
+  'memory.embedder': rules.choice('none', 'hashed', 'minilm', 'policy'),
+  'memory.prompt_format': rules.choice('compact', 'chat', 'reference'),
   'memory.prompt_order': rules.choice('chunk_first', 'memory_first'),
   'memory.view': rules.choice('retrieved', 'newest'),
   'memory.view_entries': rules.integer(0),
   'memory.fixed_width': rules.flag,
-  'reading.reader': rules.choice('extractive'),
+  'memory.thinking': rules.flag,
+  'reading.reader': rules.choice('extractive', 'lm'),
+  'reading.model': rules.string,
+  'reading.answer_tokens': rules.integer(1),
+  'reading.batch': rules.integer(1),
+  'reading.buckets': rules.ascending(1),
   'reading.strict': rules.flag,
   'reading.top_k': rules.integer(1),
   'reading.hops': rules.integer(1),
   'reading.retrieval': rules.choice('bm25', 'cosine', 'rrf'),
+  'model.source': rules.string,
   'model.layers': rules.integer(1),
   'model.width': rules.integer(1),
   'model.heads': rules.integer(1),
@@ -69,7 +76,10 @@ RULES: dict[str, rules.Rule] = {
   'model.match_bias': rules.flag,
   'model.value_head': rules.flag,
   'model.dtype': rules.choice('float32', 'bfloat16'),
+  'model.param_dtype': rules.choice('float32', 'bfloat16'),
   'model.remat': rules.choice('none', 'full', 'dots'),
+  'lora.rank': rules.integer(0),
+  'lora.alpha': _POSITIVE,
   'mesh.fsdp': rules.integer(1),
   'mesh.tensor': rules.integer(1),
   'rollout.group_size': rules.integer(1),
@@ -217,11 +227,23 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     f'memory.slots={m.slots}: must not pass memory.max_slots={m.max_slots}',
   )
   _require(
-    c.reading.retrieval == 'bm25' or m.embedding_size > 0,
-    f'memory.embedding_size=0: reading.retrieval={c.reading.retrieval!r} '
-    'needs vectors; use 64 or more, or bm25',
+    c.reading.retrieval == 'bm25' or m.embedder != 'none',
+    f"memory.embedder='none': reading.retrieval={c.reading.retrieval!r} "
+    'needs vectors; use hashed, minilm or policy, or bm25',
   )
-  if m.prompt_format == 'chat':
+  sizes = {'none': 0, 'minilm': 384, 'policy': c.model.width}
+  size = sizes.get(m.embedder, max(m.embedding_size, 1))
+  _require(
+    m.embedding_size == size,
+    f'memory.embedding_size={m.embedding_size}: '
+    f'memory.embedder={m.embedder!r} makes vectors of {size}',
+  )
+  _require(
+    c.reading.reader != 'lm' or c.reading.model,
+    "reading.model='': reading.reader='lm' needs a model; use smollm2, a "
+    'folder or a .gguf file',
+  )
+  if m.prompt_format != 'compact':
     return
   _require(
     m.view_entries <= handles,

@@ -39,7 +39,8 @@ class ModelConfig:
   copy_head: bool = False  # pointer mixture over the prefix
   match_bias: bool = False  # learned score bonus of equal tokens
   value_head: bool = False
-  dtype: str = 'float32'  # of activations; parameters stay float32
+  dtype: str = 'float32'  # of activations
+  param_dtype: str = 'float32'  # of parameters as they are stored
   remat: str = 'none'  # none | full | dots
 
   def __post_init__(self):
@@ -52,14 +53,17 @@ class ModelConfig:
       raise ValueError(f'model.head_size={self.head_size} must be even (RoPE)')
     if self.remat not in ('none', 'full', 'dots'):
       raise ValueError(f'model.remat={self.remat!r}: use none, full or dots')
-    if self.dtype not in ('float32', 'bfloat16'):
-      raise ValueError(f'model.dtype={self.dtype!r}: use float32 or bfloat16')
+    for name in ('dtype', 'param_dtype'):
+      if getattr(self, name) not in ('float32', 'bfloat16'):
+        raise ValueError(
+          f'model.{name}={getattr(self, name)!r}: use float32 or bfloat16'
+        )
 
 
 def model_config(fields: Mapping[str, Any], vocab_size: int) -> ModelConfig:
   """Builds a ModelConfig from `config.model`; errors name unknown fields."""
   known = {f.name for f in dataclasses.fields(ModelConfig)}
-  values = dict(fields.items())
+  values = {k: v for k, v in fields.items() if k != 'source'}
   unknown = sorted(set(values) - known)
   if unknown:
     raise ValueError(f'model.{unknown[0]} is not a field of the model')
