@@ -5,6 +5,7 @@ The only importer of Flax modules outside model/. Sampling and training share
 tokens (context, then response) are run against it.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax import traverse_util
 from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax import sharding
@@ -19,6 +21,7 @@ from mem_alpha_jax.model import (
   attention,
   distribution,
   kv_cache,
+  lora,
   presets,
   products,
   transformer,
@@ -73,15 +76,18 @@ def make_policy(
   if not isinstance(c, presets.ModelConfig):
     c = presets.model_config(c, vocab_size)
   keep = sharding.constrainer(mesh)
+  merged = dataclasses.replace(c, lora_rank=0)  # what decoding runs
   return Policy(
     config=c,
-    init=lambda key: nn.unbox(_init(c, key)),
+    init=lambda key: _stored(c, nn.unbox(_init(c, key))),
     logical_axes=lambda: _logical_axes(c),
     prefill=lambda *args: _prefill(c, keep, *args)[0],
-    prepare=functools.partial(_prepare, c, keep),
+    prepare=lambda params, positions: _prepare(
+      merged, keep, lora.merge(params, c), positions
+    ),
     init_cache=functools.partial(_init_cache, c, keep),
-    extend=functools.partial(_extend, c, keep),
-    head=functools.partial(_head, c, keep),
+    extend=functools.partial(_extend, merged, keep),
+    head=functools.partial(_head, merged, keep),
     logps_and_entropy=functools.partial(_logps_and_entropy, c, keep),
     prompt_logps=functools.partial(_prompt_logps, c, keep),
     values=functools.partial(_values, c, keep),
@@ -94,14 +100,30 @@ def num_params(params: Params) -> int:
 
 
 def _apply(c, params, method, *args):
-  model = transformer.Transformer(c)
-  return model.apply({'params': params}, *args, method=method)
+  if c.lora_rank:
+    params = lora.cast(params, c.dtype)
+  return _model(c).apply({'params': params}, *args, method=method)
+
+
+def _model(c):
+  return lora.adapt(transformer.Transformer(c), c)
 
 
 def _init(c, key):
   tokens = jnp.zeros((1, 1, 2), jnp.int32)
   context = _context(c, tokens, jnp.zeros((1,), jnp.int32), None)
-  return transformer.Transformer(c).init(key, tokens, context)['params']
+  return _model(c).init(key, tokens, context)['params']
+
+
+def _stored(c, params):
+  """Parameters in the dtype they are kept in; LoRA's stay float32."""
+  flat = traverse_util.flatten_dict(params)
+  return traverse_util.unflatten_dict(
+    {
+      path: x if lora.is_factor(path) else x.astype(c.param_dtype)
+      for path, x in flat.items()
+    }
+  )
 
 
 def _logical_axes(c):

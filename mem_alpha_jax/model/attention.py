@@ -19,6 +19,11 @@ HIDDEN = -1e30  # score of a masked key
 FUSE_WIDTH = 1024  # below it, projections are joined into one matmul
 
 
+def fuses(config: presets.ModelConfig) -> bool:
+  """Whether projections are joined; LoRA needs each kernel by itself."""
+  return config.width <= FUSE_WIDTH and not config.lora_rank
+
+
 class Match(NamedTuple):
   """Where a key repeats the query's token, and where it follows one."""
 
@@ -219,7 +224,7 @@ class Attention(nn.Module):
     c = self.config
     parts = [self._weight('q', c.heads, 'heads', x.dtype)]
     parts += [self._weight(n, c.kv_heads, 'kv_heads', x.dtype) for n in 'kv']
-    if c.width <= FUSE_WIDTH:
+    if fuses(c):
       parts = [
         [
           jnp.concatenate(leaves, axis=-2)

@@ -42,6 +42,8 @@ class ModelConfig:
   dtype: str = 'float32'  # of activations
   param_dtype: str = 'float32'  # of parameters as they are stored
   remat: str = 'none'  # none | full | dots
+  lora_rank: int = 0  # of trained low-rank factors; 0 is none
+  lora_alpha: float = 16.0  # factors are scaled by lora_alpha / lora_rank
 
   def __post_init__(self):
     if self.heads % self.kv_heads:

@@ -40,4 +40,6 @@ def dense(
     module.put_variable(COLLECTION, name, kernel.T)
   if is_few(x) and module.has_variable(COLLECTION, name):
     return narrow(module.get_variable(COLLECTION, name), x)
-  return jnp.matmul(x, kernel)
+  # Not matmul: qwix adds LoRA to products of a parameter, and matmul is a
+  # jitted function inside which no parameter can be made.
+  return jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))

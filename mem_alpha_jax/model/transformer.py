@@ -29,7 +29,7 @@ class Mlp(nn.Module):
     fan = c.ffn * 2 * c.layers
     down = weight('down', (c.ffn, c.width), ('mlp', 'embed'), fan)
     gate, up, down = (w.astype(x.dtype) for w in (gate, up, down))
-    if c.width <= attention.FUSE_WIDTH:
+    if attention.fuses(c):
       both = jnp.stack([gate, up], axis=1).reshape(c.width, -1)
       both = products.dense(self, 'both_t', x, both)
       a, b = jax.lax.split(both, (c.ffn, c.ffn), axis=both.ndim - 1)
