@@ -1,6 +1,5 @@
 """Builds the parts of a run from its config: the only place that knows all."""
 
-import functools
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,12 +12,10 @@ from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax.data import babi, pipeline, synthetic
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
 from mem_alpha_jax.memory import tools
-from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.reading import extractive, protocol
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
-
-READER_CACHE = 1 << 17  # answers kept, by content
 
 INIT, SAMPLING = 1, 2  # what the run's root key is folded with
 
@@ -31,7 +28,7 @@ class Experiment(NamedTuple):
   policy: policy_lib.Policy
   train_setup: collector.Setup  # samples at rollout.temperature
   eval_setup: collector.Setup  # greedy
-  readers: tuple[Callable, Callable]  # strict and lenient
+  readers: tuple[protocol.Reader, protocol.Reader]  # strict and lenient
   oracle_notes: Callable  # episode -> facts of each chunk
 
 
@@ -97,14 +94,11 @@ def source_readers(config) -> tuple[Callable, Callable, Callable]:
       synthetic.oracle_notes(chunk) for chunk in episode.chunks
     ]
 
-  def reader(strict: bool) -> Callable:
-    @functools.lru_cache(READER_CACHE)
-    def answer(question, notes, core):
-      return extractive.answer(question, notes, core, frames, lexicon, strict)
-
-    return answer
-
-  return reader(True), reader(False), notes
+  strict, lenient = (
+    protocol.cached(extractive.ExtractiveReader(frames, lexicon, strict))
+    for strict in (True, False)
+  )
+  return strict, lenient, notes
 
 
 def init_params(experiment: Experiment) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from mem_alpha_jax.data import babi
 from mem_alpha_jax.data.oracle import OracleNote
-from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.reading import extractive, protocol
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
 needs_data = pytest.mark.skipif(
@@ -55,7 +55,7 @@ def _answers(episode, frames, lexicon):
   notes, pairs = {}, []
   for t, found in enumerate(babi.episode_notes(episode.chunks)):
     for note in found:
-      notes[note.key] = extractive.Note(note.kind, note.text, t)
+      notes[note.key] = protocol.Note(note.kind, note.text, t)
     for q in episode.questions:
       if q.last == t:
         seen = tuple(notes.values())

@@ -37,7 +37,9 @@ def setups(tmp_path_factory) -> dict[str, collector.Setup]:
 
 @GROUPS
 def test_failed_reading_is_missing_and_not_zero(setups, groups):
-  setup = setups[groups]._replace(reader=lambda *_: None)
+  setup = setups[groups]._replace(
+    reader=lambda requests: [None] * len(requests)
+  )
   collect = lambda setup: collector.collect(
     scripted(setup, random_call(setups['state'].tokenizer)), None,
     episodes_of(3, 3, 2, 3), empty_starts(), 0,
@@ -58,11 +60,12 @@ def test_failed_reading_is_missing_and_not_zero(setups, groups):
     assert (rows.row_weight[row, column] == 0) == failed[place]
     assert not (failed[place] and rows.advantages[row, column].any())
   # One question that fails leaves the others of the step as they were.
-  some = lambda question, *rest: (
-    None
-    if 'where' in question.lower()
-    else setups[groups].reader(question, *rest)
-  )
+  some = lambda requests: [
+    None if 'where' in request.question.lower() else answer
+    for request, answer in zip(
+      requests, setups[groups].reader(requests), strict=True
+    )
+  ]
   partly = collect(setup._replace(reader=some)).grid
   whole = collect(setups[groups]).grid
   assert (

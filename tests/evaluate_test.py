@@ -120,7 +120,7 @@ def test_what_cannot_be_read_or_called_is_counted(experiment, episodes):
   garbage = lambda memories, chunks, *_: [
     greedy.Written([], errors=['no call', 'empty text']) for _ in chunks
   ]
-  failed = (lambda *_: None, lambda *_: None)
+  failed = (lambda requests: [None for _ in requests],) * 2
   some = episodes[:2]
   for record in run(experiment, some, garbage, failed):
     assert set(record.strict) == set(record.lenient) == {None}

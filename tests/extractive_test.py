@@ -3,7 +3,7 @@ import re
 import pytest
 
 from mem_alpha_jax.data import synthetic
-from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.reading import extractive, protocol
 from mem_alpha_jax.reading.extractive import Frame
 
 NOTES = (
@@ -30,7 +30,7 @@ ROOM_FRAMES = (
 
 
 def _notes(*pairs):
-  return [extractive.Note(*pair, step) for step, pair in enumerate(pairs)]
+  return [protocol.Note(*pair, step) for step, pair in enumerate(pairs)]
 
 
 def _ask(question, notes, core='', strict=True):
@@ -80,8 +80,8 @@ def test_kinds_are_kept_apart():
 
 def test_contradiction_strict_abstains_lenient_takes_the_newest():
   question = 'What job does Marta have?'
-  old = extractive.Note('semantic', 'Marta job baker', 1)
-  new = extractive.Note('semantic', 'Marta job nurse', 4)
+  old = protocol.Note('semantic', 'Marta job baker', 1)
+  new = protocol.Note('semantic', 'Marta job nurse', 4)
   for notes in ([old, new], [new, old]):
     assert _ask(question, notes) == ''
     assert _ask(question, notes, strict=False) == 'nurse'
@@ -150,5 +150,45 @@ def test_reader_checks_its_lexicon():
   with pytest.raises(ValueError, match='room.*lowercase'):
     extractive.ExtractiveReader(ROOM_FRAMES, {'person': frozenset()}, True)
   reader = extractive.ExtractiveReader(ROOM_FRAMES, ROOMS, True)
-  note = extractive.Note('semantic', 'Mary kitchen', 0)
-  assert reader('Where is Mary?', [note]) == 'kitchen'
+  note = protocol.Note('semantic', 'Mary kitchen', 0)
+  mary, john = (
+    protocol.Request(f'Where is {name}?', (note,)) for name in ('Mary', 'John')
+  )
+  assert reader([mary, john]) == ['kitchen', '']
+  assert reader([]) == []
+
+
+def test_cache_asks_each_request_once_and_failures_again():
+  asked = []
+
+  def reader(requests):
+    asked.append([r.question for r in requests])
+    return [None if r.question == 'fails' else r.question for r in requests]
+
+  cached = protocol.cached(reader, 2)
+  request = lambda text, *notes: protocol.Request(text, notes)
+  assert cached([request('a'), request('fails'), request('a')]) == [
+    'a',
+    None,
+    'a',
+  ]
+  assert cached([request('fails'), request('a')]) == [None, 'a']
+  assert asked == [['a', 'fails'], ['fails']]
+  note = protocol.Note('semantic', 'Mary kitchen', 0)
+  cached([request('a', note), request('b')])  # a is the oldest: forgotten
+  assert cached([request('b'), request('a', note)]) == ['b', 'a']
+  assert asked[2:] == [['a', 'b']]
+  cached([request('a')])
+  assert asked[3:] == [['a']]
+
+
+def test_ask_is_one_call_and_keeps_the_rows():
+  calls = []
+
+  def reader(requests):
+    calls.append(len(requests))
+    return [r.question for r in requests]
+
+  rows = [[protocol.Request(q, ()) for q in row] for row in ('ab', '', 'c')]
+  assert protocol.ask(reader, rows) == [['a', 'b'], [], ['c']]
+  assert calls == [3]

@@ -19,14 +19,11 @@ def test_a_second_hop_finds_what_the_question_does_not_name():
     )
     ops = [state_lib.Op('insert', 'semantic', text=text) for text in texts]
     batch.write([ops, ops[2:]], 0)
-    seen = []
-    batch.ask(
-      [['Where is the milk?'], ['Where is John?', 'Where is the milk?']],
-      lambda question, notes, core, seen=seen: seen.append(
-        {note.text for note in notes}
-      ),
-      2,
+    requests = batch.requests(
+      [['Where is the milk?'], ['Where is John?', 'Where is the milk?']], 2
     )
-    found[hops] = seen
+    found[hops] = [
+      {note.text for note in r.notes} for row in requests for r in row
+    ]
   assert found[1] == [{'milk Mary'}, {'John garden'}, set()]
   assert found[2] == [{'milk Mary', 'Mary kitchen'}, {'John garden'}, set()]

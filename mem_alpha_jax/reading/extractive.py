@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mem_alpha_jax.reading import protocol
+
 USER = '<user>'  # what 'i', 'my' and 'me' become: one person
 _USER_WORDS = frozenset(('i', 'my', 'me'))
 _WORD = re.compile(r'\b\w+\b')
@@ -21,14 +23,6 @@ _MONTHS = (
   'november december'
 )
 _MONTH_SET = frozenset(_MONTHS.split())
-
-
-class Note(NamedTuple):
-  """A retrieved entry: kind 'core', 'semantic' or 'episodic', text, step."""
-
-  kind: str
-  text: str
-  step: int
 
 
 class Frame(NamedTuple):
@@ -67,9 +61,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=1 << 12)
-def _clauses(core: str) -> tuple[Note, ...]:
+def _clauses(core: str) -> tuple[protocol.Note, ...]:
   parts = (part.strip() for part in _CLAUSE.split(core))
-  return tuple(Note('core', part, -1) for part in parts if part)
+  return tuple(protocol.Note('core', part, -1) for part in parts if part)
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -113,8 +107,10 @@ def _candidates(
 
 
 def _supporting(
-  query: _Query, notes: Sequence[Note], lexicon: Mapping[str, frozenset[str]]
-) -> list[tuple[Note, tuple[str, ...]]]:
+  query: _Query,
+  notes: Sequence[protocol.Note],
+  lexicon: Mapping[str, frozenset[str]],
+) -> list[tuple[protocol.Note, tuple[str, ...]]]:
   persons = lexicon['person']
   subject = query.subject
   about_person = subject == USER or subject in persons
@@ -156,7 +152,7 @@ def _next_subject(query, supporting, lexicon, strict) -> str:
 
 def answer(
   question: str,
-  notes: Sequence[Note],
+  notes: Sequence[protocol.Note],
   core: str,
   frames: tuple[Frame, ...],
   lexicon: Mapping[str, frozenset[str]],
@@ -202,7 +198,7 @@ def answer(
 
 @dataclasses.dataclass(frozen=True)
 class ExtractiveReader:
-  """`answer` with its frames, lexicon and strictness bound."""
+  """A protocol.Reader: `answer` with frames, lexicon and strictness bound."""
 
   frames: tuple[Frame, ...]
   lexicon: Mapping[str, frozenset[str]]
@@ -217,7 +213,8 @@ class ExtractiveReader:
         'for each answer_type of its frames, and for person'
       )
 
-  def __call__(
-    self, question: str, notes: Sequence[Note], core: str = ''
-  ) -> str:
-    return answer(question, notes, core, self.frames, self.lexicon, self.strict)
+  def __call__(self, requests: Sequence[protocol.Request]) -> list[str]:
+    return [
+      answer(*request, self.frames, self.lexicon, self.strict)
+      for request in requests
+    ]

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from mem_alpha_jax.memory import prompt as prompt_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import explore, grading, probes
 from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import step as step_lib
@@ -43,7 +44,7 @@ class Setup(NamedTuple):
   tokenizer: Any
   generate: Callable  # the jitted sampler
   buckets: Any
-  reader: Callable  # (question, notes, core) -> answer or None
+  reader: protocol.Reader
   key: Array  # root key of sampling
 
 

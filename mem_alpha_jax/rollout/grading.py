@@ -1,6 +1,6 @@
 """What a step is worth: answers after each candidate minus those before."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import memories as memories_lib
@@ -46,7 +47,7 @@ def gains(
   outcomes: Sequence[Sequence[Any]],
   asked: Sequence[Sequence[tuple[str, str]]],
   sources: Sequence[str],
-  reader: Callable,
+  reader: protocol.Reader,
   width: int,
   t: int,
 ) -> list[list[float]]:
@@ -95,20 +96,22 @@ def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
     bank, states, texts, config, config.rollout.probes
   )
   found = zip(states, texts, slots, ok, strict=True)
-  answers = [memories_lib.read(*one, reader) for one in found]
+  requests = [memories_lib.requests(*one) for one in found]
+  answers = protocol.ask(reader, requests)
   return [answers[i : i + wide] for i in range(0, len(answers), wide)]
 
 
 def end_scores(
-  episodes: Sequence[Episode], memories: memories_lib.Memories, reader: Callable
+  episodes: Sequence[Episode],
+  memories: memories_lib.Memories,
+  reader: protocol.Reader,
 ) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
   """Accuracy on the asked questions, NaN without any, and compression."""
   questions = [probes.ending(e) for e in episodes]
-  given = memories.ask(
-    [[q.text for q in row] for row in questions],
-    reader,
-    memories.config.rollout.probes,
+  requests = memories.requests(
+    [[q.text for q in row] for row in questions], memories.config.rollout.probes
   )
+  given = protocol.ask(reader, requests)
   score = np.full(len(episodes), np.nan, np.float32)
   for i, row in enumerate(questions):
     rule = scoring.SOURCE_RULES[episodes[i].source]

@@ -13,6 +13,7 @@ import numpy as np
 from mem_alpha_jax import report_html
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import collector, explore
 from mem_alpha_jax.rollout import memories as memories_lib
@@ -117,7 +118,7 @@ def run(
   episodes: Sequence[Episode],
   config,
   tokenizer,
-  readers: tuple[Callable, Callable],
+  readers: tuple[protocol.Reader, protocol.Reader],
   traces: int = 0,
   adapt: Callable = lambda limits: limits,
 ) -> tuple[list[Record], float]:
@@ -142,10 +143,6 @@ def run(
   )
   tallies = [_Tally(i < traces) for i in range(n)]
 
-  def both(question, notes, core):
-    given = [reader(question, notes, core) for reader in readers]
-    return *given, tuple(note.text for note in notes)
-
   length = max(len(e.chunks) for e in episodes)
   started = time.perf_counter()
   for t in range(length):
@@ -161,7 +158,7 @@ def run(
     for i, tally in enumerate(tallies):
       if live[i]:
         tally.step(chunks[i], written[i], results[i], memories.states[i])
-    _ask(memories, episodes, both, tallies, t)
+    _ask(memories, episodes, readers, tallies, t)
   seconds = (time.perf_counter() - started) / length
   records = [
     tally.record(episode, state, read)
@@ -176,14 +173,15 @@ def _ask(memories, episodes, readers, tallies, t: int) -> None:
   due = [[q for q in e.questions if q.asked and q.last == t] for e in episodes]
   if not any(due):
     return
-  given = memories.ask(
-    [[q.text for q in row] for row in due], readers, QUESTION_WIDTH
+  requests = memories.requests(
+    [[q.text for q in row] for row in due], QUESTION_WIDTH
   )
-  for episode, tally, row, answers in zip(
-    episodes, tallies, due, given, strict=True
-  ):
-    for question, one in zip(row, answers, strict=True):
-      tally.answer(question, one, scoring.SOURCE_RULES[episode.source])
+  given = [protocol.ask(reader, requests) for reader in readers]
+  for i, row in enumerate(due):
+    rule = scoring.SOURCE_RULES[episodes[i].source]
+    for j, question in enumerate(row):
+      answers = [answered[i][j] for answered in given]
+      tallies[i].answer(question, answers, requests[i][j].notes, rule)
 
 
 class _Tally:
@@ -206,8 +204,7 @@ class _Tally:
     if self.steps is not None:
       self.steps.append(_trace_step(chunk, written, results, state))
 
-  def answer(self, question, given, rule: str) -> None:
-    *answers, notes = given
+  def answer(self, question, answers, notes, rule: str) -> None:
     strict, lenient = (scoring.score(a, question.answer, rule) for a in answers)
     self.types.append(question.type)
     self.strict.append(strict)
@@ -221,7 +218,7 @@ class _Tally:
           question.answer,
           answers[0],
           correct,
-          notes,
+          tuple(note.text for note in notes),
         )
       )
 

@@ -1,13 +1,13 @@
 """N memories stepped together: host values with a device mirror."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from mem_alpha_jax.memory import prompt, retrieval
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.reading import protocol
 
 QUERY_TERMS = 16  # words of a query that are looked up; more are dropped
 
@@ -43,8 +43,6 @@ STOP = frozenset(
     'with',
   ]
 )
-
-Reader = Callable[[str, Sequence, str], str | None]
 
 
 class Memories:
@@ -124,22 +122,21 @@ class Memories:
       ops, results, step, m.slot_terms, m.embedding_size
     )
 
-  def ask(self, questions, reader: Reader, width: int) -> list[list]:
-    """Answers each memory's questions from retrieved entries and the core.
+  def requests(self, questions, width: int) -> list[list[protocol.Request]]:
+    """What a reader is to be asked, from retrieved entries and the core.
 
     Args:
       questions: question texts, one list a memory.
-      reader: (question, notes, core) -> answer, None where it failed.
       width: questions looked up in one call; a shape of the search.
     """
-    answers = [[] for _ in questions]
+    found = [[] for _ in questions]
     longest = max((len(q) for q in questions), default=0)
     for start in range(0, longest, width):
       part = [list(q[start : start + width]) for q in questions]
       slots, ok = look_up(self.bank, self.states, part, self.config, width)
       for i, texts in enumerate(part):
-        answers[i] += read(self.states[i], texts, slots[i], ok[i], reader)
-    return answers
+        found[i] += requests(self.states[i], texts, slots[i], ok[i])
+    return found
 
   def _slots_needed(self) -> int:
     used = max(
@@ -213,17 +210,17 @@ def _with_found(state, questions, slots, found) -> list[str]:
   ]
 
 
-def read(state, questions, slots, found, reader: Reader) -> list:
-  """Answers questions from the slots retrieved for each, and the core."""
+def requests(state, questions, slots, found) -> list[protocol.Request]:
+  """One request a question: the slots retrieved for it, and the core."""
   by_slot = state_lib.by_slot(state)
-  answers = []
+  made = []
   for question, row, ok in zip(questions, slots, found, strict=False):
     notes = tuple(
       _note(by_slot[s]) for s, hit in zip(row.tolist(), ok, strict=True) if hit
     )
-    answers.append(reader(question, notes, state.core))
-  return answers
+    made.append(protocol.Request(question, notes, state.core))
+  return made
 
 
-def _note(entry: state_lib.Entry) -> extractive.Note:
-  return extractive.Note(entry.kind, entry.text, entry.step)
+def _note(entry: state_lib.Entry) -> protocol.Note:
+  return protocol.Note(entry.kind, entry.text, entry.step)

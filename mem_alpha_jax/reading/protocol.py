@@ -1,0 +1,60 @@
+"""What every reader is: a function from a batch of requests to answers."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+CACHE = 1 << 17  # answers kept of one reader
+
+
+class Note(NamedTuple):
+  """A retrieved entry: kind 'core', 'semantic' or 'episodic', text, step."""
+
+  kind: str
+  text: str
+  step: int
+
+
+class Request(NamedTuple):
+  """One question, and all that its reader may see.
+
+  Attributes:
+    question: the question as asked.
+    notes: the retrieved entries, best first.
+    core: the core text of the memory, '' if it has none.
+  """
+
+  question: str
+  notes: tuple[Note, ...]
+  core: str = ''
+
+
+# One answer a request: '' abstains, None failed and is missing data.
+Reader = Callable[[Sequence[Request]], list[str | None]]
+
+
+def cached(reader: Reader, size: int = CACHE) -> Reader:
+  """Returns the reader, asked each distinct request only once.
+
+  Answers are kept by content, the newest `size` of them; what failed is asked
+  again the next time.
+  """
+  known: dict[Request, str] = {}
+
+  def read(requests: Sequence[Request]) -> list[str | None]:
+    new = [r for r in dict.fromkeys(requests) if r not in known]
+    fresh = dict(zip(new, reader(new), strict=True)) if new else {}
+    answers = [fresh[r] if r in fresh else known[r] for r in requests]
+    known.update((r, a) for r, a in fresh.items() if a is not None)
+    while len(known) > size:
+      del known[next(iter(known))]  # the oldest
+    return answers
+
+  return read
+
+
+def ask(
+  reader: Reader, requests: Sequence[Sequence[Request]]
+) -> list[list[str | None]]:
+  """Answers the requests of many memories in one call of the reader."""
+  answers = iter(reader([r for row in requests for r in row]))
+  return [[next(answers) for _ in row] for row in requests]
