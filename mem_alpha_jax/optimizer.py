@@ -1,4 +1,4 @@
-"""AdamW with gradient clipping, warm-up and a schedule."""
+"""What is trained, and how: AdamW, clipping, warm-up and a schedule."""
 
 import math
 from collections.abc import Callable
@@ -7,6 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from flax import traverse_util
+
+from mem_alpha_jax.model import lora
 
 # Each maps progress in [0, 1] after the warm-up and the final fraction to the
 # fraction of the peak.
@@ -43,6 +46,30 @@ def create_schedule(optim_config: Any, total_updates: int) -> optax.Schedule:
     return peak * rise * shape(progress, final)
 
   return schedule
+
+
+def split(params: Any) -> tuple[Any, Any]:
+  """Returns (trained, frozen): with LoRA only its factors and a value head.
+
+  Without LoRA everything is trained and `frozen` is empty.
+  """
+  flat = traverse_util.flatten_dict(params)
+  if not any(lora.is_factor(path) for path in flat):
+    return params, {}
+  trained = lambda path: lora.is_factor(path) or path == ('value',)
+  parts = (
+    {path: x for path, x in flat.items() if trained(path) == wanted}
+    for wanted in (True, False)
+  )
+  return tuple(map(traverse_util.unflatten_dict, parts))
+
+
+def join(trained: Any, frozen: Any) -> Any:
+  """The inverse of `split`."""
+  if not frozen:
+    return trained
+  first, second = map(traverse_util.flatten_dict, (trained, frozen))
+  return traverse_util.unflatten_dict({**first, **second})
 
 
 def decay_mask(params: Any) -> Any:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from mem_alpha_jax import optimizer
 from mem_alpha_jax.rl import losses
 from mem_alpha_jax.types import RolloutRows, TrainState
 
@@ -46,8 +47,9 @@ def make_update_fn(
   """
   weights = losses.term_weights(rl_config)
 
-  def objective(params, batch, scales):
+  def objective(trained, frozen, batch, scales):
     rows, ref_logps, old_logps = batch
+    params = optimizer.join(trained, frozen)
     outputs = policy.logps_and_entropy(params, rows, temperature)
     terms = losses.policy_loss(
       *outputs, rows, rl_config, ref_logps, old_logps, horizon
@@ -59,13 +61,14 @@ def make_update_fn(
     # A batch of padding alone has count 0, sum 0, and must give loss 0.
     scales = {k: w / jnp.maximum(counts[k], 1) for k, w in weights.items()}
     batches = _split((rows, ref_logps, old_logps), rl_config.microbatches, mesh)
-    (loss, terms), grads = _accumulate(objective, state.params, batches, scales)
+    old, frozen = optimizer.split(state.params)
+    (loss, terms), grads = _accumulate(objective, old, frozen, batches, scales)
     grad_norm = optax.tree.norm(grads)
     finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
-    changes, opt_state = tx.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, changes)
+    changes, opt_state = tx.update(grads, state.opt_state, old)
+    new = _select(finite, optax.apply_updates(old, changes), old)
     new_state = state.replace(
-      params=_select(finite, params, state.params),
+      params=optimizer.join(new, frozen),
       opt_state=_select(finite, opt_state, state.opt_state),
     )
     metrics = {
@@ -109,7 +112,8 @@ def init_state(
 
   def init(params, key):
     step = jnp.zeros((), jnp.int32)
-    return TrainState(step, params, tx.init(params), key)
+    opt_state = tx.init(optimizer.split(params)[0])
+    return TrainState(step, params, opt_state, key)
 
   if mesh is None:
     return init(params, key)
@@ -139,7 +143,7 @@ def state_shardings(
     tx,
     lambda _, sharding: sharding,
     state.opt_state,
-    params,
+    optimizer.split(params)[0],
     transform_non_params=lambda _: whole,
   )
   return TrainState(whole, params, opt_state, whole)
@@ -157,17 +161,17 @@ def make_logps_fn(
   return jax.jit(logps)
 
 
-def _accumulate(objective, params, batches, scales):
+def _accumulate(objective, trained, frozen, batches, scales):
   """Sums objective, terms and gradients over the leading axis of batches."""
   grad_fn = jax.value_and_grad(objective, has_aux=True)
 
   def step(grads, batch):
-    result, new = grad_fn(params, batch, scales)
+    result, new = grad_fn(trained, frozen, batch, scales)
     # float32 whatever the parameters are: sums of bfloat16 lose small terms.
     grads = jax.tree.map(lambda a, b: a + b.astype(a.dtype), grads, new)
     return grads, result
 
-  zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), params)
+  zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), trained)
   grads, (loss, terms) = jax.lax.scan(step, zeros, batches)
   terms = losses.Terms(
     loss=jax.tree.map(jnp.sum, terms.loss),
