@@ -100,8 +100,6 @@ def num_params(params: Params) -> int:
 
 
 def _apply(c, params, method, *args):
-  if c.lora_rank:
-    params = lora.cast(params, c.dtype)
   return _model(c).apply({'params': params}, *args, method=method)
 
 

@@ -45,14 +45,6 @@ def is_factor(path: tuple[str, ...]) -> bool:
   return path[-1].endswith(SUFFIXES)
 
 
-def cast(params: Any, dtype: str) -> Any:
-  """Casts the factors to the dtype of activations, for products with them."""
-  flat = traverse_util.flatten_dict(params)
-  return traverse_util.unflatten_dict(
-    {k: x.astype(dtype) if is_factor(k) else x for k, x in flat.items()}
-  )
-
-
 def merge(params: Any, config: presets.ModelConfig) -> Any:
   """Returns parameters without factors: W + alpha / r * A B in W's dtype."""
   if not config.lora_rank:

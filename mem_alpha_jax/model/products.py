@@ -41,5 +41,7 @@ def dense(
   if is_few(x) and module.has_variable(COLLECTION, name):
     return narrow(module.get_variable(COLLECTION, name), x)
   # Not matmul: qwix adds LoRA to products of a parameter, and matmul is a
-  # jitted function inside which no parameter can be made.
-  return jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+  # jitted function inside which no parameter can be made. LoRA's factors are
+  # float32 whatever x is, and so is what they add.
+  product = jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+  return product.astype(x.dtype)
