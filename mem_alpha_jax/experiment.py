@@ -1,5 +1,6 @@
 """Builds the parts of a run from its config: the only place that knows all."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,11 +8,12 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from mem_alpha_jax import base, sharding
+from mem_alpha_jax import base, pretrained, sharding
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax.data import babi, pipeline, synthetic
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
 from mem_alpha_jax.memory import tools
+from mem_alpha_jax.model import presets
 from mem_alpha_jax.reading import extractive, protocol
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -30,13 +32,18 @@ class Experiment(NamedTuple):
   eval_setup: collector.Setup  # greedy
   readers: tuple[protocol.Reader, protocol.Reader]  # strict and lenient
   oracle_notes: Callable  # episode -> facts of each chunk
+  source: pretrained.Pretrained | None  # of the first weights
 
 
 def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
-  tokenizer = load_tokenizer(config, workdir)
+  source = None
+  if config.model.source:
+    source = pretrained.open_model(config.model.source)
+  tokenizer = source.tokenizer if source else load_tokenizer(config, workdir)
   mesh = sharding.create_mesh(config.mesh)
-  policy = policy_lib.make_policy(config.model, tokenizer.vocab_size, mesh)
+  shape = model_shape(config, tokenizer.vocab_size, source)
+  policy = policy_lib.make_policy(shape, mesh=mesh)
   strict, lenient, oracle_notes = source_readers(config)
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
@@ -61,6 +68,7 @@ def build(config, workdir: str) -> Experiment:
     setup(True),
     (strict, lenient),
     oracle_notes,
+    source,
   )
 
 
@@ -101,7 +109,21 @@ def source_readers(config) -> tuple[Callable, Callable, Callable]:
   return strict, lenient, notes
 
 
+def model_shape(
+  config, vocab_size: int, source: pretrained.Pretrained | None
+) -> presets.ModelConfig:
+  """The decoder of `config.model`, which must be that of its source."""
+  lora = dict(lora_rank=config.lora.rank, lora_alpha=config.lora.alpha)
+  shape = presets.model_config(config.model, vocab_size)
+  shape = dataclasses.replace(shape, **lora)
+  return pretrained.adopt(source.config, shape) if source else shape
+
+
 def init_params(experiment: Experiment) -> Any:
-  """Random parameters, born sharded."""
+  """Parameters of the source, else random ones; born sharded."""
   key = jax.random.fold_in(jax.random.key(experiment.config.seed), INIT)
-  return sharding.init_params(experiment.policy, experiment.mesh, key)
+  policy, mesh, loaded = experiment.policy, experiment.mesh, None
+  if experiment.source:
+    places = sharding.param_shardings(policy, mesh)
+    loaded = experiment.source.load(places, policy.config.param_dtype)
+  return sharding.init_params(policy, mesh, key, loaded)

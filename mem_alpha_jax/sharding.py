@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import traverse_util
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
@@ -64,10 +65,25 @@ def param_shardings(policy: Any, mesh: Mesh) -> Any:
   )
 
 
-def init_params(policy: Any, mesh: Mesh, key: Array) -> Any:
-  """Initialises parameters directly in shards: no device holds them all."""
-  init = jax.jit(policy.init, out_shardings=param_shardings(policy, mesh))
-  return init(key)
+def init_params(policy: Any, mesh: Mesh, key: Array, loaded: Any = None) -> Any:
+  """Initialises parameters directly in shards: no device holds them all.
+
+  Args:
+    policy: gives their shapes and first values.
+    mesh: where they live.
+    key: of the first values.
+    loaded: parameters that a checkpoint has; only the others are initialised.
+  """
+  have = traverse_util.flatten_dict(loaded or {})
+  places = traverse_util.flatten_dict(param_shardings(policy, mesh))
+  missing = {path: x for path, x in places.items() if path not in have}
+
+  def init(key):
+    values = traverse_util.flatten_dict(policy.init(key))
+    return {path: values[path] for path in missing}
+
+  made = jax.jit(init, out_shardings=missing)(key) if missing else {}
+  return traverse_util.unflatten_dict({**have, **made})
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -18,19 +18,22 @@ import optax
 
 from mem_alpha_jax import optimizer
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory import tools
 from mem_alpha_jax.policy import Policy
 from mem_alpha_jax.rollout import collector, memories
 from mem_alpha_jax.types import Episode, RolloutRows
 
 SAMPLES = 4  # demonstrations that share a prompt
-# Shares of the calls shown; without an entry in view an update is an insert.
+# Shares of the calls shown; without an entry in view an update or a deletion
+# becomes the first.
 CALLS = (
-  ('<ins><sem>', 0.3),
-  ('<ins><epi>', 0.2),
-  ('<upd>', 0.25),
-  ('<del>', 0.05),
-  ('<none>', 0.2),
+  (('insert', 'semantic'), 0.3),
+  (('insert', 'episodic'), 0.2),
+  (('update', ''), 0.25),
+  (('delete', ''), 0.05),
+  (None, 0.2),
 )
+NOTHING = tools.NOOP_TEXT.capitalize() + '.'  # of a chat model
 WORDS = (2, 5)  # fewest and most words of a demonstrated note
 
 
@@ -70,17 +73,32 @@ def random_view(
   return tuple(entries + [None] * (places - count))
 
 
-def demonstration(rng: np.random.Generator, chunk: str, view: Sequence) -> str:
-  """A valid call about the chunk, otherwise random."""
-  names, shares = zip(*CALLS, strict=True)
-  visible = sum(entry is not None for entry in view)
-  call = names[rng.choice(len(names), p=shares)]
-  if call in ('<upd>', '<del>') and not visible:
-    call = '<ins><sem>'
-  if call in ('<upd>', '<del>'):
-    handle = f'<{rng.integers(visible) + 1}>'
-    return f'{call}{handle}' + (f' {note(rng, chunk)}' * (call == '<upd>'))
-  return call if call == '<none>' else f'{call} {note(rng, chunk)}'
+def call(
+  rng: np.random.Generator, chunk: str, view: Sequence
+) -> state_lib.Op | None:
+  """A valid call about the chunk, otherwise random; None stores nothing."""
+  kinds, shares = zip(*CALLS, strict=True)
+  visible = [entry for entry in view if entry is not None]
+  chosen = kinds[rng.choice(len(kinds), p=shares)]
+  if chosen is None:
+    return None
+  tool, kind = chosen
+  if tool == 'insert' or not visible:
+    tool, kind = chosen if tool == 'insert' else kinds[0]
+    return state_lib.Op(tool, kind, note(rng, chunk))
+  target = visible[rng.integers(len(visible))]
+  text = note(rng, chunk) if tool == 'update' else ''
+  return state_lib.Op(tool, target.kind, text, target.id)
+
+
+def demonstration(
+  rng: np.random.Generator, chunk: str, view: Sequence, prompt_format: str
+) -> str:
+  """A `call` in the notation of the prompt format."""
+  op = call(rng, chunk, view)
+  if prompt_format == 'compact':
+    return tools.NONE if op is None else tools.render_compact(op, view)
+  return NOTHING if op is None else tools.render_json(op)
 
 
 def batches(
@@ -116,7 +134,8 @@ def rows(setup: collector.Setup, rng, places) -> RolloutRows:
   mask = np.zeros(shape, bool)
   for i, (chunk, view) in enumerate(zip(chunks, views, strict=True)):
     for g in range(SAMPLES):
-      ids = tok.encode(demonstration(rng, chunk, view))[: width - 1]
+      text = demonstration(rng, chunk, view, m.prompt_format)
+      ids = tok.encode(text)[: width - 1]
       ids = ids + [tok.eos_id]
       response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
   zeros = np.zeros(shape, np.float32)
@@ -154,9 +173,11 @@ def train(
     optim.learning_rate, optim.schedule = w.learning_rate, 'cosine'
     optim.warmup_steps = min(optim.warmup_steps, w.steps // 2)
   tx, _ = optimizer.create_optimizer(optim, w.steps)
-  opt_state = jax.jit(tx.init)(params)
+  trained, frozen = optimizer.split(params)
+  opt_state = jax.jit(tx.init)(trained)
 
-  def loss_fn(params, rows):
+  def loss_fn(trained, frozen, rows):
+    params = optimizer.join(trained, frozen)
     logps, _, _ = policy.logps_and_entropy(params, rows, 1.0)
     mask = rows.response_mask
     loss = -(logps * mask).sum() / mask.sum()
@@ -170,14 +191,14 @@ def train(
     return loss
 
   @jax.jit
-  def update(params, opt_state, rows):
-    loss, grads = jax.value_and_grad(loss_fn)(params, rows)
-    updates, opt_state = tx.update(grads, opt_state, params)
-    return optax.apply_updates(params, updates), opt_state, loss
+  def update(trained, frozen, opt_state, rows):
+    loss, grads = jax.value_and_grad(loss_fn)(trained, frozen, rows)
+    updates, opt_state = tx.update(grads, opt_state, trained)
+    return optax.apply_updates(trained, updates), opt_state, loss
 
   for step, batch in zip(
     range(w.steps), batches(setup, episodes), strict=False
   ):
-    params, opt_state, loss = update(params, opt_state, batch)
+    trained, opt_state, loss = update(trained, frozen, opt_state, batch)
     report(step, loss)
-  return params
+  return optimizer.join(trained, frozen)

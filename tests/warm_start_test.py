@@ -43,7 +43,7 @@ def drawn(setup, count):
     for t, chunk in enumerate(episode.chunks):
       view = warm_start.random_view(rng, episode.chunks[:t], places)
       for _ in range(3):
-        yield chunk, view, warm_start.demonstration(rng, chunk, view)
+        yield chunk, view, warm_start.demonstration(rng, chunk, view, 'compact')
 
 
 def test_demonstrations_are_valid_calls_of_all_kinds(setup):
