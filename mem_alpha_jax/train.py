@@ -13,6 +13,7 @@ from mem_alpha_jax import (
   checkpoint,
   evaluate,
   optimizer,
+  plan,
   summary,
   warm_start,
 )
@@ -36,7 +37,8 @@ def train(config, workdir: str) -> dict[str, Any] | None:
     The content of results.json, or None if the run was asked to stop.
 
   Raises:
-    ValueError: for a workdir of another config.
+    ValueError: for a workdir of another config, or a run that does not fit
+      into memory.
     FloatingPointError: if the loss is not finite, naming the step.
   """
   clock = Clock()
@@ -46,6 +48,9 @@ def train(config, workdir: str) -> dict[str, Any] | None:
     summary.show(finished, workdir)
     return finished
   experiment = experiment_lib.build(config, workdir)
+  planned = plan.make(config, experiment.policy, experiment.mesh)
+  print(plan.table(planned))
+  plan.check(planned, config)
   held_out = evaluate.lengths(config, 'test')
   run = Run(experiment, workdir, clock)
   with (

@@ -1,0 +1,131 @@
+"""The plan against XLA's own count, and what is told when it does not fit."""
+
+import jax
+import numpy as np
+import pytest
+import tiny_config
+
+from configs import tpu_v4
+from mem_alpha_jax import config as config_lib
+from mem_alpha_jax import optimizer, plan, sharding
+from mem_alpha_jax import policy as policy_lib
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.types import RolloutRows
+
+
+def planned(config, vocabulary=600):
+  mesh = sharding.create_mesh(config.mesh)
+  shape = presets.model_config(config.model, vocabulary)
+  policy = policy_lib.make_policy(shape, mesh=mesh)
+  return plan.make(config, policy, mesh), policy
+
+
+def abstract_rows(config) -> RolloutRows:
+  r, g = config.rollout, config.rollout.group_size
+  m = config.rl.minibatch_rows // g
+  width = {'C': r.own_buckets[-1], 'R': r.response_buckets[-1]}
+  shape = lambda dtype, *dims: jax.ShapeDtypeStruct(dims, dtype)
+  token = lambda axis, dtype=np.float32: shape(dtype, m, g, width[axis])
+  return RolloutRows(
+    prefix=shape(np.int32, m, r.prefix_buckets[-1]),
+    prefix_length=shape(np.int32, m),
+    own=token('C', np.int32),
+    own_length=shape(np.int32, m, g),
+    response=token('R', np.int32),
+    response_mask=token('R', bool),
+    rollout_logps=token('R'),
+    advantages=token('R'),
+    row_weight=shape(np.float32, m, g),
+    returns=token('R'),
+    old_values=token('R'),
+  )
+
+
+@pytest.mark.parametrize('remat', ['none', 'full'])
+def test_activations_are_what_xla_counts(remat):
+  config = tiny_config.get_config(
+    'model.layers=6,model.width=64,model.ffn=192,model.copy_head=False,'
+    'model.match_bias=False,rl.minibatch_rows=64,'
+    f'rollout.prefix_buckets=160,model.remat={remat}'
+  )
+  found, policy = planned(config)
+  tx, _ = optimizer.create_optimizer(config.optim, 10)
+  params = jax.eval_shape(policy.init, jax.random.key(0))
+  state = jax.eval_shape(
+    lambda p: update_lib.init_state(p, tx, jax.random.key(0)), params
+  )
+  update = update_lib.make_update_fn(policy, tx, config.rl, 1.0)
+  compiled = update.lower(state, abstract_rows(config)).compile()
+  temporary = compiled.memory_analysis().temp_size_in_bytes
+  expected = found.activations + found.gradients
+  assert 0.5 < expected / temporary < 2, (expected, temporary)
+
+
+def test_parameters_optimizer_and_cache_are_exact():
+  config = tiny_config.get_config()
+  found, policy = planned(config)
+  params = jax.eval_shape(policy.init, jax.random.key(0))
+  count = policy_lib.num_params(params)
+  assert found.parameters == 4 * count
+  assert found.optimizer == 8 * count
+  cache = jax.eval_shape(
+    lambda own: policy.init_cache(own, 1, 1 + 16),
+    jax.ShapeDtypeStruct((4, 4), np.int32),
+  )
+  own = sum(x.size for x in jax.tree.leaves((cache.k, cache.v)))
+  prefix = jax.eval_shape(
+    policy.prefill,
+    params,
+    jax.ShapeDtypeStruct((4, 80), np.int32),
+    jax.ShapeDtypeStruct((4,), np.int32),
+  )
+  shared = sum(x.size for x in jax.tree.leaves((prefix.k, prefix.v)))
+  assert found.cache == 4 * (own + shared)
+
+
+def test_sharding_divides_what_is_sharded():
+  whole, _ = planned(tiny_config.get_config())
+  split, _ = planned(tiny_config.get_config('mesh.fsdp=4'))
+  assert split.cache == whole.cache // 4
+  assert whole.parameters // 4 <= split.parameters < whole.parameters // 3
+
+
+def test_the_table_has_every_number():
+  found, _ = planned(tiny_config.get_config())
+  text = plan.table(found)
+  for name in (*plan.Plan._fields, 'rollout', 'update'):
+    assert name in text
+
+
+FULL = plan.Plan(1, 2, 2, 1, 1, 1, 4)
+WAYS = {
+  'parameters': (FULL, '', 'lora.rank'),
+  'factors': (FULL, 'lora.rank=8', 'model.param_dtype'),
+  'cache': (FULL._replace(cache=9), '', 'data.batch_episodes=4'),
+  'activations': (FULL._replace(activations=9), '', "model.remat='full'"),
+  'rematted': (
+    FULL._replace(activations=9), 'model.remat=full', 'rl.microbatches=1'
+  ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('case', WAYS)
+def test_a_plan_that_does_not_fit_names_the_field(case):
+  found, arg, field = WAYS[case]
+  config = tiny_config.get_config(arg)
+  config_lib.validate(config)
+  with pytest.raises(ValueError, match=field) as caught:
+    plan.check(found, config)
+  assert '\n' not in str(caught.value)
+  plan.check(found._replace(available=99), config)
+  plan.check(found._replace(available=0), config)
+
+
+def test_qwen3_4b_without_sharding_is_refused():
+  config = tpu_v4.get_config('mesh.fsdp=1,mesh.tensor=1')
+  found, _ = planned(config, 151936)
+  gib = plan.GIB
+  assert 14.9 * gib < found.parameters < 15 * gib  # 4.02e9 in float32
+  with pytest.raises(ValueError, match='lora.rank|batch_episodes|micro'):
+    plan.check(found._replace(available=24 * gib), config)
