@@ -1,8 +1,19 @@
-"""Reads the part of --config after the colon."""
+"""What config files share."""
 
 import ast
 
 import ml_collections
+
+from mem_alpha_jax.model import presets
+
+
+def use_preset(config: ml_collections.ConfigDict, name: str) -> None:
+  """Sets the shape fields of config.model to those of a public model."""
+  config.model.copy_head = config.model.match_bias = False
+  config.model.qk_norm = config.model.qkv_bias = False
+  for field, value in presets.PRESETS[name].items():
+    if field in config.model:  # the rest comes with the checkpoint
+      config.model[field] = value
 
 
 def parse_arg(

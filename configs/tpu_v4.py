@@ -23,8 +23,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.chunk_sentences = 120  # about the paper's chunks of 2,048 tokens
   c.data.eval_episodes = 64
 
-  c.tokenizer.vocab_size = 151936  # Qwen3
-
   c.memory.slots = 64
   c.memory.max_slots = 4096
   c.memory.core_tokens = 512  # paper
@@ -38,19 +36,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
   c.reading.top_k = 20  # paper's code: of each list
 
-  c.model.layers = 36
-  c.model.width = 2560
-  c.model.heads = 32
-  c.model.kv_heads = 8
-  c.model.head_size = 128
-  c.model.ffn = 9728
-  c.model.rope_theta = 1e6
-  c.model.norm_eps = 1e-6
-  c.model.qk_norm = True
-  c.model.qkv_bias = False
-  c.model.tied = True
-  c.model.copy_head = False
-  c.model.match_bias = False
+  c.model.source = 'models/Qwen3-4B'  # downloaded; paper
+  common.use_preset(c, 'qwen3-4b')
   c.model.dtype = 'bfloat16'
   c.model.remat = 'full'
 

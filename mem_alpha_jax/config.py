@@ -1,6 +1,6 @@
 """Checks a config before anything is built from it, and derives its numbers.
 
-Every field has one rule in RULES; what two fields must agree on is in the
+Every field has one rule in config_rules.py; what two fields must agree on is in the
 functions below it. A message names the field, its value and what is allowed.
 """
 
@@ -13,135 +13,6 @@ from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.memory import tools
 
 COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
-
-_FRACTION, _POSITIVE, _WEIGHT = (
-  rules.number(0, 1),
-  rules.number(0, above=True),
-  rules.number(0),
-)
-
-RULES: dict[str, rules.Rule] = {
-  'seed': rules.integer(0, 2**31 - 1),
-  'num_steps': rules.integer(0),
-  'data.source': rules.choice('synthetic', 'babi'),
-  'data.root': rules.text,
-  'data.babi_tasks': rules.tasks,
-  'data.batch_episodes': rules.integer(1),
-  'data.train_chunks': rules.integer(1),
-  'data.chunk_sentences': rules.integer(1),
-  'data.overwrite': _FRACTION,
-  'data.asked_rate': _WEIGHT,
-  'data.eval_episodes': rules.integer(1),
-  'data.shuffle': rules.flag,
-  'tokenizer.vocab_size': rules.integer(300),
-  'tokenizer.known_words': _FRACTION,
-  'tokenizer.train_episodes': rules.integer(1),
-  'memory.slots': rules.integer(1),
-  'memory.max_slots': rules.integer(1),
-  'memory.core_tokens': rules.integer(0),
-  'memory.entry_tokens': rules.integer(1),
-  'memory.cap_base': rules.integer(0),
-  'memory.cap_rate': rules.number(0),
-  'memory.slot_terms': rules.integer(1),
-  'memory.embedding_size': rules.integer(0),
-  'memory.embedder': rules.choice('none', 'hashed', 'minilm', 'policy'),
-  'memory.prompt_format': rules.choice('compact', 'chat', 'reference'),
-  'memory.prompt_order': rules.choice('chunk_first', 'memory_first'),
-  'memory.view': rules.choice('retrieved', 'newest'),
-  'memory.view_entries': rules.integer(0),
-  'memory.fixed_width': rules.flag,
-  'memory.thinking': rules.flag,
-  'reading.reader': rules.choice('extractive', 'lm'),
-  'reading.model': rules.string,
-  'reading.answer_tokens': rules.integer(1),
-  'reading.batch': rules.integer(1),
-  'reading.buckets': rules.ascending(1),
-  'reading.strict': rules.flag,
-  'reading.top_k': rules.integer(1),
-  'reading.hops': rules.integer(1),
-  'reading.retrieval': rules.choice('bm25', 'cosine', 'rrf'),
-  'model.source': rules.string,
-  'model.layers': rules.integer(1),
-  'model.width': rules.integer(1),
-  'model.heads': rules.integer(1),
-  'model.kv_heads': rules.integer(1),
-  'model.head_size': rules.integer(2),
-  'model.ffn': rules.integer(1),
-  'model.rope_theta': _POSITIVE,
-  'model.norm_eps': _POSITIVE,
-  'model.qk_norm': rules.flag,
-  'model.qkv_bias': rules.flag,
-  'model.tied': rules.flag,
-  'model.copy_head': rules.flag,
-  'model.match_bias': rules.flag,
-  'model.value_head': rules.flag,
-  'model.dtype': rules.choice('float32', 'bfloat16'),
-  'model.param_dtype': rules.choice('float32', 'bfloat16'),
-  'model.remat': rules.choice('none', 'full', 'dots'),
-  'lora.rank': rules.integer(0),
-  'lora.alpha': _POSITIVE,
-  'mesh.fsdp': rules.integer(1),
-  'mesh.tensor': rules.integer(1),
-  'rollout.group_size': rules.integer(1),
-  'rollout.groups': rules.choice('state', 'trajectory'),
-  'rollout.temperature': _POSITIVE,
-  'rollout.prefix_buckets': rules.ascending(1),
-  'rollout.own_buckets': rules.ascending(1),
-  'rollout.response_buckets': rules.ascending(1),
-  'rollout.forced': rules.integer(0),
-  'rollout.own_memory': _FRACTION,
-  'rollout.chain': rules.integer(0),
-  'rollout.max_calls': rules.integer(1),
-  'rollout.probes': rules.integer(1),
-  'rollout.retain': rules.flag,
-  'reward.answers': _WEIGHT,
-  'reward.calls': _WEIGHT,
-  'reward.size': _WEIGHT,
-  'reward.content': _WEIGHT,
-  'reward.noop': _FRACTION,
-  'reward.when': rules.choice('step', 'end'),
-  'rl.advantage': rules.choice('grpo', 'dr_grpo', 'rloo', 'gae'),
-  'rl.group_by': rules.choice('chunk', 'trajectory', 'episode'),
-  'rl.std_floor': _POSITIVE,
-  'rl.min_gap': _WEIGHT,
-  'rl.train_samples': rules.integer(0),
-  'rl.minibatch_rows': rules.integer(1),
-  'rl.microbatches': rules.integer(1),
-  'rl.clip_low': rules.number(0, 1, above=True),
-  'rl.clip_high': _POSITIVE,
-  'rl.dual_clip': rules.zero_or(rules.number(1, above=True)),
-  'rl.ratio_level': rules.choice('token', 'sequence'),
-  'rl.aggregate': rules.choice('token_mean', 'sequence_mean', 'sequence_sum'),
-  'rl.kl_coef': _WEIGHT,
-  'rl.kl_kind': rules.choice('k1', 'k2', 'k3'),
-  'rl.entropy_coef': _WEIGHT,
-  'rl.importance_cap': rules.zero_or(rules.number(1)),
-  'rl.value_coef': _WEIGHT,
-  'rl.gamma': _FRACTION,
-  'rl.lam': _FRACTION,
-  'optim.learning_rate': _POSITIVE,
-  'optim.warmup_steps': rules.integer(0),
-  'optim.schedule': rules.choice('constant', 'linear', 'cosine'),
-  'optim.final_fraction': _FRACTION,
-  'optim.weight_decay': _WEIGHT,
-  'optim.b1': rules.number(0, 0.999999),
-  'optim.b2': rules.number(0, 0.999999),
-  'optim.clip_norm': _WEIGHT,
-  'warm_start.checkpoint': rules.string,
-  'warm_start.steps': rules.integer(0),
-  'warm_start.batch': rules.integer(1),
-  'warm_start.learning_rate': _POSITIVE,
-  'warm_start.prompt_loss': _WEIGHT,
-  'eval.every': rules.integer(1),
-  'eval.lengths': rules.ascending(1),
-  'eval.length_episodes': rules.integer(1),
-  'eval.bootstrap': rules.integer(1),
-  'eval.html_episodes': rules.integer(0),
-  'checkpoint.every': rules.integer(1),
-  'checkpoint.keep': rules.integer(1),
-  'log.tensorboard': rules.flag,
-  'log.progress': rules.flag,
-}
 
 
 def validate(
@@ -157,14 +28,14 @@ def validate(
     ValueError: for the first field that is wrong, in one line.
   """
   fields = workdir_lib.flatten(config.to_dict())
-  for name in sorted(set(RULES) - set(fields)):
+  for name in sorted(set(rules.RULES) - set(fields)):
     raise ValueError(f'config.{name} is missing; see configs/tiny.py')
-  for name in sorted(set(fields) - set(RULES)):
+  for name in sorted(set(fields) - set(rules.RULES)):
     raise ValueError(
       f'config.{name}={fields[name]!r}: there is no such field; '
       'see configs/tiny.py for those there are'
     )
-  for name, rule in RULES.items():
+  for name, rule in rules.RULES.items():
     allowed = rule(fields[name])
     if allowed:
       raise ValueError(f'config.{name}={fields[name]!r}: use {allowed}')
@@ -198,6 +69,25 @@ def _check_model(c: ml_collections.ConfigDict) -> None:
   _require(
     m.head_size % 2 == 0,
     f'model.head_size={m.head_size}: must be even (RoPE turns pairs)',
+  )
+  source, prompt = m.source, c.memory.prompt_format
+  _require(
+    bool(source) == (prompt != 'compact'),
+    f'memory.prompt_format={prompt!r}: '
+    + (
+      'the tokenizer of model.source has no compact symbols; use chat'
+      if source
+      else 'needs a chat model in model.source; use compact without one'
+    ),
+  )
+  _require(
+    not (source and c.warm_start.checkpoint),
+    f'warm_start.checkpoint={c.warm_start.checkpoint!r}: is of another model '
+    f"than model.source={source!r}; use ''",
+  )
+  _require(
+    not source or not (m.copy_head or m.match_bias),
+    'model.copy_head, model.match_bias: must be False with a model.source',
   )
   _require(
     not m.copy_head or vocabulary <= COPY_VOCABULARY,
@@ -281,6 +171,11 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
   _require(
     rl.advantage != 'gae' or c.model.value_head,
     "rl.advantage='gae': needs model.value_head=True",
+  )
+  _require(
+    not rollout.forced or c.memory.prompt_format == 'compact',
+    f'rollout.forced={rollout.forced}: forced calls are compact; use 0 with '
+    f'memory.prompt_format={c.memory.prompt_format!r}',
   )
   shared = rollout.groups == 'state'
   _require(

