@@ -1,7 +1,7 @@
 """Checks a config before anything is built from it, and derives its numbers.
 
-Every field has one rule in config_rules.py; what two fields must agree on is in the
-functions below it. A message names the field, its value and what is allowed.
+Every field has one rule in config_rules.py; what fields must agree on is here.
+A message names the field, its value and what is allowed.
 """
 
 from typing import NamedTuple
