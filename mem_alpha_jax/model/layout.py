@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
+from jax.experimental import multihost_utils
 
 from mem_alpha_jax.model import presets
 
@@ -174,6 +175,7 @@ def assemble(
   Raises:
     ValueError: as `check` does.
   """
+  dtype = jnp.dtype(dtype)
   check(source, config)
   places = traverse_util.flatten_dict(shardings or {})
   default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
@@ -188,6 +190,57 @@ def assemble(
     place = places.get(leaf.path, default)
     params[leaf.path] = jax.make_array_from_callback(shape, place, part)
   return traverse_util.unflatten_dict(params)
+
+
+def sizes(config: presets.ModelConfig, dtype: Any) -> dict[str, int]:
+  """Returns the bytes of each tensor, in the order of `tensors`."""
+  item = jnp.dtype(dtype).itemsize
+  return {
+    name: math.prod(leaf.tensor_shape) * item
+    for leaf in leaves(config)
+    for name in leaf.names(config)
+  }
+
+
+def tensors(
+  params: Any, config: presets.ModelConfig, dtype: Any
+) -> Iterator[tuple[str, np.ndarray]]:
+  """Yields names and tensors of a checkpoint; the inverse of `assemble`.
+
+  All processes of a run must iterate: arrays pass through every host, one
+  layer at a time.
+
+  Raises:
+    ValueError: if parameters are missing or have no place in a checkpoint,
+      naming the first.
+  """
+  flat = traverse_util.flatten_dict(params)
+  found = leaves(config)
+  strange = set(flat) ^ {leaf.path for leaf in found}
+  strange.discard(('value',))  # the value head serves training alone
+  if strange:
+    name = '/'.join(min(strange))
+    raise ValueError(
+      f'parameter {name} is in one of model and public checkpoint alone, so '
+      'the model cannot be exported (LoRA must be merged first)'
+    )
+  return _tensors(flat, found, config, dtype)
+
+
+def _tensors(flat, found, config, dtype):
+  for leaf in found:
+    for i, name in enumerate(leaf.names(config)):
+      array = flat[leaf.path]
+      layer = _host(array[i] if leaf.stacked else array)
+      turned = layer.transpose(leaf.order).reshape(leaf.tensor_shape)
+      yield name, np.ascontiguousarray(turned.astype(dtype))
+
+
+def _host(array):
+  """Returns a whole array in host memory; on CPU often without a copy."""
+  if isinstance(array, jax.Array) and not array.is_fully_addressable:
+    return multihost_utils.process_allgather(array, tiled=True)
+  return np.asarray(array)
 
 
 def _read(source, leaf, names, index, dtype):
