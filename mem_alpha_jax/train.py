@@ -121,7 +121,7 @@ class Run:
       apply = jax.jit(experiment.policy.logps_and_entropy, static_argnums=2)
       temperature = config.rollout.temperature
       self.values = lambda rows: apply(self.state.params, rows, temperature)[2]
-    self.reference = None
+    self.reference = None  # what was trained of the start policy
 
   @property
   def step(self) -> int:
@@ -132,7 +132,7 @@ class Run:
 
   def restore(self, manager: checkpoint.Manager) -> bool:
     """Takes up the newest checkpoint; False if there is none."""
-    restored = manager.restore(self.state)
+    restored = read_checkpoint(manager, self.state)
     if restored is not None:
       self.state = restored.state
       self.loader.set_state(restored.data_state)
@@ -140,10 +140,10 @@ class Run:
       self.clock.earlier = restored.extra['seconds']
     self.open_writer()
     if restored is not None and self.config.rl.kl_coef:
-      first = checkpoint.load_params(
-        os.path.join(self.workdir, 'start_params'), self.state.params
+      self.reference = checkpoint.load_params(
+        os.path.join(self.workdir, 'start_params'),
+        optimizer.split(self.state.params)[0],
       )
-      self.reference = first
     return restored is not None
 
   def open_writer(self) -> None:
@@ -161,7 +161,10 @@ class Run:
       'starts': [_pack(start) for start in self.starts],
       'seconds': self.clock.seconds(),
     }
-    manager.save(self.step, self.state, self.loader.get_state(), extra, metric)
+    # What is never trained is in the model's own files.
+    trained, _ = optimizer.split(self.state.params)
+    state = self.state.replace(params=trained)
+    manager.save(self.step, state, self.loader.get_state(), extra, metric)
 
   def warm_start(self) -> None:
     """The supervised stage; its result is the policy 'before RL'."""
@@ -172,8 +175,10 @@ class Run:
       params = self._demonstrate()
     self.state = self.state.replace(params=params)
     if self.config.rl.kl_coef:
-      checkpoint.save_params(os.path.join(self.workdir, 'start_params'), params)
-      self.reference = jax.tree.map(jnp.copy, params)
+      trained, _ = optimizer.split(params)
+      path = os.path.join(self.workdir, 'start_params')
+      checkpoint.save_params(path, trained)
+      self.reference = jax.tree.map(jnp.copy, trained)
 
   def _demonstrate(self) -> Any:
     def say(step, loss):
@@ -260,16 +265,22 @@ class Run:
       old = [self.logps(self.state.params, part) for part in parts]
     found = []
     for part, old_logps in zip(parts, old, strict=True):
-      reference = (
-        None if self.reference is None else self.logps(self.reference, part)
+      self.state, scalars = self.update(
+        self.state, part, self._reference_logps(part), old_logps
       )
-      self.state, scalars = self.update(self.state, part, reference, old_logps)
       found.append(scalars)
     found = jax.device_get(found)
     return {
       f'rl/{name}': _over_updates(name, [float(f[name]) for f in found])
       for name in found[0]
     }
+
+  def _reference_logps(self, rows):
+    """Log-probs under the start policy, None where no KL is asked for."""
+    if self.reference is None:
+      return None
+    _, frozen = optimizer.split(self.state.params)
+    return self.logps(optimizer.join(self.reference, frozen), rows)
 
 
 def _over_updates(name: str, values: list[float]) -> float:
@@ -295,6 +306,18 @@ def initial_state(experiment, tx) -> TrainState:
   )
 
 
+def read_checkpoint(
+  manager: checkpoint.Manager, state: TrainState
+) -> checkpoint.Restored | None:
+  """The newest checkpoint, completed by what `state` has and it has not."""
+  trained, frozen = optimizer.split(state.params)
+  restored = manager.restore(state.replace(params=trained))
+  if restored is None:
+    return None
+  params = optimizer.join(restored.state.params, frozen)
+  return restored._replace(state=restored.state.replace(params=params))
+
+
 def restored_params(experiment, workdir: str) -> Any:
   """Parameters of the newest checkpoint of a workdir.
 
@@ -305,7 +328,7 @@ def restored_params(experiment, workdir: str) -> Any:
   with checkpoint.Manager(
     workdir, experiment.config.checkpoint.keep
   ) as manager:
-    restored = manager.restore(run.state)
+    restored = read_checkpoint(manager, run.state)
   if restored is None:
     raise FileNotFoundError(
       f'--workdir={workdir}: no checkpoint to evaluate; train first'
