@@ -33,22 +33,30 @@ def policy_arm(
 ) -> tuple[report.Arm, list]:
   """The greedy policy on episodes: its numbers and its first traces."""
   write = greedy.policy_writer(experiment.eval_setup, params)
-  return _arm(experiment, write, episodes, traces)
+  return _arm(experiment, params, write, episodes, traces)
 
 
 def baseline_arm(
-  experiment: experiment_lib.Experiment, name: str, episodes: Sequence
+  experiment: experiment_lib.Experiment,
+  params: Any,
+  name: str,
+  episodes: Sequence,
 ) -> report.Arm:
-  """A baseline on the same episodes with the same retrieval and reader."""
+  """A baseline on the same episodes with the same retrieval and reader.
+
+  `params` matter to memory.embedder='policy' alone.
+  """
   tokenizer = experiment.eval_setup.tokenizer
   write = greedy.baseline_writer(
     name, episodes, experiment.config, tokenizer, experiment.oracle_notes
   )
   adapt = lambda limits: writers.limits_of(name, limits)
-  return _arm(experiment, write, episodes, 0, adapt)[0]
+  return _arm(experiment, params, write, episodes, 0, adapt)[0]
 
 
-def _arm(experiment, write, episodes, traces, adapt=lambda limits: limits):
+def _arm(
+  experiment, params, write, episodes, traces, adapt=lambda limits: limits
+):
   config = experiment.config
   records, seconds = greedy.run(
     write,
@@ -58,6 +66,7 @@ def _arm(experiment, write, episodes, traces, adapt=lambda limits: limits):
     experiment.readers,
     traces,
     adapt,
+    experiment.eval_setup.embed(params),
   )
   strict, strict_types = _accuracy(records, 'strict', config)
   lenient, lenient_types = _accuracy(records, 'lenient', config)
@@ -110,11 +119,14 @@ def policy_lengths(
   return arms, traces
 
 
-def baseline_lengths(experiment, episodes: dict[int, list]) -> dict:
+def baseline_lengths(
+  experiment, params: Any, episodes: dict[int, list]
+) -> dict:
   """multiple -> name -> arm for every baseline."""
   return {
     multiple: {
-      name: baseline_arm(experiment, name, some) for name in writers.WRITERS
+      name: baseline_arm(experiment, params, name, some)
+      for name in writers.WRITERS
     }
     for multiple, some in episodes.items()
   }
@@ -130,6 +142,7 @@ def chunk_time_ratio(experiment, params, episodes: dict[int, list]) -> float:
   longest = max(episodes)
   some = episodes[longest]
   write = greedy.policy_writer(experiment.eval_setup, params)
+  embed = experiment.eval_setup.embed(params)
 
   def seconds(batch) -> float:
     _, spent = greedy.run(
@@ -138,6 +151,7 @@ def chunk_time_ratio(experiment, params, episodes: dict[int, list]) -> float:
       experiment.config,
       experiment.eval_setup.tokenizer,
       experiment.readers,
+      embed=embed,
     )
     return spent
 
@@ -157,7 +171,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   params = train.restored_params(experiment, workdir)
   episodes = lengths(config, 'test')
   after, _ = policy_lengths(experiment, params, episodes)
-  baselines = baseline_lengths(experiment, episodes)
+  baselines = baseline_lengths(experiment, params, episodes)
   arms = {'after': after[1], 'baselines': baselines[1]}
   length = {m: {'after': after[m], 'baselines': baselines[m]} for m in episodes}
   result = report.results(config.to_dict(), time.time() - started, arms, length)

@@ -12,7 +12,7 @@ from mem_alpha_jax import base, pretrained, sharding
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax.data import babi, pipeline, synthetic
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
-from mem_alpha_jax.memory import tools
+from mem_alpha_jax.memory import embedders, tools
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.reading import extractive, protocol
 from mem_alpha_jax.rollout import collector
@@ -48,6 +48,7 @@ def build(config, workdir: str) -> Experiment:
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
   buckets = buckets_lib.from_config(config.rollout)
+  embed = embedders.create(config, policy, tokenizer)
 
   def setup(greedy: bool) -> collector.Setup:
     generate = sampler.make_sampler(
@@ -58,7 +59,9 @@ def build(config, workdir: str) -> Experiment:
       temperature=config.rollout.temperature,
       greedy=greedy,
     )
-    return collector.Setup(config, tokenizer, generate, buckets, reader, key)
+    return collector.Setup(
+      config, tokenizer, generate, buckets, reader, key, embed
+    )
 
   return Experiment(
     config,

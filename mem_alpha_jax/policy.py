@@ -22,6 +22,7 @@ from mem_alpha_jax.model import (
   distribution,
   kv_cache,
   lora,
+  pooling,
   presets,
   products,
   transformer,
@@ -47,6 +48,7 @@ class Policy(NamedTuple):
     logps_and_entropy: params, rows, temperature -> three of [M, G, R].
     prompt_logps: params, tokens [B, P], lengths [B] -> [B, P].
     values: params, hidden -> [B, G, n], zeros without a value head.
+    mean_states: params, tokens [B, P], lengths [B] -> unit vectors [B, D].
   """
 
   config: presets.ModelConfig
@@ -60,6 +62,7 @@ class Policy(NamedTuple):
   logps_and_entropy: Callable
   prompt_logps: Callable
   values: Callable
+  mean_states: Callable
 
 
 def make_policy(
@@ -91,6 +94,7 @@ def make_policy(
     logps_and_entropy=functools.partial(_logps_and_entropy, c, keep),
     prompt_logps=functools.partial(_prompt_logps, c, keep),
     values=functools.partial(_values, c, keep),
+    mean_states=functools.partial(_mean_states, c, keep),
   )
 
 
@@ -310,6 +314,14 @@ def _values(c, keep, params, hidden):
   if not c.value_head:
     return jnp.zeros(hidden.shape[:-1], jnp.float32)
   return _apply(c, params, 'values', hidden)
+
+
+def _mean_states(
+  c, keep, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
+) -> Float[Array, 'B D']:
+  """Returns the direction of the mean last hidden state of each text."""
+  _, hidden, _ = _prefill(c, keep, params, tokens, lengths)
+  return pooling.unit_mean(hidden[:, 0], lengths)
 
 
 def _logps_and_entropy(

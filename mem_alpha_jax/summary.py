@@ -27,7 +27,7 @@ def write(
   config = experiment.config
   before, traces_before = read_before(workdir)
   after, traces_after = evaluate.policy_lengths(experiment, params, held_out)
-  baselines = evaluate.baseline_lengths(experiment, held_out)
+  baselines = evaluate.baseline_lengths(experiment, params, held_out)
   length = {
     m: {'before': before[m], 'after': after[m], 'baselines': baselines[m]}
     for m in held_out
@@ -77,7 +77,7 @@ def _unseen_words(experiment, params) -> dict:
     multiple: {
       'after': evaluate.policy_arm(experiment, params, episodes)[0],
       'baselines': {
-        'oracle': evaluate.baseline_arm(experiment, 'oracle', episodes)
+        'oracle': evaluate.baseline_arm(experiment, params, 'oracle', episodes)
       },
     }
     for multiple, episodes in worlds.items()

@@ -105,7 +105,7 @@ def test_the_slot_arrays_follow_the_memories(setups, groups):
   start = full_start(setups['state'].tokenizer)
   batch = collector.Batch(
     setup, episodes_of(3, 2, 3, 3), [start, *empty_starts()[1:]], copies,
-    G // copies, 0,
+    G // copies, 0, setup.embed(None),
   )  # fmt: skip
   memory = setup.config.memory
   for t in range(3):

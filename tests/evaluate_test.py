@@ -28,7 +28,7 @@ def episodes(experiment):
 @pytest.fixture(scope='module')
 def arms(experiment, episodes):
   return {
-    name: evaluate.baseline_arm(experiment, name, episodes)
+    name: evaluate.baseline_arm(experiment, None, name, episodes)
     for name in writers.WRITERS
   }
 
@@ -77,7 +77,7 @@ def test_memory_stays_under_the_cap_where_there_is_one(arms, experiment):
 
 
 def test_the_same_arm_again_is_the_same(arms, experiment, episodes):
-  again = evaluate.baseline_arm(experiment, 'random_inserts', episodes)
+  again = evaluate.baseline_arm(experiment, None, 'random_inserts', episodes)
   first = dict(arms['random_inserts'])
   assert again.pop('seconds_per_chunk') and first.pop('seconds_per_chunk')
   assert again == first
@@ -126,7 +126,9 @@ def test_what_cannot_be_read_or_called_is_counted(experiment, episodes):
     assert set(record.strict) == set(record.lenient) == {None}
     assert record.calls['all'] == 2 * len(some[0].chunks)
     assert record.calls['valid'] == record.memory_tokens == 0
-  arm, _ = evaluate._arm(experiment._replace(readers=failed), garbage, some, 0)
+  arm, _ = evaluate._arm(
+    experiment._replace(readers=failed), None, garbage, some, 0
+  )
   assert arm['questions'] == 0 and arm['valid_calls'] == 0
 
 

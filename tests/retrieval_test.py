@@ -1,11 +1,13 @@
 """Scores against rank_bm25 and hand-made goldens."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import rank_bm25
 
-from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.memory import embedders, retrieval
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 
@@ -25,7 +27,8 @@ def make_bank(notes, binary=False):
     for row in notes
   ]
   states += [state_lib.empty()] * (N - len(states))
-  return slots_lib.from_states(states, S, W, E, binary=binary)
+  embed = functools.partial(embedders.hashed, size=E)
+  return slots_lib.from_states(states, S, W, embed, binary)
 
 
 def encode(questions, stop=()):
@@ -165,7 +168,7 @@ def test_search_names_the_field_to_change():
   bank, ids = make_bank([['a']]), encode([['a']])
   with pytest.raises(ValueError, match="reading.retrieval='bm26'"):
     retrieval.search(bank, ids, method='bm26')
-  with pytest.raises(ValueError, match='memory.embedding_size'):
+  with pytest.raises(ValueError, match='memory.embedder'):
     retrieval.search(bank, ids, method='cosine')
 
 

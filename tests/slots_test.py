@@ -1,21 +1,25 @@
 """The bank of slots follows the host memories exactly."""
 
+import functools
+
 import hypothesis
 import jax
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from mem_alpha_jax.memory import embedders
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 
 N, W, E, SLOTS = 3, 3, 4, 8
 LIMITS = state_lib.Limits(core_tokens=9, entry_tokens=9, slots=SLOTS)
 Op = state_lib.Op
+embed = functools.partial(embedders.hashed, size=E)
 
 
 def build(states, slots, binary=False):
-  return slots_lib.from_states(states, slots, W, E, binary=binary)
+  return slots_lib.from_states(states, slots, W, embed, binary)
 
 
 def assert_equal(bank, expected):
@@ -52,9 +56,7 @@ def test_host_and_device_agree_after_random_ops(steps, binary):
         states[n], result = state_lib.apply(states[n], op, LIMITS, len, step)
         done.append(result)
       results.append(done)
-    edits = slots_lib.edits_from_results(
-      ops, results, step, W, E, binary=binary
-    )
+    edits = slots_lib.edits_from_results(ops, results, step, W, embed, binary)
     while edits.slot.max(initial=-1) >= bank.valid.shape[1]:
       bank = slots_lib.grow(bank, 2 * bank.valid.shape[1])
     bank = slots_lib.apply_edits(bank, edits)
@@ -81,7 +83,7 @@ def test_edits_of_one_slot_apply_in_order_and_out_of_range_is_ignored():
 
 def test_no_edits_leave_the_bank():
   states = [state_lib.empty()] * N
-  edits = slots_lib.edits_from_results([[]] * N, [[]] * N, 0, W, E)
+  edits = slots_lib.edits_from_results([[]] * N, [[]] * N, 0, W, embed)
   assert edits.slot.shape == (N, 0)
   bank = slots_lib.apply_edits(build(states, 2), edits)
   assert_equal(bank, build(states, 2))
@@ -141,12 +143,28 @@ def test_encode_terms_counts_and_cuts():
   assert slots_lib.encode_terms('b a b', 3, True)[1].tolist() == [1, 1, 0]
 
 
-def test_hashed_ngrams_are_unit_vectors_that_tell_words_apart():
-  one, same, other = (
-    slots_lib.hashed_ngrams(text, 64) for text in ('Marta', 'marta!', 'Oslo')
-  )
-  np.testing.assert_array_equal(one, same)
-  np.testing.assert_allclose(np.linalg.norm(one), 1, rtol=1e-6)
-  near = slots_lib.hashed_ngrams('martha', 64)
-  assert one @ near > 0.3 > one @ other
-  assert not slots_lib.hashed_ngrams('?!', 64).any()
+def test_texts_are_embedded_in_one_call():
+  calls = []
+
+  def embed(texts):
+    calls.append(list(texts))
+    return np.arange(len(texts), dtype=np.float32)[:, None] + 1
+
+  ops = [
+    [Op('insert', 'semantic', 'a'), Op('insert', 'semantic', 'b')],
+    [Op('insert', 'core', 'c')],
+    [Op('insert', 'episodic', 'd'), Op('delete', 'episodic', '', 1)],
+  ]
+  states, results = [], []
+  for row in ops:
+    state, done = state_lib.empty(), []
+    for op in row:
+      state, result = state_lib.apply(state, op, LIMITS, len, 0)
+      done.append(result)
+    states.append(state)
+    results.append(done)
+  edits = slots_lib.edits_from_results(ops, results, 0, W, embed)
+  assert edits.embedding[..., 0].tolist() == [[1, 2], [0, 0], [3, 0]]
+  bank = slots_lib.from_states(states, 2, W, embed)
+  assert bank.embedding[..., 0].tolist() == [[1, 2], [0, 0], [0, 0]]
+  assert calls == [['a', 'b', 'd'], ['a', 'b']]

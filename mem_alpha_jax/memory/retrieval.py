@@ -19,7 +19,6 @@ from mem_alpha_jax.memory import slots as slots_lib
 
 SlotBank = slots_lib.SlotBank
 terms = slots_lib.terms
-hashed_ngrams = slots_lib.hashed_ngrams
 
 METHODS = ('bm25', 'cosine', 'rrf')
 
@@ -203,8 +202,8 @@ def search(
     raise ValueError(f'reading.retrieval={method!r} is not one of {METHODS}')
   if method != 'bm25' and (query_vecs is None or not query_vecs.shape[-1]):
     raise ValueError(
-      f'reading.retrieval={method!r} needs vectors; set '
-      'memory.embedding_size above 0 or use bm25'
+      f'reading.retrieval={method!r} needs vectors; set memory.embedder or '
+      'use bm25'
     )
   lists = []
   if method != 'cosine':

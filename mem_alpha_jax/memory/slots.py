@@ -8,10 +8,9 @@ and one that was built from the same host states are equal, array by array.
 """
 
 import functools
-import math
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -23,7 +22,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.memory import state as state_lib
 
-EmbedFn = Callable[[str, int], np.ndarray]
+# Texts -> float32 [n, E], one row a text; see memory/embedders.py.
+EmbedFn = Callable[[Sequence[str]], Float[np.ndarray, 'n E']]
 
 _WORD = re.compile(r'\w+')
 _CACHED = 1 << 16  # texts whose terms are remembered
@@ -97,24 +97,9 @@ def encode_terms(
   return out[0], out[1]
 
 
-@functools.lru_cache(maxsize=_CACHED)
-def hashed_ngrams(text: str, size: int) -> Float[np.ndarray, 'E']:
-  """Returns a unit vector of character trigrams, hashed into `size` bins.
-
-  Feature hashing with signs, Weinberger et al. 2009 (arXiv 0902.2206). Words
-  are padded by one space; a text without words gives zeros. The array is
-  shared and read-only.
-  """
-  vector = np.zeros(size, np.float32)
-  for word in terms(text):
-    padded = f' {word} '
-    for i in range(len(padded) - 2):
-      code = zlib.crc32(padded[i : i + 3].encode('utf-8', 'replace'))
-      vector[(code >> 1) % size] += 1 - 2 * (code & 1)
-  norm = math.sqrt(float(vector @ vector))
-  vector /= norm or 1.0
-  vector.setflags(write=False)
-  return vector
+def no_vectors(texts: Sequence[str]) -> Float[np.ndarray, 'n 0']:
+  """Embeds nothing: a bank of it has E = 0 and is searched by words alone."""
+  return np.zeros((len(texts), 0), np.float32)
 
 
 def empty(n: int, slots: int, width: int, embedding: int = 0) -> SlotBank:
@@ -134,8 +119,7 @@ def from_states(
   states: Sequence[state_lib.MemoryState],
   slots: int,
   width: int,
-  embedding: int = 0,
-  embed_fn: EmbedFn = hashed_ngrams,
+  embed: EmbedFn = no_vectors,
   binary: bool = True,
 ) -> SlotBank:
   """Builds the bank of host memories.
@@ -144,8 +128,7 @@ def from_states(
     states: the N memories.
     slots: S; every entry must lie below it.
     width: W, see `encode_terms`.
-    embedding: E; with 0 no embedding is made.
-    embed_fn: (text, E) -> [E].
+    embed: called once, with the texts of all entries.
     binary: see `encode_terms`.
 
   Raises:
@@ -154,10 +137,10 @@ def from_states(
   shape = (len(states), slots)
   ids = np.zeros((*shape, width), np.int32)
   counts = np.zeros((*shape, width), np.int32)
-  vectors = np.zeros((*shape, embedding), np.float32)
   kind, step = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
   valid = np.zeros(shape, bool)
   histogram = np.zeros((len(states), slots + 1), np.int32)
+  texts = {}
   for n, state in enumerate(states):
     for entry in state.semantic + state.episodic:
       s = entry.slot
@@ -169,13 +152,24 @@ def from_states(
       ids[n, s], counts[n, s] = encode_terms(entry.text, width, binary)
       kind[n, s], step[n, s] = state_lib.KINDS.index(entry.kind), entry.step
       valid[n, s] = True
-      if embedding:
-        vectors[n, s] = embed_fn(entry.text, embedding)
+      texts[n, s] = entry.text
     _, found_in = np.unique(ids[n][ids[n] > 0], return_counts=True)
     histogram[n] = np.bincount(found_in, minlength=slots + 1)
+  vectors = _embed_at(texts, embed, shape)
   arrays = (vectors, ids, counts, kind, step, valid, histogram)
   # Copies: a bank is donated to `apply_edits`, its buffers must be its own.
   return SlotBank(*(jnp.array(array) for array in arrays))
+
+
+def _embed_at(
+  texts: Mapping[tuple[int, int], str], embed: EmbedFn, shape: tuple[int, int]
+) -> Float[np.ndarray, 'N J E']:
+  """Vectors of texts at their (n, j), zeros elsewhere; one call of embed."""
+  rows = embed(list(texts.values()))
+  out = np.zeros((*shape, rows.shape[1]), np.float32)
+  if texts:
+    out[tuple(np.transpose(list(texts)))] = rows
+  return out
 
 
 def edits_from_results(
@@ -183,8 +177,7 @@ def edits_from_results(
   results: Sequence[Sequence[state_lib.OpResult]],
   step: int | Sequence[int],
   width: int,
-  embedding: int = 0,
-  embed_fn: EmbedFn = hashed_ngrams,
+  embed: EmbedFn = no_vectors,
   binary: bool = True,
 ) -> Edits:
   """Returns what the executed calls change in the bank, as numpy arrays.
@@ -196,8 +189,7 @@ def edits_from_results(
     results: what `state.apply` said to them.
     step: step of the calls, one for all or one for each memory.
     width: W of the bank.
-    embedding: E of the bank.
-    embed_fn: (text, E) -> [E].
+    embed: that of the bank; called once, with all texts written.
     binary: see `encode_terms`.
   """
   kept = [
@@ -205,6 +197,12 @@ def edits_from_results(
     for row in zip(ops, results, strict=True)
   ]
   shape = (len(kept), max(map(len, kept), default=0))
+  texts = {
+    (n, j): op.text
+    for n, calls in enumerate(kept)
+    for j, (op, _) in enumerate(calls)
+    if op.tool != 'delete'
+  }
   edits = Edits(
     slot=np.full(shape, -1, np.int32),
     set=np.zeros(shape, bool),
@@ -212,21 +210,19 @@ def edits_from_results(
     term_counts=np.zeros((*shape, width), np.int32),
     kind=np.zeros(shape, np.int32),
     step=np.zeros(shape, np.int32),
-    embedding=np.zeros((*shape, embedding), np.float32),
+    embedding=_embed_at(texts, embed, shape),
   )
   steps = np.broadcast_to(np.asarray(step, np.int32), len(kept))
   for n, calls in enumerate(kept):
     for j, (op, slot) in enumerate(calls):
       edits.slot[n, j] = slot
-      if op.tool == 'delete':
+      if (n, j) not in texts:
         continue
       words = encode_terms(op.text, width, binary)
       edits.set[n, j] = True
       edits.term_ids[n, j], edits.term_counts[n, j] = words
       edits.kind[n, j] = state_lib.KINDS.index(op.kind)
       edits.step[n, j] = steps[n]
-      if embedding:
-        edits.embedding[n, j] = embed_fn(op.text, embedding)
   return edits
 
 

@@ -46,6 +46,7 @@ class Setup(NamedTuple):
   buckets: Any
   reader: protocol.Reader
   key: Array  # root key of sampling
+  embed: Callable  # params -> slots.EmbedFn; see memory/embedders.py
 
 
 class Grid(NamedTuple):
@@ -138,7 +139,8 @@ def collect(
   shared = setup.config.rollout.groups == 'state'
   samples = setup.config.rollout.group_size
   copies = 1 if shared else samples
-  batch = Batch(setup, episodes, starts, copies, samples // copies, step)
+  embed = setup.embed(params)
+  batch = Batch(setup, episodes, starts, copies, samples // copies, step, embed)
   for t in range(max(len(e.chunks) for e in episodes)):
     batch.advance(params, t)
   return batch.finish()
@@ -150,7 +152,7 @@ class Batch:
   Each memory's prompt is sampled `width` times; copies * width = G.
   """
 
-  def __init__(self, setup, episodes, starts, copies, width, step):
+  def __init__(self, setup, episodes, starts, copies, width, step, embed):
     self.setup, self.config = setup, setup.config
     self.step, self.copies, self.width = step, copies, width
     self.rows = [e for e in episodes for _ in range(copies)]
@@ -161,6 +163,7 @@ class Batch:
       [s.read for s in self.starts],
       self.config,
       self.count,
+      embed=embed,
     )
     self.steps: list[dict[str, np.ndarray]] = []
     self.ops: list[tuple] = []

@@ -93,7 +93,7 @@ def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
   for before, row in zip(memories.states, outcomes, strict=True):
     states += [o.state for o in row] + [before] * (wide - len(row))
   slots, ok = memories_lib.look_up(
-    bank, states, texts, config, config.rollout.probes
+    bank, states, texts, config, config.rollout.probes, memories.embed
   )
   found = zip(states, texts, slots, ok, strict=True)
   requests = [memories_lib.requests(*one) for one in found]

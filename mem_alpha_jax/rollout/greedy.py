@@ -12,6 +12,7 @@ import numpy as np
 
 from mem_alpha_jax import report_html
 from mem_alpha_jax.baselines import writers
+from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
@@ -121,6 +122,7 @@ def run(
   readers: tuple[protocol.Reader, protocol.Reader],
   traces: int = 0,
   adapt: Callable = lambda limits: limits,
+  embed: slots_lib.EmbedFn = slots_lib.no_vectors,
 ) -> tuple[list[Record], float]:
   """Steps episodes through a writer and asks their questions.
 
@@ -132,6 +134,7 @@ def run(
     readers: the strict and the lenient reader.
     traces: episodes, from the first, whose steps are kept for the report.
     adapt: changes the limits of a memory (baselines keep longer entries).
+    embed: makes the vectors that the memories are searched by.
 
   Returns:
     One record an episode, and the seconds one chunk took, summed over the
@@ -139,7 +142,7 @@ def run(
   """
   n = len(episodes)
   memories = memories_lib.Memories(
-    [state_lib.empty()] * n, [0] * n, config, tokenizer.count, adapt
+    [state_lib.empty()] * n, [0] * n, config, tokenizer.count, adapt, embed
   )
   tallies = [_Tally(i < traces) for i in range(n)]
 

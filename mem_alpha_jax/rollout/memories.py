@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 
 from mem_alpha_jax.memory import prompt, retrieval
@@ -50,18 +51,28 @@ class Memories:
 
   The host values are the truth; the slot arrays follow every operation and
   serve retrieval. `read` counts the tokens each memory's stream has shown,
-  which sets its cap: cap_base + cap_rate * read tokens.
+  which sets its cap: cap_base + cap_rate * read tokens. `embed` makes the
+  vectors of entries and questions.
   """
 
   def __init__(
-    self, states, read, config, count_tokens, adapt=lambda limits: limits
+    self,
+    states,
+    read,
+    config,
+    count_tokens,
+    adapt=lambda limits: limits,
+    embed: slots_lib.EmbedFn = slots_lib.no_vectors,
   ):
     self.states: list[state_lib.MemoryState] = list(states)
     self.read: list[int] = list(read)
     self.config = config
     self.count_tokens = count_tokens
     self.adapt = adapt
-    self.bank = self._bank(self._slots_needed())
+    self.embed = embed
+    self.bank = slots_lib.from_states(
+      self.states, self._slots_needed(), config.memory.slot_terms, embed
+    )
 
   def limits(self, i: int) -> state_lib.Limits:
     """What memory i may hold now."""
@@ -77,7 +88,12 @@ class Memories:
       found = [()] * len(chunks)
     else:
       slots, ok = search(
-        self.bank, [[c] for c in chunks], self.config, m.view_entries, 1
+        self.bank,
+        [[c] for c in chunks],
+        self.config,
+        m.view_entries,
+        1,
+        self.embed,
       )
       found = [
         row[keep].tolist()
@@ -109,18 +125,13 @@ class Memories:
     """
     needed = self._slots_needed()
     if needed > self.bank.valid.shape[1]:
-      self.bank = self._bank(needed)
-    else:
-      self.bank = slots_lib.apply_edits(
-        self.bank, self.edits(ops, results, step)
-      )
+      self.bank = slots_lib.grow(self.bank, needed)
+    self.bank = slots_lib.apply_edits(self.bank, self.edits(ops, results, step))
 
   def edits(self, ops, results, step: int | Sequence[int]):
     """The slot edits of successful operations, padded to one shape."""
-    m = self.config.memory
-    return slots_lib.edits_from_results(
-      ops, results, step, m.slot_terms, m.embedding_size
-    )
+    width = self.config.memory.slot_terms
+    return slots_lib.edits_from_results(ops, results, step, width, self.embed)
 
   def requests(self, questions, width: int) -> list[list[protocol.Request]]:
     """What a reader is to be asked, from retrieved entries and the core.
@@ -129,14 +140,13 @@ class Memories:
       questions: question texts, one list a memory.
       width: questions looked up in one call; a shape of the search.
     """
-    found = [[] for _ in questions]
-    longest = max((len(q) for q in questions), default=0)
-    for start in range(0, longest, width):
-      part = [list(q[start : start + width]) for q in questions]
-      slots, ok = look_up(self.bank, self.states, part, self.config, width)
-      for i, texts in enumerate(part):
-        found[i] += requests(self.states[i], texts, slots[i], ok[i])
-    return found
+    slots, ok = look_up(
+      self.bank, self.states, questions, self.config, width, self.embed
+    )
+    return [
+      requests(*one)
+      for one in zip(self.states, questions, slots, ok, strict=True)
+    ]
 
   def _slots_needed(self) -> int:
     used = max(
@@ -148,39 +158,51 @@ class Memories:
       slots *= 2
     return slots
 
-  def _bank(self, slots: int):
-    m = self.config.memory
-    return slots_lib.from_states(
-      self.states, slots, m.slot_terms, m.embedding_size
-    )
 
+def search(bank, texts, config, top: int, width: int, embed):
+  """Looks up all queries, `width` padded ones of each memory at a time.
 
-def search(bank, texts, config, top: int, width: int):
-  """Looks up `width` padded queries a memory.
+  Their vectors come from one call of `embed`, if any are needed.
 
   Returns:
-    Slot indices and whether each was found, both [N, width, top] on host.
+    Slot indices and whether each was found, both [N, Q, top] on host, where
+    Q is a multiple of `width`, at least `width`.
   """
-  ids = retrieval.encode_queries(texts, QUERY_TERMS, width, STOP)
+  longest = max(1, *map(len, texts))
+  starts = range(0, longest, width)
   vectors = None
-  if config.memory.embedding_size:
-    size = config.memory.embedding_size
-    vectors = np.stack(
-      [
-        [
-          slots_lib.hashed_ngrams(text, size)
-          for text in row + [''] * (width - len(row))
-        ]
-        for row in texts
-      ]
+  if config.reading.retrieval != 'bm25':
+    vectors = _vectors(texts, len(starts) * width, embed)
+  found = []
+  for start in starts:
+    part = slice(start, start + width)
+    ids = retrieval.encode_queries(
+      [row[part] for row in texts], QUERY_TERMS, width, STOP
     )
-  slots, ok = retrieval.search(
-    bank, ids, vectors, method=config.reading.retrieval, k=top, overlap=1
-  )
-  return np.asarray(slots), np.asarray(ok)
+    found.append(
+      retrieval.search(
+        bank,
+        ids,
+        None if vectors is None else vectors[:, part],
+        method=config.reading.retrieval,
+        k=top,
+        overlap=1,
+      )
+    )
+  slots, ok = zip(*jax.device_get(found), strict=True)
+  return np.concatenate(slots, 1), np.concatenate(ok, 1)
 
 
-def look_up(bank, states, questions, config, width: int):
+def _vectors(texts, width: int, embed):
+  """Vectors of queries [N, width, E], zeros beyond those there are."""
+  rows = embed([text for row in texts for text in row])
+  out = np.zeros((len(texts), width, rows.shape[1]), np.float32)
+  lengths = np.array([len(row) for row in texts])
+  out[np.arange(width) < lengths[:, None]] = rows
+  return out
+
+
+def look_up(bank, states, questions, config, width: int, embed):
   """Retrieves reading.top_k entries for each question.
 
   With reading.hops above 1 the question is looked up again together with the
@@ -191,13 +213,13 @@ def look_up(bank, states, questions, config, width: int):
     As `search`.
   """
   top = config.reading.top_k
-  slots, ok = search(bank, questions, config, top, width)
+  slots, ok = search(bank, questions, config, top, width, embed)
   for _ in range(config.reading.hops - 1):
     texts = [
       _with_found(*one)
       for one in zip(states, questions, slots, ok, strict=True)
     ]
-    slots, ok = search(bank, texts, config, top, width)
+    slots, ok = search(bank, texts, config, top, width, embed)
   return slots, ok
 
 
