@@ -18,6 +18,14 @@ from mem_alpha_jax.reward import scoring
     ('the red house', 'a red car', 'f1', 0.5),
     ('red red', 'red', 'f1', 2 / 3),
     ('blue', 'red', 'f1', 0.0),
+    ('Tom and Ada, painting', 'They painted', 'stemmed_f1', 0.4),
+    ('a self-portrait', 'self portraits', 'stemmed_f1', 0.0),
+    ("Ada's the one", 'adas', 'stemmed_f1', 2 / 3),
+    ('7 May, 2023', '7 May 2023', 'stemmed_f1', 1.0),
+    ('a, the', 'and', 'stemmed_f1', 0.0),
+    # Best parts: hiking 1, 'golf' nothing, of swim and yoga half.
+    ('hiking, swim and yoga', 'yoga, golf, hikes', 'list_f1', (2 / 3 + 1) / 3),
+    ('hiking', 'hiking', 'list_f1', 1.0),
   ],
 )
 def test_rules(prediction, gold, rule, expected):

@@ -2,9 +2,15 @@
 
 import collections
 import re
+import string
+from collections.abc import Sequence
+
+from mem_alpha_jax.reward import stemming
 
 _ARTICLES = re.compile(r'\b(a|an|the)\b')
 _PUNCTUATION = re.compile(r'[^\w\s]')
+_ARTICLES_AND = re.compile(r'\b(a|an|the|and)\b')
+_NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
 
 
 def normalize(text: str) -> str:
@@ -41,8 +47,37 @@ def keywords(prediction: str, gold: str) -> float:
 
 def f1(prediction: str, gold: str) -> float:
   """Token F1 = 2 p r / (p + r) over normalised words (arXiv:1606.05250)."""
-  said = normalize(prediction).split()
-  true = normalize(gold).split()
+  return _overlap(normalize(prediction).split(), normalize(gold).split())
+
+
+def stemmed_f1(prediction: str, gold: str) -> float:
+  """Token F1 as LoCoMo's code has it (arXiv:2402.17753, task_eval).
+
+  Punctuation is deleted, not made a space, 'and' is left out like the
+  articles, and words are compared by their stems. The stems are Porter's of
+  1980; NLTK's, used there, differ in a few words, on both sides alike.
+  """
+  return _overlap(_stems(prediction), _stems(gold))
+
+
+def list_f1(prediction: str, gold: str) -> float:
+  """LoCoMo's F1 of answers that are lists, its category 1.
+
+  Both sides are split at commas; mean over the gold's parts of the best
+  `stemmed_f1` among the prediction's parts.
+  """
+  said, true = prediction.split(','), gold.split(',')
+  best = [max(stemmed_f1(one, part) for one in said) for part in true]
+  return sum(best) / len(best)
+
+
+def _stems(text: str) -> list[str]:
+  plain = text.lower().translate(_NO_PUNCTUATION)
+  return [stemming.stem(w) for w in _ARTICLES_AND.sub(' ', plain).split()]
+
+
+def _overlap(said: Sequence[str], true: Sequence[str]) -> float:
+  """F1 of two lists of words; repeated words count as often as in both."""
   common = sum((collections.Counter(said) & collections.Counter(true)).values())
   if not common:
     return 0.0
@@ -55,6 +90,8 @@ RULES = {
   'substring': substring,
   'keywords': keywords,
   'f1': f1,
+  'stemmed_f1': stemmed_f1,
+  'list_f1': list_f1,
 }
 SOURCE_RULES = {
   'synthetic': 'exact',

@@ -1,0 +1,116 @@
+"""LoCoMo: very long dialogues of two people, with questions about them.
+
+Maharana et al. 2024, arXiv 2402.17753. Files and names of the categories:
+https://github.com/snap-research/locomo. Category 5, questions that the
+dialogue does not answer, is left out.
+"""
+
+import json
+import pathlib
+import re
+from typing import NamedTuple
+
+# Category of the files -> name; the rule of reward.scoring that grades it.
+CATEGORIES = {
+  1: 'multi_hop',
+  2: 'temporal',
+  3: 'open_domain',
+  4: 'single_hop',
+}
+RULES = {
+  'multi_hop': 'list_f1',
+  'temporal': 'stemmed_f1',
+  'open_domain': 'stemmed_f1',
+  'single_hop': 'stemmed_f1',
+}
+_TURN_ID = re.compile(r'D\d+:\d+')
+
+
+class Turn(NamedTuple):
+  """What one person says.
+
+  Attributes:
+    id: 'D<session>:<turn>'.
+    session: number of the session, from 1.
+    date: of the session, as '8 May, 2023'.
+    speaker: who says it.
+    text: the words, and the caption of a photo that goes with them.
+  """
+
+  id: str
+  session: int
+  date: str
+  speaker: str
+  text: str
+
+
+class Question(NamedTuple):
+  """A question; `evidence` are ids of turns and may be empty."""
+
+  text: str
+  answer: str
+  category: str
+  evidence: tuple[str, ...]
+
+
+class Dialogue(NamedTuple):
+  uid: int
+  turns: tuple[Turn, ...]
+  questions: tuple[Question, ...]
+
+
+def load(root: str) -> list[Dialogue]:
+  """Reads the dialogues in <root>/locomo, by the number in the file's name.
+
+  Raises:
+    FileNotFoundError: there is none.
+    ValueError: a file is not a dialogue of LoCoMo.
+  """
+  folder = pathlib.Path(root) / 'locomo'
+  paths = sorted(folder.glob('*.json'), key=lambda p: int(p.stem))
+  if not paths:
+    raise FileNotFoundError(
+      f'no {folder}/<number>.json; put the dialogues of LoCoMo there or set '
+      'data.root'
+    )
+  return [_read(path) for path in paths]
+
+
+def note(turn: Turn) -> str:
+  """The turn as an entry of a memory: '8 May, 2023, Ada: I moved out.'"""
+  return f'{turn.date}, {turn.speaker}: {turn.text}'
+
+
+def _read(path: pathlib.Path) -> Dialogue:
+  try:
+    data = json.loads(path.read_text(encoding='utf-8'))
+    turns = tuple(_turns(data))
+    questions = tuple(_questions(data, {turn.id for turn in turns}))
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise ValueError(f'{path}: no dialogue of LoCoMo ({error!r})') from error
+  return Dialogue(int(path.stem), turns, questions)
+
+
+def _turns(data):
+  session = 0
+  while f'session_{session + 1}' in data:
+    session += 1
+    date = data[f'session_{session}_date_time'].split(' on ')[-1]
+    for turn in data[f'session_{session}']:
+      text = ' '.join(turn['text'].split())
+      if 'blip_caption' in turn:
+        text = f'{text} (photo: {turn["blip_caption"]})'
+      yield Turn(turn['dia_id'], session, date, turn['speaker'], text)
+
+
+def _questions(data, known):
+  for qa in data['qa']:
+    if qa['category'] not in CATEGORIES:
+      continue
+    category, answer = CATEGORIES[qa['category']], str(qa['answer'])
+    if category == 'open_domain':
+      answer = answer.split(';')[0].strip()  # what follows is the reason
+    # Some lists of evidence are one string, with ids that no turn has.
+    evidence = _TURN_ID.findall(' '.join(qa.get('evidence', ())))
+    evidence = tuple(i for i in dict.fromkeys(evidence) if i in known)
+    yield Question(qa['question'].strip(), answer, category, evidence)

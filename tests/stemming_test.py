@@ -1,0 +1,31 @@
+"""Porter's stemmer against the examples of his paper, rule by rule."""
+
+import pytest
+
+from mem_alpha_jax.reward import stemming
+
+# Steps that follow shorten some of the paper's results further.
+EXAMPLES = dict(
+  caresses='caress', ponies='poni', ties='ti', cats='cat', feed='feed',
+  agreed='agre', plastered='plaster', bled='bled', motoring='motor',
+  sing='sing', conflated='conflat', troubled='troubl', sized='size',
+  hopping='hop', tanned='tan', falling='fall', hissing='hiss',
+  fizzed='fizz', failing='fail', filing='file', happy='happi', sky='sky',
+  relational='relat', conditional='condit', rational='ration',
+  valenci='valenc', digitizer='digit', radicalli='radic', vileli='vile',
+  analogousli='analog', vietnamization='vietnam', predication='predic',
+  operator='oper', feudalism='feudal', decisiveness='decis',
+  hopefulness='hope', sensitiviti='sensit', sensibiliti='sensibl',
+  triplicate='triplic', formative='form', electriciti='electr',
+  goodness='good', revival='reviv', allowance='allow', inference='infer',
+  airliner='airlin', adjustable='adjust', irritant='irrit',
+  replacement='replac', dependent='depend', adoption='adopt',
+  communism='commun', effective='effect', probate='probat', rate='rate',
+  cease='ceas', controll='control', roll='roll', generalizations='gener',
+  oscillators='oscil', yoga='yoga', by='by',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize('word', EXAMPLES)
+def test_examples_of_the_paper(word):
+  assert stemming.stem(word) == EXAMPLES[word]
