@@ -44,6 +44,29 @@ class _State(NamedTuple):
 
 
 def make_sampler(
+  policy: Any, response_len: int, **options: Any
+) -> Callable[..., Samples]:
+  """Returns generate(params, prefix [B, P], prefix_length [B],
+  own [B, G, C], own_length [B, G], forced [B, G, F], keys [B, G]).
+
+  `forced` ids >= 0 replace the sampled token at their position; keys are
+  typed, token t of a row uses fold_in(key, t), so that a row's sample does
+  not depend on where in a batch it is. One compilation a shape. `options`
+  are those of `make_responder`.
+  """
+  respond = make_responder(policy, response_len, **options)
+
+  @jax.jit
+  def generate(params, prefix, prefix_length, own, own_length, forced, keys):
+    shared = policy.prefill(params, prefix, prefix_length)
+    size = prefix.shape[1] + own.shape[2] + response_len
+    layers = policy.prepare(params, size)
+    return respond(layers, shared, own, own_length, forced, keys)
+
+  return generate
+
+
+def make_responder(
   policy: Any,
   response_len: int,
   *,
@@ -54,25 +77,20 @@ def make_sampler(
   top_k: int = 0,
   top_p: float = 1.0,
 ) -> Callable[..., Samples]:
-  """Returns generate(params, prefix [B, P], prefix_length [B],
-  own [B, G, C], own_length [B, G], forced [B, G, F], keys [B, G]).
+  """Returns respond(layers, shared, own, own_length, forced, keys).
 
-  `forced` ids >= 0 replace the sampled token at their position; keys are
-  typed, token t of a row uses fold_in(key, t), so that a row's sample does
-  not depend on where in a batch it is. One compilation a shape.
+  As `make_sampler`, for a prefix that many calls share: `shared` is what
+  `policy.prefill` gave of it and `layers` what `policy.prepare` gave for the
+  longest sequence, both computed once by the caller. Not jitted.
   """
   if temperature <= 0:
     raise ValueError(f'rollout.temperature={temperature} must be above 0')
   choose = _chooser(temperature, greedy, top_k, top_p)
 
-  @jax.jit
-  def generate(params, prefix, prefix_length, own, own_length, forced, keys):
+  def respond(layers, shared, own, own_length, forced, keys):
     b, g, context = own.shape
     length = response_len
-    shared = policy.prefill(params, prefix, prefix_length)
     shared = kv_cache.apart(shared)
-    size = prefix.shape[1] + context + length
-    layers = policy.prepare(params, size)
     # The last token is never run, so it needs no slot.
     cache = policy.init_cache(own_length, context, context + length - 1)
     uniform = _uniforms(keys, length)
@@ -104,7 +122,7 @@ def make_sampler(
       )
       return emit(state, hidden, tokens, cache)
 
-    before = kv_cache.last_token(prefix, prefix_length)
+    before = kv_cache.last_token(shared.tokens, shared.length)
     previous = kv_cache.previous_tokens(own, before, own_length, context)
     hidden, cache = policy.extend(layers, shared, cache, own, previous, 0)
     at = own_length[..., None] - 1
@@ -117,7 +135,7 @@ def make_sampler(
     outputs = (state.tokens, state.logps, state.mask)
     return Samples(*(jnp.moveaxis(x, 0, -1) for x in outputs), state.done)
 
-  return generate
+  return respond
 
 
 def in_streams(
