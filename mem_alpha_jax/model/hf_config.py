@@ -11,7 +11,7 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mem_alpha_jax.model import presets
@@ -94,15 +94,7 @@ def parse(
   architecture, options = FAMILIES[family]
   if (fields.get('architectures') or [architecture]) != [architecture]:
     raise _refusal(path, 'architectures', fields['architectures'])
-  for name, value in fields.items():
-    if name in FIXED:
-      if value not in (None, FIXED[name]):
-        raise _refusal(path, name, value)
-    elif value and name not in (*IDLE, *SIZES.values()):
-      raise ValueError(
-        f'{path}: {name} is not known; if it does not change what the model '
-        'computes, delete it from the file'
-      )
+  check_fields(fields, path, FIXED, (*IDLE, *SIZES.values()))
   kinds = fields.get('layer_types') or []
   if not isinstance(kinds, list) or any(k != 'full_attention' for k in kinds):
     raise _refusal(path, 'layer_types', kinds)
@@ -113,7 +105,7 @@ def parse(
       **sizes,
       rope_theta=theta,
       rope_scaling=scaling,
-      norm_eps=_number(fields, path, 'rms_norm_eps', float),
+      norm_eps=number(fields, path, 'rms_norm_eps', float),
       tied=bool(fields.get('tie_word_embeddings', False)),
       **options,
     )
@@ -121,12 +113,47 @@ def parse(
     raise ValueError(f'{path}: {error}') from error
 
 
+def check_fields(
+  fields: Mapping[str, Any],
+  path: str | os.PathLike,
+  fixed: Mapping[str, Any],
+  known: Collection[str],
+) -> None:
+  """Raises ValueError for a field that is neither known nor as it must be.
+
+  Args:
+    fields: of the file at `path`.
+    path: for messages.
+    fixed: fields with the one value that our model has.
+    known: other fields that may have values.
+  """
+  for name, value in fields.items():
+    if name in fixed:
+      if value not in (None, fixed[name]):
+        raise _refusal(path, name, value)
+    elif value and name not in known:
+      raise ValueError(
+        f'{path}: {name} is not known; if it does not change what the model '
+        'computes, delete it from the file'
+      )
+
+
 def _refusal(path, name, value):
   return ValueError(f'{path}: {name}={value!r:.80} is not supported')
 
 
-def _number(fields, path, name, kind, default=None):
-  """Returns a positive number; without a default it must be there."""
+def number(
+  fields: Mapping[str, Any],
+  path: str | os.PathLike,
+  name: str,
+  kind: type,
+  default: Any = None,
+) -> Any:
+  """Returns a positive number of `kind`; without a default it must be there.
+
+  Raises:
+    ValueError: if it is missing or no such number, naming the field.
+  """
   value = fields.get(name)
   value = default if value is None else value
   if value is None:
@@ -141,14 +168,14 @@ def _number(fields, path, name, kind, default=None):
 
 
 def _sizes(fields, path, family):
-  heads = _number(fields, path, 'num_attention_heads', int)
-  width = _number(fields, path, 'hidden_size', int)
+  heads = number(fields, path, 'num_attention_heads', int)
+  width = number(fields, path, 'hidden_size', int)
   defaults = {
     'num_key_value_heads': heads,
     'head_dim': 128 if family == 'qwen3' else width // heads,
   }
   return {
-    ours: _number(fields, path, name, int, defaults.get(name))
+    ours: number(fields, path, name, int, defaults.get(name))
     for ours, name in SIZES.items()
   }
 
@@ -167,7 +194,7 @@ def _rope(fields, path):
     idle = name == 'partial_rotary_factor' and value == 1
     if value is not None and name not in known and not idle:
       raise _refusal(path, f'{where}.{name}', value)
-  theta = _number({**fields, **found}, path, 'rope_theta', float, 10000.0)
+  theta = number({**fields, **found}, path, 'rope_theta', float, 10000.0)
   if kind == 'default':
     return theta, None
   longest = {
@@ -175,7 +202,7 @@ def _rope(fields, path):
   }
   scaling = presets.RopeScaling(
     **{
-      ours: _number(found, path, name, type(default), longest.get(name))
+      ours: number(found, path, name, type(default), longest.get(name))
       for (ours, name), default in zip(
         ROPE.items(), presets.RopeScaling(), strict=True
       )

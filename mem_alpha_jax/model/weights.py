@@ -10,6 +10,7 @@ import itertools
 import os
 import pathlib
 import shutil
+from collections.abc import Collection
 from typing import Any
 
 import jax
@@ -70,8 +71,14 @@ def load(
   return layout.assemble(source, config, shardings, dtype)
 
 
-def open_folder(folder: str | os.PathLike) -> layout.Source:
+def open_folder(
+  folder: str | os.PathLike, idle: Collection[str] = ()
+) -> layout.Source:
   """Reads the headers of a folder's safetensors.
+
+  Args:
+    folder: holds them.
+    idle: names of tensors to leave out, of any dtype.
 
   Raises:
     FileNotFoundError: if there are none.
@@ -91,12 +98,12 @@ def open_folder(folder: str | os.PathLike) -> layout.Source:
   shapes, homes = {}, {}
   for file in files:
     path = _inside(folder, file)
-    for name, shape in _read_header(path).items():
+    for name, shape in _read_header(path, idle).items():
       if names is not None and names.get(name) != file:
         raise ValueError(f'{path}: tensor {name} is not what {INDEX} says')
       shapes[name], homes[name] = shape, path
   for name in names or ():
-    if name not in shapes:
+    if name not in shapes and name not in idle:
       raise ValueError(
         f'{folder / names[name]}: tensor {name} is missing; {INDEX} has it '
         'there'
@@ -153,11 +160,13 @@ def _opened(path):
     ) from error
 
 
-def _read_header(path):
+def _read_header(path, idle):
   """Returns tensor name -> shape."""
   shapes = {}
   with _opened(path) as file:
     for name in file.keys():  # noqa: SIM118 (not a dict)
+      if name in idle:
+        continue
       part = file.get_slice(name)
       if part.get_dtype() not in DTYPES:
         raise ValueError(
@@ -174,7 +183,7 @@ def _check_tied(source):
   same = source.shapes[HEAD] == shape
   step = max(1, layout.BLOCK_BYTES // (4 * shape[-1])) if same else 1
   for start in range(0, shape[0] if same else 0, step):
-    where = (slice(start, start + step), slice(None))
+    where = (slice(start, min(start + step, shape[0])), slice(None))
     a, b = (source.read(n, where).tobytes() for n in (EMBEDDING, HEAD))
     same = same and a == b
   if not same:
