@@ -1,7 +1,10 @@
 """Looking entries up for a question, in one step and in two."""
 
+import numpy as np
+import pytest
 import tiny_config
 
+from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rollout import memories
 
@@ -27,3 +30,79 @@ def test_a_second_hop_finds_what_the_question_does_not_name():
     ]
   assert found[1] == [{'milk Mary'}, {'John garden'}, set()]
   assert found[2] == [{'milk Mary', 'Mary kitchen'}, {'John garden'}, set()]
+
+
+MEANINGS = ('milk dairy', 'kitchen cook', 'garden lawn')
+
+
+def by_meaning(calls):
+  """An embedder that knows which words mean the same."""
+
+  def embed(texts):
+    calls.append(list(texts))
+    found = np.zeros((len(texts), len(MEANINGS)), np.float32)
+    for row, text in zip(found, texts, strict=True):
+      for i, words in enumerate(MEANINGS):
+        row[i] = any(word in text.split() for word in words.split())
+    return found
+
+  return embed
+
+
+def written(retrieval, calls, *rows):
+  """Memories of these texts, written at one step."""
+  config = tiny_config.get_config(
+    f'reading.retrieval={retrieval},memory.embedder=hashed,'
+    'memory.embedding_size=3,memory.view=retrieved,memory.slots=4'
+  )
+  batch = memories.Memories(
+    [state_lib.empty()] * len(rows), [500] * len(rows), config,
+    lambda text: len(text.split()), embed=by_meaning(calls),
+  )  # fmt: skip
+  ops = [[state_lib.Op('insert', 'semantic', text=t) for t in r] for r in rows]
+  batch.write(ops, 0)
+  return batch
+
+
+@pytest.mark.parametrize('retrieval', ['bm25', 'cosine', 'rrf'])
+def test_vectors_find_what_words_do_not(retrieval):
+  calls = []
+  rows = ('milk Mary', 'Bill kitchen', 'Bill garden'), ('the lawn',)
+  batch = written(retrieval, calls, *rows)
+  questions = [['dairy ?', 'who did cook Mary ?', 'x ?'], ['garden']]
+  found = batch.requests(questions, 2)
+  best = [[r.notes[0].text if r.notes else '' for r in row] for row in found]
+  expected = {
+    'bm25': [['', 'milk Mary', ''], ['']],
+    'cosine': [['milk Mary', 'Bill kitchen', 'milk Mary'], ['the lawn']],
+    'rrf': [['milk Mary', 'milk Mary', 'milk Mary'], ['the lawn']],
+  }
+  assert best == expected[retrieval]
+  assert calls[:2] == [[], [text for row in rows for text in row]]
+  asked = [] if retrieval == 'bm25' else [sum(questions, [])]
+  assert calls[2:] == asked  # one call for all, in two parts of width 2
+  views = batch.look(['Where is dairy ?', 'lawn'])
+  assert len(calls) == 2 + 2 * len(asked)
+  if asked:
+    assert views[0][0].text == 'milk Mary'
+
+
+def test_a_full_bank_grows_and_keeps_its_vectors():
+  calls = []
+  batch = written('cosine', calls, ['milk', 'kitchen', 'garden'], ['lawn'])
+  first = batch.bank.valid.shape[1]
+  for step in range(1, 8):
+    ops = [[state_lib.Op('insert', 'semantic', text=f'cook {step}')], []]
+    batch.write(ops, step)
+  assert batch.bank.valid.shape[1] > first
+  assert sorted(sum(calls, [])) == sorted(
+    ['milk', 'kitchen', 'garden', 'lawn', *(f'cook {i}' for i in range(1, 8))]
+  )
+  built = slots_lib.from_states(
+    batch.states, batch.bank.valid.shape[1], batch.config.memory.slot_terms,
+    by_meaning([]),
+  )  # fmt: skip
+  for field in built.__dataclass_fields__:
+    np.testing.assert_array_equal(
+      getattr(batch.bank, field), getattr(built, field), err_msg=field
+    )
