@@ -18,6 +18,7 @@ from small_rollouts import (
 
 from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import train
+from mem_alpha_jax.memory import embedders
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rollout import assemble, collector
@@ -125,6 +126,27 @@ def test_the_slot_arrays_follow_the_memories(setups, groups):
     assert end.state == kept
     packed = train._unpack(train._pack(end))
     assert packed == end
+
+
+def test_one_call_embeds_what_a_step_writes_and_one_what_it_asks(setups):
+  calls = []
+
+  def embed(texts):
+    calls.append(set(texts))
+    return embedders.hashed(texts, 8)
+
+  setup = scripted(setups['state'], random_call(setups['state'].tokenizer))
+  config = setup.config.copy_and_resolve_references()
+  config.reading.retrieval = 'rrf'
+  config.memory.embedder, config.memory.embedding_size = 'hashed', 8
+  bind = lambda params: embedders.cached(embed, 8)
+  collector.collect(
+    setup._replace(config=config, embed=bind), None, episodes_of(3, 3, 2, 3),
+    [full_start(setup.tokenizer), *empty_starts()[1:]], 0,
+  )  # fmt: skip
+  # At the start the entries; then at each chunk; last, the ends' questions.
+  assert 1 + 3 <= len(calls) <= 1 + 2 * 3 + 1
+  assert len(set.union(*calls)) == sum(map(len, calls))  # none twice
 
 
 def test_streams_go_on_with_their_own_memory_for_a_while(setups):
