@@ -27,24 +27,22 @@ FAMILIES = {
   'qwen3': {'qk_norm': True},
 }
 PERMUTED = ('llama',)
-# Names of tensors: theirs -> Hugging Face's, without layer and suffix.
-TOP = {
-  'token_embd': 'model.embed_tokens',
-  'output': 'lm_head',
-  'output_norm': 'model.norm',
-}
-BLOCK = {
-  'attn_norm': 'input_layernorm',
-  'attn_q': 'self_attn.q_proj',
-  'attn_k': 'self_attn.k_proj',
-  'attn_v': 'self_attn.v_proj',
-  'attn_output': 'self_attn.o_proj',
-  'attn_q_norm': 'self_attn.q_norm',
-  'attn_k_norm': 'self_attn.k_norm',
-  'ffn_norm': 'post_attention_layernorm',
-  'ffn_gate': 'mlp.gate_proj',
-  'ffn_up': 'mlp.up_proj',
-  'ffn_down': 'mlp.down_proj',
+# Names of tensors: Hugging Face's -> theirs, without layer and suffix.
+NAMES = {
+  'model.embed_tokens': 'token_embd',
+  'lm_head': 'output',
+  'model.norm': 'output_norm',
+  'input_layernorm': 'attn_norm',
+  'self_attn.q_proj': 'attn_q',
+  'self_attn.k_proj': 'attn_k',
+  'self_attn.v_proj': 'attn_v',
+  'self_attn.o_proj': 'attn_output',
+  'self_attn.q_norm': 'attn_q_norm',
+  'self_attn.k_norm': 'attn_k_norm',
+  'post_attention_layernorm': 'ffn_norm',
+  'mlp.gate_proj': 'ffn_gate',
+  'mlp.up_proj': 'ffn_up',
+  'mlp.down_proj': 'ffn_down',
 }
 FREQUENCIES = 'rope_freqs.weight'
 # Fields that change the model in ways ours has not, and their idle values.
@@ -60,7 +58,7 @@ REFUSED = {
 class _Reader(gguf.GGUFReader):
   """A GGUFReader whose reads beyond the end raise: it may loop for ever.
 
-  Plain arrays in place of views of a memmap make it ten times as fast.
+  Plain arrays in place of views of a memmap make it several times as fast.
   """
 
   def _get(self, offset, dtype, count=1, override_order=None):
@@ -94,23 +92,22 @@ def load(
       `config`, naming the tensor.
   """
   reader = _open(path)
-  theirs = {
-    _renamed(t.name): t for t in reader.tensors if t.name != FREQUENCIES
-  }
+  theirs = {t.name: t for t in reader.tensors if t.name != FREQUENCIES}
   half = config.head_size // 2
   permuted = _architecture(path, reader) in PERMUTED
 
   def read(name: str, where: tuple[slice, ...]) -> np.ndarray:
     rows, *columns = where
     out = _dequantized(path, theirs[name], rows)
-    if permuted and name.endswith(('q_proj.weight', 'k_proj.weight')):
+    if permuted and name.endswith(('attn_q.weight', 'attn_k.weight')):
       pairs = out.reshape(-1, half, 2, out.shape[-1])
       out = pairs.swapaxes(1, 2).reshape(out.shape)
     return out[:, columns[0]] if columns else out
 
   shapes = {k: tuple(int(n) for n in t.shape[::-1]) for k, t in theirs.items()}
   source = layout.Source(path, shapes, read)
-  return layout.assemble(source, config, shardings, dtype)
+  wanted = [_renamed(leaf) for leaf in layout.leaves(config)]
+  return layout.assemble(source, config, shardings, dtype, wanted)
 
 
 def _open(path):
@@ -172,7 +169,7 @@ def _config(path, reader):
         f'{path}: {family}.{name}={size(name)} is not supported: it differs '
         f'from the head size, {head_size}'
       )
-  config = presets.ModelConfig(
+  fields = dict(
     layers=size('block_count'),
     width=width,
     heads=heads,
@@ -185,6 +182,10 @@ def _config(path, reader):
     tied='output.weight' not in shapes,
     **FAMILIES[family],
   )
+  try:
+    config = presets.ModelConfig(**fields)
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from error
   return _scaled(path, reader, config)
 
 
@@ -211,14 +212,13 @@ def _scaled(path, reader, config):
   return scaled
 
 
-def _renamed(name: str) -> str:
-  """Returns Hugging Face's name of a tensor; a strange one stays as it is."""
-  parts = name.split('.')
-  if len(parts) == 4 and parts[0] == 'blk' and parts[2] in BLOCK:
-    return f'model.layers.{parts[1]}.{BLOCK[parts[2]]}.{parts[3]}'
-  if len(parts) == 2 and parts[0] in TOP:
-    return f'{TOP[parts[0]]}.{parts[1]}'
-  return name
+def _renamed(leaf):
+  """Returns the leaf with the name of its tensor in GGUF."""
+  stem, suffix = leaf.name.rsplit('.', 1)
+  prefix = ''
+  if leaf.stacked:
+    prefix, stem = 'blk.{}.', stem.removeprefix('model.layers.{}.')
+  return leaf._replace(name=f'{prefix}{NAMES[stem]}.{suffix}')
 
 
 def _dequantized(path, tensor, rows):

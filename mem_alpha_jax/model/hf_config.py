@@ -42,13 +42,14 @@ FIXED = {
 # Fields that do not change what the model computes. A sliding window is only
 # in use with `use_sliding_window` or in `layer_types`.
 IDLE = (
-  '_name_or_path', 'architectures', 'attention_dropout', 'bos_token_id',
-  'dtype', 'eos_token_id', 'initializer_range', 'is_llama_config',
-  'layer_types', 'max_position_embeddings', 'max_window_layers', 'model_type',
-  'pad_token_id', 'pretraining_tp', 'rms_norm_eps', 'rope_parameters',
-  'rope_scaling', 'rope_theta', 'sliding_window', 'tie_word_embeddings',
-  'torch_dtype', 'transformers.js_config', 'transformers_version',
-  'unsloth_fixed', 'unsloth_version', 'use_cache',
+  '_attn_implementation_autoset', '_name_or_path', 'architectures',
+  'attention_dropout', 'bos_token_id', 'dtype', 'eos_token_id',
+  'initializer_range', 'is_llama_config', 'layer_types',
+  'max_position_embeddings', 'max_window_layers', 'model_type', 'pad_token_id',
+  'pretraining_tp', 'rms_norm_eps', 'rope_parameters', 'rope_scaling',
+  'rope_theta', 'sliding_window', 'tie_word_embeddings', 'torch_dtype',
+  'transformers.js_config', 'transformers_version', 'unsloth_fixed',
+  'unsloth_version', 'use_cache',
 )  # fmt: skip
 ROPE = {
   'factor': 'factor',

@@ -2,7 +2,7 @@
 
 Facts of the presets: the `config.json` of each repository on huggingface.co
 (Qwen/Qwen3-*, Qwen/Qwen2.5-*, meta-llama/Llama-3.2-*,
-HuggingFaceTB/SmolLM2-135M).
+HuggingFaceTB/SmolLM2-*).
 """
 
 import dataclasses
@@ -96,6 +96,13 @@ def _llama32(layers, width, heads, head_size):
   )  # fmt: skip
 
 
+def _smollm2(layers, width, heads, kv_heads, ffn, theta=1e5):
+  return dict(
+    layers=layers, width=width, heads=heads, kv_heads=kv_heads, head_size=64,
+    ffn=ffn, vocab_size=49152, rope_theta=theta, norm_eps=1e-5, tied=True,
+  )  # fmt: skip
+
+
 PRESETS = {
   'qwen3-0.6b': _qwen3(28, 1024, 16, 3072),
   'qwen3-1.7b': _qwen3(28, 2048, 16, 6144),
@@ -109,11 +116,10 @@ PRESETS = {
   ),
   'llama3.2-1b': _llama32(16, 2048, 32, 64),
   'llama3.2-3b': _llama32(28, 3072, 24, 128),
-  'smollm2-135m': dict(
-    layers=30, width=576, heads=9, kv_heads=3, head_size=64, ffn=1536,
-    vocab_size=49152, rope_theta=1e5, norm_eps=1e-5, tied=True,
-  ),
-}  # fmt: skip
+  'smollm2-135m': _smollm2(30, 576, 9, 3, 1536),
+  'smollm2-360m': _smollm2(32, 960, 15, 5, 2560),
+  'smollm2-1.7b': _smollm2(24, 2048, 32, 32, 8192, theta=1.3e5),
+}
 
 
 def preset(name: str, **overrides: Any) -> ModelConfig:
