@@ -23,6 +23,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.eval_episodes = 24
 
   c.memory.prompt_format = 'chat'
+  c.memory.instructions = 'brief'  # the warm start shows what is meant
   c.memory.entry_tokens = 24
   c.memory.cap_base = 40
   c.memory.cap_rate = 0.5
@@ -38,9 +39,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.lora.alpha = 32.0
 
   c.rollout.group_size = 6
-  c.rollout.prefix_buckets = (384,)
-  c.rollout.own_buckets = (128,)
-  c.rollout.response_buckets = (64,)
+  c.rollout.prefix_buckets = (208,)
+  c.rollout.own_buckets = (64,)
+  c.rollout.response_buckets = (56,)
   c.rollout.forced = 0
   c.rollout.own_memory = 0.0
 

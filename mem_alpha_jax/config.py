@@ -81,6 +81,11 @@ def _check_model(c: ml_collections.ConfigDict) -> None:
     ),
   )
   _require(
+    prompt != 'reference' or c.memory.prompt_order == 'memory_first',
+    f'memory.prompt_order={c.memory.prompt_order!r}: '
+    "prompt_format='reference' has the memory first",
+  )
+  _require(
     not (source and c.warm_start.checkpoint),
     f'warm_start.checkpoint={c.warm_start.checkpoint!r}: is of another model '
     f"than model.source={source!r}; use ''",

@@ -131,6 +131,7 @@ RULES: dict[str, Rule] = {
   'memory.view': choice('retrieved', 'newest'),
   'memory.view_entries': integer(0),
   'memory.fixed_width': flag,
+  'memory.instructions': choice('full', 'brief'),
   'memory.thinking': flag,
   'reading.reader': choice('extractive', 'lm'),
   'reading.model': string,

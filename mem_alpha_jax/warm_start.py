@@ -17,8 +17,8 @@ import numpy as np
 import optax
 
 from mem_alpha_jax import optimizer
+from mem_alpha_jax.memory import reference_tools, tools
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.memory import tools
 from mem_alpha_jax.policy import Policy
 from mem_alpha_jax.rollout import collector, memories
 from mem_alpha_jax.types import Episode, RolloutRows
@@ -98,7 +98,10 @@ def demonstration(
   op = call(rng, chunk, view)
   if prompt_format == 'compact':
     return tools.NONE if op is None else tools.render_compact(op, view)
-  return NOTHING if op is None else tools.render_json(op)
+  if op is None:
+    return NOTHING
+  render = {'chat': tools.render_json, 'reference': reference_tools.render}
+  return render[prompt_format](op)
 
 
 def batches(

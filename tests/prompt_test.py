@@ -52,8 +52,9 @@ VIEW = (entry(4, 'Marta baker'), None)
 
 def render(view=VIEW, chunk='Marta met Ola', core='', budget=None, **changes):
   words = Words()
+  room = budget and prompt.Room(budget, 1)
   made = prompt.compact(
-    words, chunk, core, view, memory_config(**changes), budget
+    words, chunk, core, view, memory_config(**changes), room
   )
   return made, words.read(made.prefix), words.read(made.own)
 
@@ -150,38 +151,3 @@ def test_view_feeds_the_parser():
   view = prompt.view_entries(filled(), [1], memory_config())
   response = tools.parse_compact('<del><1>', view)
   assert response.calls[0].op == Op('delete', 'episodic', '', 2)
-
-
-@pytest.mark.parametrize('order', ['chunk_first', 'memory_first'])
-def test_chat_text_keeps_the_memory_out_of_what_is_shared(order):
-  texts = {
-    core: prompt.chat_text(VIEW, core, 'Ola sang.', order)
-    for core in ('', 'likes tea')
-  }
-  shared, own = texts['likes tea']
-  assert shared == texts[''][0] and own != texts[''][1]
-  assert ('Ola sang.' in shared) == (order == 'chunk_first')
-  whole = shared + own
-  assert whole.startswith('<|im_start|>system\n')
-  assert whole.endswith('<|im_start|>assistant\n')
-  assert '<semantic_memory>\n[4] Marta baker\n</semantic_memory>' in own
-  assert '<episodic_memory>\nEmpty\n</episodic_memory>' in own
-  assert '"name": "memory_insert"' in whole
-
-
-def test_chat_text_without_a_kind():
-  whole = ''.join(
-    prompt.chat_text(VIEW, 'x', 'y', 'chunk_first', ['core', 'episodic'])
-  )
-  assert '<core_memory>' not in whole and '"episodic"' not in whole
-  assert '<semantic_memory>' in whole
-
-
-def test_chat_ids_are_those_of_the_two_texts():
-  words = Words()
-  config = memory_config(prompt_format='chat')
-  made = prompt.chat(words, 'Ola sang.', 'tea', VIEW, config)
-  shared, own = prompt.chat_text(VIEW, 'tea', 'Ola sang.', 'chunk_first')
-  assert made.prefix == words.encode(shared)
-  assert made.own == words.encode(own)
-  assert (made.shared, made.truncated) == (len(made.prefix), 0)

@@ -8,7 +8,6 @@ Left of the bar is `Prompt.prefix`, right of it `Prompt.own`.
 """
 
 import functools
-import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -18,20 +17,6 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory import tools
 
 Entry = state_lib.Entry
-
-SYSTEM = """You keep the memory of an assistant. You read a long text one \
-chunk at a time and see each chunk once. Store what may be asked about later \
-so that it can be understood without the chunk: who, what, when. Update a \
-note that the chunk makes outdated, delete one that it makes wrong, and leave \
-out small talk. The core memory is one short text about the user and the \
-whole; semantic memory holds facts; episodic memory holds dated events."""
-
-TOOL_USE = """Call tools by JSON objects inside <tool_call></tool_call> tags, \
-as many as the chunk needs, all in one reply:
-<tool_call>
-{"name": <name of the tool>, "arguments": <object of its arguments>}
-</tool_call>
-If there is nothing to store, reply Done."""
 
 
 class TokenizerLike(Protocol):
@@ -47,6 +32,13 @@ class TokenizerLike(Protocol):
 
   def symbol(self, name: str) -> int:
     """Id of a control symbol."""
+
+
+class Room(NamedTuple):
+  """Most ids of the two parts of a prompt: the largest buckets."""
+
+  prefix: int
+  own: int
 
 
 class View(NamedTuple):
@@ -83,14 +75,14 @@ def view_entries(
 
   view='retrieved': the entries in `slots_found`, best first; a slot that is
   negative or empty is skipped. view='newest': those written last, over both
-  lists, or of each list for prompt_format='chat' (as the reference does).
+  lists, or of each list for chat models (as the reference does).
   """
   count = memory.view_entries
   if memory.view == 'retrieved':
     found = state_lib.by_slot(state)
     picked = [found[int(slot)] for slot in slots_found if int(slot) in found]
     return _fill(picked, count)
-  if memory.prompt_format == 'chat':
+  if memory.prompt_format != 'compact':
     lists = (state.semantic, state.episodic)
     return sum((_fill(_newest(notes, count), count) for notes in lists), ())
   return _fill(_newest(state.semantic + state.episodic, count), count)
@@ -110,7 +102,7 @@ def compact(
   core: str,
   view: Sequence[Entry | None],
   memory: ml_collections.ConfigDict,
-  budget: int | None = None,
+  room: Room | None = None,
 ) -> Prompt:
   """Renders the compact prompt.
 
@@ -123,7 +115,7 @@ def compact(
     core: the core memory, '' for none.
     view: the entries to show, from `view_entries`.
     memory: config.memory.
-    budget: most ids of the prefix; the chunk loses its oldest ids to fit.
+    room: most ids; the chunk loses its oldest ids to fit.
 
   Raises:
     ValueError: if the view has more places than there are handles.
@@ -147,8 +139,8 @@ def compact(
     truncated += lost
   notes.append(tokenizer.symbol(tools.SEP))
   chunk_ids = tokenizer.encode_text(chunk)
-  if budget is not None:
-    over = max(len(chunk_ids) + len(notes) + 1 - budget, 0)
+  if room is not None:
+    over = max(len(chunk_ids) + len(notes) + 1 - room.prefix, 0)
     truncated += min(over, len(chunk_ids))
     chunk_ids = chunk_ids[over:]
   bos = [tokenizer.bos_id]
@@ -172,62 +164,3 @@ def _place(tokenizer, place, key, width, fixed) -> tuple[tuple[int, ...], int]:
   lost = max(len(ids) - width, 0)
   ids = ids[:width] + [null] * (width - len(ids) if fixed else 0)
   return (tokenizer.symbol(tools.KIND_SYMBOLS[kind]), *ids, handle), lost
-
-
-def chat_text(
-  view: Sequence[Entry | None],
-  core: str,
-  chunk: str,
-  order: str,
-  disabled_kinds: Sequence[str] = (),
-) -> tuple[str, str]:
-  """Renders the prompt of a Qwen-family chat model.
-
-  Returns:
-    The text that does not depend on the memory, and the rest. With order
-    'chunk_first' the first holds instructions, tools and chunk; with
-    'memory_first' the memory follows the instructions, before the tools.
-  """
-  notes = _memory_text(view, core, disabled_kinds)
-  schemas = map(json.dumps, tools.tool_schemas(disabled_kinds))
-  tool_text = '\n'.join(
-    ['# Tools', '<tools>', *schemas, '</tools>', '', TOOL_USE]
-  )
-  new = f'<new_chunk>\n{chunk}\n</new_chunk>'
-  end = '<|im_end|>\n<|im_start|>assistant\n'
-  start = f'<|im_start|>system\n{SYSTEM}\n\n'
-  user = '<|im_end|>\n<|im_start|>user\n'
-  if order == 'memory_first':
-    return start, f'{notes}\n\n{tool_text}{user}{new}{end}'
-  return f'{start}{tool_text}{user}{new}\n\n', f'{notes}{end}'
-
-
-def _memory_text(view, core, disabled_kinds) -> str:
-  blocks = ['# Memory']
-  for kind in state_lib.KINDS:
-    if kind in disabled_kinds:
-      continue
-    lines = [f'[{e.id}] {e.text}' for e in view if e and e.kind == kind]
-    if kind == 'core':
-      lines = [core] if core else []
-    body = '\n'.join(lines) or 'Empty'
-    blocks.append(f'<{kind}_memory>\n{body}\n</{kind}_memory>')
-  return '\n'.join(blocks)
-
-
-def chat(
-  tokenizer: TokenizerLike,
-  chunk: str,
-  core: str,
-  view: Sequence[Entry | None],
-  memory: ml_collections.ConfigDict,
-) -> Prompt:
-  """Renders the chat prompt; the memory is in `own`, the rest is shared.
-
-  The two texts are encoded apart, in sampling and in training alike, so no
-  token spans their border.
-  """
-  shared_text, own_text = chat_text(view, core, chunk, memory.prompt_order)
-  prefix = list(tokenizer.encode(shared_text))
-  own = list(tokenizer.encode(own_text))
-  return Prompt(prefix, own, View(tuple(view)), len(prefix))

@@ -185,20 +185,29 @@ def parse_json(text: str) -> ParsedResponse:
   text = text.rpartition('</think>')[2]
   head, *blocks = text.split('<tool_call>')
   if not blocks:
-    noop = head.strip().rstrip('.!').lower() == NOOP_TEXT
-    calls = [] if noop else [ParsedCall(None, 'no call')]
-    return ParsedResponse(calls, noop)
+    return without_calls(head)
   bodies = [block.partition('</tool_call>')[0] for block in blocks]
   return ParsedResponse([_json_call(body) for body in bodies])
 
 
+def without_calls(text: str) -> ParsedResponse:
+  """Reads a reply that has no call in it."""
+  noop = text.strip().rstrip('.!').lower() == NOOP_TEXT
+  return ParsedResponse([] if noop else [ParsedCall(None, 'no call')], noop)
+
+
 def _json_call(body: str) -> ParsedCall:
-  call = _load(body)
+  call = load_json(body)
   if not isinstance(call, dict):
     return ParsedCall(None, 'call is not a JSON object')
-  name, arguments = call.get('name'), call.get('arguments')
+  arguments = call.get('arguments')
   if isinstance(arguments, str):
-    arguments = _load(arguments)
+    arguments = load_json(arguments)
+  return json_call(call.get('name'), arguments)
+
+
+def json_call(name: Any, arguments: Any) -> ParsedCall:
+  """Checks a call whose JSON has been read; both may be anything."""
   if not isinstance(name, str) or name not in _TOOL_OF_NAME:
     return ParsedCall(None, 'unknown tool')
   if not isinstance(arguments, dict):
@@ -222,7 +231,7 @@ def _json_call(body: str) -> ParsedCall:
   )
 
 
-def _load(text: str) -> Any:
+def load_json(text: str) -> Any:
   """Returns the JSON value, None if there is none."""
   try:
     return json.loads(text.strip(), strict=False)

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mem_alpha_jax.memory import chat_prompt
 from mem_alpha_jax.memory import prompt as prompt_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
@@ -70,7 +71,11 @@ class Rollout(NamedTuple):
   metrics: dict[str, float]
 
 
-PROMPTS = {'compact': prompt_lib.compact, 'chat': prompt_lib.chat}
+PROMPTS = {
+  'compact': prompt_lib.compact,
+  'chat': chat_prompt.chat,
+  'reference': chat_prompt.chat,
+}
 
 
 def shares_prefix(config) -> bool:
@@ -80,7 +85,7 @@ def shares_prefix(config) -> bool:
   in the prefix.
   """
   by_state = config.rollout.groups == 'state'
-  return by_state or config.memory.prompt_format == 'chat'
+  return by_state or config.memory.prompt_format != 'compact'
 
 
 def empty_start() -> Start:
@@ -346,8 +351,9 @@ class Batch:
 def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
   """Prompts of N memories, padded to their buckets."""
   build = PROMPTS[setup.config.memory.prompt_format]
+  room = prompt_lib.Room(setup.buckets.prefix[-1], setup.buckets.own[-1])
   prompts = [
-    build(setup.tokenizer, chunk, state.core, view, setup.config.memory)
+    build(setup.tokenizer, chunk, state.core, view, setup.config.memory, room)
     for state, chunk, view in zip(states, chunks, views, strict=True)
   ]
   prefix, prefix_length = pad(setup, [p.prefix for p in prompts], 'prefix')

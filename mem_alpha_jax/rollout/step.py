@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from mem_alpha_jax.memory import reference_tools, tools
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.memory import tools
 from mem_alpha_jax.reward import parts as parts_lib
 
 
@@ -32,6 +32,14 @@ class Outcome(NamedTuple):
   content_reward: float
 
 
+# Prompt format -> (response, what its handles stand for) -> calls.
+PARSERS = {
+  'compact': tools.parse_compact,
+  'chat': lambda text, view: tools.parse_json(text),
+  'reference': lambda text, view: reference_tools.parse(text),
+}
+
+
 def view_items(view: Sequence) -> list:
   """Handles of the entries in view, for the parser."""
   return [e and tools.ViewItem(e.id, e.kind) for e in view]
@@ -43,10 +51,7 @@ def parse(response: str, view: Sequence, config) -> tuple[tuple, tuple, bool]:
   Calls past `rollout.max_calls` are errors, so that one response cannot
   outgrow the padded edits of a step.
   """
-  if config.memory.prompt_format == 'compact':
-    parsed = tools.parse_compact(response, view_items(view))
-  else:
-    parsed = tools.parse_json(response)
+  parsed = PARSERS[config.memory.prompt_format](response, view_items(view))
   calls = parsed.calls[: config.rollout.max_calls]
   errors = tuple(c.error for c in calls if c.op is None)
   errors += ('too many calls',) * (len(parsed.calls) - len(calls))

@@ -1,0 +1,109 @@
+"""The reference's own notation of calls, in which Memalpha-4B was trained.
+
+  ✿FUNCTION✿: new_memory_insert
+  ✿ARGS✿: {"memory_type": "semantic_memory", "content": "..."}
+
+N such pairs in one reply; what follows a ✿RESULT✿ was made up by the model.
+Facts: the text protocol of qwen-agent, and functions.py of Mem-alpha's code.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory import tools
+
+FUNCTION, ARGS = '✿FUNCTION✿', '✿ARGS✿'
+RESULT, RETURN = '✿RESULT✿', '✿RETURN✿'
+# Our name of a tool or argument -> theirs, where they differ.
+TOOL_NAMES = {'memory_insert': 'new_memory_insert'}
+UPDATED = 'new_content'  # the argument `content` of memory_update
+_SUFFIX = '_memory'  # of the memory types
+_CALL = re.compile(f'{FUNCTION}:?(.*?)(?:{ARGS}:?(.*))?$', re.DOTALL)
+
+
+def schemas() -> list[dict[str, Any]]:
+  """The function schemas under the reference's names."""
+  found = json.loads(json.dumps(tools.tool_schemas()))
+  for schema in found:
+    function = schema['function']
+    parameters = function['parameters']
+    if function['name'] == 'memory_update':
+      _rename(parameters, 'content', UPDATED)
+    function['name'] = TOOL_NAMES.get(function['name'], function['name'])
+    kinds = parameters['properties']['memory_type']
+    kinds['enum'] = [kind + _SUFFIX for kind in kinds['enum']]
+    if 'memory_id' in parameters['properties']:
+      parameters['properties']['memory_id']['type'] = 'string'
+  return found
+
+
+def _rename(parameters: dict[str, Any], old: str, new: str) -> None:
+  names = parameters['properties']
+  parameters['properties'] = {new if k == old else k: names[k] for k in names}
+  required = parameters['required']
+  parameters['required'] = [new if name == old else name for name in required]
+
+
+def label(entry_id: int) -> str:
+  """An id as the reference writes it: four hexadecimal digits."""
+  return f'{entry_id:04x}'
+
+
+def render(op: state_lib.Op) -> str:
+  """Returns the call in this notation."""
+  call = json.loads(
+    tools.render_json(op).split('\n')[1]  # the JSON between the tags
+  )
+  arguments = call['arguments']
+  arguments['memory_type'] += _SUFFIX
+  if 'memory_id' in arguments:
+    arguments['memory_id'] = label(arguments['memory_id'])
+  if op.tool == 'update':
+    arguments[UPDATED] = arguments.pop('content')
+  name = TOOL_NAMES.get(call['name'], call['name'])
+  body = json.dumps(arguments, ensure_ascii=False)
+  return f'{FUNCTION}: {name}\n{ARGS}: {body}'
+
+
+def parse(text: str) -> tools.ParsedResponse:
+  """Reads the calls before the first RESULT marker; never raises.
+
+  Thoughts up to `</think>` are skipped. A reply without a call is a no-op if
+  it says `tools.NOOP_TEXT`, otherwise one failed call.
+  """
+  text = text.rpartition('</think>')[2].partition(RESULT)[0]
+  text = text.partition(RETURN)[0]
+  head, *blocks = text.split(FUNCTION)
+  if not blocks:
+    return tools.without_calls(head)
+  return tools.ParsedResponse([_call(FUNCTION + block) for block in blocks])
+
+
+def _call(block: str) -> tools.ParsedCall:
+  name, body = (part or '' for part in _CALL.match(block).groups())
+  ours = {theirs: name for name, theirs in TOOL_NAMES.items()}
+  name = name.strip()
+  arguments = tools.load_json(body)
+  if isinstance(arguments, dict):
+    arguments = _ours(arguments)
+  return tools.json_call(ours.get(name, name), arguments)
+
+
+def _ours(arguments: dict[str, Any]) -> dict[str, Any]:
+  """Arguments under our names, ids as numbers."""
+  found = dict(arguments)
+  if UPDATED in found:
+    found['content'] = found.pop(UPDATED)
+  found['memory_id'] = _number(found.get('memory_id'))
+  return found
+
+
+def _number(value: Any) -> int | None:
+  to_number: Callable[[str], int] = lambda text: int(text.strip(' []'), 16)
+  try:
+    return to_number(value) if isinstance(value, str) else None
+  except ValueError:
+    return None
