@@ -6,102 +6,20 @@ import jax
 import numpy as np
 import pytest
 import small_checkpoints
+import small_gguf
 
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax import pretrained_files
-from mem_alpha_jax.model import hf_config, layout, presets, weights
+from mem_alpha_jax.model import gguf_weights, hf_config, layout, presets
 
-gguf = pytest.importorskip('gguf')
-
-from mem_alpha_jax.model import gguf_weights  # noqa: E402 (needs gguf)
-
-NAMES = {
-  'model.embed_tokens': 'token_embd',
-  'lm_head': 'output',
-  'model.norm': 'output_norm',
-  'input_layernorm': 'attn_norm',
-  'post_attention_layernorm': 'ffn_norm',
-  'self_attn.q_proj': 'attn_q',
-  'self_attn.k_proj': 'attn_k',
-  'self_attn.v_proj': 'attn_v',
-  'self_attn.o_proj': 'attn_output',
-  'self_attn.q_norm': 'attn_q_norm',
-  'self_attn.k_norm': 'attn_k_norm',
-  'mlp.gate_proj': 'ffn_gate',
-  'mlp.up_proj': 'ffn_up',
-  'mlp.down_proj': 'ffn_down',
-}
-
-
-def _name(name: str) -> str:
-  stem, suffix = name.rsplit('.', 1)
-  if not stem.startswith('model.layers.'):
-    return f'{NAMES[stem]}.{suffix}'
-  _, _, layer, stem = stem.split('.', 3)
-  return f'blk.{layer}.{NAMES[stem]}.{suffix}'
-
-
-def _interleaved(rows: np.ndarray, head_size: int) -> np.ndarray:
-  """Row i and i + half of each head go side by side, as llama.cpp has them."""
-  half, out = head_size // 2, np.empty_like(rows)
-  for first in range(0, len(rows), head_size):
-    for i in range(half):
-      out[first + 2 * i] = rows[first + i]
-      out[first + 2 * i + 1] = rows[first + half + i]
-  return out
-
-
-def _write(
-  path, arch, config, tensors, encoding=None, extra=None, ages=None, **fields
-):
-  """Writes a GGUF file; `fields` replace those of `config`, None omits one."""
-  writer = gguf.GGUFWriter(path, arch)
-  found = {
-    'block_count': config.layers,
-    'embedding_length': config.width,
-    'feed_forward_length': config.ffn,
-    'attention.head_count': config.heads,
-    'attention.head_count_kv': config.kv_heads,
-    'attention.key_length': config.head_size,
-    'rope.freq_base': config.rope_theta,
-    'attention.layer_norm_rms_epsilon': config.norm_eps,
-    **fields,
-  }
-  add = {int: 'add_uint32', float: 'add_float32', str: 'add_string'}
-  for name, value in found.items():
-    if value is not None:
-      getattr(writer, add[type(value)])(f'{arch}.{name}', value)
-  for name, tensor in tensors.items():
-    if arch == 'llama' and name.endswith(('q_proj.weight', 'k_proj.weight')):
-      tensor = _interleaved(tensor, config.head_size)
-    kind = None
-    if encoding is not None and tensor.ndim == 2:
-      tensor, kind = gguf.quants.quantize(tensor, encoding), encoding
-    writer.add_tensor(_name(name), tensor, raw_dtype=kind)
-  for name, tensor in (extra or {}).items():
-    writer.add_tensor(name, tensor)
-  if ages is not None:
-    writer.add_array('general.ages', ages)
-  writer.write_header_to_file()
-  writer.write_kv_data_to_file()
-  writer.write_tensors_to_file()
-  writer.close()
-
-
-def _family(family, folder):
-  """A model of transformers: architecture, our config and its tensors."""
-  small_checkpoints.write(family, folder)
-  config = weights.read_config(folder)
-  params = weights.load(folder, config)
-  tensors = dict(layout.tensors(params, config, 'float32'))
-  return small_checkpoints.FAMILIES[family][0], config, tensors, params
+gguf = small_gguf.gguf
 
 
 @pytest.mark.parametrize('family', ['qwen3', 'qwen2', 'llama'])
 def test_parameters_are_those_of_the_safetensors(family, tmp_path):
-  arch, config, tensors, params = _family(family, tmp_path)
+  arch, config, tensors, params = small_gguf.family(family, tmp_path)
   path = tmp_path / 'x.gguf'
-  _write(path, arch, config, tensors)
+  small_gguf.write(path, arch, config, tensors)
   assert gguf_weights.read_config(path) == config
   jax.tree.map(
     np.testing.assert_array_equal, gguf_weights.load(path, config), params
@@ -117,18 +35,22 @@ def _factors(theta: float, factor: float, size: int = 16) -> np.ndarray:
 
 
 def test_rope_factors_are_the_scaling_of_llama_3(tmp_path):
-  arch, config, tensors, params = _family('llama3', tmp_path)
+  arch, config, tensors, params = small_gguf.family('llama3', tmp_path)
   path, scaling = tmp_path / 'x.gguf', presets.RopeScaling(factor=4.0)
   factors = _factors(config.rope_theta, 4.0)
   assert len(set(factors)) == 3  # kept, mixed and stretched
-  _write(path, arch, config, tensors, extra={'rope_freqs.weight': factors})
+  small_gguf.write(
+    path, arch, config, tensors, extra={'rope_freqs.weight': factors}
+  )
   want = dataclasses.replace(config, rope_scaling=scaling)
   assert gguf_weights.read_config(path) == want
   jax.tree.map(
     np.testing.assert_array_equal, gguf_weights.load(path, want), params
   )
   for other in (factors[::-1].copy(), factors[:3], 2 * factors):
-    _write(path, arch, config, tensors, extra={'rope_freqs.weight': other})
+    small_gguf.write(
+      path, arch, config, tensors, extra={'rope_freqs.weight': other}
+    )
     with pytest.raises(ValueError, match=r'x\.gguf: tensor rope_freqs'):
       gguf_weights.read_config(path)
 
@@ -151,7 +73,7 @@ def test_encodings_are_decoded_part_by_part(
   monkeypatch.setattr(layout, 'BLOCK_BYTES', 2000)
   config, tensors = wide
   path, kind = tmp_path / 'x.gguf', gguf.GGMLQuantizationType[encoding]
-  _write(path, 'llama', config, tensors, kind)
+  small_gguf.write(path, 'llama', config, tensors, kind)
   assert gguf_weights.read_config(path) == config
   params = gguf_weights.load(path, config)
   for name, got in layout.tensors(params, config, 'float32'):
@@ -183,14 +105,14 @@ def test_encodings_are_decoded_part_by_part(
 def test_fields_that_do_not_fit_are_named(wide, fields, message, tmp_path):
   config, tensors = wide
   path = tmp_path / 'x.gguf'
-  _write(path, 'llama', config, tensors, **fields)
+  small_gguf.write(path, 'llama', config, tensors, **fields)
   with pytest.raises(ValueError, match=rf'x\.gguf.*{message}'):
     gguf_weights.load(path, gguf_weights.read_config(path))
 
 
 def test_other_architectures_are_refused(wide, tmp_path):
   path = tmp_path / 'x.gguf'
-  _write(path, 'qwen3moe', *wide)
+  small_gguf.write(path, 'qwen3moe', *wide)
   with pytest.raises(ValueError, match="architecture='qwen3moe'.*llama"):
     gguf_weights.read_config(path)
 
@@ -200,7 +122,7 @@ def test_encodings_that_the_package_does_not_know_are_named(wide, tmp_path):
   name = 'model.layers.1.mlp.up_proj.weight'
   tensors = {**tensors, name: tensors[name].astype(np.int32)}
   path = tmp_path / 'x.gguf'
-  _write(path, 'llama', config, tensors)
+  small_gguf.write(path, 'llama', config, tensors)
   with pytest.raises(ValueError, match=r'blk\.1\.ffn_up\.weight.*I32'):
     gguf_weights.load(path, config)
 
@@ -229,7 +151,7 @@ def _lengthen_an_array(data):
 )
 def test_a_broken_file_is_named(wide, break_it, tmp_path):
   path = tmp_path / 'x.gguf'
-  _write(path, 'llama', *wide, ages=[1, 2, 3])
+  small_gguf.write(path, 'llama', *wide, ages=[1, 2, 3])
   path.write_bytes(break_it(path.read_bytes()))
   with pytest.raises(ValueError, match=r'x\.gguf: not a whole GGUF file'):
     gguf_weights.read_config(path)

@@ -2,13 +2,10 @@
 
 import functools
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_checkpoints
 
-from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax.model import weights
 
 FAMILIES = list(small_checkpoints.FAMILIES)
@@ -38,16 +35,7 @@ def test_logits_are_those_of_transformers(folder, family):
   assert np.abs(reference).max() > 2  # weights that tell mistakes
   mine = small_checkpoints.our_logits(config, params, ids)
   small_checkpoints.check_equal(mine, reference[:, 1:])
-  _check_prompt_logps(config, params, ids, reference)
-
-
-def _check_prompt_logps(config, params, ids, reference):
-  """The training path: log-probs of the tokens themselves."""
-  run = jax.jit(policy_lib.make_policy(config).prompt_logps)
-  got = run(params, ids, np.full(len(ids), ids.shape[1], np.int32))
-  want = jax.nn.log_softmax(jnp.asarray(reference[:, :-1]))
-  want = np.take_along_axis(np.asarray(want), ids[:, 1:, None], axis=-1)
-  np.testing.assert_allclose(got[:, 1:], want[..., 0], atol=1e-3)
+  small_checkpoints.check_prompt_logps(config, params, ids, reference, 1e-3)
 
 
 @pytest.mark.parametrize('family', ['qwen3', 'llama3'])

@@ -98,3 +98,12 @@ def check_equal(mine: np.ndarray, reference: np.ndarray) -> None:
   """Same to 1e-3, and the same best token everywhere."""
   np.testing.assert_allclose(mine, reference, atol=1e-3, rtol=0)
   np.testing.assert_array_equal(mine.argmax(-1), reference.argmax(-1))
+
+
+def check_prompt_logps(config, params, ids, reference, atol: float) -> None:
+  """The training pass: log-probs of the tokens themselves."""
+  run = jax.jit(policy_lib.make_policy(config).prompt_logps)
+  got = run(params, ids, np.full(len(ids), ids.shape[1], np.int32))
+  want = jax.nn.log_softmax(jnp.asarray(reference[:, :-1]))
+  want = np.take_along_axis(np.asarray(want), ids[:, 1:, None], axis=-1)
+  np.testing.assert_allclose(got[:, 1:], want[..., 0], atol=atol, rtol=0)

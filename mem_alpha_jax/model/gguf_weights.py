@@ -78,6 +78,17 @@ def read_config(path: str | os.PathLike) -> presets.ModelConfig:
   return _config(path, _open(path))
 
 
+def context_length(path: str | os.PathLike) -> int:
+  """Returns the longest sequence, in tokens, that the model is meant for.
+
+  Raises:
+    FileNotFoundError, ValueError: as `read_config` does.
+  """
+  reader = _open(path)
+  name = f'{_architecture(path, reader)}.context_length'
+  return _field(path, reader, name, int)
+
+
 def load(
   path: str | os.PathLike,
   config: presets.ModelConfig,

@@ -219,8 +219,7 @@ def save(
       has files, or `copy_from` is of another model; names the field.
   """
   folder = pathlib.Path(folder)
-  if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-    raise ValueError(f'{folder}: is there already; give a new folder')
+  check_new(folder)
   dtype = jnp.dtype(dtype or params['embedding'].dtype)
   fields = _fields(config, dtype, copy_from)
   tensors = layout.tensors(params, config, dtype)
@@ -237,6 +236,13 @@ def save(
   except BaseException:
     shutil.rmtree(temporary)
     raise
+
+
+def check_new(folder: str | os.PathLike) -> None:
+  """Raises ValueError if something is there; an empty folder may be."""
+  folder = pathlib.Path(folder)
+  if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    raise ValueError(f'{folder}: is there already; give a new folder')
 
 
 def _fields(config, dtype, copy_from):

@@ -1,0 +1,161 @@
+"""--mode=export: what a run learned, loaded by transformers."""
+
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+import small_checkpoints
+import small_gguf
+import tiny_config
+
+from mem_alpha_jax import (
+  checkpoint,
+  experiment,
+  export,
+  pretrained,
+  train,
+  workdir,
+)
+from mem_alpha_jax.data import tokenizer as tokenizer_lib
+from mem_alpha_jax.model import gguf_weights, lora, presets, weights
+
+PLAIN = 'model.copy_head=False,model.match_bias=False'
+
+
+def _run(config, folder) -> tuple[presets.ModelConfig, dict]:
+  """Saves a run's first checkpoint; returns its model and parameters."""
+  workdir.prepare(folder, config)
+  built = experiment.build(config, str(folder))
+  run = train.Run(built, str(folder), train.Clock())
+  rng = np.random.default_rng(0)
+  params = jax.tree.map(
+    lambda x: x + 0.1 * rng.standard_normal(x.shape).astype(x.dtype),
+    run.state.params,
+  )
+  if built.policy.config.lora_rank:  # what is not trained stays
+    params = jax.tree_util.tree_map_with_path(
+      lambda path, new, old: new if lora.is_factor((path[-1].key,)) else old,
+      params,
+      run.state.params,
+    )
+  run.state = run.state.replace(params=params)
+  with checkpoint.Manager(str(folder), 1) as manager:
+    run.save(manager, None)
+  return built.policy.config, params
+
+
+def _reload(folder):
+  return small_checkpoints.transformers.AutoModelForCausalLM.from_pretrained(
+    folder
+  )
+
+
+def test_a_model_born_here_is_a_llama(tmp_path):
+  config = tiny_config.get_config(PLAIN)
+  shape, params = _run(config, tmp_path / 'run')
+  out = export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
+  assert out == tmp_path / 'out'
+  ids = small_checkpoints.tokens()
+  small_checkpoints.check_equal(
+    small_checkpoints.our_logits(shape, params, ids),
+    small_checkpoints.reference_logits(_reload(out), ids)[:, 1:],
+  )
+  fields = json.loads((out / 'config.json').read_text())
+  assert fields['model_type'] == 'llama'
+  assert fields['max_position_embeddings'] == 80 + 1 + 16
+  tokenizer = tokenizer_lib.Tokenizer(str(out / 'tokenizer.model'))
+  assert fields['vocab_size'] == tokenizer.vocab_size
+  generation = json.loads((out / 'generation_config.json').read_text())
+  assert generation['eos_token_id'] == tokenizer.eos_id
+  with pytest.raises(ValueError, match=r'out: is there already'):
+    export.export(config, str(tmp_path / 'run'), str(out))
+
+
+@pytest.mark.parametrize('field', ['copy_head', 'match_bias'])
+def test_what_no_architecture_has_is_refused_by_field(field, tmp_path):
+  other = {'copy_head': 'match_bias', 'match_bias': 'copy_head'}[field]
+  config = tiny_config.get_config(f'model.{other}=False')
+  with pytest.raises(ValueError, match=rf'model\.{field}=True: .*exported'):
+    export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_checkpoint_is_told(tmp_path):
+  config = tiny_config.get_config(PLAIN)
+  with pytest.raises(FileNotFoundError, match='no checkpoint'):
+    export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
+  assert not (tmp_path / 'out').exists()
+
+
+class _Tokenizer:
+  """What a run needs of a tokenizer, and how public ones are saved."""
+
+  vocab_size, eos_id, pad_id, bos_id = small_checkpoints.VOCAB, 2, 0, None
+
+  def save(self, folder: pathlib.Path) -> None:
+    (folder / 'tokenizer.json').write_text('{"here": 1}')
+    (folder / 'tokenizer_config.json').write_text('{}')
+
+
+def _public(monkeypatch, path, reader, **fields):
+  """The config of a run that starts from the model at `path`."""
+  config = reader.read_config(path)
+  load = lambda places, dtype: reader.load(path, config, places, dtype)
+  source = pretrained.Pretrained(path, config, _Tokenizer(), load)
+  monkeypatch.setattr(pretrained, 'open_model', lambda name: source)
+  shape = {f'model.{k}': v for k, v in vars(config).items()}
+  run = tiny_config.get_config().unlock()
+  known = {k for k in shape if k.split('.')[1] in run.model}
+  run.update_from_flattened_dict({k: shape[k] for k in known})
+  run.update_from_flattened_dict({'model.source': str(path), **fields})
+  return run.lock()
+
+
+def test_lora_is_merged_and_the_tokenizer_of_a_folder_kept(
+  tmp_path, monkeypatch
+):
+  pytest.importorskip('qwix')
+  origin = tmp_path / 'origin'
+  small_checkpoints.write('qwen3', origin)
+  (origin / 'tokenizer.json').write_text('{"there": 1}')
+  config = _public(
+    monkeypatch, origin, weights, **{'lora.rank': 2, 'model.value_head': True}
+  )
+  shape, params = _run(config, tmp_path / 'run')
+  out = export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
+  ids = small_checkpoints.tokens()
+  merged = small_checkpoints.reference_logits(_reload(out), ids)
+  # The training pass, with the factors beside the kernels.
+  small_checkpoints.check_prompt_logps(shape, params, ids, merged, 1e-4)
+  got, old = (weights.load(f, weights.read_config(f)) for f in (out, origin))
+  change = jax.tree.map(lambda a, b: float(abs(a - b).max()), got, old)
+  assert change['blocks']['attention']['q'] > 1e-3
+  assert change['embedding'] == 0
+  assert (out / 'tokenizer.json').read_text() == '{"there": 1}'
+  theirs, mine = (
+    json.loads((f / 'config.json').read_text()) for f in (origin, out)
+  )
+  assert mine == theirs
+
+
+def test_a_model_from_gguf_gets_the_tokenizer_saved(tmp_path, monkeypatch):
+  folder, path = tmp_path / 'folder', tmp_path / 'x.gguf'
+  arch, shape, tensors, _ = small_gguf.family('llama', folder)
+  small_gguf.write(path, arch, shape, tensors, context_length=77)
+  options = {'model.dtype': 'bfloat16'}
+  config = _public(monkeypatch, path, gguf_weights, **options)
+  shape, params = _run(config, tmp_path / 'run')
+  out = export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
+  again = _reload(out)
+  assert str(again.dtype) == 'torch.bfloat16'
+  assert again.config.max_position_embeddings == 77
+  assert again.config.eos_token_id == 2
+  assert (out / 'tokenizer.json').read_text() == '{"here": 1}'
+  half = weights.load(out, weights.read_config(out), dtype='bfloat16')
+  jax.tree.map(
+    lambda x, want: np.testing.assert_array_equal(x, want.astype(x.dtype)),
+    half,
+    params,
+  )
