@@ -237,7 +237,7 @@ def _tensors(flat, found, config, dtype):
       array = flat[leaf.path]
       layer = _host(array[i] if leaf.stacked else array)
       turned = layer.transpose(leaf.order).reshape(leaf.tensor_shape)
-      yield name, np.ascontiguousarray(turned.astype(dtype))
+      yield name, np.ascontiguousarray(turned, dtype)
 
 
 def _host(array):
