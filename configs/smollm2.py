@@ -16,14 +16,15 @@ from configs import common, tiny
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Returns the config; `arg` is 'key=value,...' over dotted field names."""
   c = tiny.get_config().unlock()
-  c.num_steps = 16
+  c.num_steps = 12
 
   c.data.batch_episodes = 4
-  c.data.train_chunks = 6
-  c.data.eval_episodes = 24
+  c.data.train_chunks = 4
+  c.data.eval_episodes = 16
 
   c.memory.prompt_format = 'chat'
   c.memory.instructions = 'brief'  # the warm start shows what is meant
+  c.memory.view_entries = 2
   c.memory.entry_tokens = 24
   c.memory.cap_base = 40
   c.memory.cap_rate = 0.5
@@ -38,28 +39,27 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.lora.rank = 16
   c.lora.alpha = 32.0
 
-  c.rollout.group_size = 6
+  c.rollout.group_size = 4
   c.rollout.prefix_buckets = (208,)
   c.rollout.own_buckets = (64,)
   c.rollout.response_buckets = (56,)
   c.rollout.forced = 0
   c.rollout.own_memory = 0.0
 
-  c.rl.train_samples = 0
-  c.rl.minibatch_rows = 72
-  c.rl.microbatches = 3
+  c.rl.train_samples = 2
+  c.rl.minibatch_rows = 32
+  c.rl.microbatches = 2
 
-  c.optim.learning_rate = 3e-4
+  c.optim.learning_rate = 1e-3
   c.optim.warmup_steps = 2
 
   c.warm_start.checkpoint = ''
-  c.warm_start.steps = 40
+  c.warm_start.steps = 24
   c.warm_start.batch = 16
   c.warm_start.learning_rate = 1e-3
   c.warm_start.prompt_loss = 0.0  # it knows how to read
 
-  c.eval.every = 8
-  c.eval.lengths = (1, 2)
-  c.eval.length_episodes = 8
-  c.checkpoint.every = 4
+  c.eval.every = 12
+  c.eval.lengths = (1,)
+  c.checkpoint.every = 3
   return common.parse_arg(c, arg)

@@ -182,7 +182,7 @@ class Run:
 
   def _demonstrate(self) -> Any:
     def say(step, loss):
-      if step % 100 == 99:
+      if step % 100 == 99 or step + 1 == self.config.warm_start.steps:
         self.writer.message(f'warm start {step + 1}: loss {float(loss):.3f}')
 
     loader = iter(pipeline.make_dataset(self.config, 'train'))
