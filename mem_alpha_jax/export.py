@@ -13,6 +13,12 @@ from mem_alpha_jax.sampling import buckets
 SPECIAL = ('bos', 'eos', 'pad')  # tokens that config.json names
 
 
+def main(config, workdir: str) -> None:
+  """Exports into the folder `export` of the workdir."""
+  out = export(config, workdir, str(pathlib.Path(workdir) / 'export'))
+  print(f'{out}: load it with transformers or vLLM')
+
+
 def export(config, workdir: str, out: str) -> pathlib.Path:
   """Writes the policy of a workdir's newest checkpoint; returns its folder.
 

@@ -1,5 +1,6 @@
 """Command line of the project: `python -m mem_alpha_jax.main --help`."""
 
+import importlib
 import sys
 
 import jax
@@ -13,7 +14,8 @@ _CONFIG = config_flags.DEFINE_config_file(
   'config', help_string='Config file; :field=value,... after it sets fields.'
 )
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
-_MODE = flags.DEFINE_enum('mode', 'train', ['train', 'eval'], 'What to do.')
+_MODES = dict(train='train.train', eval='evaluate.main', export='export.main')
+_MODE = flags.DEFINE_enum('mode', 'train', list(_MODES), 'What to do.')
 _DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'Join a pod of hosts.')
 flags.mark_flags_as_required(['config', 'workdir'])
 
@@ -40,15 +42,14 @@ def _fail(message: str) -> int:
 
 
 def main(_: list[str]) -> int:
-  """Runs the mode; what the user can mend is told in one line, code 2."""
+  """Runs the mode; what a user can mend is told in one line, code 2."""
   workdir_lib.use_compilation_cache()
   if _DISTRIBUTED.value:
     jax.distributed.initialize()
-  from mem_alpha_jax import evaluate, train  # a wrong flag need not wait
-
+  name, run = _MODES[_MODE.value].split('.')
   try:
-    run = train.train if _MODE.value == 'train' else evaluate.main
-    run(_CONFIG.value, _WORKDIR.value)
+    mode = importlib.import_module(f'mem_alpha_jax.{name}')
+    getattr(mode, run)(_CONFIG.value, _WORKDIR.value)
   except (ValueError, FileNotFoundError, FloatingPointError) as error:
     logging.debug('traceback', exc_info=True)  # --verbosity=1 shows it
     return _fail(str(error))
