@@ -14,7 +14,7 @@ from mem_alpha_jax.data import babi, pipeline, synthetic
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
 from mem_alpha_jax.memory import embedders, tools
 from mem_alpha_jax.model import presets
-from mem_alpha_jax.reading import extractive, protocol
+from mem_alpha_jax.reading import extractive, lm_reader, protocol
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
@@ -94,17 +94,24 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
 
 
 def source_readers(config) -> tuple[Callable, Callable, Callable]:
-  """Strict reader, lenient reader and oracle notes of the data source."""
-  if config.data.source == 'babi':
-    frames = babi.frames(config.data.babi_tasks)
-    lexicon = babi.lexicon(config.data.root, config.data.babi_tasks)
+  """Strict reader, lenient reader and oracle notes of the data source.
+
+  A language model is both readers: it has no rule for contradictions.
+  """
+  stories = config.data.source == 'babi'
+  if stories:
     notes = lambda episode: babi.episode_notes(episode.chunks)
   else:
-    frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
     notes = lambda episode: [
       synthetic.oracle_notes(chunk) for chunk in episode.chunks
     ]
-
+  if config.reading.reader == 'lm':
+    reader = lm_reader.from_config(config)
+    return reader, reader, notes
+  frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
+  if stories:
+    frames = babi.frames(config.data.babi_tasks)
+    lexicon = babi.lexicon(config.data.root, config.data.babi_tasks)
   strict, lenient = (
     protocol.cached(extractive.ExtractiveReader(frames, lexicon, strict))
     for strict in (True, False)

@@ -46,6 +46,12 @@ def test_every_source_has_a_rule():
   assert scoring.SOURCE_RULES['babi'] == 'exact'
 
 
+def test_sentences_of_a_language_model_must_hold_the_gold():
+  assert scoring.rule_of('babi', 'extractive') == 'exact'
+  assert scoring.rule_of('babi', 'lm') == 'substring'
+  assert scoring.rule_of('perltqa', 'lm') == 'keywords'
+
+
 def test_unknown_rule_is_named():
   with pytest.raises(ValueError, match='bleu.*exact'):
     scoring.score('a', 'a', 'bleu')

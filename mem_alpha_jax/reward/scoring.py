@@ -102,6 +102,16 @@ SOURCE_RULES = {
 }
 
 
+def rule_of(source: str, reader: str) -> str:
+  """The rule for the answers of a reader (`reading.reader`) to a source.
+
+  A language model answers in a sentence: where the extractive reader must say
+  the gold and no more, its sentence must hold the gold.
+  """
+  rule = SOURCE_RULES[source]
+  return 'substring' if reader == 'lm' and rule == 'exact' else rule
+
+
 def score(prediction: str | None, gold: str, rule: str) -> float | None:
   """Scores one prediction in [0, 1].
 
@@ -109,7 +119,7 @@ def score(prediction: str | None, gold: str, rule: str) -> float | None:
     prediction: the reader's answer; '' is an abstention and scores 0; None is
       a reader that failed.
     gold: the gold answer.
-    rule: key of RULES, usually SOURCE_RULES[episode.source].
+    rule: key of RULES, usually `rule_of` its source and reader.
 
   Returns:
     The score, or None for missing data, which callers exclude and count.

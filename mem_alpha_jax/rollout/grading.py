@@ -59,7 +59,7 @@ def gains(
   answers = _candidate_answers(memories, outcomes, asked, reader, width, t)
   found = []
   for i, row in enumerate(outcomes):
-    rule = scoring.SOURCE_RULES[sources[i]]
+    rule = scoring.rule_of(sources[i], memories.config.reading.reader)
     scores = [
       [
         scoring.score(answer, gold, rule)
@@ -114,7 +114,7 @@ def end_scores(
   given = protocol.ask(reader, requests)
   score = np.full(len(episodes), np.nan, np.float32)
   for i, row in enumerate(questions):
-    rule = scoring.SOURCE_RULES[episodes[i].source]
+    rule = scoring.rule_of(episodes[i].source, memories.config.reading.reader)
     marks = [
       scoring.score(answer, q.answer, rule)
       for answer, q in zip(given[i], row, strict=True)

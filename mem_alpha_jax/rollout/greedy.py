@@ -181,7 +181,7 @@ def _ask(memories, episodes, readers, tallies, t: int) -> None:
   )
   given = [protocol.ask(reader, requests) for reader in readers]
   for i, row in enumerate(due):
-    rule = scoring.SOURCE_RULES[episodes[i].source]
+    rule = scoring.rule_of(episodes[i].source, memories.config.reading.reader)
     for j, question in enumerate(row):
       answers = [answered[i][j] for answered in given]
       tallies[i].answer(question, answers, requests[i][j].notes, rule)
