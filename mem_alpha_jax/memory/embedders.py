@@ -22,7 +22,7 @@ EmbedFn = slots_lib.EmbedFn
 Encode = Callable[[np.ndarray, np.ndarray], Any]  # [B, L], [B] -> [B, E]
 
 LENGTHS = (16, 32, 64, 128, 256)  # padded tokens of a text; more are cut
-CALL_TOKENS = (4096, 512)  # tokens of one call: of a full one, of the rest
+CALL_TOKENS = (2048, 256)  # tokens of one call: of a full one, of the rest
 CACHE_FLOATS = 1 << 24  # of remembered vectors: 64 MiB
 
 
