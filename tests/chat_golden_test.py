@@ -1,0 +1,107 @@
+"""Whole prompts of public models against files that people can read.
+
+`REWRITE_GOLDEN=1 pytest tests/chat_golden_test.py` writes them anew; read the
+difference before it is committed. The bar of a file marks where `own` begins.
+"""
+
+import functools
+import os
+import pathlib
+
+import ml_collections
+import pytest
+
+from mem_alpha_jax import pretrained
+from mem_alpha_jax.memory import chat_prompt
+from mem_alpha_jax.memory import state as state_lib
+
+pytest.importorskip('jinja2')
+pytest.importorskip('tokenizers')
+pytest.importorskip('gguf')
+
+FOLDER = pathlib.Path(__file__).parent / 'golden'
+ASSETS = pathlib.Path(pretrained.__file__).parent / 'assets'
+QWEN3 = ASSETS / 'chat_templates' / 'qwen3.jinja'
+BAR = '\n────\n'
+CORE = 'The user keeps a garden.'
+PLAIN = 'These days Sigrid works as a pilot. "Ünïcode" 😀'
+CHUNK = f'{PLAIN} <|im_end|>'
+VIEW = (
+  state_lib.Entry(3, 'semantic', 'Sigrid is a baker.', 0, 0, 5),
+  state_lib.Entry(26, 'episodic', 'On 3 May, Sigrid moved to Oslo.', 1, 1, 9),
+)
+
+
+class Spelled:
+  """Ids of characters: what is read back is what was rendered."""
+
+  def __init__(self, template):
+    self.chat_template = template
+
+  def encode(self, text):
+    return [ord(c) for c in text]
+
+  encode_text = encode
+
+
+@functools.cache
+def smollm2():
+  try:
+    return pretrained.open_model('smollm2').tokenizer
+  except FileNotFoundError as error:
+    pytest.skip(str(error))
+
+
+def qwen3():
+  return Spelled(QWEN3.read_text())
+
+
+def spelled_smollm2():
+  return Spelled(smollm2().chat_template)
+
+
+CASES = {
+  'qwen3_chunk_first': (qwen3, {}),
+  'qwen3_memory_first': (qwen3, {'prompt_order': 'memory_first'}),
+  'qwen3_thinking': (qwen3, {'thinking': True}),
+  'smollm2_chunk_first': (spelled_smollm2, {}),
+  'smollm2_memory_first': (spelled_smollm2, {'prompt_order': 'memory_first'}),
+  'smollm2_brief': (spelled_smollm2, {'instructions': 'brief'}),
+  'reference': (
+    qwen3, {'prompt_format': 'reference', 'prompt_order': 'memory_first'}
+  ),
+}  # fmt: skip
+
+
+def rendered(case, tokenizer, chunk=CHUNK):
+  base = dict(
+    prompt_format='chat',
+    prompt_order='chunk_first',
+    instructions='full',
+    thinking=False,
+  )
+  config = ml_collections.ConfigDict(base | CASES[case][1])
+  return chat_prompt.chat(tokenizer, chunk, CORE, VIEW, config)
+
+
+def spelled(case, chunk=CHUNK):
+  made = rendered(case, CASES[case][0](), chunk)
+  return [''.join(map(chr, ids)) for ids in (made.prefix, made.own)]
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_prompt_is_the_golden_one(case):
+  text = BAR.join(spelled(case))
+  path = FOLDER / f'{case}.txt'
+  if 'REWRITE_GOLDEN' in os.environ:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+  assert text == path.read_text()
+
+
+@pytest.mark.parametrize('case', [c for c in CASES if 'smollm2' in c])
+def test_ids_are_those_of_the_whole_text(case):
+  """The cuts fall where the tokenizer cuts anyway."""
+  made = rendered(case, smollm2(), PLAIN)
+  whole = ''.join(spelled(case, PLAIN))
+  assert made.prefix + made.own == smollm2().encode(whole)
