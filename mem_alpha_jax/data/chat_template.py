@@ -1,0 +1,182 @@
+"""Renders chat templates, which are programs by whoever made a checkpoint.
+
+A template sees plain JSON values and what transformers gives it, in jinja2's
+sandbox (https://jinja.palletsprojects.com/en/stable/sandbox). The sandbox
+bounds neither time nor memory, so a template runs in a process of its own that
+has little of both: this file, run as a script. It is worth that, for a
+template is rendered a few times in a run.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+CPU_SECONDS = 10
+MEMORY = 1 << 30  # bytes of address space
+LONGEST = 1 << 22  # characters of a rendered prompt
+_WAIT = 120  # seconds; longer than CPU_SECONDS where the machine is busy
+_BUILT_IN = pathlib.Path(__file__).parents[1] / 'assets' / 'chat_templates'
+# Tokens of a vocabulary whose model was trained on a built-in format.
+_FORMATS = {
+  'qwen3.jinja': (
+    '<|im_start|>', '<|im_end|>', '<tool_call>', '</tool_call>', '<think>',
+    '</think>',
+  ),
+}  # fmt: skip
+
+
+def render(
+  template: str,
+  messages: Sequence[Mapping[str, Any]],
+  tools: Sequence[Mapping[str, Any]] | None = None,
+  add_generation_prompt: bool = True,
+  *,
+  name: str | os.PathLike = 'chat template',
+  **more: Any,
+) -> str:
+  """Renders a conversation as the template writes it.
+
+  Equal to `apply_chat_template(..., tokenize=False)` of transformers.
+
+  Args:
+    template: text of the template.
+    messages: {'role': ..., 'content': ...} each, JSON values only.
+    tools: JSON schemas of the tools, None for none.
+    add_generation_prompt: whether the prompt ends where the answer begins.
+    name: the file that the template is from, for errors.
+    **more: other variables, like `enable_thinking` or `bos_token`.
+
+  Raises:
+    ValueError: if the template fails, refuses the messages, reaches for what
+      the sandbox bars, or needs more time, memory or text than there is.
+  """
+  values = more | {
+    'messages': messages,
+    'tools': tools,
+    'add_generation_prompt': add_generation_prompt,
+  }
+  return _rendered(json.dumps([template, values]), str(name))
+
+
+def uses_tools(
+  template: str, name: str | os.PathLike = 'chat template'
+) -> bool:
+  """Whether the template writes the tools itself.
+
+  Raises:
+    ValueError: if the template is not one, naming the file.
+  """
+  nodes = _jinja2().nodes
+  try:
+    tree = _environment().parse(template)
+  except (_jinja2().TemplateError, RecursionError) as error:
+    raise ValueError(f'{name}: not a chat template ({error})') from error
+  return any(found.name == 'tools' for found in tree.find_all(nodes.Name))
+
+
+def built_in(vocabulary: Collection[str]) -> str | None:
+  """Template for checkpoints that come without, None if none fits.
+
+  Args:
+    vocabulary: the tokens of the model.
+  """
+  for file, tokens in _FORMATS.items():
+    if all(token in vocabulary for token in tokens):
+      return (_BUILT_IN / file).read_text(encoding='utf-8')
+  return None
+
+
+@functools.lru_cache(maxsize=64)
+def _rendered(job: str, name: str) -> str:
+  """Renders [template, values] in a child process."""
+  _jinja2()
+  # -P: the modules beside this file must not hide those of the library.
+  command = [sys.executable, '-P', __file__]
+  try:
+    done = subprocess.run(
+      command, input=job.encode(), capture_output=True, timeout=_WAIT
+    )
+  except subprocess.TimeoutExpired:
+    raise ValueError(f'{name}: rendering took over {_WAIT} s') from None
+  if done.returncode:
+    raise ValueError(
+      f'{name}: refused: rendering took more than {CPU_SECONDS} s or '
+      f'{MEMORY >> 20} MiB (exit code {done.returncode})'
+    )
+  text, error = json.loads(done.stdout)
+  if error is not None:
+    raise ValueError(f'{name}: refused: {error}')
+  return text
+
+
+def _jinja2() -> Any:
+  try:
+    import jinja2
+  except ImportError:
+    raise ValueError(
+      "chat templates need jinja2: pip install 'mem_alpha_jax[models]'"
+    ) from None
+  return jinja2
+
+
+def _environment() -> Any:
+  """The sandbox, with the names that templates of transformers use."""
+  import datetime
+
+  import jinja2.sandbox
+
+  class Namespace(jinja2.utils.Namespace):
+    """Without names like __html__, which jinja2 calls by itself."""
+
+    def __init__(self, *args, **values):
+      super().__init__()
+      for key, value in dict(*args, **values).items():
+        self[key] = value
+
+    def __setitem__(self, key, value):
+      if str(key).startswith('_'):
+        raise jinja2.exceptions.SecurityError(f'a namespace with {key!r}')
+      super().__setitem__(key, value)
+
+  def tojson(value, ensure_ascii=False, **layout):
+    return json.dumps(value, ensure_ascii=ensure_ascii, **layout)
+
+  def raise_exception(message):
+    raise jinja2.TemplateError(message)
+
+  environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+    trim_blocks=True, lstrip_blocks=True, extensions=['jinja2.ext.loopcontrols']
+  )
+  environment.filters['tojson'] = tojson
+  environment.globals.update(
+    namespace=Namespace,
+    raise_exception=raise_exception,
+    strftime_now=lambda form: datetime.datetime.now().strftime(form),
+  )
+  return environment
+
+
+def _limited(job: str) -> tuple[str, str | None]:
+  """In the child: returns the text, or '' and what was wrong."""
+  import resource
+
+  template, values = json.loads(job)
+  environment = _environment()
+  resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+  resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+  try:
+    text = environment.from_string(template).render(**values)
+  except Exception as error:  # templates fail in every way that Python knows
+    return '', f'{type(error).__name__}: {str(error)[:500]}'
+  if len(text) > LONGEST:
+    return '', f'a prompt of {len(text)} characters'
+  return text, None
+
+
+if __name__ == '__main__':
+  print(json.dumps(_limited(sys.stdin.buffer.read().decode())))
