@@ -137,7 +137,7 @@ class Tokenizer:
 
   def encode(self, text: str) -> list[int]:
     """Ids of trusted text: control symbols in it become control ids."""
-    return self._pieces.encode(_valid(text))
+    return self._pieces.encode(valid(text))
 
   def encode_text(self, text: str) -> list[int]:
     """Ids of data: chunks, notes, whatever a user or a model has written.
@@ -173,7 +173,7 @@ class Tokenizer:
     return len(self._encode_text(text))
 
   def _uncached(self, text: str) -> tuple[int, ...]:
-    text = _valid(text)
+    text = valid(text)
     if text and not text.startswith(' '):
       text = ' ' + text
     ids = []
@@ -185,7 +185,7 @@ class Tokenizer:
     return tuple(ids)
 
 
-def _valid(text: str) -> str:
+def valid(text: str) -> str:
   """Text without lone surrogates, which no UTF-8 can hold; '?' for each."""
   return text.encode('utf-8', 'replace').decode()
 

@@ -6,6 +6,7 @@ rotates lie side by side, where ours lie half a head apart.
 """
 
 import dataclasses
+import functools
 import os
 from typing import Any
 
@@ -75,7 +76,7 @@ def read_config(path: str | os.PathLike) -> presets.ModelConfig:
     ValueError: if it is not whole, or not of a model that we have, naming the
       field.
   """
-  return _config(path, _open(path))
+  return _config(path, open_gguf(path))
 
 
 def context_length(path: str | os.PathLike) -> int:
@@ -84,9 +85,9 @@ def context_length(path: str | os.PathLike) -> int:
   Raises:
     FileNotFoundError, ValueError: as `read_config` does.
   """
-  reader = _open(path)
+  reader = open_gguf(path)
   name = f'{_architecture(path, reader)}.context_length'
-  return _field(path, reader, name, int)
+  return field(path, reader, name, int)
 
 
 def load(
@@ -102,7 +103,7 @@ def load(
     ValueError: if the file is not whole or its tensors are not those of
       `config`, naming the tensor.
   """
-  reader = _open(path)
+  reader = open_gguf(path)
   theirs = {t.name: t for t in reader.tensors if t.name != FREQUENCIES}
   half = config.head_size // 2
   permuted = _architecture(path, reader) in PERMUTED
@@ -121,7 +122,19 @@ def load(
   return layout.assemble(source, config, shardings, dtype, wanted)
 
 
-def _open(path):
+def open_gguf(path: str | os.PathLike) -> gguf.GGUFReader:
+  """Parses a file, which takes seconds; the last one is remembered.
+
+  Raises:
+    FileNotFoundError: if there is no such file.
+    ValueError: if it is not whole.
+  """
+  stat = os.stat(path)
+  return _parsed(os.fspath(path), stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(path, unused_time, unused_size):
   try:
     return _Reader(path)
   except OSError:
@@ -131,7 +144,7 @@ def _open(path):
 
 
 def _architecture(path, reader):
-  name = _field(path, reader, 'general.architecture', str)
+  name = field(path, reader, 'general.architecture', str)
   if name not in FAMILIES:
     raise ValueError(
       f'{path}: general.architecture={name!r} is not supported: one of '
@@ -140,10 +153,20 @@ def _architecture(path, reader):
   return name
 
 
-def _field(path, reader, name, kind, default=None):
-  """Returns a metadata field; without a default it must be there."""
-  field = reader.get_field(name)
-  value = default if field is None else field.contents()
+def field(
+  path: str | os.PathLike,
+  reader: gguf.GGUFReader,
+  name: str,
+  kind: type,
+  default: Any = None,
+) -> Any:
+  """Returns a metadata field; without a default it must be there.
+
+  Raises:
+    ValueError: if it is missing or not of that kind, naming it.
+  """
+  found = reader.get_field(name)
+  value = default if found is None else found.contents()
   if value is None:
     raise ValueError(f'{path}: field {name} is missing')
   if isinstance(value, bool) or not isinstance(value, kind):
@@ -157,7 +180,7 @@ def _config(path, reader):
   family = _architecture(path, reader)
 
   def get(name, kind=int, default=None):
-    return _field(path, reader, f'{family}.{name}', kind, default)
+    return field(path, reader, f'{family}.{name}', kind, default)
 
   def size(name, default=None):
     value = get(name, int, default)

@@ -1,0 +1,361 @@
+"""Tokenizers of public models: tokenizer.json, or the vocabulary of a GGUF.
+
+The same protocol as `tokenizer.Tokenizer`. Text of a template is trusted, its
+special tokens become their ids; data goes through a second copy of the model
+that does not know any added token, so none of their ids can come out of it.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mem_alpha_jax.data import chat_template as template_lib
+from mem_alpha_jax.data import tokenizer as tokenizer_lib
+from mem_alpha_jax.model import hf_config
+
+try:
+  import tokenizers
+except ImportError:
+  raise ValueError(
+    'tokenizers of public models need tokenizers: '
+    "pip install 'mem_alpha_jax[models]'"
+  ) from None
+
+_CACHED = 1 << 16  # texts whose ids are remembered
+# Decoded even where a tokenizer calls them special: parsers need them.
+_KEPT = ('<tool_call>', '</tool_call>', '<think>', '</think>')
+_NAMES = ('bos_token', 'eos_token', 'pad_token')
+
+# Pre-tokenizers by tokenizer.ggml.pre, as in the tokenizer.json of the models
+# that they are named after. Each is (normalizer, what splits, model options).
+_WORDS = (
+  r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{numbers}"
+  r'| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+'
+)
+_GPT2 = {
+  'type': 'ByteLevel',
+  'add_prefix_space': False,
+  'trim_offsets': False,
+  'use_regex': True,
+}
+
+
+def _split(numbers: str) -> list[dict[str, Any]]:
+  pattern = {'Regex': _WORDS.format(numbers=numbers)}
+  split = {'type': 'Split', 'pattern': pattern, 'behavior': 'Isolated'}
+  return [split | {'invert': False}, _GPT2 | {'use_regex': False}]
+
+
+_PRE = {
+  'gpt-2': (None, [_GPT2], {}),
+  'smollm': (
+    None,
+    [{'type': 'Digits', 'individual_digits': True}, _GPT2],
+    {},
+  ),
+  'qwen2': ({'type': 'NFC'}, _split(r'\p{N}'), {}),
+  'llama-bpe': (None, _split(r'\p{N}{1,3}'), {'ignore_merges': True}),
+}
+_CONTROL, _USER_DEFINED, _UNUSED = 3, 4, 5  # of tokenizer.ggml.token_type
+_AS_IS = dict.fromkeys(('single_word', 'lstrip', 'rstrip', 'normalized'), False)
+
+
+class HFTokenizer:
+  """A byte-level or other tokenizer of the `tokenizers` library.
+
+  Attributes:
+    eos_id: ends an answer.
+    pad_id: fills rows; that of eos where a model has none.
+    bos_id: begins a text; that of eos where a model has none.
+    vocab_size: ids are below it; an embedding may have more rows.
+    fingerprint: hash of the vocabulary, its rules and these ids.
+    chat_template: text of the template, None for none.
+    template_values: what the template is to be rendered with, besides
+      messages: `name`, its file, and `bos_token`, `eos_token`, `pad_token`.
+  """
+
+  def __init__(
+    self,
+    core: tokenizers.Tokenizer,
+    special: Mapping[str, str],
+    chat_template: str | None = None,
+    source: str | os.PathLike = 'tokenizer',
+  ):
+    """Wraps a tokenizer.
+
+    Args:
+      core: with its added tokens.
+      special: the tokens of `eos_token` and, if there are, `bos_token` and
+        `pad_token`.
+      chat_template: of the checkpoint; without one, a built-in template is
+        taken if the vocabulary has the tokens of its format.
+      source: file or folder, for errors.
+
+    Raises:
+      ValueError: if a special token is not in the vocabulary.
+    """
+    core.no_truncation()
+    core.no_padding()
+    data = json.loads(core.to_str())
+    self._core, self._source = core, str(source)
+    self._symbols = {t['content']: t['id'] for t in data['added_tokens']}
+    self._silent = {
+      t['id']
+      for t in data['added_tokens']
+      if t['special'] and t['content'] not in _KEPT
+    }
+    plain = _plain(data, self._symbols)
+    vocabulary = core.get_vocab()
+    for name, token in special.items():
+      if token not in vocabulary:
+        raise ValueError(f'{source}: {name} {token!r} is not in the vocabulary')
+    ids = {name: vocabulary[token] for name, token in special.items()}
+    if 'eos_token' not in ids:
+      raise ValueError(f'{source}: no eos_token says where an answer ends')
+    self.eos_id = ids['eos_token']
+    self.pad_id = ids.get('pad_token', self.eos_id)
+    self.bos_id = ids.get('bos_token', self.eos_id)
+    self.vocab_size = max(vocabulary.values()) + 1
+    rules = core.to_str() + json.dumps(ids, sort_keys=True)
+    self.fingerprint = hashlib.sha256(rules.encode()).hexdigest()
+    self.chat_template = chat_template or template_lib.built_in(vocabulary)
+    self.template_values = {'name': self._source, **special}
+    self._encode = functools.lru_cache(_CACHED)(_encoder(core))
+    self._encode_text = functools.lru_cache(_CACHED)(_encoder(plain))
+
+  def encode(self, text: str) -> list[int]:
+    """Ids of trusted text: special tokens in it become their ids."""
+    return list(self._encode(text))
+
+  def encode_text(self, text: str) -> list[int]:
+    """Ids of data: chunks, notes, whatever a user or a model has written.
+
+    Special and added tokens that occur in it are spelled like other text.
+    """
+    return list(self._encode_text(text))
+
+  def decode(self, ids: Iterable[int]) -> str:
+    """Text of ids; special tokens are dropped, tags of tool calls are kept.
+
+    Bytes that are not UTF-8 become U+FFFD; ids of no token are dropped.
+    """
+    shown = [int(i) for i in ids if int(i) not in self._silent]
+    return self._core.decode(shown, skip_special_tokens=False)
+
+  def symbol(self, name: str) -> int:
+    """Id of a special or added token.
+
+    Raises:
+      ValueError: if there is none of this name.
+    """
+    if name not in self._symbols:
+      raise ValueError(
+        f'{self._source}: no symbol {name!r}, only {list(self._symbols)}'
+      )
+    return self._symbols[name]
+
+  def count(self, text: str) -> int:
+    """Tokens of a note or chunk, as `encode_text` gives them."""
+    return len(self._encode_text(text))
+
+  def save(self, folder: str | os.PathLike) -> None:
+    """Writes tokenizer.json and tokenizer_config.json for transformers."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    self._core.save(str(folder / 'tokenizer.json'))
+    special = {k: v for k, v in self.template_values.items() if k in _NAMES}
+    fields = {
+      # Of other classes transformers builds its own rules.
+      'tokenizer_class': 'PreTrainedTokenizerFast',
+      'clean_up_tokenization_spaces': False,
+      **special,
+    }
+    if self.chat_template:
+      fields['chat_template'] = self.chat_template
+    text = json.dumps(fields, indent=2, ensure_ascii=False)
+    (folder / 'tokenizer_config.json').write_text(text, encoding='utf-8')
+
+
+def from_folder(folder: str | os.PathLike) -> HFTokenizer:
+  """Reads the tokenizer of a Hugging Face folder.
+
+  `tokenizer_config.json` says which tokens are special, then
+  `special_tokens_map.json`, then the ids of `generation_config.json`, of which
+  the first is taken. The chat template is `chat_template.jinja`, or that of
+  `tokenizer_config.json`.
+
+  Raises:
+    FileNotFoundError: if there is no tokenizer.json.
+    ValueError: for files that are broken, naming them.
+  """
+  folder = pathlib.Path(folder)
+  path = folder / 'tokenizer.json'
+  if not path.is_file():
+    raise FileNotFoundError(
+      f'{path}: no such file; AutoTokenizer.from_pretrained(...).'
+      'save_pretrained(...) of transformers writes it'
+    )
+  try:
+    core = tokenizers.Tokenizer.from_str(path.read_text(encoding='utf-8'))
+  except Exception as error:  # the library raises nothing more precise
+    raise ValueError(f'{path}: not a tokenizer ({error})') from error
+  config = _json(folder / 'tokenizer_config.json')
+  _add_tokens(core, config, folder / 'tokenizer_config.json')
+  special = _special(core, folder, config)
+  return HFTokenizer(core, special, _template(folder, config), folder)
+
+
+def from_gguf(path: str | os.PathLike) -> HFTokenizer:
+  """Reads the byte-level BPE tokenizer of a GGUF file.
+
+  Raises:
+    FileNotFoundError: if there is no such file.
+    ValueError: if the file is not whole or its tokenizer is of a kind that is
+      not supported, naming the field.
+  """
+  from mem_alpha_jax.model import gguf_weights  # needs gguf
+
+  reader = gguf_weights.open_gguf(path)
+
+  def get(name, kind, default=None):
+    return gguf_weights.field(path, reader, f'tokenizer.{name}', kind, default)
+
+  for name, known in (('model', ['gpt2']), ('pre', sorted(_PRE))):
+    value = get(f'ggml.{name}', str)
+    if value not in known:
+      raise ValueError(
+        f'{path}: tokenizer.ggml.{name}={value!r} is not supported: one of '
+        f'{known}'
+      )
+  tokens, merges = get('ggml.tokens', list), get('ggml.merges', list)
+  types = get('ggml.token_type', list, [1] * len(tokens))
+  if len(types) != len(tokens):
+    raise ValueError(
+      f'{path}: tokenizer.ggml.token_type has {len(types)} places for '
+      f'{len(tokens)} tokens'
+    )
+  try:
+    core = _bpe(tokens, merges, types, get('ggml.pre', str))
+  except Exception as error:  # the library raises nothing more precise
+    raise ValueError(
+      f'{path}: tokenizer.ggml.tokens and merges do not fit ({error})'
+    ) from error
+  special = {}
+  for name, key in zip(_NAMES, ('bos', 'eos', 'padding'), strict=True):
+    token_id = get(f'ggml.{key}_token_id', int, -1)
+    if token_id >= len(tokens):
+      raise ValueError(
+        f'{path}: tokenizer.ggml.{key}_token_id={token_id} is beyond the '
+        f'{len(tokens)} tokens'
+      )
+    if token_id >= 0:
+      special[name] = tokens[token_id]
+  return HFTokenizer(core, special, get('chat_template', str, '') or None, path)
+
+
+def _encoder(core):
+  def encode(text: str) -> tuple[int, ...]:
+    text = tokenizer_lib.valid(text)
+    return tuple(core.encode(text, add_special_tokens=False).ids)
+
+  return encode
+
+
+def _plain(data, symbols):
+  """A copy of a tokenizer that has none of the added tokens.
+
+  They also leave the vocabulary of the model, which might look up whole words
+  in it (`ignore_merges`); only the token for the unknown stays.
+  """
+  model = data['model']
+  barred = symbols.keys() - {model.get('unk_token')}
+  if isinstance(model['vocab'], dict):
+    vocab = {t: i for t, i in model['vocab'].items() if t not in barred}
+    model = model | {'vocab': vocab}
+  if 'merges' in model:
+    kept = [m for m in model['merges'] if barred.isdisjoint([*m, ''.join(m)])]
+    model['merges'] = kept
+  data = data | {'model': model, 'added_tokens': [], 'post_processor': None}
+  return tokenizers.Tokenizer.from_str(json.dumps(data))
+
+
+def _bpe(tokens, merges, types, pre):
+  """Builds the tokenizer.json that such a vocabulary would have."""
+  normalizer, splits, options = _PRE[pre]
+  added = []
+  for i, (token, kind) in enumerate(zip(tokens, types, strict=True)):
+    if kind in (_CONTROL, _USER_DEFINED):
+      special = kind == _CONTROL
+      added.append({'id': i, 'content': token, 'special': special, **_AS_IS})
+  kinds = zip(tokens, types, strict=True)
+  vocab = {t: i for i, (t, kind) in enumerate(kinds) if kind != _UNUSED}
+  model = {'type': 'BPE', 'vocab': vocab, **options}
+  data = {
+    'version': '1.0',
+    'added_tokens': added,
+    'normalizer': normalizer,
+    'pre_tokenizer': {'type': 'Sequence', 'pretokenizers': splits},
+    'post_processor': None,
+    'decoder': _GPT2,
+    'model': model | {'merges': [m.split(' ') for m in merges]},
+  }
+  return tokenizers.Tokenizer.from_str(json.dumps(data))
+
+
+def _json(path):
+  """Returns a JSON object, {} if there is no such file."""
+  return hf_config.read_json(path) if path.exists() else {}
+
+
+def _add_tokens(core, config, path):
+  """Adds the tokens that only tokenizer_config.json has."""
+  listed = config.get('added_tokens_decoder') or {}
+  try:
+    listed = sorted((int(i), dict(fields)) for i, fields in listed.items())
+    missing = [x for x in listed if core.token_to_id(x[1]['content']) is None]
+    for i, fields in missing:
+      core.add_tokens([tokenizers.AddedToken(**fields)])
+      if core.token_to_id(fields['content']) != i:
+        raise ValueError(f'{fields["content"]!r} cannot have the id {i}')
+  except (AttributeError, KeyError, TypeError, ValueError) as error:
+    raise ValueError(f'{path}: field added_tokens_decoder: {error}') from error
+
+
+def _special(core, folder, config):
+  """Returns the special tokens by name, as strings."""
+  generation = _json(folder / 'generation_config.json')
+  sources = (config, _json(folder / 'special_tokens_map.json'))
+  special = {}
+  for name in _NAMES:
+    values = [source.get(name) for source in sources]
+    ids = generation.get(f'{name}_id')
+    first = ids[0] if isinstance(ids, list) and ids else ids
+    if isinstance(first, int):
+      values.append(core.id_to_token(first))
+    values = [v.get('content') if isinstance(v, dict) else v for v in values]
+    found = next((v for v in values if v), None)
+    if found is not None:
+      special[name] = found
+  return special
+
+
+def _template(folder, config):
+  """Returns the text of the chat template, None if there is none."""
+  path = folder / 'chat_template.jinja'
+  if path.exists():
+    return path.read_text(encoding='utf-8')
+  template = config.get('chat_template')
+  try:
+    if isinstance(template, list):  # several by name
+      template = {t['name']: t['template'] for t in template}['default']
+  except (KeyError, TypeError):
+    template = ()
+  if template is not None and not isinstance(template, str):
+    raise ValueError(
+      f'{folder / "tokenizer_config.json"}: field chat_template is no template'
+    )
+  return template
