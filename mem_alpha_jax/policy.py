@@ -5,7 +5,6 @@ The only importer of Flax modules outside model/. Sampling and training share
 tokens (context, then response) are run against it.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,12 +18,12 @@ from jaxtyping import Array, Bool, Float, Int
 from mem_alpha_jax import sharding
 from mem_alpha_jax.model import (
   attention,
+  decoding,
   distribution,
   kv_cache,
   lora,
   pooling,
   presets,
-  products,
   transformer,
 )
 from mem_alpha_jax.types import RolloutRows
@@ -37,10 +36,12 @@ class Policy(NamedTuple):
 
   Attributes:
     config: shape and options of the decoder.
+    options: XLA's, for a program with a decode loop.
     init: key -> params.
     logical_axes: () -> pytree like params of tuples of logical axis names.
     prefill: params, tokens [B, P], lengths [B] -> Prefix.
-    prepare: params -> params with layers apart, for `extend` with a cache.
+    prepare: params, positions -> what `extend` and `head` take as params.
+    apart: Prefix -> Prefix as a decode loop reads it.
     init_cache: own_length [B, G], C, slots -> Cache.
     extend: prepared, prefix, cache, tokens, previous, slot ->
       (hidden [B, G, n, D], cache).
@@ -52,10 +53,12 @@ class Policy(NamedTuple):
   """
 
   config: presets.ModelConfig
+  options: dict | None
   init: Callable
   logical_axes: Callable
   prefill: Callable
   prepare: Callable
+  apart: Callable
   init_cache: Callable
   extend: Callable
   head: Callable
@@ -79,18 +82,19 @@ def make_policy(
   if not isinstance(c, presets.ModelConfig):
     c = presets.model_config(c, vocab_size)
   keep = sharding.constrainer(mesh)
-  merged = dataclasses.replace(c, lora_rank=0)  # what decoding runs
+  devices = 1 if mesh is None else mesh.size
+  copy = decoding.copies(c, devices)
   return Policy(
     config=c,
+    options=decoding.options(c, devices),
     init=lambda key: _stored(c, nn.unbox(_init(c, key))),
     logical_axes=lambda: _logical_axes(c),
     prefill=lambda *args: _prefill(c, keep, *args)[0],
-    prepare=lambda params, positions: _prepare(
-      merged, keep, lora.merge(params, c), positions
-    ),
-    init_cache=functools.partial(_init_cache, c, keep),
-    extend=functools.partial(_extend, merged, keep),
-    head=functools.partial(_head, merged, keep),
+    prepare=lambda *args: decoding.prepare(c, *args, copy),
+    apart=kv_cache.apart if copy else lambda prefix: prefix,
+    init_cache=functools.partial(_init_cache, c, keep, copy),
+    extend=functools.partial(_extend, c, keep),
+    head=functools.partial(_head, c, keep, copy),
     logps_and_entropy=functools.partial(_logps_and_entropy, c, keep),
     prompt_logps=functools.partial(_prompt_logps, c, keep),
     values=functools.partial(_values, c, keep),
@@ -204,44 +208,10 @@ def _prefill(
   return prefix, hidden, context
 
 
-def _prepare(c, keep, params, positions: int):
-  """Does once what a decode loop should not repeat.
-
-  Slices the stacked layers apart, casts matrices to the dtype of activations
-  and tabulates RoPE up to `positions` tokens of a sequence.
-  """
-  del keep
-  out = jax.tree_util.tree_map_with_path(_cast(c), params)
-  blocks = out['blocks']
-  layers = [jax.tree.map(lambda x, i=i: x[i], blocks) for i in range(c.layers)]
-  out['blocks'] = tuple(_transposed(c, layer) for layer in layers)
-  out['rope'] = attention.rope_table(c, positions)
-  return out
-
-
-def _transposed(c, layer):
-  """Returns variables of a Block: its parameters, its kernels for decode."""
-  x = jnp.zeros((1, 1, 1, c.width), c.dtype)  # nothing of it is computed
-  context = _context(c, jnp.zeros((1, 1, 1), int), jnp.zeros((1,), int), None)
-  block, params = transformer.Block(c), {'params': layer}
-  _, kernels = block.apply(
-    params, x, None, context, mutable=[products.COLLECTION]
-  )
-  return params | kernels
-
-
-def _cast(c):
-  """Casts what the modules cast on use; the rest is used in float32."""
-  float32 = ('scale', 'match', 'gate_bias', 'value', 'seen')
-
-  def cast(path, x):
-    return x if path[-1].key in float32 else x.astype(c.dtype)
-
-  return cast
-
-
-def _init_cache(c, keep, own_length, context: int, slots: int):
+def _init_cache(c, keep, copy, own_length, context: int, slots: int):
   cache = kv_cache.init_cache(c, own_length, context, slots)
+  if not copy:
+    return cache.replace(k=jnp.stack(cache.k), v=jnp.stack(cache.v))
   k, v = jax.tree.map(
     lambda x: keep(x, 'batch', 'kv_heads'), (cache.k, cache.v)
   )
@@ -275,17 +245,8 @@ def _extend(
     found = attention.match(tokens, cache.tokens, cache.previous)
     context = context._replace(own_match=found)
   context = _finish(c, context, tokens, prefix)
-  block = transformer.Block(c)
   x = keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
-  own = []
-  for i in range(c.layers):
-    shared = attention.KV(prefix.k[i], prefix.v[i])
-    mine = attention.KV(cache.k[i], cache.v[i])
-    x, kv = block.apply(params['blocks'][i], x, shared, context, mine)
-    own.append(kv)
-  cache = cache.replace(
-    k=tuple(kv.k for kv in own), v=tuple(kv.v for kv in own)
-  )
+  x, cache = decoding.run(c, params['blocks'], x, prefix, cache, context)
   return _apply(c, params, 'norm', x), cache
 
 
@@ -294,7 +255,13 @@ def _table(c, params):
 
 
 def _head(
-  c, keep, params, prefix: kv_cache.Prefix, hidden, tokens: Int[Array, 'B G n']
+  c,
+  keep,
+  copy_of_layers,
+  params,
+  prefix: kv_cache.Prefix,
+  hidden,
+  tokens: Int[Array, 'B G n'],
 ) -> distribution.Distribution:
   """Returns what follows `tokens`, whose hidden states are given."""
   del keep
@@ -306,7 +273,10 @@ def _head(
       c, params, 'point', hidden, prefix.pointer, prefix.tokens,
       mask[:, None], found,
     )  # fmt: skip
-  return distribution.Distribution(hidden, _table(c, params), copy)
+  table = _table(c, params)
+  if not copy_of_layers:
+    table = decoding.blocked(table)
+  return distribution.Distribution(hidden, table, copy)
 
 
 def _values(c, keep, params, hidden):
@@ -348,7 +318,7 @@ def _logps_and_entropy(
   hidden = jnp.concatenate([first, hidden[:, :, width:]], axis=2)
   first = jnp.take_along_axis(tokens, last, axis=2)
   queries = jnp.concatenate([first, tokens[:, :, width:]], axis=2)
-  dist = _head(c, keep, params, prefix, hidden, queries)
+  dist = _head(c, keep, True, params, prefix, hidden, queries)
   logps, entropy = distribution.log_prob_and_entropy(
     dist, rows.response, temperature
   )

@@ -40,7 +40,13 @@ class Distribution(NamedTuple):
 
 
 def logits(hidden: Float[Array, '... D'], table: Float[Array, 'V D']) -> Array:
-  """Returns the logits [.., V] of the vocabulary part, float32."""
+  """Returns the logits [.., V] of the vocabulary part, float32.
+
+  A table in blocks [blocks, V / blocks, D] is multiplied block by block.
+  """
+  if table.ndim == 3:
+    parts = jax.lax.map(lambda block: logits(hidden, block), table)
+    return jnp.moveaxis(parts, 0, -2).reshape(*hidden.shape[:-1], -1)
   if products.is_few(hidden):
     return products.narrow(table.astype(hidden.dtype), hidden, **EXACT)
   return _dot('...d,vd->...v', hidden, table)
@@ -52,6 +58,7 @@ def token_logits(
   tokens: Int[Array, '...'],
 ) -> Float[Array, '...']:
   """Returns logits of given tokens without forming those of all V."""
+  table = table.reshape(-1, table.shape[-1])
   rows = jnp.take(table, tokens, axis=0).astype(jnp.float32)
   return (hidden.astype(jnp.float32) * rows).sum(-1)
 

@@ -31,7 +31,10 @@ class Prefix:
 
 @struct.dataclass
 class Cache:
-  """Keys and values of own tokens; one buffer a layer, updated in place."""
+  """Keys and values of own tokens; one buffer a layer, updated in place.
+
+  Stacked in one array where the layers of the parameters are (decoding.py).
+  """
 
   k: tuple[Float[Array, 'B K G Hd L'], ...]
   v: tuple[Float[Array, 'B K G L Hd'], ...]

@@ -17,15 +17,64 @@ from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
 
-# SmolLM2-135M copies the note that answers more often than it names the value
-# alone; its prompts were chosen on the validation split of the synthetic world
-# (experiments/lm_reader).
-INSTRUCTIONS = 'Answer the question from the notes in one short sentence.'
 _HERE = '\x00'  # stands for the user's text when the chat is rendered
 
 
+class Instructions(NamedTuple):
+  """What every request begins with: a task, and examples of it answered."""
+
+  task: str
+  examples: tuple[tuple[protocol.Request, str], ...] = ()
+
+
+def example(
+  answer: str, question: str, *notes: str
+) -> tuple[protocol.Request, str]:
+  """An example whose best note is the first."""
+  found = tuple(protocol.Note('semantic', text, 0) for text in notes)
+  return protocol.Request(question, found), answer
+
+
+# Chosen with SmolLM2-135M on the validation split of the synthetic world
+# (experiments/lm_reader): it finds the note that answers more often when it
+# says it whole than when it names the value alone.
+INSTRUCTIONS = Instructions(
+  'Answer the question from the notes in one short sentence.',
+  (
+    example(
+      'Paul has a job as a farmer.',
+      'What job does Paul have?',
+      'Paul has a job as a farmer.',
+      'On 3 May Paul went to the museum.',
+      "Paul's hobby is chess.",
+    ),
+    example(
+      'On 12 March Tom went to the park.',
+      'When did Tom go to the park?',
+      'On 12 March Tom went to the park.',
+      'On 9 June Tom went to the zoo.',
+      'On 9 June Nora went to the beach.',
+    ),
+    example(
+      "Leo's boss is Hugo.",
+      "Who is Leo's boss?",
+      "Leo's boss is Hugo.",
+      "Hugo's boss is Anna.",
+      "Anna's boss is Leo.",
+    ),
+    example(
+      'My home is in Rome.',
+      'Where is my home?',
+      'My home is in Rome.',
+      'My boss is Anna.',
+      "Anna's home is in Oslo.",
+    ),
+  ),
+)
+
+
 class Form(NamedTuple):
-  """A chat cut where the user's text goes; `render` fills the hole.
+  """A chat cut where the user's text goes.
 
   Attributes:
     head: ids before it, the same for every request.
@@ -36,22 +85,25 @@ class Form(NamedTuple):
   tail: list[int]
 
 
-def make_form(tokenizer: Any, instructions: str) -> Form:
+def make_form(tokenizer: Any, instructions: Instructions) -> Form:
   """Cuts the tokenizer's chat template around the user's text.
 
   A tokenizer without a template gets plain text that ends in 'Answer:'.
   """
+  pairs = [(user_text(r, r.notes), said) for r, said in instructions.examples]
   template = getattr(tokenizer, 'chat_template', None)
   if template:
     from mem_alpha_jax.data import chat_template  # needs jinja2
 
-    messages = [
-      {'role': 'system', 'content': instructions},
-      {'role': 'user', 'content': _HERE},
-    ]
+    messages = [{'role': 'system', 'content': instructions.task}]
+    for asked, said in pairs:
+      messages.append({'role': 'user', 'content': asked})
+      messages.append({'role': 'assistant', 'content': said})
+    messages.append({'role': 'user', 'content': _HERE})
     text = chat_template.render(template, messages)
   else:
-    text = f'{instructions}\n\n{_HERE}\nAnswer:'
+    parts = [f'{asked}\nAnswer: {said}' for asked, said in pairs]
+    text = '\n\n'.join([instructions.task, *parts, f'{_HERE}\nAnswer:'])
   head, tail = text.split(_HERE)
   return Form(tokenizer.encode(head), tokenizer.encode(tail))
 
@@ -87,7 +139,7 @@ def make_reader(
   answer_tokens: int,
   batch: int,
   buckets: Sequence[int],
-  instructions: str = INSTRUCTIONS,
+  instructions: Instructions = INSTRUCTIONS,
 ) -> protocol.Reader:
   """Returns a reader that answers with the first line the model says.
 
@@ -102,7 +154,7 @@ def make_reader(
     answer_tokens: longest answer.
     batch: rows of one call.
     buckets: padded lengths of notes and question in tokens, ascending.
-    instructions: what the system message says.
+    instructions: what every request begins with.
   """
   form = make_form(tokenizer, instructions)
   respond = _responder(policy, params, tokenizer, form, answer_tokens, buckets)
@@ -160,10 +212,11 @@ def _responder(
   head, head_length = buckets_lib.pad(
     [form.head], len(form.head), tokenizer.pad_id
   )
-  shared = jax.jit(policy.prefill)(params, head, head_length)
+  jit = functools.partial(jax.jit, compiler_options=policy.options)
+  shared = jit(policy.prefill)(params, head, head_length)
   size = len(form.head) + buckets[-1] + answer_tokens
-  layers = jax.jit(policy.prepare, static_argnums=1)(params, size)
-  respond = jax.jit(
+  layers = jit(policy.prepare, static_argnums=1)(params, size)
+  respond = jit(
     sampler.make_responder(
       policy,
       answer_tokens,

@@ -56,14 +56,13 @@ def make_sampler(
   """
   respond = make_responder(policy, response_len, **options)
 
-  @jax.jit
   def generate(params, prefix, prefix_length, own, own_length, forced, keys):
     shared = policy.prefill(params, prefix, prefix_length)
     size = prefix.shape[1] + own.shape[2] + response_len
     layers = policy.prepare(params, size)
     return respond(layers, shared, own, own_length, forced, keys)
 
-  return generate
+  return jax.jit(generate, compiler_options=policy.options)
 
 
 def make_responder(
@@ -90,7 +89,7 @@ def make_responder(
   def respond(layers, shared, own, own_length, forced, keys):
     b, g, context = own.shape
     length = response_len
-    shared = kv_cache.apart(shared)
+    shared = policy.apart(shared)
     # The last token is never run, so it needs no slot.
     cache = policy.init_cache(own_length, context, context + length - 1)
     uniform = _uniforms(keys, length)

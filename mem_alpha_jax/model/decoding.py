@@ -1,0 +1,142 @@
+"""How a decode loop reads the layers: from its own copy, or where they are.
+
+A copy with the layers apart, cast and transposed, is read fastest. Where it
+would take more of a device than COPY_BYTES the loop scans over the stacked
+parameters instead and casts one layer at a time.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from mem_alpha_jax.model import (
+  attention,
+  kv_cache,
+  layout,
+  lora,
+  presets,
+  products,
+  transformer,
+)
+
+COPY_BYTES = {'cpu': 2**31}
+ACCELERATOR_BYTES = 2**34  # of COPY_BYTES, elsewhere
+BLOCK_BYTES = 2**27  # of the table in float32, which XLA makes on CPU
+FLOAT32 = ('scale', 'match', 'gate_bias', 'value', 'seen')  # used as they are
+# XLA on CPU multiplies in float32: it casts what it multiplies, and would move
+# the cast of all stacked layers out of the loop over them.
+STACKED_OPTIONS = {'xla_disable_hlo_passes': 'while-loop-invariant-code-motion'}
+
+
+def copies(config: presets.ModelConfig, devices: int = 1) -> bool:
+  """Whether a decode loop on so many devices gets a copy of the layers."""
+  layer = sum(math.prod(x.shape) for x in layout.leaves(config) if x.stacked)
+  size = layer * config.layers * jnp.dtype(config.dtype).itemsize
+  limit = COPY_BYTES.get(jax.default_backend(), ACCELERATOR_BYTES)
+  return size // devices <= limit
+
+
+def options(config: presets.ModelConfig, devices: int) -> dict | None:
+  """XLA's options for a program with a decode loop, None for its own."""
+  on_cpu = jax.default_backend() == 'cpu'
+  return None if copies(config, devices) or not on_cpu else STACKED_OPTIONS
+
+
+def prepare(
+  config: presets.ModelConfig, params: Any, positions: int, copy: bool
+) -> Any:
+  """Does once what a decode loop should not repeat.
+
+  Tabulates RoPE up to `positions` tokens of a sequence; with `copy` also
+  slices the layers apart, merged with LoRA, cast, and transposed.
+  """
+  if not copy:
+    return {**params, 'rope': attention.rope_table(config, positions)}
+  c = dataclasses.replace(config, lora_rank=0)
+  params = lora.merge(params, config)
+  out = jax.tree_util.tree_map_with_path(_cast(c), params)
+  blocks = out['blocks']
+  layers = [jax.tree.map(lambda x, i=i: x[i], blocks) for i in range(c.layers)]
+  out['blocks'] = tuple(_transposed(c, layer) for layer in layers)
+  out['rope'] = attention.rope_table(c, positions)
+  return out
+
+
+def _cast(c):
+  """Casts what the modules cast on use; the rest is used in float32."""
+
+  def cast(path, x):
+    return x if path[-1].key in FLOAT32 else x.astype(c.dtype)
+
+  return cast
+
+
+def _transposed(c, layer):
+  """Returns variables of a Block: its parameters, its kernels for decode."""
+  x = jnp.zeros((1, 1, 1, c.width), c.dtype)  # nothing of it is computed
+  cos = jnp.zeros((1, 1, 1, c.head_size // 2))
+  found = jnp.zeros((1, 1, 1, 1))
+  context = attention.Context(
+    cos, cos, found > 0, attention.Match(found, found)
+  )
+  block, params = transformer.Block(c), {'params': layer}
+  _, kernels = block.apply(
+    params, x, None, context, mutable=[products.COLLECTION]
+  )
+  return params | kernels
+
+
+def run(
+  config: presets.ModelConfig,
+  blocks: Any,
+  x: Float[Array, 'B G n D'],
+  prefix: kv_cache.Prefix,
+  cache: kv_cache.Cache,
+  context: attention.Context,
+) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
+  """Runs all layers; `blocks` come from `prepare`, or are the stacked ones."""
+  c = dataclasses.replace(config, lora_rank=0)
+  block = transformer.Block(c)
+  if not isinstance(blocks, tuple):
+    return _scan(config, block, blocks, x, prefix, cache, context)
+  own = []
+  for i in range(c.layers):
+    shared = attention.KV(prefix.k[i], prefix.v[i])
+    mine = attention.KV(cache.k[i], cache.v[i])
+    x, kv = block.apply(blocks[i], x, shared, context, mine)
+    own.append(kv)
+  return x, cache.replace(
+    k=tuple(kv.k for kv in own), v=tuple(kv.v for kv in own)
+  )
+
+
+def _scan(config, block, blocks, x, prefix, cache, context):
+  """`run` over stacked layers, caches stacked too."""
+
+  def layer(x, inputs):
+    params, shared, mine = inputs
+    params = {'params': lora.merge(params, config)}
+    return block.apply(params, x, shared, context, mine)
+
+  shared = attention.KV(prefix.k, prefix.v)
+  mine = attention.KV(cache.k, cache.v)
+  x, own = lax.scan(layer, x, (blocks, shared, mine))
+  return x, cache.replace(k=own.k, v=own.v)
+
+
+def blocked(
+  table: Float[Array, 'V D'],
+) -> Float[Array, 'blocks V/blocks D']:
+  """Splits a table so that a block takes BLOCK_BYTES at most in float32."""
+  vocab, width = table.shape
+  blocks = next(
+    n
+    for n in range(1, vocab + 1)
+    if vocab % n == 0 and vocab // n * width * 4 <= BLOCK_BYTES
+  )
+  return table.reshape(blocks, vocab // blocks, width)
