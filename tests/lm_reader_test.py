@@ -11,6 +11,7 @@ from mem_alpha_jax.reading import lm_reader, protocol
 from mem_alpha_jax.sampling import sampler
 
 BUCKETS, TOKENS = (24, 48), 5
+TASK = lm_reader.Instructions('read')
 
 
 class Letters:
@@ -47,7 +48,7 @@ REQUESTS = [
 def _reader():
   return lm_reader.make_reader(
     small_models.policy('off'), small_models.params('off'), Letters(),
-    answer_tokens=TOKENS, batch=4, buckets=BUCKETS, instructions='read',
+    answer_tokens=TOKENS, batch=4, buckets=BUCKETS, instructions=TASK,
   )  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def test_the_text_has_the_best_note_last_and_then_the_question():
 
 
 def test_notes_that_do_not_fit_are_left_out_worst_first():
-  form = lm_reader.make_form(Letters(), 'read')
+  form = lm_reader.make_form(Letters(), TASK)
   build = functools.partial(lm_reader.prompt, form=form, tokenizer=Letters())
   whole = build(_request('who', 'best', 'second'), longest=99)
   assert build(_request('who', 'best'), longest=len(whole) - 1) == build(
@@ -71,9 +72,19 @@ def test_notes_that_do_not_fit_are_left_out_worst_first():
   assert build(_request('who', 'best'), longest=4) is None
 
 
+def test_examples_stand_between_the_task_and_the_question():
+  shown = lm_reader.example('Tom.', 'Who?', 'It is Tom.', 'Not Ada.')
+  form = lm_reader.make_form(
+    Letters(), lm_reader.Instructions('Read', (shown,))
+  )
+  text = 'ReadNotesNotAdaItisTomQuestionWhoAnswerTom'
+  assert Letters().decode(form.head) == text.lower()
+  assert Letters().decode(form.tail) == 'answer'
+
+
 def test_answers_are_those_of_whole_prompts_in_one_row():
   """Whatever the batch and its order: greedy decoding of head + own."""
-  form = lm_reader.make_form(Letters(), 'read')
+  form = lm_reader.make_form(Letters(), TASK)
   generate = sampler.make_sampler(
     small_models.policy('off'), TOKENS, greedy=True,
     eos_id=small_models.EOS, pad_id=small_models.PAD,

@@ -15,7 +15,7 @@ from mem_alpha_jax.rollout import memories as memories_lib
 EPISODES = {'validation': 9, 'test': 24}
 CHUNKS = 32  # sentences of an episode of the synthetic world
 TOP = 5  # notes retrieved for a question of the synthetic world
-CLIP = 48  # tokens of a note that the reader of 20 notes sees
+CLIP = 40  # tokens of a note that the reader of 20 notes sees
 RETRIEVAL = ('bm25', 'cosine', 'rrf')
 _NO_LIMITS = state_lib.Limits(0, 1 << 30, 1 << 30)
 _WIDTH = 16  # questions looked up in one call

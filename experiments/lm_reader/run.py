@@ -22,7 +22,7 @@ from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.reading import lm_reader, protocol
 from mem_alpha_jax.reward import scoring
 
-HERE = pathlib.Path(__file__).parent
+RESULTS = pathlib.Path(__file__).parent / 'results.json'
 _PARTS = flags.DEFINE_list('parts', ['world', 'locomo'], 'world, locomo.')
 _SPLIT = flags.DEFINE_string('split', 'test', 'Split of the world.')
 _ROOT = flags.DEFINE_string('root', '../shared/data', 'Folder of locomo/.')
@@ -32,13 +32,11 @@ BATCH = 8
 ANSWER_TOKENS = 24
 BUCKETS = {
   'world': (64, 96, 128, 192),
-  'locomo': (64, 128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280),
+  'locomo': (64, 128, 192, 256, 320, 384, 512, 640, 768, 896, 1024),
 }
 INSTRUCTIONS = {
   'world': lm_reader.INSTRUCTIONS,
-  # As the paper asks its models: a short phrase, in the words of the context.
-  'locomo': 'Answer the question from the notes with a short phrase, in the '
-  'exact words of the notes where possible.',
+  'locomo': lm_reader.Instructions(lm_reader.INSTRUCTIONS.task),
 }
 
 
@@ -83,11 +81,9 @@ def _cell(estimate: statistics.Estimate) -> dict:
 
 def run(part: str, key: str, cells: Iterable, model) -> dict:
   """Runs the cells that results.json lacks, and keeps each as it ends."""
-  path = HERE / 'results.json'
-  results = json.loads(path.read_text()) if path.exists() else {}
   ask = None
   for name, items in cells:
-    if name in results.get(key, {}):
+    if name in _results().get(key, {}):
       continue
     ask = ask or reader(part, model)
     started = time.perf_counter()
@@ -100,10 +96,15 @@ def run(part: str, key: str, cells: Iterable, model) -> dict:
       for i, a in zip(items, answers, strict=True)
     ]
     workdir_lib.write_json(log, said)
+    results = _results()  # another part may have ended meanwhile
     results.setdefault(key, {})[name] = done
-    workdir_lib.write_json(path, results)
+    workdir_lib.write_json(RESULTS, results)
     print(key, name, done['all'], f'{done["seconds"]:.0f} s', flush=True)
-  return results.get(key, {})
+  return _results().get(key, {})
+
+
+def _results() -> dict:
+  return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
 def table(done: dict) -> str:
