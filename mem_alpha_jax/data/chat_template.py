@@ -60,7 +60,7 @@ def render(
     'tools': tools,
     'add_generation_prompt': add_generation_prompt,
   }
-  return _rendered(json.dumps([template, values]), str(name))
+  return _rendered(json.dumps([template, values, CPU_SECONDS]), str(name))
 
 
 def uses_tools(
@@ -93,7 +93,7 @@ def built_in(vocabulary: Collection[str]) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _rendered(job: str, name: str) -> str:
-  """Renders [template, values] in a child process."""
+  """Renders [template, values, seconds] in a child process."""
   _jinja2()
   # -P: the modules beside this file must not hide those of the library.
   command = [sys.executable, '-P', __file__]
@@ -105,8 +105,8 @@ def _rendered(job: str, name: str) -> str:
     raise ValueError(f'{name}: rendering took over {_WAIT} s') from None
   if done.returncode:
     raise ValueError(
-      f'{name}: refused: rendering took more than {CPU_SECONDS} s or '
-      f'{MEMORY >> 20} MiB (exit code {done.returncode})'
+      f'{name}: refused: rendering was stopped (exit code {done.returncode}), '
+      f'as it is after {CPU_SECONDS} s or with {MEMORY >> 20} MiB'
     )
   text, error = json.loads(done.stdout)
   if error is not None:
@@ -165,9 +165,9 @@ def _limited(job: str) -> tuple[str, str | None]:
   """In the child: returns the text, or '' and what was wrong."""
   import resource
 
-  template, values = json.loads(job)
+  template, values, seconds = json.loads(job)
   environment = _environment()
-  resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+  resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
   resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
   try:
     text = environment.from_string(template).render(**values)
