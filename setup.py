@@ -43,7 +43,7 @@ setuptools.setup(
     'cuda': ['jax[cuda13]>=0.10,<0.12'],
     'models': [
       'gguf>=0.17',
-      'jinja2>=3.1',
+      'jinja2>=3.1.6',
       'safetensors>=0.5',
       'tokenizers>=0.22',
     ],
