@@ -36,6 +36,8 @@ VIEW = (
 class Spelled:
   """Ids of characters: what is read back is what was rendered."""
 
+  template_values = {'name': 'chat_template.jinja'}
+
   def __init__(self, template):
     self.chat_template = template
 

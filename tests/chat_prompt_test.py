@@ -19,7 +19,7 @@ CHATML = (
 )
 WITH_TOOLS = (
   "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}"
-  "{% if loop.first and tools %}{{ '\n\n# Tools\n' }}"
+  "{% if loop.first and tools %}{{ '\n\n# Tools by <tool_call>\n' }}"
   '{% for t in tools %}{{ t.function.name }} {% endfor %}{% endif %}'
   "{{ '<|im_end|>\n' }}{% endfor %}{{ '<|im_start|>assistant\n' }}"
   "{% if not enable_thinking %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
@@ -30,6 +30,7 @@ class Characters:
   """An id a character; in trusted text each <|..|> is one id."""
 
   bos_id = 1
+  template_values = {'name': 'some/chat_template.jinja', 'bos_token': '<s>'}
 
   def __init__(self, template):
     self.chat_template = template
@@ -155,6 +156,42 @@ def test_what_does_not_fit_is_left_out_and_counted(order):
     assert made.view.items == (VIEW[0], None, None)  # the last entry went
 
 
+@pytest.mark.parametrize('order', ['chunk_first', 'memory_first'])
+def test_a_core_that_does_not_fit_is_cut_and_counted(order):
+  free, _, _ = render(core='c' * 900, prompt_order=order)
+  room = prompt.Room(len(free.prefix), len(free.own) - 600)
+  made, _, own = render(core='c' * 900, prompt_order=order, room=room)
+  assert len(made.own) == room.own and set(made.view.items) == {None}
+  assert made.truncated == 600 and 'Marta' not in own
+  assert own.endswith('<|im_start|>assistant\n')
+
+
+def test_tools_of_another_format_are_told_in_ours():
+  llama = WITH_TOOLS.replace('<tool_call>', 'json')
+  prefix = render(llama)[1]
+  assert '# Tools by json' not in prefix
+  assert '<tools>' in prefix and '<tool_call>' in prefix
+
+
+def test_the_template_gets_the_tokens_of_its_tokenizer():
+  assert render('{{ bos_token }}' + CHATML)[1].startswith('<s><|im_start|>')
+
+
+@pytest.mark.parametrize(
+  'template, message',
+  [
+    ("{{ messages[1]['content'] }}", 'does not write the system message'),
+    (CHATML + CHATML, 'does not write the system message'),
+    ("{{ ''.__class__.__mro__ }}", 'refused'),
+  ],
+)
+def test_a_template_that_cannot_be_used_is_refused_by_file(template, message):
+  with pytest.raises(
+    ValueError, match=f'some/chat_template.jinja: .*{message}'
+  ):
+    render(template, prompt_order='memory_first')
+
+
 def test_without_a_template_it_is_told():
   with pytest.raises(ValueError, match='no chat template'):
     render(None)
@@ -165,5 +202,9 @@ def test_reference_shows_ids_as_the_reference_does():
     prompt_format='reference', prompt_order='memory_first', core='tea'
   )
   assert '[0004] Marta is a baker.' in own and '[0013] On 3 May' in own
+  newer = instructions.reference_memory(
+    (entry(9, 'b'), None, entry(2, 'a')), ''
+  )
+  assert '[0002] a\n[0009] b\n' in newer
   assert own.index('<core_memory>\ntea') < own.index('✿FUNCTION✿')
   assert own.index('✿FUNCTION✿') < own.index('<new_chunk>\nOla sang.')

@@ -144,7 +144,9 @@ def test_newest_view_goes_by_the_last_write():
   config = memory_config(view='newest')
   assert ids(prompt.view_entries(state, (), config)) == [1, 3]
   config = memory_config(view='newest', prompt_format='chat')
-  assert ids(prompt.view_entries(state, (), config)) == [1, 3, 2, None]
+  assert ids(prompt.view_entries(state, (), config)) == [1, 2, 3, None]
+  config = memory_config(view='newest', prompt_format='reference')
+  assert ids(prompt.view_entries(state, (), config)) == [3, 2, 1, None]
 
 
 def test_view_feeds_the_parser():

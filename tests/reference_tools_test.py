@@ -56,6 +56,17 @@ def test_thoughts_are_skipped_and_done_is_a_noop():
   assert reference.parse('I stored it.').calls[0].error == 'no call'
 
 
+def test_what_the_reference_repairs_is_read():
+  head = '✿FUNCTION✿: memory_delete\n✿ARGS✿: {"memory_type": '
+  for tail in (
+    '"memory_id": "0012"}\nDone',
+    '"memory_id": " [12]"}',
+    '"memory_id": 12}',
+  ):
+    text = f'{head}"semantic_memory", {tail}'
+    assert calls(text) == [Op('delete', 'semantic', '', 0x12)]
+
+
 BAD = {
   '✿FUNCTION✿: fly\n✿ARGS✿: {}': 'unknown tool',
   '✿FUNCTION✿: memory_insert\n✿ARGS✿: {}': 'bad memory_type',

@@ -32,36 +32,45 @@ def make_form(tokenizer, style: str, order: str, thinking: bool) -> Form:
   """Renders and cuts the template.
 
   Args:
-    tokenizer: with `chat_template`.
+    tokenizer: with `chat_template` and `template_values`.
     style: key of instructions.STYLES.
     order: 'chunk_first': the memory follows the chunk in the user's message;
       'memory_first': it is in the system message, before the tools.
     thinking: whether the model may think before it answers.
+
+  Raises:
+    ValueError: if the tokenizer has no chat template or it fails, naming its
+      file.
   """
   text = template_text(tokenizer, style, order, thinking)
   marks = [instructions.CHUNK, instructions.MEMORY]
   marks = marks if order == 'chunk_first' else marks[::-1]
+  if [c for c in text if c in marks] != marks:
+    raise ValueError(
+      f'{tokenizer.template_values["name"]}: the chat template does not write '
+      'the system message and the message of the user once each, in this order'
+    )
   head, rest = text.split(marks[0])
   middle, tail = rest.split(marks[1])
   return Form(*(tuple(tokenizer.encode(x)) for x in (head, middle, tail)))
 
 
 def template_text(tokenizer, style: str, order: str, thinking: bool) -> str:
-  """The rendered template, with marks in place of chunk and memory.
-
-  Raises:
-    ValueError: if the tokenizer has no chat template.
-  """
+  """The rendered template, with marks in place of chunk and memory."""
   from mem_alpha_jax.data import chat_template  # needs jinja2
 
-  template = getattr(tokenizer, 'chat_template', None)
+  template = tokenizer.chat_template
   if not template:
     raise ValueError(
       'memory.prompt_format: the tokenizer of model.source has no chat '
       'template; use an instruct model'
     )
   asked = instructions.STYLES[style]
-  schemas = asked.schemas if chat_template.uses_tools(template) else None
+  values = tokenizer.template_values
+  # Others, like Llama's, ask for calls in a format that `tools` does not read.
+  native = '<tool_call>' in template
+  native = native and chat_template.uses_tools(template, values['name'])
+  schemas = asked.schemas if native else None
   system, user = [asked.system], [asked.user]
   memory_first = order == 'memory_first'
   (system if memory_first else user).append(instructions.MEMORY)
@@ -72,7 +81,7 @@ def template_text(tokenizer, style: str, order: str, thinking: bool) -> str:
     {'role': 'user', 'content': '\n\n'.join(user)},
   ]
   return chat_template.render(
-    template, messages, tools=schemas, enable_thinking=thinking
+    template, messages, tools=schemas, enable_thinking=thinking, **values
   )
 
 
@@ -87,7 +96,7 @@ def chat(
   """Renders the prompt of a chat model; the memory is in `own`.
 
   What does not fit into `room` is left out: entries from the end of the view,
-  then the oldest ids of the chunk.
+  then the end of the core, and the oldest ids of the chunk.
   """
   style = 'reference'
   if memory.prompt_format == 'chat':
@@ -106,6 +115,8 @@ def chat(
   while room and shown and len(notes) + rest > room.own:
     shown.pop()
     notes = encode(shown)
+  if room:
+    notes = notes[: max(room.own - rest, 0)]
   truncated = len(everything) - len(notes)
   if memory.prompt_order == 'memory_first':
     around = len(notes) + len(form.middle) + len(form.tail)

@@ -123,8 +123,9 @@ SHOWN = 'the newest of each list'
 
 
 def reference_memory(view: View, core: str) -> str:
-  """The reference's rendering, ids as four hexadecimal digits."""
+  """The reference's rendering: oldest first, ids as four hexadecimal digits."""
   hexed = reference_tools.label
+  view = sorted(filter(None, view), key=lambda entry: entry.id)
   parts = {
     'core': [core] if core else [],
     'semantic': _lines(view, 'semantic', hexed),

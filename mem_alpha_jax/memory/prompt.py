@@ -75,21 +75,25 @@ def view_entries(
 
   view='retrieved': the entries in `slots_found`, best first; a slot that is
   negative or empty is skipped. view='newest': those written last, over both
-  lists, or of each list for chat models (as the reference does).
+  lists; for chat models of each list in turn, and for the reference's format
+  those inserted last, as it does.
   """
   count = memory.view_entries
   if memory.view == 'retrieved':
     found = state_lib.by_slot(state)
     picked = [found[int(slot)] for slot in slots_found if int(slot) in found]
     return _fill(picked, count)
-  if memory.prompt_format != 'compact':
-    lists = (state.semantic, state.episodic)
-    return sum((_fill(_newest(notes, count), count) for notes in lists), ())
-  return _fill(_newest(state.semantic + state.episodic, count), count)
+  if memory.prompt_format == 'compact':
+    return _fill(_newest(state.semantic + state.episodic), count)
+  newest = _newest
+  if memory.prompt_format == 'reference':
+    newest = lambda notes: notes[::-1]
+  lists = (_fill(newest(x), count) for x in (state.semantic, state.episodic))
+  return sum(zip(*lists, strict=True), ())
 
 
-def _newest(notes: Sequence[Entry], count: int) -> list[Entry]:
-  return sorted(notes, key=lambda note: (-note.step, -note.id))[:count]
+def _newest(notes: Sequence[Entry]) -> list[Entry]:
+  return sorted(notes, key=lambda note: (-note.step, -note.id))
 
 
 def _fill(notes: Sequence[Entry], count: int) -> tuple[Entry | None, ...]:

@@ -9,7 +9,6 @@ Facts: the text protocol of qwen-agent, and functions.py of Mem-alpha's code.
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 from mem_alpha_jax.memory import state as state_lib
@@ -21,6 +20,7 @@ RESULT, RETURN = '✿RESULT✿', '✿RETURN✿'
 TOOL_NAMES = {'memory_insert': 'new_memory_insert'}
 UPDATED = 'new_content'  # the argument `content` of memory_update
 _SUFFIX = '_memory'  # of the memory types
+_ID = re.compile(r'\s*\[?\s*([0-9a-fA-F]{1,8})\s*\]?\s*')
 _CALL = re.compile(f'{FUNCTION}:?(.*?)(?:{ARGS}:?(.*))?$', re.DOTALL)
 
 
@@ -86,10 +86,18 @@ def _call(block: str) -> tools.ParsedCall:
   name, body = (part or '' for part in _CALL.match(block).groups())
   ours = {theirs: name for name, theirs in TOOL_NAMES.items()}
   name = name.strip()
-  arguments = tools.load_json(body)
+  arguments = _first_json(body)
   if isinstance(arguments, dict):
     arguments = _ours(arguments)
   return tools.json_call(ours.get(name, name), arguments)
+
+
+def _first_json(text: str) -> Any:
+  """Returns the JSON value that the text starts with, None if there is none."""
+  try:
+    return json.JSONDecoder(strict=False).raw_decode(text.strip())[0]
+  except (ValueError, RecursionError):  # deep nesting, endless numbers
+    return None
 
 
 def _ours(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -102,8 +110,6 @@ def _ours(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number(value: Any) -> int | None:
-  to_number: Callable[[str], int] = lambda text: int(text.strip(' []'), 16)
-  try:
-    return to_number(value) if isinstance(value, str) else None
-  except ValueError:
-    return None
+  """Reads '00a3', '[00a3]', or 123 where the model left out the quotes."""
+  match = _ID.fullmatch(str(value))
+  return int(match[1], 16) if match else None
