@@ -65,7 +65,7 @@ _AS_IS = dict.fromkeys(('single_word', 'lstrip', 'rstrip', 'normalized'), False)
 
 
 class HFTokenizer:
-  """A byte-level or other tokenizer of the `tokenizers` library.
+  """A BPE tokenizer of the `tokenizers` library.
 
   Attributes:
     eos_id: ends an answer.
@@ -96,11 +96,16 @@ class HFTokenizer:
       source: file or folder, for errors.
 
     Raises:
-      ValueError: if a special token is not in the vocabulary.
+      ValueError: if it is no BPE, or a special token is not in the vocabulary.
     """
     core.no_truncation()
     core.no_padding()
     data = json.loads(core.to_str())
+    if data['model']['type'] != 'BPE':
+      raise ValueError(
+        f'{source}: model.type={data["model"]["type"]!r} of tokenizer.json is '
+        'not supported, only BPE'
+      )
     self._core, self._source = core, str(source)
     self._symbols = {t['content']: t['id'] for t in data['added_tokens']}
     self._silent = {
@@ -111,7 +116,7 @@ class HFTokenizer:
     plain = _plain(data, self._symbols)
     vocabulary = core.get_vocab()
     for name, token in special.items():
-      if token not in vocabulary:
+      if not isinstance(token, str) or token not in vocabulary:
         raise ValueError(f'{source}: {name} {token!r} is not in the vocabulary')
     ids = {name: vocabulary[token] for name, token in special.items()}
     if 'eos_token' not in ids:
@@ -273,12 +278,9 @@ def _plain(data, symbols):
   """
   model = data['model']
   barred = symbols.keys() - {model.get('unk_token')}
-  if isinstance(model['vocab'], dict):
-    vocab = {t: i for t, i in model['vocab'].items() if t not in barred}
-    model = model | {'vocab': vocab}
-  if 'merges' in model:
-    kept = [m for m in model['merges'] if barred.isdisjoint([*m, ''.join(m)])]
-    model['merges'] = kept
+  vocab = {t: i for t, i in model['vocab'].items() if t not in barred}
+  merges = [m for m in model['merges'] if barred.isdisjoint([*m, ''.join(m)])]
+  model = model | {'vocab': vocab, 'merges': merges}
   data = data | {'model': model, 'added_tokens': [], 'post_processor': None}
   return tokenizers.Tokenizer.from_str(json.dumps(data))
 
@@ -334,7 +336,7 @@ def _special(core, folder, config):
     values = [source.get(name) for source in sources]
     ids = generation.get(f'{name}_id')
     first = ids[0] if isinstance(ids, list) and ids else ids
-    if isinstance(first, int):
+    if isinstance(first, int) and 0 <= first < core.get_vocab_size():
       values.append(core.id_to_token(first))
     values = [v.get('content') if isinstance(v, dict) else v for v in values]
     found = next((v for v in values if v), None)
@@ -347,7 +349,10 @@ def _template(folder, config):
   """Returns the text of the chat template, None if there is none."""
   path = folder / 'chat_template.jinja'
   if path.exists():
-    return path.read_text(encoding='utf-8')
+    try:
+      return path.read_text(encoding='utf-8')
+    except ValueError as error:
+      raise ValueError(f'{path}: not a chat template ({error})') from error
   template = config.get('chat_template')
   try:
     if isinstance(template, list):  # several by name
