@@ -30,6 +30,7 @@ FEATURES = """
 {%- set ns = namespace(n=0) %}
 {% for m in messages %}
   {% if m.role == 'tool' %}{% continue %}{% endif %}
+  {% generation %}{{ m.role | length }}{% endgeneration %}
     {%- set ns.n = ns.n + 1 %}
   {{ m.role | upper }} {{ m.content | trim }} {{ m | tojson(indent=2) }}
 {% endfor %}
@@ -122,7 +123,9 @@ def test_smollm2s_own_template_equals_transformers(transformers_render):
 @pytest.mark.parametrize(
   'template',
   [
+    "{{ ''.__class__ }}",
     "{{ ''.__class__.__mro__ }}",
+    '{{ strftime_now.__globals__ }}',
     "{{ (''|attr('__class__')).mro() }}",
     '{{ cycler.__init__.__globals__ }}',
     '{{ lipsum.__globals__["os"] }}',
@@ -141,7 +144,7 @@ def test_smollm2s_own_template_equals_transformers(transformers_render):
     '{% for %}',
     "{{ raise_exception('only one user') }}",
   ],
-  ids=range(18),
+  ids=range(20),
 )
 def test_hostile_and_broken_templates_are_refused_by_file(template):
   with pytest.raises(ValueError, match='/a/evil.jinja: refused: '):

@@ -7,6 +7,7 @@ has little of both: this file, run as a script. It is worth that, for a
 template is rendered a few times in a run.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -128,6 +129,7 @@ def _environment() -> Any:
   """The sandbox, with the names that templates of transformers use."""
   import datetime
 
+  import jinja2.ext
   import jinja2.sandbox
 
   class Namespace(jinja2.utils.Namespace):
@@ -149,8 +151,28 @@ def _environment() -> Any:
   def raise_exception(message):
     raise jinja2.TemplateError(message)
 
-  environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-    trim_blocks=True, lstrip_blocks=True, extensions=['jinja2.ext.loopcontrols']
+  class Sandbox(jinja2.sandbox.ImmutableSandboxedEnvironment):
+    def unsafe_undefined(self, obj, attribute):
+      """Raises, where jinja2 gives a value that prints as nothing."""
+      kind = type(obj).__name__
+      raise jinja2.exceptions.SecurityError(
+        f'attribute {attribute!r} of {kind}'
+      )
+
+  class Generation(jinja2.ext.Extension):
+    """Tags around what an assistant wrote; transformers trains on it."""
+
+    tags = frozenset({'generation'})
+
+    def parse(self, parser):
+      next(parser.stream)
+      end = 'name:endgeneration'
+      return parser.parse_statements([end], drop_needle=True)
+
+  environment = Sandbox(
+    trim_blocks=True,
+    lstrip_blocks=True,
+    extensions=[jinja2.ext.loopcontrols, Generation],
   )
   environment.filters['tojson'] = tojson
   environment.globals.update(
@@ -168,7 +190,8 @@ def _limited(job: str) -> tuple[str, str | None]:
   template, values, seconds = json.loads(job)
   environment = _environment()
   resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-  resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+  with contextlib.suppress(ValueError, OSError):  # not on every macOS
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
   try:
     text = environment.from_string(template).render(**values)
   except Exception as error:  # templates fail in every way that Python knows
