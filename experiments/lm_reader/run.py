@@ -28,10 +28,10 @@ _SPLIT = flags.DEFINE_string('split', 'test', 'Split of the world.')
 _ROOT = flags.DEFINE_string('root', '../shared/data', 'Folder of locomo/.')
 _MODEL = flags.DEFINE_string('model', 'smollm2', 'As reading.model.')
 _OUT = flags.DEFINE_string('out', 'runs/lm_reader', 'Folder of the answers.')
-BATCH = 8
 ANSWER_TOKENS = 24
+BATCH = {'world': 16, 'locomo': 8}
 BUCKETS = {
-  'world': (64, 96, 128, 192),
+  'world': (48, 80, 128, 192),
   'locomo': (64, 128, 192, 256, 320, 384, 512, 640, 768, 896, 1024),
 }
 INSTRUCTIONS = {
@@ -47,7 +47,7 @@ def reader(part: str, model: pretrained.Pretrained) -> protocol.Reader:
     model.load(None, model.config.dtype),
     model.tokenizer,
     answer_tokens=ANSWER_TOKENS,
-    batch=BATCH,
+    batch=BATCH[part],
     buckets=BUCKETS[part],
     instructions=INSTRUCTIONS[part],
   )
