@@ -101,7 +101,9 @@ def make_form(tokenizer: Any, instructions: Instructions) -> Form:
       messages.append({'role': 'assistant', 'content': said})
     messages.append({'role': 'user', 'content': _HERE})
     values = getattr(tokenizer, 'template_values', {})
-    text = chat_template.render(template, messages, **values)
+    text = chat_template.render(
+      template, messages, enable_thinking=False, **values
+    )
   else:
     parts = [f'{asked}\nAnswer: {said}' for asked, said in pairs]
     text = '\n\n'.join([instructions.task, *parts, f'{_HERE}\nAnswer:'])
