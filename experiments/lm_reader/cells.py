@@ -16,7 +16,8 @@ EPISODES = {'validation': 9, 'test': 24}
 CHUNKS = 32  # sentences of an episode of the synthetic world
 TOP = 5  # notes retrieved for a question of the synthetic world
 CLIP = 40  # tokens of a note that the reader of 20 notes sees
-EVERY = 3  # of LoCoMo's questions every third is asked with retrieved notes
+# Budget -> of LoCoMo's questions every third or sixth is asked.
+EVERY = {5: 3, 20: 6}
 RETRIEVAL = ('bm25', 'cosine', 'rrf')
 _NO_LIMITS = state_lib.Limits(0, 1 << 30, 1 << 30)
 _WIDTH = 16  # questions looked up in one call
@@ -142,7 +143,7 @@ def dialogues(root: str, tokenizer) -> Iterator[tuple[str, list[Item]]]:
       found = memories.requests(asked, _WIDTH)
       if top == 20:
         found = [[_clipped(r, tokenizer) for r in row] for row in found]
-      yield f'{method}, top {top}', _items(loaded, found)[::EVERY]
+      yield f'{method}, top {top}', _items(loaded, found)[:: EVERY[top]]
 
 
 def _keep_everything(dialogue, tokenizer) -> state_lib.MemoryState:
