@@ -10,8 +10,8 @@ N  memories                      S  slots of a memory   W  terms of a slot
 Q  questions                     E  embedding size      k  retrieved slots
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
@@ -45,6 +45,40 @@ class Episode(NamedTuple):
   source: str
   chunks: Sequence[str]
   questions: tuple[Question, ...]
+
+
+@runtime_checkable
+class Tokenizer(Protocol):
+  """Text to ids and back; hashable, for what depends on it is cached.
+
+  Attributes:
+    pad_id, bos_id, eos_id: special ids; eos ends a response.
+    vocab_size: ids are below it.
+    fingerprint: hash of all that decides ids.
+    chat_template: text of a jinja2 template, None if the model has none.
+  """
+
+  pad_id: int
+  bos_id: int
+  eos_id: int
+  vocab_size: int
+  fingerprint: str
+  chat_template: str | None
+
+  def encode(self, text: str) -> list[int]:
+    """Ids of trusted text: special tokens in it become their ids."""
+
+  def encode_text(self, text: str) -> list[int]:
+    """Ids of data: special tokens in it are spelled like other text."""
+
+  def decode(self, ids: Iterable[int]) -> str:
+    """Text of ids, without special ones."""
+
+  def symbol(self, name: str) -> int:
+    """Id of a control symbol or special token."""
+
+  def count(self, text: str) -> int:
+    """Tokens of a note or chunk."""
 
 
 @struct.dataclass

@@ -24,12 +24,16 @@ FOLDER = pathlib.Path(__file__).parent / 'golden'
 ASSETS = pathlib.Path(pretrained.__file__).parent / 'assets'
 QWEN3 = ASSETS / 'chat_templates' / 'qwen3.jinja'
 BAR = '\n────\n'
-CORE = 'The user keeps a garden.'
 PLAIN = 'These days Sigrid works as a pilot. "Ünïcode" 😀'
 CHUNK = f'{PLAIN} <|im_end|>'
 VIEW = (
   state_lib.Entry(3, 'semantic', 'Sigrid is a baker.', 0, 0, 5),
   state_lib.Entry(26, 'episodic', 'On 3 May, Sigrid moved to Oslo.', 1, 1, 9),
+)
+STATE = state_lib.MemoryState(
+  core='The user keeps a garden.',
+  semantic=(state_lib.Entry(1, 'semantic', 'Oslo is old.', 0, 2, 4), VIEW[0]),
+  episodic=VIEW[1:],
 )
 
 
@@ -84,7 +88,7 @@ def rendered(case, tokenizer, chunk=CHUNK):
     thinking=False,
   )
   config = ml_collections.ConfigDict(base | CASES[case][1])
-  return chat_prompt.chat(tokenizer, chunk, CORE, VIEW, config)
+  return chat_prompt.chat(tokenizer, chunk, STATE, VIEW, config)
 
 
 def spelled(case, chunk=CHUNK):

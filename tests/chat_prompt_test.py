@@ -74,9 +74,14 @@ VIEW = (
 )
 
 
+def memory_state(core=''):
+  return state_lib.empty()._replace(core=core)
+
+
 def render(template=CHATML, chunk='Ola sang.', core='', room=None, **changes):
+  state = memory_state(core)
   made = chat_prompt.chat(
-    tokenizer(template), chunk, core, VIEW, memory_config(**changes), room
+    tokenizer(template), chunk, state, VIEW, memory_config(**changes), room
   )
   return made, read(made.prefix), read(made.own)
 
@@ -125,7 +130,11 @@ def test_the_whole_is_what_the_template_gives():
     {
       'role': 'system',
       'content': '\n\n'.join(
-        [style.system, style.memory_text(VIEW, 'tea'), style.tools]
+        [
+          style.system,
+          style.memory_text(VIEW, memory_state('tea')),
+          style.tools,
+        ]
       ),
     },
     {
@@ -202,9 +211,10 @@ def test_reference_shows_ids_as_the_reference_does():
     prompt_format='reference', prompt_order='memory_first', core='tea'
   )
   assert '[0004] Marta is a baker.' in own and '[0013] On 3 May' in own
-  newer = instructions.reference_memory(
-    (entry(9, 'b'), None, entry(2, 'a')), ''
-  )
-  assert '[0002] a\n[0009] b\n' in newer
+  view = (entry(9, 'b'), None, entry(2, 'a'))
+  state = state_lib.empty()._replace(semantic=(*view[::-2], entry(1, 'c')))
+  shown = instructions.reference_memory(view, state)
+  assert 'memory, 2 of 3 shown:\n<semantic_memory>\n[0002] a\n[0009] b' in shown
+  assert 'memory, 0 of 0 shown:\n<episodic_memory>\nEmpty' in shown
   assert own.index('<core_memory>\ntea') < own.index('✿FUNCTION✿')
   assert own.index('✿FUNCTION✿') < own.index('<new_chunk>\nOla sang.')

@@ -1,21 +1,25 @@
 """Tokenizers of public models: safe with data, saved, and refused by file."""
 
 import json
+import pathlib
 
 import pytest
 
 pytest.importorskip('tokenizers')
 pytest.importorskip('gguf')
 
-from mem_alpha_jax.data import hf_tokenizer  # noqa: E402
-from tests.small_tokenizers import (  # noqa: E402
+from small_tokenizers import (  # noqa: E402
   ADDED,
   HARD,
+  byte_letters,
   tiny_json,
   tiny_vocab,
   write_folder,
   write_gguf,
 )
+
+from mem_alpha_jax import types  # noqa: E402
+from mem_alpha_jax.data import hf_tokenizer  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,17 @@ def test_words_looked_up_whole_are_barred_too(tmp_path):
   assert tok.encode_text('abcabc') == [tiny_vocab()['abc']] * 2
 
 
+def test_a_byte_that_is_not_known_gives_no_special_id(tmp_path):
+  data = tiny_json('gpt-2')
+  ends = {t['content']: t['id'] for t in data['added_tokens'][:2]}
+  data['model'] |= {'unk_token': '<|endoftext|>'}
+  data['model']['vocab'] |= ends
+  del data['model']['vocab'][byte_letters()[0]]
+  tok = hf_tokenizer.from_folder(write_folder(tmp_path, data))
+  assert tok.encode('\x00') == [ends['<|endoftext|>']]
+  assert tok.encode_text('abc\x00') == [tiny_vocab()['abc']]
+
+
 def test_decode_drops_specials_and_keeps_tags(tiny):
   text = '<tool_call>abc é 😀</tool_call>'
   ids = tiny.encode(f'{text}<|im_end|><|endoftext|>')
@@ -91,6 +106,10 @@ def test_lone_surrogates_become_question_marks(tiny):
   assert tiny.encode_text('a\ud800b') == tiny.encode_text('a?b')
 
 
+def test_it_follows_the_protocol(tiny):
+  assert isinstance(tiny, types.Tokenizer)
+
+
 def test_special_tokens_come_from_the_first_file_that_has_them(tmp_path):
   folder = write_folder(
     tmp_path,
@@ -105,7 +124,7 @@ def test_special_tokens_come_from_the_first_file_that_has_them(tmp_path):
   tok = hf_tokenizer.from_folder(folder)
   assert tok.eos_id == tok.symbol('<|im_end|>')
   assert (tok.bos_id, tok.pad_id) == (tok.symbol('<tool_call>'), 1)
-  wanted = {'name': str(folder), 'pad_token': '"'}
+  wanted = {'name': 'the built-in chat template', 'pad_token': '"'}
   wanted |= {'eos_token': '<|im_end|>', 'bos_token': '<tool_call>'}
   assert tok.template_values == wanted
 
@@ -138,16 +157,20 @@ def test_tokens_of_the_config_alone_are_added(tmp_path):
 def test_templates_by_file_by_field_and_built_in(tmp_path):
   tags = ['<|im_start|>', *ADDED, '<think>', '</think>']
   folder = write_folder(tmp_path, tiny_json(added=tags))
-  open_it = lambda: hf_tokenizer.from_folder(folder).chat_template
-  assert '# Tools' in open_it()
+
+  def open_it():
+    tok = hf_tokenizer.from_folder(folder)
+    return tok.chat_template, pathlib.Path(tok.template_values['name']).name
+
+  assert '# Tools' in open_it()[0]
   config = {'eos_token': '<|im_end|>'}
   named = [{'name': n, 'template': f'{n}!'} for n in ('rag', 'default')]
   for value, text in (('one', 'one'), (named, 'default!')):
     fields = config | {'chat_template': value}
     write_folder(folder, tiny_json(added=tags), tokenizer_config=fields)
-    assert open_it() == text
+    assert open_it() == (text, 'tokenizer_config.json')
   (folder / 'chat_template.jinja').write_text('file')
-  assert open_it() == 'file'
+  assert open_it() == ('file', 'chat_template.jinja')
 
 
 def test_no_template_without_the_tokens_of_its_format(tiny):

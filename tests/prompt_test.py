@@ -53,8 +53,9 @@ VIEW = (entry(4, 'Marta baker'), None)
 def render(view=VIEW, chunk='Marta met Ola', core='', budget=None, **changes):
   words = Words()
   room = budget and prompt.Room(budget, 1)
+  state = state_lib.empty()._replace(core=core)
   made = prompt.compact(
-    words, chunk, core, view, memory_config(**changes), room
+    words, chunk, state, view, memory_config(**changes), room
   )
   return made, words.read(made.prefix), words.read(made.own)
 

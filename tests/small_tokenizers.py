@@ -4,7 +4,7 @@ import json
 
 import gguf
 
-from mem_alpha_jax.data import hf_tokenizer
+from mem_alpha_jax.data import byte_level
 
 # Texts that tokenizers differ in.
 HARD = [
@@ -38,7 +38,7 @@ def spelled_json(vocab, merges, added, normalizer, splits):
   flags = dict.fromkeys(
     ('single_word', 'lstrip', 'rstrip', 'normalized'), False
   )
-  level = hf_tokenizer._GPT2
+  level = byte_level.GPT2
   return {
     'version': '1.0',
     'added_tokens': [
@@ -71,7 +71,7 @@ def tiny_vocab():
 
 
 def tiny_json(pre='qwen2', added=ADDED):
-  normalizer, splits, _ = hf_tokenizer._PRE[pre]
+  normalizer, splits, _ = byte_level.PRE[pre]
   merges = [m.split(' ') for m in MERGES]
   return spelled_json(tiny_vocab(), merges, added, normalizer, splits)
 

@@ -12,14 +12,15 @@ import pytest
 pytest.importorskip('tokenizers')
 pytest.importorskip('gguf')
 
-from mem_alpha_jax import pretrained_files  # noqa: E402
-from mem_alpha_jax.data import hf_tokenizer  # noqa: E402
-from tests.small_tokenizers import (  # noqa: E402
+from small_tokenizers import (  # noqa: E402
   HARD,
   byte_letters,
   spelled_json,
   write_folder,
 )
+
+from mem_alpha_jax import pretrained_files  # noqa: E402
+from mem_alpha_jax.data import byte_level, hf_tokenizer  # noqa: E402
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / 'shared' / 'data'
 LINES = 10_000
@@ -133,7 +134,7 @@ def qwen_json():
       parts[i : i + 2] = [parts[i] + parts[i + 1]]
     if len(parts) == 2:
       merges.append([name(parts[0]), name(parts[1])])
-  normalizer, splits, _ = hf_tokenizer._PRE['qwen2']
+  normalizer, splits, _ = byte_level.PRE['qwen2']
   vocab = {name(piece): rank for piece, rank in ranks.items()}
   return spelled_json(vocab, merges, QWEN3, normalizer, splits)
 

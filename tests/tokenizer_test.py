@@ -4,6 +4,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from mem_alpha_jax import types
 from mem_alpha_jax.data import tokenizer
 
 SYMBOLS = ('<ins>', '<upd>', '<sem>', '<1>', '<12>', '<null>')
@@ -37,6 +38,7 @@ def test_special_ids_and_symbols_are_fixed(tok):
   assert (tok.pad_id, tok.bos_id, tok.eos_id) == (0, 1, 2)
   assert [tok.symbol(s) for s in SYMBOLS] == list(range(4, 4 + len(SYMBOLS)))
   assert tok.vocab_size <= VOCAB
+  assert isinstance(tok, types.Tokenizer)
 
 
 @pytest.mark.parametrize(

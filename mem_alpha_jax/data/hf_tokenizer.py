@@ -11,8 +11,8 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from mem_alpha_jax.data import byte_level
 from mem_alpha_jax.data import chat_template as template_lib
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
 from mem_alpha_jax.model import hf_config
@@ -29,39 +29,6 @@ _CACHED = 1 << 16  # texts whose ids are remembered
 # Decoded even where a tokenizer calls them special: parsers need them.
 _KEPT = ('<tool_call>', '</tool_call>', '<think>', '</think>')
 _NAMES = ('bos_token', 'eos_token', 'pad_token')
-
-# Pre-tokenizers by tokenizer.ggml.pre, as in the tokenizer.json of the models
-# that they are named after. Each is (normalizer, what splits, model options).
-_WORDS = (
-  r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{numbers}"
-  r'| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+'
-)
-_GPT2 = {
-  'type': 'ByteLevel',
-  'add_prefix_space': False,
-  'trim_offsets': False,
-  'use_regex': True,
-}
-
-
-def _split(numbers: str) -> list[dict[str, Any]]:
-  pattern = {'Regex': _WORDS.format(numbers=numbers)}
-  split = {'type': 'Split', 'pattern': pattern, 'behavior': 'Isolated'}
-  return [split | {'invert': False}, _GPT2 | {'use_regex': False}]
-
-
-_PRE = {
-  'gpt-2': (None, [_GPT2], {}),
-  'smollm': (
-    None,
-    [{'type': 'Digits', 'individual_digits': True}, _GPT2],
-    {},
-  ),
-  'qwen2': ({'type': 'NFC'}, _split(r'\p{N}'), {}),
-  'llama-bpe': (None, _split(r'\p{N}{1,3}'), {'ignore_merges': True}),
-}
-_CONTROL, _USER_DEFINED, _UNUSED = 3, 4, 5  # of tokenizer.ggml.token_type
-_AS_IS = dict.fromkeys(('single_word', 'lstrip', 'rstrip', 'normalized'), False)
 
 
 class HFTokenizer:
@@ -82,7 +49,7 @@ class HFTokenizer:
     self,
     core: tokenizers.Tokenizer,
     special: Mapping[str, str],
-    chat_template: str | None = None,
+    template: tuple[str, str | os.PathLike] | None = None,
     source: str | os.PathLike = 'tokenizer',
   ):
     """Wraps a tokenizer.
@@ -91,8 +58,9 @@ class HFTokenizer:
       core: with its added tokens.
       special: the tokens of `eos_token` and, if there are, `bos_token` and
         `pad_token`.
-      chat_template: of the checkpoint; without one, a built-in template is
-        taken if the vocabulary has the tokens of its format.
+      template: the checkpoint's chat template and its file; without one, a
+        built-in template is taken if the vocabulary has the tokens of its
+        format.
       source: file or folder, for errors.
 
     Raises:
@@ -127,8 +95,9 @@ class HFTokenizer:
     self.vocab_size = max(vocabulary.values()) + 1
     rules = core.to_str() + json.dumps(ids, sort_keys=True)
     self.fingerprint = hashlib.sha256(rules.encode()).hexdigest()
-    self.chat_template = chat_template or template_lib.built_in(vocabulary)
-    self.template_values = {'name': self._source, **special}
+    built_in = template_lib.built_in(vocabulary), 'the built-in chat template'
+    self.chat_template, file = template or built_in
+    self.template_values = {'name': str(file), **special}
     self._encode = functools.lru_cache(_CACHED)(_encoder(core))
     self._encode_text = functools.lru_cache(_CACHED)(_encoder(plain))
 
@@ -229,7 +198,7 @@ def from_gguf(path: str | os.PathLike) -> HFTokenizer:
   def get(name, kind, default=None):
     return gguf_weights.field(path, reader, f'tokenizer.{name}', kind, default)
 
-  for name, known in (('model', ['gpt2']), ('pre', sorted(_PRE))):
+  for name, known in (('model', ['gpt2']), ('pre', sorted(byte_level.PRE))):
     value = get(f'ggml.{name}', str)
     if value not in known:
       raise ValueError(
@@ -244,7 +213,8 @@ def from_gguf(path: str | os.PathLike) -> HFTokenizer:
       f'{len(tokens)} tokens'
     )
   try:
-    core = _bpe(tokens, merges, types, get('ggml.pre', str))
+    rules = byte_level.rules(tokens, merges, types, get('ggml.pre', str))
+    core = tokenizers.Tokenizer.from_str(json.dumps(rules))
   except Exception as error:  # the library raises nothing more precise
     raise ValueError(
       f'{path}: tokenizer.ggml.tokens and merges do not fit ({error})'
@@ -259,7 +229,10 @@ def from_gguf(path: str | os.PathLike) -> HFTokenizer:
       )
     if token_id >= 0:
       special[name] = tokens[token_id]
-  return HFTokenizer(core, special, get('chat_template', str, '') or None, path)
+  template = get('chat_template', str, '')
+  return HFTokenizer(
+    core, special, (template, path) if template else None, path
+  )
 
 
 def _encoder(core):
@@ -274,37 +247,16 @@ def _plain(data, symbols):
   """A copy of a tokenizer that has none of the added tokens.
 
   They also leave the vocabulary of the model, which might look up whole words
-  in it (`ignore_merges`); only the token for the unknown stays.
+  in it (`ignore_merges`) or write one for a byte that it does not know.
   """
   model = data['model']
-  barred = symbols.keys() - {model.get('unk_token')}
+  barred = symbols.keys()
   vocab = {t: i for t, i in model['vocab'].items() if t not in barred}
   merges = [m for m in model['merges'] if barred.isdisjoint([*m, ''.join(m)])]
   model = model | {'vocab': vocab, 'merges': merges}
+  if model.get('unk_token') in barred:
+    model['unk_token'] = None
   data = data | {'model': model, 'added_tokens': [], 'post_processor': None}
-  return tokenizers.Tokenizer.from_str(json.dumps(data))
-
-
-def _bpe(tokens, merges, types, pre):
-  """Builds the tokenizer.json that such a vocabulary would have."""
-  normalizer, splits, options = _PRE[pre]
-  added = []
-  for i, (token, kind) in enumerate(zip(tokens, types, strict=True)):
-    if kind in (_CONTROL, _USER_DEFINED):
-      special = kind == _CONTROL
-      added.append({'id': i, 'content': token, 'special': special, **_AS_IS})
-  kinds = zip(tokens, types, strict=True)
-  vocab = {t: i for i, (t, kind) in enumerate(kinds) if kind != _UNUSED}
-  model = {'type': 'BPE', 'vocab': vocab, **options}
-  data = {
-    'version': '1.0',
-    'added_tokens': added,
-    'normalizer': normalizer,
-    'pre_tokenizer': {'type': 'Sequence', 'pretokenizers': splits},
-    'post_processor': None,
-    'decoder': _GPT2,
-    'model': model | {'merges': [m.split(' ') for m in merges]},
-  }
   return tokenizers.Tokenizer.from_str(json.dumps(data))
 
 
@@ -346,13 +298,14 @@ def _special(core, folder, config):
 
 
 def _template(folder, config):
-  """Returns the text of the chat template, None if there is none."""
+  """Returns the chat template and its file, None if there is none."""
   path = folder / 'chat_template.jinja'
   if path.exists():
     try:
-      return path.read_text(encoding='utf-8')
+      return path.read_text(encoding='utf-8'), path
     except ValueError as error:
       raise ValueError(f'{path}: not a chat template ({error})') from error
+  path = folder / 'tokenizer_config.json'
   template = config.get('chat_template')
   try:
     if isinstance(template, list):  # several by name
@@ -360,7 +313,5 @@ def _template(folder, config):
   except (KeyError, TypeError):
     template = ()
   if template is not None and not isinstance(template, str):
-    raise ValueError(
-      f'{folder / "tokenizer_config.json"}: field chat_template is no template'
-    )
-  return template
+    raise ValueError(f'{path}: field chat_template is no template')
+  return (template, path) if template else None

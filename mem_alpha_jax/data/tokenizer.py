@@ -101,6 +101,8 @@ class Tokenizer:
     ValueError: if it is not a model that `train` wrote.
   """
 
+  chat_template = None
+
   def __init__(self, path: str):
     try:
       data = pathlib.Path(path).read_bytes()

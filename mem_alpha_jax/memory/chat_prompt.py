@@ -15,6 +15,7 @@ import ml_collections
 
 from mem_alpha_jax.memory import instructions
 from mem_alpha_jax.memory import prompt as prompt_lib
+from mem_alpha_jax.memory import state as state_lib
 
 Entry = prompt_lib.Entry
 
@@ -88,7 +89,7 @@ def template_text(tokenizer, style: str, order: str, thinking: bool) -> str:
 def chat(
   tokenizer,
   chunk: str,
-  core: str,
+  state: state_lib.MemoryState,
   view: Sequence[Entry | None],
   memory: ml_collections.ConfigDict,
   room: prompt_lib.Room | None = None,
@@ -104,7 +105,7 @@ def chat(
   form = make_form(tokenizer, style, memory.prompt_order, memory.thinking)
   chunk_ids = tokenizer.encode_text(chunk)
   text = instructions.STYLES[style].memory_text
-  encode = lambda shown: tokenizer.encode_text(text(shown, core))
+  encode = lambda shown: tokenizer.encode_text(text(shown, state))
   notes = everything = encode(view)
   rest = len(form.tail)
   if room and memory.prompt_order == 'memory_first':

@@ -26,14 +26,14 @@ class Style(NamedTuple):
     tools: how it calls them, for templates that do not say so themselves.
     schemas: what is given to templates that do, None to use `tools` always.
     user: the user's message around CHUNK.
-    memory_text: (view, core) -> text that stands at MEMORY.
+    memory_text: (view, state) -> text that stands at MEMORY.
   """
 
   system: str
   tools: str
   schemas: list[dict[str, Any]] | None
   user: str
-  memory_text: Callable[[View, str], str]
+  memory_text: Callable[[View, state_lib.MemoryState], str]
 
 
 SYSTEM = """You keep the memory of an assistant. You read a long text one \
@@ -61,21 +61,21 @@ def _lines(view: View, kind: str, label: Callable[[int], str]) -> list[str]:
   return [f'[{label(e.id)}] {e.text}' for e in view if e and e.kind == kind]
 
 
-def full_memory(view: View, core: str) -> str:
+def full_memory(view: View, state: state_lib.MemoryState) -> str:
   """All parts, each in its tags."""
   blocks = ['# Memory']
   for kind in state_lib.KINDS:
     lines = _lines(view, kind, str)
     if kind == 'core':
-      lines = [core] if core else []
+      lines = [state.core] if state.core else []
     body = '\n'.join(lines) or 'Empty'
     blocks.append(f'<{kind}_memory>\n{body}\n</{kind}_memory>')
   return '\n'.join(blocks)
 
 
-def brief_memory(view: View, core: str) -> str:
+def brief_memory(view: View, state: state_lib.MemoryState) -> str:
   """A line an entry; parts that show nothing are left out."""
-  lines = [f'core: {core}'] if core else []
+  lines = [f'core: {state.core}'] if state.core else []
   for kind in ('semantic', 'episodic'):
     lines += [f'{kind} {line}' for line in _lines(view, kind, str)]
   return '\n'.join(['Notes:', *(lines or ['none'])])
@@ -119,22 +119,27 @@ the form "Sample: ...; Label: ...".
 </new_chunk>
 Keep the reply below 1638 tokens, and be brief."""
 
-SHOWN = 'the newest of each list'
 
+def reference_memory(view: View, state: state_lib.MemoryState) -> str:
+  """The reference's rendering: oldest first, ids as four hexadecimal digits.
 
-def reference_memory(view: View, core: str) -> str:
-  """The reference's rendering: oldest first, ids as four hexadecimal digits."""
-  hexed = reference_tools.label
+  The head of a list says how many of its entries are shown.
+  """
   view = sorted(filter(None, view), key=lambda entry: entry.id)
-  parts = {
-    'core': [core] if core else [],
-    'semantic': _lines(view, 'semantic', hexed),
-    'episodic': _lines(view, 'episodic', hexed),
-  }
-  blocks = [f'# CURRENT MEMORY STATE ({SHOWN})']
-  for kind, lines in parts.items():
+  core = state.core or 'Empty'
+  blocks = [
+    '# CURRENT MEMORY STATE',
+    f'Core memory:\n<core_memory>\n{core}\n</core_memory>',
+  ]
+  for kind, notes in (
+    ('semantic', state.semantic),
+    ('episodic', state.episodic),
+  ):
+    lines = _lines(view, kind, reference_tools.label)
     body = '\n'.join(lines) or 'Empty'
-    blocks.append(f'<{kind}_memory>\n{body}\n</{kind}_memory>')
+    total = max(len(notes), len(lines))  # demonstrations have a view alone
+    head = f'{kind.capitalize()} memory, {len(lines)} of {total} shown:'
+    blocks.append(f'{head}\n<{kind}_memory>\n{body}\n</{kind}_memory>')
   return '\n'.join(blocks)
 
 

@@ -9,29 +9,15 @@ Left of the bar is `Prompt.prefix`, right of it `Prompt.own`.
 
 import functools
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import ml_collections
 
+from mem_alpha_jax import types
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory import tools
 
 Entry = state_lib.Entry
-
-
-class TokenizerLike(Protocol):
-  """What a prompt needs of a tokenizer; it must be hashable."""
-
-  bos_id: int
-
-  def encode(self, text: str) -> list[int]:
-    """Ids of trusted text, control symbols included."""
-
-  def encode_text(self, text: str) -> list[int]:
-    """Ids of data."""
-
-  def symbol(self, name: str) -> int:
-    """Id of a control symbol."""
 
 
 class Room(NamedTuple):
@@ -101,9 +87,9 @@ def _fill(notes: Sequence[Entry], count: int) -> tuple[Entry | None, ...]:
 
 
 def compact(
-  tokenizer: TokenizerLike,
+  tokenizer: types.Tokenizer,
   chunk: str,
-  core: str,
+  state: state_lib.MemoryState,
   view: Sequence[Entry | None],
   memory: ml_collections.ConfigDict,
   room: Room | None = None,
@@ -116,7 +102,7 @@ def compact(
   Args:
     tokenizer: with the symbols `tools.COMPACT_SYMBOLS`.
     chunk: the text to read.
-    core: the core memory, '' for none.
+    state: the memory; its core is shown.
     view: the entries to show, from `view_entries`.
     memory: config.memory.
     room: most ids; the chunk loses its oldest ids to fit.
@@ -130,8 +116,8 @@ def compact(
       f'at most {len(tools.HANDLES)} entries'
     )
   notes, truncated = [], 0
-  if core:
-    ids = tokenizer.encode_text(core)
+  if state.core:
+    ids = tokenizer.encode_text(state.core)
     truncated += max(len(ids) - memory.core_tokens, 0)
     notes.append(tokenizer.symbol(tools.KIND_SYMBOLS['core']))
     notes += ids[: memory.core_tokens]

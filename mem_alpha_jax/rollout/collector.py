@@ -353,7 +353,7 @@ def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
   build = PROMPTS[setup.config.memory.prompt_format]
   room = prompt_lib.Room(setup.buckets.prefix[-1], setup.buckets.own[-1])
   prompts = [
-    build(setup.tokenizer, chunk, state.core, view, setup.config.memory, room)
+    build(setup.tokenizer, chunk, state, view, setup.config.memory, room)
     for state, chunk, view in zip(states, chunks, views, strict=True)
   ]
   prefix, prefix_length = pad(setup, [p.prefix for p in prompts], 'prefix')
