@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct as writer: as it comes, after warm start, after RL.
 
-  python -m experiments.smollm2_policy.run [--arg=num_steps=8] [--out=FOLDER]
+  .venv/bin/python -m experiments.smollm2_policy.run [--out=FOLDER]
 
 Runs configs/smollm2.py in the folder (or takes it up, or only reads it),
 evaluates the model as it comes on the same test episodes, and writes
@@ -23,7 +23,9 @@ from mem_alpha_jax.data import pipeline
 
 HERE = pathlib.Path(__file__).parent
 _OUT = flags.DEFINE_string('out', 'runs/smollm2_policy', 'Folder of the run.')
-_ARG = flags.DEFINE_string('arg', '', 'Fields over configs/smollm2.py.')
+_ARG = flags.DEFINE_string(
+  'arg', 'reading.reader=extractive', 'Fields over configs/smollm2.py.'
+)
 ENDS = 4  # steps whose mean reward is the first or the last
 
 
