@@ -1,0 +1,252 @@
+"""Speed of SmolLM2-135M on CPU beside transformers and torch, in one run.
+
+  make models parity
+  .venv/bin/python -m experiments.bench_lm.run
+
+Both have the same float32 weights and take turns, so that noise of the machine
+meets both. README.md says what is measured and how.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import tempfile
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+import transformers
+
+from mem_alpha_jax import policy as policy_lib
+from mem_alpha_jax import pretrained, workdir
+from mem_alpha_jax.model import weights
+from mem_alpha_jax.sampling import sampler
+
+PROMPT, NEW = 128, 32  # tokens
+BATCHES = (1, 8, 32)
+GROUP = 8  # samples of a prompt in the grouped task, at the largest batch
+TRAIN = (8, 512)  # sequences, tokens
+RATE = 1e-5  # of AdamW
+THREADS = 2
+
+
+class Ours:
+  """Ids in, ids out, through this package's policy and sampler."""
+
+  def __init__(self, params, config):
+    self.policy = policy_lib.make_policy(config)
+    self.params = params
+    eos = config.vocab_size  # no token: all responses have NEW tokens
+    make = lambda n: sampler.make_sampler(
+      self.policy, n, eos_id=eos, pad_id=0, greedy=True
+    )
+    self.generators = {n: make(n) for n in (1, NEW)}
+    self.tx = optax.adamw(RATE, weight_decay=0.01)
+    self.state = None
+
+    @jax.jit
+    def forward(params, tokens):
+      """Keys and values of a prompt."""
+      length = jnp.full(len(tokens), tokens.shape[1], jnp.int32)
+      prefix = self.policy.prefill(params, tokens, length)
+      return prefix.k, prefix.v
+
+    self.forward = forward
+    self.update = jax.jit(self._update, donate_argnums=(0, 1))
+
+  def prefill(self, prompts):
+    jax.block_until_ready(self.forward(self.params, prompts))
+
+  def generate(self, prompts, new=NEW, group=1):
+    """Returns ids [prompts * group, new]; one prefill a prompt."""
+    b = len(prompts)
+    own = np.repeat(prompts[:, None, -1:], group, 1)
+    out = self.generators[new](
+      self.params,
+      prompts[:, :-1],
+      np.full(b, PROMPT - 1, np.int32),
+      own,
+      np.ones((b, group), np.int32),
+      np.full((b, group, 1), -1, np.int32),
+      jax.random.split(jax.random.key(0), (b, group)),
+    )
+    return np.asarray(out.tokens).reshape(b * group, new)
+
+  def _update(self, params, opt_state, tokens):
+    length = jnp.full(len(tokens), tokens.shape[1], jnp.int32)
+
+    def loss_fn(params):
+      logps = self.policy.prompt_logps(params, tokens, length)
+      return -logps.sum() / (tokens.size - len(tokens))
+
+    loss, grads = jax.value_and_grad(loss_fn)(params)
+    updates, opt_state = self.tx.update(grads, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state, loss
+
+  def step(self, tokens):
+    """One update of a copy of the weights; returns its loss in nats."""
+    if self.state is None:
+      params = jax.tree.map(jnp.copy, self.params)
+      self.state = params, jax.jit(self.tx.init)(params)
+    *self.state, loss = self.update(*self.state, tokens)
+    jax.block_until_ready(self.state)
+    return float(loss)
+
+
+class Theirs:
+  """transformers and torch on the same weights, from an exported folder."""
+
+  def __init__(self, folder):
+    load = transformers.AutoModelForCausalLM.from_pretrained
+    self.model = load(folder, dtype=torch.float32).eval()
+    self.load = lambda: load(folder, dtype=torch.float32).train()
+    self.trained = None
+
+  @torch.no_grad()
+  def prefill(self, prompts):
+    self.model(torch.from_numpy(prompts), use_cache=True, logits_to_keep=1)
+
+  @torch.no_grad()
+  def generate(self, prompts, new=NEW, group=1):
+    ids = torch.from_numpy(np.repeat(prompts, group, 0))
+    out = self.model.generate(
+      ids,
+      attention_mask=torch.ones_like(ids),
+      max_new_tokens=new,
+      min_new_tokens=new,
+      do_sample=False,
+      pad_token_id=0,
+    )
+    return out[:, ids.shape[1] :].numpy()
+
+  def step(self, tokens):
+    """One update of a copy of the weights; returns its loss in nats."""
+    if self.trained is None:
+      model = self.load()
+      optimizer = torch.optim.AdamW(
+        model.parameters(), lr=RATE, weight_decay=0.01
+      )
+      self.trained = model, optimizer
+    model, optimizer = self.trained
+    ids = torch.from_numpy(tokens)
+    optimizer.zero_grad(set_to_none=True)
+    loss = model(ids, labels=ids, use_cache=False).loss
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+
+def tasks(rng, vocab: int) -> dict[str, tuple[Callable, int]]:
+  """Name -> (what a system does, tokens that it handles)."""
+  ids = lambda *shape: rng.integers(3, vocab, shape)
+  prompts = {b: ids(b, PROMPT) for b in BATCHES}
+  sequences = ids(*TRAIN)
+  found = {}
+  for b, some in prompts.items():
+    found[f'prefill {b}'] = (lambda s, x=some: s.prefill(x), b * PROMPT)
+  for b, some in prompts.items():
+    found[f'generate {b}'] = (lambda s, x=some: s.generate(x), b * NEW)
+  b = BATCHES[-1]
+  few = prompts[b][: b // GROUP]
+  name = f'generate {b} in groups of {GROUP}'
+  found[name] = (lambda s: s.generate(few, group=GROUP), b * NEW)
+  name = 'train {} x {}'.format(*TRAIN)
+  found[name] = (lambda s: s.step(sequences), sequences.size)
+  return found
+
+
+def timed(call: Callable) -> float:
+  started = time.perf_counter()
+  call()
+  return time.perf_counter() - started
+
+
+def decoding(seconds: dict[str, float]) -> dict[str, float]:
+  """Seconds of generation beyond the prefill of its prompts."""
+  found = {}
+  for name, value in seconds.items():
+    if name.startswith('generate'):
+      batch = int(name.split()[1])
+      prompts = batch // GROUP if 'groups' in name else batch
+      prefill = seconds.get(f'prefill {prompts}')
+      if prefill is None:  # a batch that is not measured by itself
+        rate = seconds[f'prefill {BATCHES[1]}'] / BATCHES[1]
+        prefill = rate * prompts
+      found[name.replace('generate', 'decode')] = value - prefill
+  return found
+
+
+def check(ours: Ours, theirs: Theirs, rng, vocab: int) -> dict:
+  """Greedy ids of both, and the loss of the first update."""
+  prompts = rng.integers(3, vocab, (BATCHES[1], PROMPT))
+  mine, other = (s.generate(prompts, NEW) for s in (ours, theirs))
+  same = np.cumprod(mine == other, axis=1)
+  print('equal greedy tokens', same.mean(), flush=True)
+  tokens = rng.integers(3, vocab, TRAIN)
+  losses = []
+  for s in (ours, theirs):
+    losses.append(s.step(tokens))
+    print('first loss', losses[-1], flush=True)
+  return {
+    'equal_greedy_tokens': float(same.mean()),
+    'losses': losses,
+  }
+
+
+def main():
+  flags = argparse.ArgumentParser()
+  flags.add_argument('--rounds', type=int, default=3)
+  default = pathlib.Path(__file__).with_name('results.json')
+  flags.add_argument('--out', type=pathlib.Path, default=default)
+  flags = flags.parse_args()
+  torch.set_num_threads(THREADS)
+  model = pretrained.open_model('smollm2')
+  params = model.load(None, 'float32')
+  with tempfile.TemporaryDirectory() as made:
+    folder = pathlib.Path(made) / 'model'
+    weights.save(folder, params, model.config)
+    theirs = Theirs(folder)
+    ours = Ours(params, model.config)
+    rng = np.random.default_rng(0)
+    vocab = model.config.vocab_size
+    result = {'check': check(ours, theirs, rng, vocab)}
+    work = tasks(rng, vocab)
+    systems = {'ours': ours, 'torch': theirs}
+    seconds = {name: {s: [] for s in systems} for name in work}
+    for i in range(flags.rounds + 1):  # the first compiles
+      for name, (do, _) in work.items():
+        for label, system in systems.items():
+          spent = timed(lambda do=do, system=system: do(system))
+          if i:
+            seconds[name][label].append(spent)
+          print(i, name, label, f'{spent:.2f} s', flush=True)
+  best = {s: {n: min(v[s]) for n, v in seconds.items()} for s in systems}
+  counts = {name: count for name, (_, count) in work.items()}
+  for label in systems:
+    extra = decoding(best[label])
+    best[label] |= extra
+    counts |= {n: counts[n.replace('decode', 'generate')] for n in extra}
+  result['tasks'] = {
+    name: {
+      **{f'{s}_tokens_per_second': counts[name] / best[s][name] for s in best},
+      'ratio': best['torch'][name] / best['ours'][name],
+    }
+    for name in counts
+  }
+  result['seconds'] = seconds
+  result['load_average'] = os.getloadavg()
+  result['versions'] = workdir.versions() | {
+    'torch': torch.__version__,
+    'transformers': transformers.__version__,
+  }
+  workdir.write_json(flags.out, result)
+  print(json.dumps(result['check']), json.dumps(result['tasks'], indent=2))
+
+
+if __name__ == '__main__':
+  main()
