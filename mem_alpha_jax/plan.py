@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mem_alpha_jax import optimizer, sharding
-from mem_alpha_jax.model import distribution, presets
+from mem_alpha_jax.model import presets, vocabulary
 
 GIB = 2**30
 
@@ -123,10 +123,10 @@ def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
     'dots': c.layers * (tokens * (2 * c.width + inner) * size) + layer,
     'full': c.layers * carried + layer,
   }
-  vocabulary = min(
-    2 * distribution.CHUNK_LOGITS, groups * width * own * c.vocab_size
+  logits = min(
+    2 * vocabulary.BLOCK_LOGITS, groups * width * own * c.vocab_size
   )
-  return kept[c.remat] + 2 * 4 * vocabulary
+  return kept[c.remat] + 2 * 4 * logits
 
 
 def _available(mesh: Mesh) -> int:

@@ -25,6 +25,7 @@ from mem_alpha_jax.model import (
   pooling,
   presets,
   transformer,
+  vocabulary,
 )
 from mem_alpha_jax.types import RolloutRows
 
@@ -341,7 +342,7 @@ def _prompt_logps(
     )  # fmt: skip
   dist = distribution.Distribution(hidden, _table(c, params), copy)
   target = jnp.roll(tokens, -1, axis=1)[:, None]
-  stats = distribution.vocab_stats(hidden, dist.table)
+  stats = vocabulary.stats(hidden, dist.table)
   logps = distribution.log_prob(dist, stats, target)[:, 0, :-1]
   logps = jnp.pad(logps, ((0, 0), (1, 0)))
   real: Bool[Array, 'B P'] = jnp.arange(tokens.shape[1]) < lengths[:, None]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import small_models
 
-from mem_alpha_jax.model import distribution
+from mem_alpha_jax.model import distribution, vocabulary
 
 
 def _distribution(name, rows):
@@ -28,8 +28,8 @@ def _distribution(name, rows):
     dist = policy.head(params, prefix, hidden, rows.own)
     return distribution.dense(
       dist,
-      distribution.vocab_stats(dist.hidden, dist.table),
-      distribution.logits(dist.hidden, dist.table),
+      vocabulary.stats(dist.hidden, dist.table),
+      vocabulary.logits(dist.hidden, dist.table),
     )
 
   return run(small_models.params(name), rows)

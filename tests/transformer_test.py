@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_models
+from jax.extend import core
 
 from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax.model import attention, distribution, presets
+from mem_alpha_jax.model import attention, presets, vocabulary
 
 
 def _norm(x, scale, eps):
@@ -188,36 +189,70 @@ def test_remat_does_not_change_gradients():
     )
 
 
-def _stats_loss(function):
+def _stats_loss(function, use):
   def loss(hidden, table):
     log_z, mean = function(hidden, table)
     weight = jnp.arange(log_z.size).reshape(log_z.shape) / log_z.size
-    return (weight * log_z + jnp.cos(weight) * mean).sum()
+    parts = {'log_z': weight * log_z, 'mean': jnp.cos(weight) * mean}
+    return sum(parts[name].sum() for name in use)
 
   return jax.jit(jax.value_and_grad(loss, (0, 1)))
 
 
-@pytest.mark.parametrize('chunked', [False, True])
-def test_softmax_statistics_and_gradients(chunked, monkeypatch):
-  if chunked:
-    monkeypatch.setattr(distribution, 'CHUNK_VOCAB', 8)
-    monkeypatch.setattr(distribution, 'CHUNK_LOGITS', 2 * 3 * 2 * 20)
+# The vocabulary in one block, in blocks, and in blocks that do not divide it.
+@pytest.mark.parametrize(
+  'vocab, blocks, use',
+  [
+    (20, 1, ('log_z', 'mean')),
+    (20, 4, ('log_z', 'mean')),
+    (19, 2, ('log_z', 'mean')),
+    (20, 1, ('log_z',)),
+    (20, 2, ('log_z',)),
+  ],
+)
+def test_softmax_statistics_and_gradients(vocab, blocks, use, monkeypatch):
+  rows = 2 * 3 * 6
+  if blocks > 1:
+    monkeypatch.setattr(vocabulary, 'SMALL', 8)
+    monkeypatch.setattr(vocabulary, 'BLOCK_LOGITS', rows * -(-vocab // blocks))
   rng = np.random.default_rng(0)
   hidden = jnp.float32(rng.standard_normal((2, 3, 6, 5)))
-  table = jnp.float32(2 * rng.standard_normal((20, 5)))
+  table = jnp.float32(2 * rng.standard_normal((vocab, 5)))
 
   def plain(hidden, table):
     values = hidden @ table.T
     probs = jax.nn.softmax(values)
     return jax.nn.logsumexp(values, -1), (probs * values).sum(-1)
 
-  got = _stats_loss(distribution.vocab_stats)(hidden, table)
-  want = _stats_loss(plain)(hidden, table)
+  got = _stats_loss(vocabulary.stats, use)(hidden, table)
+  want = _stats_loss(plain, use)(hidden, table)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
     got,
     want,
   )
+
+
+def _largest(jaxpr) -> int:
+  """Elements of the largest array that a jaxpr makes, inner ones too."""
+  sizes = [0] + [v.aval.size for eqn in jaxpr.eqns for v in eqn.outvars]
+  return max(sizes + [_largest(inner) for inner in core.subjaxprs(jaxpr)])
+
+
+def test_logits_of_a_large_vocabulary_never_exist():
+  config = small_models.config('off', vocab_size=151_936)
+  policy = policy_lib.make_policy(config)
+  params = jax.eval_shape(policy.init, jax.random.key(0))
+  rows, length = 8, 256
+  tokens = jnp.zeros((rows, length), jnp.int32)
+
+  def loss(params):
+    return policy.prompt_logps(params, tokens, tokens[:, 0] + length).sum()
+
+  jaxpr = jax.make_jaxpr(jax.grad(loss))(params).jaxpr
+  largest = _largest(jaxpr)
+  assert largest <= vocabulary.BLOCK_LOGITS
+  assert largest < rows * length * config.vocab_size / 8
 
 
 def test_bfloat16_stays_close():
