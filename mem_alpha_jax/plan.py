@@ -123,9 +123,7 @@ def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
     'dots': c.layers * (tokens * (2 * c.width + inner) * size) + layer,
     'full': c.layers * carried + layer,
   }
-  logits = min(
-    2 * vocabulary.BLOCK_LOGITS, groups * width * own * c.vocab_size
-  )
+  logits = min(2 * vocabulary.BLOCK_LOGITS, groups * width * own * c.vocab_size)
   return kept[c.remat] + 2 * 4 * logits
 
 
