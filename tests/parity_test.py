@@ -60,9 +60,9 @@ def test_bfloat16_is_as_near_as_that_of_transformers(
   mine = small_checkpoints.our_logits(half, params, ids)
   error, their_error = (np.abs(x - exact).mean() for x in (mine, theirs))
   agree = (mine.argmax(-1) == theirs.argmax(-1)).mean()
-  record_property('mean_error', error)
-  record_property('mean_error_of_transformers', their_error)
-  record_property('same_argmax', agree)
+  record_property('mean_error', float(error))
+  record_property('mean_error_of_transformers', float(their_error))
+  record_property('same_argmax', float(agree))
   print(f'{family}: {error:.4f}, transformers {their_error:.4f}, {agree:.3f}')
   assert error < 1.5 * their_error + 1e-3
   assert agree > 0.8
