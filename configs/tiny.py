@@ -85,6 +85,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.lora.alpha = 16.0  # updates are scaled by alpha / rank
 
   c.mesh = ml_collections.ConfigDict()
+  c.mesh.data = 1  # devices that share the batch, parameters whole on each
   c.mesh.fsdp = 1  # devices that share the batch and shard parameters
   c.mesh.tensor = 1  # devices that shard heads, ffn and vocabulary
 

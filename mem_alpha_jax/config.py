@@ -102,16 +102,17 @@ def _check_model(c: ml_collections.ConfigDict) -> None:
 
 
 def _check_mesh(c: ml_collections.ConfigDict, devices: int | None) -> None:
-  fsdp, tensor = c.mesh.fsdp, c.mesh.tensor
+  data, fsdp, tensor = c.mesh.data, c.mesh.fsdp, c.mesh.tensor
   _require(
-    devices is None or fsdp * tensor <= devices,
-    f'mesh.fsdp={fsdp}: times mesh.tensor={tensor} it must not pass the '
+    devices is None or data * fsdp * tensor <= devices,
+    f'mesh.fsdp={fsdp}: times mesh.data={data} and mesh.tensor={tensor} it '
+    f'must not pass the '
     f'{devices} devices there are',
   )
   _require(
-    c.data.batch_episodes % fsdp == 0,
+    c.data.batch_episodes % (data * fsdp) == 0,
     f'data.batch_episodes={c.data.batch_episodes}: must be a multiple of '
-    f'mesh.fsdp={fsdp}',
+    f'mesh.data={data} times mesh.fsdp={fsdp}',
   )
 
 
@@ -198,12 +199,12 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     f'rl.minibatch_rows={rl.minibatch_rows}: must be a multiple of '
     f'rollout.group_size={width}, whose rows stay together',
   )
-  parts = rl.microbatches * c.mesh.fsdp
+  parts = rl.microbatches * c.mesh.data * c.mesh.fsdp
   _require(
     rl.minibatch_rows // width % parts == 0,
     f'rl.minibatch_rows={rl.minibatch_rows}: its {rl.minibatch_rows // width} '
     f'groups must be a multiple of rl.microbatches={rl.microbatches} times '
-    f'mesh.fsdp={c.mesh.fsdp}',
+    f'mesh.data={c.mesh.data} and mesh.fsdp={c.mesh.fsdp}',
   )
 
 

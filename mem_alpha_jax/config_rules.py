@@ -162,6 +162,7 @@ RULES: dict[str, Rule] = {
   'model.remat': choice('none', 'full', 'dots'),
   'lora.rank': integer(0),
   'lora.alpha': _POSITIVE,
+  'mesh.data': integer(1),
   'mesh.fsdp': integer(1),
   'mesh.tensor': integer(1),
   'rollout.group_size': integer(1),

@@ -99,7 +99,7 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   token = 2 * c.layers * c.kv_heads * c.head_size
   size = np.dtype(c.dtype).itemsize
   tensor = mesh.shape['tensor'] if c.kv_heads % mesh.shape['tensor'] == 0 else 1
-  return tokens * token * size // mesh.shape['fsdp'] // tensor
+  return tokens * token * size // sharding.batch_parts(mesh) // tensor
 
 
 def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
@@ -107,7 +107,7 @@ def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   r, rl = config.rollout, config.rl
   width = r.group_size if r.groups == 'state' else 1
   groups = -(-rl.minibatch_rows // width // rl.microbatches)
-  groups = -(-groups // mesh.shape['fsdp'])
+  groups = -(-groups // sharding.batch_parts(mesh))
   prefix = r.prefix_buckets[-1]
   own = r.own_buckets[-1] + r.response_buckets[-1]
   tokens = groups * (prefix + width * own)

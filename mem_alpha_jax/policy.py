@@ -77,7 +77,7 @@ def make_policy(
   """Builds the policy of `config.model` (or of a ModelConfig, a preset).
 
   With a mesh of more than one device, activations and caches are kept
-  sharded: batch over 'fsdp', kv heads over 'tensor'.
+  sharded: batch over 'data' and 'fsdp', kv heads over 'tensor'.
   """
   c = model_config
   if not isinstance(c, presets.ModelConfig):

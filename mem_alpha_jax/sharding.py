@@ -1,11 +1,12 @@
 """Meshes and where arrays live on them.
 
-Axes: 'fsdp' splits the batch and, with it, the parameters (Rajbhandari et al.
-2020, arXiv 1910.02054); 'tensor' splits heads, ffn and vocabulary (Shoeybi et
-al. 2019, arXiv 1909.08053). A dimension that its axis does not divide is
-replicated, dimension by dimension.
+Axes: 'data' splits the batch alone; 'fsdp' splits the batch and, with it, the
+parameters (Rajbhandari et al. 2020, arXiv 1910.02054); 'tensor' splits heads,
+ffn and vocabulary (Shoeybi et al. 2019, arXiv 1909.08053). A dimension that
+its axes do not divide is replicated, dimension by dimension.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,44 +16,66 @@ from flax import traverse_util
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+AXES = ('data', 'fsdp', 'tensor')
+BATCH = ('data', 'fsdp')  # axes over which rows are spread
 LOGICAL_RULES = {
-  'batch': 'fsdp',
-  'vocab': 'tensor',
-  'embed': 'fsdp',
-  'heads': 'tensor',
-  'kv_heads': 'tensor',
-  'mlp': 'tensor',
-  'head_dim': None,
-  'layers': None,
-  None: None,
+  'batch': BATCH,
+  'vocab': ('tensor',),
+  'embed': ('fsdp',),
+  'heads': ('tensor',),
+  'kv_heads': ('tensor',),
+  'mlp': ('tensor',),
+  'head_dim': (),
+  'layers': (),
+  None: (),
 }
 
 
 def create_mesh(mesh_config: Any) -> Mesh:
   """Returns the mesh of `config.mesh`; raises ValueError if it cannot be."""
-  shape = (mesh_config.fsdp, mesh_config.tensor)
-  have, want = len(jax.devices()), int(np.prod(shape))
+  shape = tuple(mesh_config[axis] for axis in AXES)
+  have, want = len(jax.devices()), math.prod(shape)
   if want > have or want < 1:
     raise ValueError(
-      f'mesh.fsdp * mesh.tensor = {want} but {have} devices are visible: '
-      'change mesh.fsdp or mesh.tensor'
+      f'mesh.data * mesh.fsdp * mesh.tensor = {want} but {have} devices are '
+      'visible: change mesh.data, mesh.fsdp or mesh.tensor'
     )
-  types = (AxisType.Auto,) * 2
-  devices = jax.devices()[:want]
+  types = (AxisType.Auto,) * len(AXES)
   return jax.make_mesh(
-    shape, ('fsdp', 'tensor'), axis_types=types, devices=devices
+    shape, AXES, axis_types=types, devices=jax.devices()[:want]
   )
+
+
+def batch_parts(mesh: Mesh | None) -> int:
+  """Returns in how many parts a batch is split."""
+  return 1 if mesh is None else math.prod(mesh.shape[a] for a in BATCH)
 
 
 def spec(
   mesh: Mesh, shape: tuple[int, ...], names: tuple[str | None, ...]
 ) -> PartitionSpec:
-  """Maps logical names to mesh axes; dims that do not divide stay whole."""
+  """Maps logical names to mesh axes; dims that do not divide stay whole.
+
+  Raises:
+    ValueError: if two names of an array go to the same axis.
+  """
   axes = [LOGICAL_RULES[name] for name in names]
-  axes += [None] * (len(shape) - len(axes))
-  sizes = {None: 1, **mesh.shape}
-  pairs = zip(shape, axes, strict=True)
-  return PartitionSpec(*(a if n % sizes[a] == 0 else None for n, a in pairs))
+  axes += [()] * (len(shape) - len(axes))
+  used = [axis for group in axes for axis in group]
+  twice = {axis for axis in used if used.count(axis) > 1}
+  if twice:
+    raise ValueError(
+      f'dimensions {names} of an array both go to mesh axis {min(twice)!r}; '
+      'change sharding.LOGICAL_RULES'
+    )
+
+  def place(size, group):
+    split = size % math.prod(mesh.shape[axis] for axis in group) == 0
+    if not group or not split:
+      return None
+    return group if len(group) > 1 else group[0]
+
+  return PartitionSpec(*map(place, shape, axes))
 
 
 def param_shardings(policy: Any, mesh: Mesh) -> Any:
@@ -92,7 +115,7 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def shard_batch(mesh: Mesh, batch: Any) -> Any:
-  """Puts arrays on the mesh, dim 0 over 'fsdp' where it divides."""
+  """Puts arrays on the mesh, dim 0 over BATCH where it divides."""
 
   def place(x):
     names = ('batch',) if np.ndim(x) else ()

@@ -13,8 +13,8 @@ from mem_alpha_jax.model import presets
 from mem_alpha_jax.sampling import sampler
 
 
-def _mesh(fsdp, tensor):
-  fields = dict(fsdp=fsdp, tensor=tensor)
+def _mesh(fsdp, tensor, data=1):
+  fields = dict(data=data, fsdp=fsdp, tensor=tensor)
   return sharding.create_mesh(ml_collections.ConfigDict(fields))
 
 
@@ -24,7 +24,16 @@ def test_dims_that_do_not_divide_stay_whole():
   assert sharding.spec(mesh, (16, 4, 8), names) == P('fsdp', 'tensor', None)
   assert sharding.spec(mesh, (16, 2, 8), names) == P('fsdp', None, None)
   assert sharding.spec(mesh, (15, 4, 8), names) == P(None, 'tensor', None)
-  assert sharding.spec(mesh, (6, 3), ('batch',)) == P('fsdp', None)
+  assert sharding.spec(mesh, (6, 3), ('batch',)) == P(sharding.BATCH, None)
+
+
+def test_two_dims_on_one_axis_are_refused():
+  mesh = _mesh(2, 2, data=2)
+  assert sharding.spec(mesh, (8, 4), ('batch', 'heads')) == P(
+    sharding.BATCH, 'tensor'
+  )
+  with pytest.raises(ValueError, match="'batch', 'embed'.*'fsdp'"):
+    sharding.spec(mesh, (8, 4), ('batch', 'embed'))
 
 
 def test_meshes_larger_than_the_machine_are_refused():
@@ -43,7 +52,7 @@ def test_a_4b_model_is_split_in_every_matrix():
   assert sum(jax.tree.leaves(sizes)) < 1.01 * total / 8
 
 
-@pytest.mark.parametrize('shape', [(1, 1), (8, 1), (2, 4)])
+@pytest.mark.parametrize('shape', [(1, 1), (8, 1), (2, 4), (2, 2, 2)])
 def test_sharded_equals_unsharded(shape):
   mesh, key = _mesh(*shape), jax.random.key(3)
   config = small_models.config('one')
@@ -56,7 +65,7 @@ def test_sharded_equals_unsharded(shape):
   )
   rows = small_models.rows(b=8)
   placed = sharding.shard_batch(mesh, rows)
-  assert placed.prefix.sharding.spec == P('fsdp', None)
+  assert placed.prefix.sharding.spec == P(sharding.BATCH, None)
   run = jax.jit(lambda p, r: policy.logps_and_entropy(p, r, 1.0))
   want = small_models.training_pass('one')(alone, rows)
   for got, expect in zip(run(params, placed), want, strict=True):

@@ -43,7 +43,8 @@ def rl(**changes):
 
 
 def make_mesh(fsdp, tensor):
-  config = ml_collections.ConfigDict({'fsdp': fsdp, 'tensor': tensor})
+  fields = {'data': 1, 'fsdp': fsdp, 'tensor': tensor}
+  config = ml_collections.ConfigDict(fields)
   return sharding.create_mesh(config)
 
 

@@ -124,7 +124,7 @@ def minibatches(
     seed: of the order; a sequence is hashed, for example (run seed, step).
     n: number of batches.
     multiple: groups of a batch are padded to a multiple of this; give
-      rl.microbatches * mesh.fsdp.
+      rl.microbatches * mesh.data * mesh.fsdp.
 
   Raises:
     ValueError: if there are fewer groups than batches.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from mem_alpha_jax import optimizer
+from mem_alpha_jax import optimizer, sharding
 from mem_alpha_jax.rl import losses
 from mem_alpha_jax.types import RolloutRows, TrainState
 
@@ -40,7 +40,7 @@ def make_update_fn(
     tx: optimiser.
     rl_config: config.rl.
     temperature: of sampling; the log-probs trained are the sampler's.
-    mesh: with an axis 'fsdp' over which the groups of rows are spread; the
+    mesh: over whose axes sharding.BATCH the groups of rows are spread; the
       state keeps the layout that `state_shardings` gives.
     horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
       largest response bucket, else the loss changes with the bucket.
@@ -186,7 +186,7 @@ def _select(condition: jax.Array, new: Any, old: Any) -> Any:
 
 
 def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
-  """[M, ...] -> [microbatches, M / microbatches, ...], groups over 'fsdp'.
+  """[M, ...] -> [microbatches, M / microbatches, ...], groups over BATCH.
 
   Micro-batch i takes groups i, i + n, i + 2n, ..: each device then cuts its
   own groups and nothing moves between devices.
@@ -195,11 +195,11 @@ def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
     ValueError: if M does not divide.
   """
   groups = jax.tree.leaves(tree)[0].shape[0]
-  devices = 1 if mesh is None else mesh.shape['fsdp']
+  devices = sharding.batch_parts(mesh)
   if groups % (microbatches * devices):
     raise ValueError(
       f'{groups} groups of rows do not divide by rl.microbatches='
-      f'{microbatches} times mesh.fsdp={devices}; pad with '
+      f'{microbatches} times mesh.data * mesh.fsdp={devices}; pad with '
       'batching.minibatches(multiple=...)'
     )
 
@@ -212,11 +212,11 @@ def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
 
 
 def _constrain(tree: Any, mesh: Mesh | None, axis: int) -> Any:
-  """Spreads `axis` of every array over 'fsdp', the rest on all devices."""
+  """Spreads `axis` of every array over BATCH, the rest on all devices."""
   if mesh is None:
     return tree
-  spec = PartitionSpec(*[None] * axis, 'fsdp')
-  sharding = NamedSharding(mesh, spec)
+  spec = PartitionSpec(*[None] * axis, sharding.BATCH)
+  place = NamedSharding(mesh, spec)
   return jax.lax.with_sharding_constraint(
-    tree, jax.tree.map(lambda _: sharding, tree)
+    tree, jax.tree.map(lambda _: place, tree)
   )
