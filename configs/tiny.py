@@ -79,6 +79,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.model.dtype = 'float32'  # of activations: float32 | bfloat16
   c.model.param_dtype = 'float32'  # of stored parameters
   c.model.remat = 'none'  # none | full | dots
+  c.model.attention = 'xla'  # xla | splash (TPU) | cudnn (GPU)
 
   c.lora = ml_collections.ConfigDict()
   c.lora.rank = 0  # of the trained low-rank updates; 0 trains all parameters
@@ -88,6 +89,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.mesh.data = 1  # devices that share the batch, parameters whole on each
   c.mesh.fsdp = 1  # devices that share the batch and shard parameters
   c.mesh.tensor = 1  # devices that shard heads, ffn and vocabulary
+  c.mesh.decode = 'same'  # layout of decode loops: same | tensor, where fsdp
+  # devices shard heads, too, instead of collecting the weights for each token
+  c.mesh.topology = ''  # that --mode=compile compiles for; '' is what is here
 
   c.rollout = ml_collections.ConfigDict()
   c.rollout.group_size = 8  # samples of a group

@@ -41,6 +41,7 @@ def validate(
       raise ValueError(f'config.{name}={fields[name]!r}: use {allowed}')
   _check_data(config)
   _check_model(config)
+  _check_kernels(config)
   _check_mesh(config, devices)
   _check_memory(config)
   _check_learning(config)
@@ -98,6 +99,21 @@ def _check_model(c: ml_collections.ConfigDict) -> None:
     not m.copy_head or vocabulary <= COPY_VOCABULARY,
     f'model.copy_head=True: tokenizer.vocab_size={vocabulary} is above '
     f'{COPY_VOCABULARY}; set it to False',
+  )
+
+
+def _check_kernels(c: ml_collections.ConfigDict) -> None:
+  m = c.model
+  _require(
+    m.attention == 'xla' or not m.match_bias,
+    f'model.attention={m.attention!r}: has no scores to add '
+    "model.match_bias=True to; use 'xla'",
+  )
+  heads = c.mesh.fsdp * c.mesh.tensor
+  _require(
+    c.mesh.decode == 'same' or m.kv_heads % heads == 0,
+    f"mesh.decode='tensor': mesh.fsdp={c.mesh.fsdp} times "
+    f'mesh.tensor={c.mesh.tensor} must divide model.kv_heads={m.kv_heads}',
   )
 
 

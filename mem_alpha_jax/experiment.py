@@ -43,7 +43,7 @@ def build(config, workdir: str) -> Experiment:
   tokenizer = source.tokenizer if source else load_tokenizer(config, workdir)
   mesh = sharding.create_mesh(config.mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
-  policy = policy_lib.make_policy(shape, mesh=mesh)
+  policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
   strict, lenient, oracle_notes = source_readers(config)
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)

@@ -20,6 +20,7 @@ from mem_alpha_jax.model import (
   attention,
   decoding,
   distribution,
+  flash,
   kv_cache,
   lora,
   pooling,
@@ -73,33 +74,36 @@ def make_policy(
   model_config: Any,
   vocab_size: int | None = None,
   mesh: jax.sharding.Mesh | None = None,
+  decode: str = 'same',
 ) -> Policy:
   """Builds the policy of `config.model` (or of a ModelConfig, a preset).
 
   With a mesh of more than one device, activations and caches are kept
-  sharded: batch over 'data' and 'fsdp', kv heads over 'tensor'.
+  sharded: batch over 'data' and 'fsdp', kv heads over 'tensor'. `decode` is
+  config.mesh.decode, the layout of what decode loops read; other than 'same'
+  it must not matter to the results beyond rounding.
   """
   c = model_config
   if not isinstance(c, presets.ModelConfig):
     c = presets.model_config(c, vocab_size)
-  keep = sharding.constrainer(mesh)
-  devices = 1 if mesh is None else mesh.size
-  copy = decoding.copies(c, devices)
+  at = _layout(c, mesh, sharding.LAYOUTS['same'])
+  loop = _layout(c, mesh, sharding.LAYOUTS[decode])
+  copy = decoding.copies(c, mesh)
   return Policy(
     config=c,
-    options=decoding.options(c, devices),
+    options=decoding.options(c, mesh),
     init=lambda key: _stored(c, nn.unbox(_init(c, key))),
     logical_axes=lambda: _logical_axes(c),
-    prefill=lambda *args: _prefill(c, keep, *args)[0],
-    prepare=lambda *args: decoding.prepare(c, *args, copy),
-    apart=kv_cache.apart if copy else lambda prefix: prefix,
-    init_cache=functools.partial(_init_cache, c, keep, copy),
-    extend=functools.partial(_extend, c, keep),
-    head=functools.partial(_head, c, keep, copy),
-    logps_and_entropy=functools.partial(_logps_and_entropy, c, keep),
-    prompt_logps=functools.partial(_prompt_logps, c, keep),
-    values=functools.partial(_values, c, keep),
-    mean_states=functools.partial(_mean_states, c, keep),
+    prefill=lambda *args: _prefill(c, at, *args)[0],
+    prepare=functools.partial(_prepare, c, loop, copy),
+    apart=functools.partial(_apart, loop, copy),
+    init_cache=functools.partial(_init_cache, c, loop, copy),
+    extend=functools.partial(_extend, c, loop),
+    head=functools.partial(_head, c, loop, copy),
+    logps_and_entropy=functools.partial(_logps_and_entropy, c, at),
+    prompt_logps=functools.partial(_prompt_logps, c, at),
+    values=functools.partial(_values, c, at),
+    mean_states=functools.partial(_mean_states, c, at),
   )
 
 
@@ -108,12 +112,27 @@ def num_params(params: Params) -> int:
   return sum(x.size for x in jax.tree.leaves(params))
 
 
-def _apply(c, params, method, *args):
-  return _model(c).apply({'params': params}, *args, method=method)
+class _Layout(NamedTuple):
+  """How a computation lies on the mesh, and the attention that it uses."""
+
+  keep: Callable  # see sharding.constrainer
+  attend: Callable  # see flash.make_attend
 
 
-def _model(c):
-  return lora.adapt(transformer.Transformer(c), c)
+def _layout(c, mesh, rules):
+  return _Layout(
+    sharding.constrainer(mesh, rules),
+    flash.make_attend(c.attention, mesh, rules),
+  )
+
+
+def _apply(c, params, method, *args, attend=attention.attend):
+  model = _model(c, attend)
+  return model.apply({'params': params}, *args, method=method)
+
+
+def _model(c, attend=attention.attend):
+  return lora.adapt(transformer.Transformer(c, attend), c)
 
 
 def _init(c, key):
@@ -194,14 +213,14 @@ def _prefix_match(c, tokens, prefix_tokens):
 
 
 def _prefill(
-  c, keep, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
+  c, at, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
 ) -> tuple[kv_cache.Prefix, Float[Array, 'B 1 P D'], attention.Context]:
   """Runs right-padded prefixes; also returns hidden states and context."""
   own = tokens[:, None]
   context = _context(c, own, jnp.zeros_like(lengths), None)
-  x = keep(_apply(c, params, 'embed', own, context.seen), 'batch')
-  hidden, kv = _apply(c, params, 'run', x, None, context)
-  k, v = (keep(a[:, :, :, 0], 'layers', 'batch', 'kv_heads') for a in kv)
+  x = at.keep(_apply(c, params, 'embed', own, context.seen), 'batch')
+  hidden, kv = _apply(c, params, 'run', x, None, context, attend=at.attend)
+  k, v = (at.keep(a[:, :, :, 0], 'layers', 'batch', 'kv_heads') for a in kv)
   pointer = None
   if c.copy_head:
     pointer = _apply(c, params, 'pointer_keys', hidden[:, 0])
@@ -209,19 +228,42 @@ def _prefill(
   return prefix, hidden, context
 
 
-def _init_cache(c, keep, copy, own_length, context: int, slots: int):
+def _prepare(c, at, copy, params, positions: int):
+  """See decoding.prepare; laid out as a decode loop reads it."""
+
+  def place(params, config):
+    return jax.tree.map(
+      lambda x, names: at.keep(x, *names), params, _logical_axes(config)
+    )
+
+  return decoding.prepare(c, params, positions, copy, place)
+
+
+def _apart(at, copy, prefix: kv_cache.Prefix) -> kv_cache.Prefix:
+  k, v = (
+    at.keep(x, 'layers', 'batch', 'kv_heads') for x in (prefix.k, prefix.v)
+  )
+  prefix = prefix.replace(k=k, v=v)
+  return kv_cache.apart(prefix) if copy else prefix
+
+
+def _init_cache(c, at, copy, own_length, context: int, slots: int):
   cache = kv_cache.init_cache(c, own_length, context, slots)
   if not copy:
-    return cache.replace(k=jnp.stack(cache.k), v=jnp.stack(cache.v))
+    k, v = (
+      at.keep(jnp.stack(x), 'layers', 'batch', 'kv_heads')
+      for x in (cache.k, cache.v)
+    )
+    return cache.replace(k=k, v=v)
   k, v = jax.tree.map(
-    lambda x: keep(x, 'batch', 'kv_heads'), (cache.k, cache.v)
+    lambda x: at.keep(x, 'batch', 'kv_heads'), (cache.k, cache.v)
   )
   return cache.replace(k=k, v=v)
 
 
 def _extend(
   c,
-  keep,
+  at,
   params,
   prefix: kv_cache.Prefix,
   cache: kv_cache.Cache,
@@ -246,8 +288,10 @@ def _extend(
     found = attention.match(tokens, cache.tokens, cache.previous)
     context = context._replace(own_match=found)
   context = _finish(c, context, tokens, prefix)
-  x = keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
-  x, cache = decoding.run(c, params['blocks'], x, prefix, cache, context)
+  x = at.keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
+  x, cache = decoding.run(
+    c, at.attend, params['blocks'], x, prefix, cache, context
+  )
   return _apply(c, params, 'norm', x), cache
 
 
@@ -257,7 +301,7 @@ def _table(c, params):
 
 def _head(
   c,
-  keep,
+  at,
   copy_of_layers,
   params,
   prefix: kv_cache.Prefix,
@@ -265,7 +309,7 @@ def _head(
   tokens: Int[Array, 'B G n'],
 ) -> distribution.Distribution:
   """Returns what follows `tokens`, whose hidden states are given."""
-  del keep
+  del at
   copy = None
   if c.copy_head:
     mask = jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
@@ -280,23 +324,23 @@ def _head(
   return distribution.Distribution(hidden, table, copy)
 
 
-def _values(c, keep, params, hidden):
-  del keep
+def _values(c, at, params, hidden):
+  del at
   if not c.value_head:
     return jnp.zeros(hidden.shape[:-1], jnp.float32)
   return _apply(c, params, 'values', hidden)
 
 
 def _mean_states(
-  c, keep, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
+  c, at, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
 ) -> Float[Array, 'B D']:
   """Returns the direction of the mean last hidden state of each text."""
-  _, hidden, _ = _prefill(c, keep, params, tokens, lengths)
+  _, hidden, _ = _prefill(c, at, params, tokens, lengths)
   return pooling.unit_mean(hidden[:, 0], lengths)
 
 
 def _logps_and_entropy(
-  c, keep, params, rows: RolloutRows, temperature: float
+  c, at, params, rows: RolloutRows, temperature: float
 ) -> tuple[Float[Array, 'M G R'], Float[Array, 'M G R'], Float[Array, 'M G R']]:
   """Returns (log-probs, entropy, values) at each response token, in nats.
 
@@ -304,36 +348,36 @@ def _logps_and_entropy(
   states that predict a response token reach the head. `temperature` is a
   Python float; other than 1 it needs all V log-probs at each position.
   """
-  prefix, _, _ = _prefill(c, keep, params, rows.prefix, rows.prefix_length)
+  prefix, _, _ = _prefill(c, at, params, rows.prefix, rows.prefix_length)
   width = rows.own.shape[-1]
   tokens = jnp.concatenate([rows.own, rows.response[..., :-1]], axis=-1)
   context = _context(
     c, tokens, rows.prefix_length, rows.own_length, prefix, width
   )
-  x = keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
+  x = at.keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
   shared = attention.KV(prefix.k, prefix.v)
-  hidden, _ = _apply(c, params, 'run', x, shared, context)
+  hidden, _ = _apply(c, params, 'run', x, shared, context, attend=at.attend)
   # Token 0 is predicted by the last context token, i by response[i - 1].
   last = rows.own_length[..., None] - 1
   first = jnp.take_along_axis(hidden, last[..., None], axis=2)
   hidden = jnp.concatenate([first, hidden[:, :, width:]], axis=2)
   first = jnp.take_along_axis(tokens, last, axis=2)
   queries = jnp.concatenate([first, tokens[:, :, width:]], axis=2)
-  dist = _head(c, keep, True, params, prefix, hidden, queries)
+  dist = _head(c, at, True, params, prefix, hidden, queries)
   logps, entropy = distribution.log_prob_and_entropy(
     dist, rows.response, temperature
   )
-  return logps, entropy, _values(c, keep, params, hidden)
+  return logps, entropy, _values(c, at, params, hidden)
 
 
 def _prompt_logps(
-  c, keep, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
+  c, at, params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
 ) -> Float[Array, 'B P']:
   """Returns log p(token | tokens before it); 0 at the first and at padding.
 
   The copy head points to the token itself and those before it.
   """
-  prefix, hidden, context = _prefill(c, keep, params, tokens, lengths)
+  prefix, hidden, context = _prefill(c, at, params, tokens, lengths)
   copy = None
   if c.copy_head:
     copy = _apply(

@@ -7,7 +7,7 @@ its axes do not divide is replicated, dimension by dimension.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from flax import traverse_util
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+Rules = Mapping[str | None, tuple[str, ...]]
 AXES = ('data', 'fsdp', 'tensor')
 BATCH = ('data', 'fsdp')  # axes over which rows are spread
 LOGICAL_RULES = {
@@ -29,6 +30,19 @@ LOGICAL_RULES = {
   'layers': (),
   None: (),
 }
+
+
+# Of sampling with mesh.decode='tensor': parameters stay where they are used,
+# split by heads and ffn over the devices that split them by rows in training.
+DECODE_RULES = LOGICAL_RULES | {
+  'batch': ('data',),
+  'vocab': ('fsdp', 'tensor'),
+  'embed': (),
+  'heads': ('fsdp', 'tensor'),
+  'kv_heads': ('fsdp', 'tensor'),
+  'mlp': ('fsdp', 'tensor'),
+}
+LAYOUTS = {'same': LOGICAL_RULES, 'tensor': DECODE_RULES}  # mesh.decode
 
 
 def create_mesh(mesh_config: Any) -> Mesh:
@@ -52,21 +66,24 @@ def batch_parts(mesh: Mesh | None) -> int:
 
 
 def spec(
-  mesh: Mesh, shape: tuple[int, ...], names: tuple[str | None, ...]
+  mesh: Mesh,
+  shape: tuple[int, ...],
+  names: tuple[str | None, ...],
+  rules: Rules = LOGICAL_RULES,
 ) -> PartitionSpec:
   """Maps logical names to mesh axes; dims that do not divide stay whole.
 
   Raises:
     ValueError: if two names of an array go to the same axis.
   """
-  axes = [LOGICAL_RULES[name] for name in names]
+  axes = [rules[name] for name in names]
   axes += [()] * (len(shape) - len(axes))
   used = [axis for group in axes for axis in group]
   twice = {axis for axis in used if used.count(axis) > 1}
   if twice:
     raise ValueError(
       f'dimensions {names} of an array both go to mesh axis {min(twice)!r}; '
-      'change sharding.LOGICAL_RULES'
+      'change the rules of sharding.py'
     )
 
   def place(size, group):
@@ -124,7 +141,16 @@ def shard_batch(mesh: Mesh, batch: Any) -> Any:
   return jax.device_put(batch, jax.tree.map(place, batch))
 
 
-def constrainer(mesh: Mesh | None) -> Callable[..., Array]:
+def platform(mesh: Mesh | None) -> str:
+  """Returns what the devices of a mesh are: cpu, gpu or tpu."""
+  if mesh is None:
+    return jax.default_backend()
+  return mesh.devices.flat[0].platform
+
+
+def constrainer(
+  mesh: Mesh | None, rules: Rules = LOGICAL_RULES
+) -> Callable[..., Array]:
   """Returns keep(x, *names): holds x to its axes inside jit.
 
   Without a mesh, or with one device, it does nothing.
@@ -133,7 +159,7 @@ def constrainer(mesh: Mesh | None) -> Callable[..., Array]:
     return lambda x, *names: x
 
   def keep(x, *names):
-    place = NamedSharding(mesh, spec(mesh, x.shape, names))
+    place = NamedSharding(mesh, spec(mesh, x.shape, names, rules))
     return jax.lax.with_sharding_constraint(x, place)
 
   return keep

@@ -2,10 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import ml_collections
 import numpy as np
 import pytest
 
 from mem_alpha_jax import policy as policy_lib
+from mem_alpha_jax import sharding
 from mem_alpha_jax.model import decoding, presets
 from mem_alpha_jax.sampling import sampler
 from tests import small_models
@@ -46,8 +48,10 @@ def test_without_a_copy_the_samples_are_the_same(monkeypatch, name, changes):
 
 def test_large_models_on_few_devices_are_not_copied():
   small, large = presets.preset('smollm2-135m'), presets.preset('qwen3-4b')
-  assert decoding.copies(small) and not decoding.copies(large)
-  assert decoding.copies(large, devices=16)
+  assert decoding.copies(small, None) and not decoding.copies(large, None)
+  fields = dict(data=1, fsdp=2, tensor=4)
+  mesh = sharding.create_mesh(ml_collections.ConfigDict(fields))
+  assert decoding.copies(large, mesh)
 
 
 def test_memory_of_a_large_model_holds_its_parameters_once():

@@ -6,6 +6,7 @@ one matmul for each (prompt, kv head); their own keys are read apart and both
 parts share one softmax. Prefill is the same code without a prefix.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -175,6 +176,7 @@ class Attention(nn.Module):
   """Projections, RoPE and attention of one layer."""
 
   config: presets.ModelConfig
+  attend: Callable = attend
 
   @nn.compact
   def __call__(
@@ -209,7 +211,7 @@ class Attention(nn.Module):
       init = nn.with_logical_partitioning(match_init, (None, 'heads'))
       bias = self.param('match', init, (2, c.heads))
       bias = bias.reshape(2, c.kv_heads, -1)
-    out = attend(q, own, context, prefix, bias)
+    out = self.attend(q, own, context, prefix, bias)
     out = out.transpose(0, 2, 3, 1, 4, 5).reshape(*x.shape[:3], -1)
     scale = (c.heads * c.head_size * 2 * c.layers) ** -0.5
     init = nn.with_logical_partitioning(

@@ -7,13 +7,16 @@ parameters instead and casts one layer at a time.
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
+from mem_alpha_jax import sharding
 from mem_alpha_jax.model import (
   attention,
   kv_cache,
@@ -33,33 +36,40 @@ FLOAT32 = ('scale', 'match', 'gate_bias', 'value', 'seen')  # used as they are
 STACKED_OPTIONS = {'xla_disable_hlo_passes': 'while-loop-invariant-code-motion'}
 
 
-def copies(config: presets.ModelConfig, devices: int = 1) -> bool:
-  """Whether a decode loop on so many devices gets a copy of the layers."""
+def copies(config: presets.ModelConfig, mesh: Mesh | None) -> bool:
+  """Whether a decode loop on a mesh gets a copy of the layers."""
   layer = sum(math.prod(x.shape) for x in layout.leaves(config) if x.stacked)
   size = layer * config.layers * jnp.dtype(config.dtype).itemsize
-  limit = COPY_BYTES.get(jax.default_backend(), ACCELERATOR_BYTES)
+  limit = COPY_BYTES.get(sharding.platform(mesh), ACCELERATOR_BYTES)
+  devices = 1 if mesh is None else mesh.size
   return size // devices <= limit
 
 
-def options(config: presets.ModelConfig, devices: int) -> dict | None:
+def options(config: presets.ModelConfig, mesh: Mesh | None) -> dict | None:
   """XLA's options for a program with a decode loop, None for its own."""
-  on_cpu = jax.default_backend() == 'cpu'
-  return None if copies(config, devices) or not on_cpu else STACKED_OPTIONS
+  on_cpu = sharding.platform(mesh) == 'cpu'
+  return None if copies(config, mesh) or not on_cpu else STACKED_OPTIONS
 
 
 def prepare(
-  config: presets.ModelConfig, params: Any, positions: int, copy: bool
+  config: presets.ModelConfig,
+  params: Any,
+  positions: int,
+  copy: bool,
+  place: Callable,
 ) -> Any:
   """Does once what a decode loop should not repeat.
 
   Tabulates RoPE up to `positions` tokens of a sequence; with `copy` also
-  slices the layers apart, merged with LoRA, cast, and transposed.
+  slices the layers apart, merged with LoRA, cast, and transposed. `place`
+  lays parameters of a config out as the loop reads them.
   """
   if not copy:
+    params = place(params, config)
     return {**params, 'rope': attention.rope_table(config, positions)}
   c = dataclasses.replace(config, lora_rank=0)
   params = lora.merge(params, config)
-  out = jax.tree_util.tree_map_with_path(_cast(c), params)
+  out = place(jax.tree_util.tree_map_with_path(_cast(c), params), c)
   blocks = out['blocks']
   layers = [jax.tree.map(lambda x, i=i: x[i], blocks) for i in range(c.layers)]
   out['blocks'] = tuple(_transposed(c, layer) for layer in layers)
@@ -93,6 +103,7 @@ def _transposed(c, layer):
 
 def run(
   config: presets.ModelConfig,
+  attend: Callable,
   blocks: Any,
   x: Float[Array, 'B G n D'],
   prefix: kv_cache.Prefix,
@@ -101,7 +112,7 @@ def run(
 ) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
   """Runs all layers; `blocks` come from `prepare`, or are the stacked ones."""
   c = dataclasses.replace(config, lora_rank=0)
-  block = transformer.Block(c)
+  block = transformer.Block(c, attend)
   if not isinstance(blocks, tuple):
     return _scan(config, block, blocks, x, prefix, cache, context)
   own = []

@@ -39,6 +39,7 @@ class ModelConfig:
   copy_head: bool = False  # pointer mixture over the prefix
   match_bias: bool = False  # learned score bonus of equal tokens
   value_head: bool = False
+  attention: str = 'xla'  # xla | splash | cudnn; see model/flash.py
   dtype: str = 'float32'  # of activations
   param_dtype: str = 'float32'  # of parameters as they are stored
   remat: str = 'none'  # none | full | dots

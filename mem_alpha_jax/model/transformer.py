@@ -5,6 +5,8 @@ attention, SwiGLU (Shazeer 2020, arXiv 2002.05202). Layers are scanned over
 stacked parameters, so compile time does not grow with depth.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -48,6 +50,7 @@ class Block(nn.Module):
   """One decoder layer; the carry of the scan over layers is x."""
 
   config: presets.ModelConfig
+  attend: Callable = attention.attend
 
   @nn.compact
   def __call__(
@@ -60,7 +63,7 @@ class Block(nn.Module):
     """Returns x after the layer, and the layer's own keys and values."""
     c = self.config
     y = attention.Norm(c.norm_eps, name='attention_norm')(x)
-    attend = attention.Attention(c, name='attention')
+    attend = attention.Attention(c, self.attend, name='attention')
     y, own = attend(y, context, prefix, cache)
     x = x + y
     y = attention.Norm(c.norm_eps, name='mlp_norm')(x)
@@ -80,6 +83,7 @@ class Transformer(nn.Module):
   """All parameters of a policy; methods are the parts policy.py composes."""
 
   config: presets.ModelConfig
+  attend: Callable = attention.attend  # of `run`; see model/flash.py
 
   def setup(self):
     c = self.config
@@ -97,7 +101,7 @@ class Transformer(nn.Module):
       length=c.layers,
       unroll=c.layers if c.layers <= UNROLL else 1,
       metadata_params={nn.PARTITION_NAME: 'layers'},
-    )(c)
+    )(c, self.attend)
     self.final_norm = attention.Norm(c.norm_eps)
     if c.copy_head:
       self.pointer = copy_head.Pointer(c)
