@@ -42,7 +42,7 @@ def gather(tree: Any) -> Any:
       the same in every process. 64-bit numbers lose half of their bits.
 
   Returns:
-    The same tree of [P b, ...] on the host, keys again as keys.
+    The same tree of [P b, ...] on the host, writable; keys again as keys.
   """
   if jax.process_count() == 1:
     return tree
@@ -129,7 +129,7 @@ def _gather(x):
   if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
     words = _gather(jax.random.key_data(x))
     return jax.random.wrap_key_data(words, impl=jax.random.key_impl(x))
-  return multihost_utils.process_allgather(np.asarray(x), tiled=True)
+  return np.array(multihost_utils.process_allgather(x, tiled=True))
 
 
 def _whole(x):

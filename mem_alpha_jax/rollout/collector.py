@@ -7,6 +7,9 @@ Two ways to form groups of G samples, chosen by `rollout.groups`:
               shared, so each is prefilled once.
   trajectory  the reference: G memories per episode live side by side and
               every sample carries out its own calls.
+
+Each process of a run steps its own episodes; sampling is one program of all,
+and what training needs of the samples is gathered at the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +19,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mem_alpha_jax import multihost
 from mem_alpha_jax.memory import chat_prompt
 from mem_alpha_jax.memory import prompt as prompt_lib
 from mem_alpha_jax.memory import state as state_lib
@@ -62,13 +66,14 @@ class Grid(NamedTuple):
   logps: Float[np.ndarray, 'B G T R']
   forced: Int[np.ndarray, 'B G T F']
   parts: Float[np.ndarray, 'B G T 4']  # PARTS, NaN where grading failed
+  counts: Int[np.ndarray, 'B G T 8']  # grading.COUNTS
   valid: Float[np.ndarray, 'B G T']
 
 
 class Rollout(NamedTuple):
-  grid: Grid
-  ends: list[Start]  # memories after the batch, one an episode
-  metrics: dict[str, float]
+  grid: Grid  # of all processes
+  ends: list[Start]  # memories after the batch, one an episode of this process
+  metrics: dict[str, float]  # of all processes
 
 
 PROMPTS = {
@@ -92,14 +97,17 @@ def empty_start() -> Start:
   return Start(state_lib.empty(), 0, 0, {})
 
 
-def next_starts(ends: Sequence[Start], config, step: int) -> list[Start]:
+def next_starts(
+  ends: Sequence[Start], config, step: int, first: int = 0
+) -> list[Start]:
   """Own-memory starts: most streams go on with the memory they wrote.
 
   A memory that has lived through `rollout.chain` episodes is dropped, so
-  no training memory is older than chain + 1 episodes.
+  no training memory is older than chain + 1 episodes. `first` is the place
+  of the first in the batch of all processes.
   """
   starts = []
-  for i, end in enumerate(ends):
+  for i, end in enumerate(ends, first):
     rng = np.random.default_rng((config.seed, step, i, 1))
     kept = rng.random() < config.rollout.own_memory
     fits = end.chain <= config.rollout.chain
@@ -132,12 +140,12 @@ def collect(
   starts: Sequence[Start],
   step: int,
 ) -> Rollout:
-  """Rolls out one batch.
+  """Rolls out one batch; every process of a run calls it.
 
   Args:
     setup: the parts of the environment that do not change.
     params: policy parameters.
-    episodes: B episodes; shorter ones stop early.
+    episodes: those of this process; shorter ones stop early.
     starts: the memory each begins with.
     step: training step, part of every random key.
   """
@@ -146,7 +154,8 @@ def collect(
   copies = 1 if shared else samples
   embed = setup.embed(params)
   batch = Batch(setup, episodes, starts, copies, samples // copies, step, embed)
-  for t in range(max(len(e.chunks) for e in episodes)):
+  (longest,) = multihost.largest(max(len(e.chunks) for e in episodes))
+  for t in range(longest):
     batch.advance(params, t)
   return batch.finish()
 
@@ -171,7 +180,6 @@ class Batch:
       embed=embed,
     )
     self.steps: list[dict[str, np.ndarray]] = []
-    self.ops: list[tuple] = []
 
   def advance(self, params, t: int) -> None:
     """Reads chunk t everywhere: prompt, sample, grade, carry out."""
@@ -189,9 +197,9 @@ class Batch:
     parts = self._grade(outcomes, chunks, views, live, t)
     self._carry_out(outcomes, live, t)
     valid = np.repeat(np.array(live)[:, None], self.width, 1)
-    self.steps.append(
-      dict(prompts, **sampled, forced=forced, parts=parts, valid=valid)
-    )
+    counts = grading.counts(outcomes, sampled['mask'])
+    own = dict(forced=forced, parts=parts, counts=counts, valid=valid)
+    self.steps.append(prompts | sampled | own)
 
   def _forced(self, views, t):
     r = self.config.rollout
@@ -256,7 +264,6 @@ class Batch:
             self.config,
           )
         row.append(seen[known])
-        self.ops.append((seen[known], int(sampled['mask'][i, g].sum())))
       out.append(row)
     return out
 
@@ -309,17 +316,16 @@ class Batch:
 
   def finish(self) -> Rollout:
     """Grades ends, stacks the grid, and keeps the memories."""
+    ended = grading.end_scores(self.rows, self.memories, self.setup.reader)
+    score, sizes = multihost.gather(ended)
     grid = self._stack()
-    score, sizes = grading.end_scores(
-      self.rows, self.memories, self.setup.reader
-    )
-    b = len(self.rows) // self.copies
+    b = len(grid.valid)
     if self.copies > 1 and self.config.reward.when == 'end':
       # r1 and r3 belong to the trajectory; every step of it shares them.
       grid.parts[..., 0] = score.reshape(b, self.copies)[:, :, None]
       grid.parts[..., 2] = sizes.reshape(b, self.copies)[:, :, None]
     ends = [self._end(i) for i in range(0, len(self.rows), self.copies)]
-    metrics = grading.metrics(grid, self.ops, score, sizes)
+    metrics = grading.metrics(grid, score, sizes)
     return Rollout(grid, ends, metrics)
 
   def _end(self, i: int) -> Start:
@@ -333,31 +339,36 @@ class Batch:
 
   def _stack(self) -> Grid:
     """[T][N, width, ...] -> [B, G, T, ...], padded to the widest bucket."""
-    b = len(self.rows) // self.copies
+    samples = self.copies * self.width
 
     def stack(name):
       arrays = [s[name] for s in self.steps]
       if name in ('prefix', 'own'):
         widest = max(a.shape[1] for a in arrays)
         arrays = [np.pad(a, ((0, 0), (0, widest - a.shape[1]))) for a in arrays]
+      # Gathered before it is repeated: the samples of a memory share it.
+      array = multihost.gather(np.stack(arrays, 1))
       if name in ('prefix', 'prefix_length', 'own', 'own_length'):
-        arrays = [np.repeat(a[:, None], self.width, 1) for a in arrays]
-      array = np.stack(arrays, 2)  # [N, width, T, ...]
-      return array.reshape(b, self.copies * self.width, *array.shape[2:])
+        array = np.repeat(array[:, :, None], self.width, 2)
+      array = np.moveaxis(array, 1, 2)  # [N, width, T, ...]
+      return array.reshape(-1, samples, *array.shape[2:])
 
     return Grid(**{name: stack(name) for name in Grid._fields})
 
 
 def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
-  """Prompts of N memories, padded to their buckets."""
+  """Prompts of N memories, padded to the buckets of those of all processes."""
   build = PROMPTS[setup.config.memory.prompt_format]
   room = prompt_lib.Room(setup.buckets.prefix[-1], setup.buckets.own[-1])
   prompts = [
     build(setup.tokenizer, chunk, state, view, setup.config.memory, room)
     for state, chunk, view in zip(states, chunks, views, strict=True)
   ]
-  prefix, prefix_length = pad(setup, [p.prefix for p in prompts], 'prefix')
-  own, own_length = pad(setup, [p.own for p in prompts], 'own')
+  prefixes, owns = [p.prefix for p in prompts], [p.own for p in prompts]
+  lengths = (max(map(len, lists)) for lists in (prefixes, owns))
+  longest_prefix, longest_own = multihost.largest(*lengths)
+  prefix, prefix_length = _pad(setup, prefixes, longest_prefix, 'prefix')
+  own, own_length = _pad(setup, owns, longest_own, 'own')
   return {
     'prefix': prefix,
     'prefix_length': prefix_length,
@@ -366,7 +377,7 @@ def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
   }
 
 
-def pad(setup: Setup, lists, name: str):
-  """Right-pads token lists to the smallest bucket that holds them all."""
-  width = buckets_lib.pick(setup.buckets, max(map(len, lists)), name)
+def _pad(setup: Setup, lists, longest: int, name: str):
+  """Right-pads token lists to the smallest bucket that holds the longest."""
+  width = buckets_lib.pick(setup.buckets, longest, name)
   return buckets_lib.pad(lists, width, setup.tokenizer.pad_id)
