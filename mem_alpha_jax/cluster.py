@@ -52,6 +52,7 @@ def join(given: Any, config: Any) -> None:
     raise ValueError(f'cannot join the other processes ({told}); {way}') from (
       error
     )
+  sys.excepthook = _crash
   _check_equal(config)
   if jax.process_index():
     sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
@@ -71,6 +72,11 @@ def leave(code: int) -> int:
       time.sleep(LEAVE_SECONDS)
     os._exit(code)
   return code
+
+
+def _crash(*error: Any) -> None:
+  sys.__excepthook__(*error)
+  leave(1)
 
 
 def _where(given: dict[str, Any]) -> dict[str, Any]:
