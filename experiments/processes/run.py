@@ -27,9 +27,10 @@ _STEPS = flags.DEFINE_integer('steps', 10, 'Training steps of each run.')
 _ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
 TIMEOUT = 1800  # seconds of one run
 SMALL = (
-  'data.batch_episodes=16,data.eval_episodes=16,eval.lengths=1,'
-  'eval.every=5,eval.bootstrap=50,eval.html_episodes=1,'
-  'checkpoint.every=100,log.tensorboard=False,log.progress=False'
+  'data.batch_episodes=8,data.train_chunks=4,data.eval_episodes=8,'
+  'rl.minibatch_rows=128,eval.lengths=1,eval.every=5,eval.bootstrap=50,'
+  'eval.html_episodes=1,checkpoint.every=100,log.tensorboard=False,'
+  'log.progress=False'
 )
 # Level 0 of XLA compiles in half the time.
 XLA_FLAGS = '--xla_backend_optimization_level=0'
