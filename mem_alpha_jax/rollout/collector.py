@@ -20,14 +20,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mem_alpha_jax import multihost
-from mem_alpha_jax.memory import chat_prompt
-from mem_alpha_jax.memory import prompt as prompt_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.rollout import explore, grading, probes
+from mem_alpha_jax.rollout import explore, grading, probes, prompts
 from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import step as step_lib
-from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.types import Episode
 
 PARTS = grading.PARTS
@@ -74,13 +71,6 @@ class Rollout(NamedTuple):
   grid: Grid  # of all processes
   ends: list[Start]  # memories after the batch, one an episode of this process
   metrics: dict[str, float]  # of all processes
-
-
-PROMPTS = {
-  'compact': prompt_lib.compact,
-  'chat': chat_prompt.chat,
-  'reference': chat_prompt.chat,
-}
 
 
 def shares_prefix(config) -> bool:
@@ -190,16 +180,16 @@ class Batch:
     for i, chunk in enumerate(chunks):
       self.memories.read[i] += self.count(chunk)
     views = self.memories.look(chunks)
-    prompts = render(self.setup, self.memories.states, chunks, views)
+    shown = prompts.render(self.setup, self.memories.states, chunks, views)
     forced = self._forced(views, t)
-    sampled = self._sample(params, prompts, forced, t)
+    sampled = self._sample(params, shown, forced, t)
     outcomes = self._perform(sampled, chunks, views, live, t)
     parts = self._grade(outcomes, chunks, views, live, t)
     self._carry_out(outcomes, live, t)
     valid = np.repeat(np.array(live)[:, None], self.width, 1)
     counts = grading.counts(outcomes, sampled['mask'])
     own = dict(forced=forced, parts=parts, counts=counts, valid=valid)
-    self.steps.append(prompts | sampled | own)
+    self.steps.append(shown | sampled | own)
 
   def _forced(self, views, t):
     r = self.config.rollout
@@ -218,7 +208,7 @@ class Batch:
       )
     return forced
 
-  def _sample(self, params, prompts, forced, t):
+  def _sample(self, params, shown, forced, t):
     n = len(self.rows)
     uids = np.repeat([e.uid for e in self.rows], self.width)
     ids = np.arange(n * self.width) % (self.copies * self.width)
@@ -226,13 +216,13 @@ class Batch:
     # Memories of one episode side by side share the prefix of a chat prompt.
     stride = self.copies if shares_prefix(self.config) else 1
     groups = (n // stride, stride * self.width)
-    own = np.repeat(prompts['own'], self.width, 0)
+    own = np.repeat(shown['own'], self.width, 0)
     out = self.setup.generate(
       params,
-      prompts['prefix'][::stride],
-      prompts['prefix_length'][::stride],
+      shown['prefix'][::stride],
+      shown['prefix_length'][::stride],
       own.reshape(*groups, -1),
-      np.repeat(prompts['own_length'], self.width).reshape(groups),
+      np.repeat(shown['own_length'], self.width).reshape(groups),
       forced.reshape(*groups, -1),
       keys.reshape(groups),
     )
@@ -354,30 +344,3 @@ class Batch:
       return array.reshape(-1, samples, *array.shape[2:])
 
     return Grid(**{name: stack(name) for name in Grid._fields})
-
-
-def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
-  """Prompts of N memories, padded to the buckets of those of all processes."""
-  build = PROMPTS[setup.config.memory.prompt_format]
-  room = prompt_lib.Room(setup.buckets.prefix[-1], setup.buckets.own[-1])
-  prompts = [
-    build(setup.tokenizer, chunk, state, view, setup.config.memory, room)
-    for state, chunk, view in zip(states, chunks, views, strict=True)
-  ]
-  prefixes, owns = [p.prefix for p in prompts], [p.own for p in prompts]
-  lengths = (max(map(len, lists)) for lists in (prefixes, owns))
-  longest_prefix, longest_own = multihost.largest(*lengths)
-  prefix, prefix_length = _pad(setup, prefixes, longest_prefix, 'prefix')
-  own, own_length = _pad(setup, owns, longest_own, 'own')
-  return {
-    'prefix': prefix,
-    'prefix_length': prefix_length,
-    'own': own,
-    'own_length': own_length,
-  }
-
-
-def _pad(setup: Setup, lists, longest: int, name: str):
-  """Right-pads token lists to the smallest bucket that holds the longest."""
-  width = buckets_lib.pick(setup.buckets, longest, name)
-  return buckets_lib.pad(lists, width, setup.tokenizer.pad_id)

@@ -18,6 +18,7 @@ from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import collector, explore
 from mem_alpha_jax.rollout import memories as memories_lib
+from mem_alpha_jax.rollout import prompts as prompts_lib
 from mem_alpha_jax.rollout import step as step_lib
 from mem_alpha_jax.types import Episode
 
@@ -55,7 +56,7 @@ def policy_writer(setup: collector.Setup, params: Any) -> Writer:
 
   def write(memories, chunks, views, live, t):
     n = len(chunks)
-    prompts = collector.render(setup, memories.states, chunks, views)
+    prompts = prompts_lib.render(setup, memories.states, chunks, views)
     forced = np.full((n, 1, explore.WIDTH), explore.FREE, np.int32)
     keys = collector.row_keys(key, 0, np.arange(n), np.zeros(n, int), t)
     out = setup.generate(
