@@ -1,5 +1,6 @@
-"""What multihost_test runs in two processes: every way to cross."""
+"""What multihost_test runs in processes of its own."""
 
+import json
 import sys
 
 import jax
@@ -7,8 +8,11 @@ import numpy as np
 from absl import flags
 from jax.sharding import NamedSharding, PartitionSpec
 
-from configs import tiny
-from mem_alpha_jax import cluster, multihost
+from mem_alpha_jax import cluster, evaluate, multihost, train
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.data import pipeline
+from tests import tiny_config
 
 
 def check_gathers(me: int) -> None:
@@ -66,17 +70,9 @@ def check_first(me: int) -> None:
     raise AssertionError('the error of the first process was lost')
 
 
-def main() -> None:
-  cluster.define_flags()
-  flags.DEFINE_bool('differ', False, 'Give each process another config.')
-  given = flags.FLAGS
-  given(sys.argv)
-  config = tiny.get_config(f'seed={given.process_id}' * given.differ)
-  try:
-    cluster.join(given, config)
-  except ValueError as error:
-    print(error, file=sys.stderr)
-    cluster.leave(2)
+def cross(config, workdir: str) -> None:
+  """Every way to cross; then one process fails while the other waits."""
+  del config, workdir
   me = jax.process_index()
   check_gathers(me)
   check_shares(me)
@@ -86,6 +82,44 @@ def main() -> None:
   if me:
     raise RuntimeError('one process fails')
   multihost.largest(me)  # waits for one that never comes
+
+
+def steps(config, workdir: str) -> None:
+  """Two steps of training and a baseline; the first process writes them."""
+  experiment = experiment_lib.build(config, workdir)
+  run = train.Run(experiment, workdir, train.Clock())
+  run.open_writer()
+  for _ in range(2):
+    run.advance()
+    run.writer.write(run.step, run.scalars)
+  episodes = pipeline.eval_episodes(config, 'test')
+  arm = evaluate.baseline_arm(experiment, None, 'random_inserts', episodes)
+  if jax.process_index() == 0:
+    del arm['seconds_per_chunk']
+    with open(f'{workdir}/arm.json', 'w') as file:
+      json.dump(arm, file)
+
+
+TASKS = {'cross': cross, 'steps': steps}
+
+
+def main() -> None:
+  cluster.define_flags()
+  flags.DEFINE_enum('task', 'cross', list(TASKS), 'What to do.')
+  flags.DEFINE_string('workdir', '', 'Of the run.')
+  flags.DEFINE_string('arg', '', 'Config fields.')
+  flags.DEFINE_bool('differ', False, 'Give each process another config.')
+  given = flags.FLAGS
+  given(sys.argv)
+  arg = given.arg + f',seed={given.process_id}' * given.differ
+  config = tiny_config.get_config(arg.lstrip(','))
+  workdir_lib.use_compilation_cache()
+  try:
+    cluster.join(given, config)
+  except ValueError as error:
+    print(error, file=sys.stderr)
+    cluster.leave(2)
+  TASKS[given.task](config, given.workdir)
 
 
 if __name__ == '__main__':
