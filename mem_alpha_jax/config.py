@@ -109,11 +109,10 @@ def _check_kernels(c: ml_collections.ConfigDict) -> None:
     f'model.attention={m.attention!r}: has no scores to add '
     "model.match_bias=True to; use 'xla'",
   )
-  heads = c.mesh.fsdp * c.mesh.tensor
   _require(
-    c.mesh.decode == 'same' or m.kv_heads % heads == 0,
-    f"mesh.decode='tensor': mesh.fsdp={c.mesh.fsdp} times "
-    f'mesh.tensor={c.mesh.tensor} must divide model.kv_heads={m.kv_heads}',
+    c.mesh.decode == 'same' or m.kv_heads % c.mesh.fsdp == 0,
+    f"mesh.decode='tensor': mesh.fsdp={c.mesh.fsdp} must divide "
+    f'model.kv_heads={m.kv_heads}',
   )
 
 

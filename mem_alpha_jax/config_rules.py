@@ -160,6 +160,7 @@ RULES: dict[str, Rule] = {
   'model.dtype': choice('float32', 'bfloat16'),
   'model.param_dtype': choice('float32', 'bfloat16'),
   'model.remat': choice('none', 'full', 'dots'),
+  'model.block_logits': integer(1),
   'model.attention': choice('xla', 'splash', 'cudnn'),
   'lora.rank': integer(0),
   'lora.alpha': _POSITIVE,

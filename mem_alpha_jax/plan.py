@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mem_alpha_jax import optimizer, sharding
-from mem_alpha_jax.model import presets, vocabulary
+from mem_alpha_jax.model import presets
 
 GIB = 2**30
 
@@ -55,8 +55,17 @@ class Plan(NamedTuple):
     return max(self.rollout, self.update)
 
 
-def make(config: Any, policy: Any, mesh: Mesh) -> Plan:
-  """Plans a run of `config` for a policy on a mesh; allocates nothing."""
+def make(
+  config: Any, policy: Any, mesh: Mesh, available: int | None = None
+) -> Plan:
+  """Plans a run of `config` for a policy on a mesh; allocates nothing.
+
+  Args:
+    config: a whole config.
+    policy: made for the mesh.
+    mesh: of the run.
+    available: bytes of a device; None asks the devices.
+  """
   shapes = jax.eval_shape(policy.init, jax.random.key(0))
   places = sharding.param_shardings(policy, mesh)
   trained, _ = optimizer.split(shapes)
@@ -72,7 +81,7 @@ def make(config: Any, policy: Any, mesh: Mesh) -> Plan:
     decoding=_bytes(shapes, places, lambda x: size),
     cache=_cache(config, policy.config, mesh),
     activations=_activations(config, policy.config, mesh),
-    available=_available(mesh),
+    available=_available(mesh) if available is None else available,
   )
 
 
@@ -115,7 +124,10 @@ def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   tensor = mesh.shape['tensor']
   heads = (c.heads + 2 * c.kv_heads) * c.head_size
   inner = (3 * heads + 3 * c.ffn) // tensor
-  scores = groups * c.heads * (prefix**2 + width * own * (prefix + own))
+  if c.attention == 'xla':
+    scores = groups * c.heads * (prefix**2 + width * own * (prefix + own))
+  else:  # the prefix's keys and values, copied to each sample
+    scores = groups * width * prefix * c.kv_heads * c.head_size
   layer = tokens * (4 * c.width + inner) * size + 2 * 4 * scores // tensor
   carried = tokens * c.width * size
   kept = {
@@ -123,7 +135,8 @@ def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
     'dots': c.layers * (tokens * (2 * c.width + inner) * size) + layer,
     'full': c.layers * carried + layer,
   }
-  logits = min(2 * vocabulary.BLOCK_LOGITS, groups * width * own * c.vocab_size)
+  held = 2 * c.block_logits // sharding.batch_parts(mesh)
+  logits = min(held, groups * width * own * c.vocab_size)
   return kept[c.remat] + 2 * 4 * logits
 
 
@@ -170,12 +183,19 @@ def check(plan: Plan, config: Any) -> None:
   wrong = max(kinds, key=kinds.get)
   raise ValueError(
     f'the run needs {_gib(plan.peak)} a device, {wrong} most of it, and there '
-    f'are {_gib(plan.available)}: {_way_out(wrong, config)}'
+    f'are {_gib(plan.available)}: {way_out(wrong, config)}'
   )
 
 
-def _way_out(wrong: str, config: Any) -> str:
-  """The field to change first."""
+def way_out(wrong: str, config: Any) -> str:
+  """The field to change first when one kind of memory is too much."""
+  if wrong == 'greedy':
+    return f'lower data.eval_episodes={config.data.eval_episodes}'
+  if wrong == 'retrieve':
+    return (
+      f'lower memory.max_slots={config.memory.max_slots} or '
+      f'memory.slot_terms={config.memory.slot_terms}'
+    )
   if wrong == 'cache':
     return (
       f'lower data.batch_episodes={config.data.batch_episodes} or '

@@ -112,27 +112,34 @@ def num_params(params: Params) -> int:
   return sum(x.size for x in jax.tree.leaves(params))
 
 
-class _Layout(NamedTuple):
-  """How a computation lies on the mesh, and the attention that it uses."""
-
-  keep: Callable  # see sharding.constrainer
-  attend: Callable  # see flash.make_attend
-
-
 def _layout(c, mesh, rules):
-  return _Layout(
-    sharding.constrainer(mesh, rules),
+  return attention.Layout(
     flash.make_attend(c.attention, mesh, rules),
+    sharding.constrainer(mesh, rules),
   )
 
 
-def _apply(c, params, method, *args, attend=attention.attend):
-  model = _model(c, attend)
+def matrix_axes(policy: Policy) -> list[tuple[tuple, tuple]]:
+  """Shape and logical names of what multiplies each token, output table first.
+
+  An embedding that is no output table is only looked up, not multiplied.
+  """
+  c = policy.config
+  shapes = jax.eval_shape(policy.init, jax.random.key(0))
+  flat = traverse_util.flatten_dict(shapes)
+  names = traverse_util.flatten_dict(policy.logical_axes())
+  table = ('embedding',) if c.tied else ('head',)
+  paths = [table, *(path for path in flat if path[0] == 'blocks')]
+  return [(flat[path].shape, names[path]) for path in paths]
+
+
+def _apply(c, params, method, *args, layout=attention.PLAIN):
+  model = _model(c, layout)
   return model.apply({'params': params}, *args, method=method)
 
 
-def _model(c, attend=attention.attend):
-  return lora.adapt(transformer.Transformer(c, attend), c)
+def _model(c, layout=attention.PLAIN):
+  return lora.adapt(transformer.Transformer(c, layout), c)
 
 
 def _init(c, key):
@@ -219,7 +226,7 @@ def _prefill(
   own = tokens[:, None]
   context = _context(c, own, jnp.zeros_like(lengths), None)
   x = at.keep(_apply(c, params, 'embed', own, context.seen), 'batch')
-  hidden, kv = _apply(c, params, 'run', x, None, context, attend=at.attend)
+  hidden, kv = _apply(c, params, 'run', x, None, context, layout=at)
   k, v = (at.keep(a[:, :, :, 0], 'layers', 'batch', 'kv_heads') for a in kv)
   pointer = None
   if c.copy_head:
@@ -271,7 +278,10 @@ def _extend(
   previous: Int[Array, 'B G n'],
   slot: Int[Array, ''] | int,
 ) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
-  """Runs own tokens written at `slot`; `params` come from `prepare`."""
+  """Runs own tokens written at `slot`; `params` come from `prepare`.
+
+  More than one token starts at slot 0.
+  """
   n, slots = tokens.shape[-1], cache.tokens.shape[-1]
   queries = slot + jnp.arange(n)
   positions = kv_cache.own_positions(
@@ -289,14 +299,17 @@ def _extend(
     context = context._replace(own_match=found)
   context = _finish(c, context, tokens, prefix)
   x = at.keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
+  layout = at if n > 1 else at._replace(attend=attention.attend)
   x, cache = decoding.run(
-    c, at.attend, params['blocks'], x, prefix, cache, context
+    c, layout, params['blocks'], x, prefix, cache, context
   )
   return _apply(c, params, 'norm', x), cache
 
 
-def _table(c, params):
-  return params['embedding' if c.tied else 'head'].astype(c.dtype)
+def _table(c, at, params):
+  """The output table, whole but for 'vocab': its rows meet split batches."""
+  table = params['embedding' if c.tied else 'head'].astype(c.dtype)
+  return at.keep(table, 'vocab', None)
 
 
 def _head(
@@ -309,7 +322,6 @@ def _head(
   tokens: Int[Array, 'B G n'],
 ) -> distribution.Distribution:
   """Returns what follows `tokens`, whose hidden states are given."""
-  del at
   copy = None
   if c.copy_head:
     mask = jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
@@ -318,7 +330,7 @@ def _head(
       c, params, 'point', hidden, prefix.pointer, prefix.tokens,
       mask[:, None], found,
     )  # fmt: skip
-  table = _table(c, params)
+  table = _table(c, at, params)
   if not copy_of_layers:
     table = decoding.blocked(table)
   return distribution.Distribution(hidden, table, copy)
@@ -356,16 +368,17 @@ def _logps_and_entropy(
   )
   x = at.keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
   shared = attention.KV(prefix.k, prefix.v)
-  hidden, _ = _apply(c, params, 'run', x, shared, context, attend=at.attend)
+  hidden, _ = _apply(c, params, 'run', x, shared, context, layout=at)
   # Token 0 is predicted by the last context token, i by response[i - 1].
   last = rows.own_length[..., None] - 1
   first = jnp.take_along_axis(hidden, last[..., None], axis=2)
   hidden = jnp.concatenate([first, hidden[:, :, width:]], axis=2)
+  hidden = at.keep(hidden, 'batch')
   first = jnp.take_along_axis(tokens, last, axis=2)
   queries = jnp.concatenate([first, tokens[:, :, width:]], axis=2)
   dist = _head(c, at, True, params, prefix, hidden, queries)
   logps, entropy = distribution.log_prob_and_entropy(
-    dist, rows.response, temperature
+    dist, rows.response, c.block_logits, temperature
   )
   return logps, entropy, _values(c, at, params, hidden)
 
@@ -384,9 +397,9 @@ def _prompt_logps(
       c, params, 'point', hidden, prefix.pointer, tokens,
       context.own_mask[:, 0], context.own_match,
     )  # fmt: skip
-  dist = distribution.Distribution(hidden, _table(c, params), copy)
+  dist = distribution.Distribution(hidden, _table(c, at, params), copy)
   target = jnp.roll(tokens, -1, axis=1)[:, None]
-  stats = vocabulary.stats(hidden, dist.table)
+  stats = vocabulary.stats(hidden, dist.table, c.block_logits)
   logps = distribution.log_prob(dist, stats, target)[:, 0, :-1]
   logps = jnp.pad(logps, ((0, 0), (1, 0)))
   real: Bool[Array, 'B P'] = jnp.arange(tokens.shape[1]) < lengths[:, None]

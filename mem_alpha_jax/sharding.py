@@ -7,7 +7,7 @@ its axes do not divide is replicated, dimension by dimension.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -27,28 +27,36 @@ LOGICAL_RULES = {
   'kv_heads': ('tensor',),
   'mlp': ('tensor',),
   'head_dim': (),
+  'carried': ('tensor',),  # width of what a layer hands to the next
   'layers': (),
   None: (),
 }
 
 
-# Of sampling with mesh.decode='tensor': parameters stay where they are used,
-# split by heads and ffn over the devices that split them by rows in training.
+# Of sampling with mesh.decode='tensor': no parameter is collected for a token;
+# the devices that split parameters by width in training split heads and ffn.
 DECODE_RULES = LOGICAL_RULES | {
-  'batch': ('data',),
-  'vocab': ('fsdp', 'tensor'),
+  'batch': ('data', 'tensor'),
+  'vocab': ('fsdp',),
   'embed': (),
-  'heads': ('fsdp', 'tensor'),
-  'kv_heads': ('fsdp', 'tensor'),
-  'mlp': ('fsdp', 'tensor'),
+  'heads': ('fsdp',),
+  'kv_heads': ('fsdp',),
+  'mlp': ('fsdp',),
+  'carried': (),
 }
 LAYOUTS = {'same': LOGICAL_RULES, 'tensor': DECODE_RULES}  # mesh.decode
 
 
-def create_mesh(mesh_config: Any) -> Mesh:
-  """Returns the mesh of `config.mesh`; raises ValueError if it cannot be."""
+def create_mesh(mesh_config: Any, devices: Sequence | None = None) -> Mesh:
+  """Returns the mesh of `config.mesh`; raises ValueError if it cannot be.
+
+  Args:
+    mesh_config: its sizes.
+    devices: those to spread over, default jax.devices().
+  """
+  devices = jax.devices() if devices is None else devices
   shape = tuple(mesh_config[axis] for axis in AXES)
-  have, want = len(jax.devices()), math.prod(shape)
+  have, want = len(devices), math.prod(shape)
   if want > have or want < 1:
     raise ValueError(
       f'mesh.data * mesh.fsdp * mesh.tensor = {want} but {have} devices are '
@@ -61,9 +69,7 @@ def create_mesh(mesh_config: Any) -> Mesh:
       'change mesh.data, mesh.fsdp or mesh.tensor'
     )
   types = (AxisType.Auto,) * len(AXES)
-  return jax.make_mesh(
-    shape, AXES, axis_types=types, devices=jax.devices()[:want]
-  )
+  return jax.make_mesh(shape, AXES, axis_types=types, devices=devices[:want])
 
 
 def batch_parts(mesh: Mesh | None) -> int:

@@ -49,6 +49,23 @@ def mesh():
   return sharding.create_mesh(ml_collections.ConfigDict(fields))
 
 
+def text(kind):
+  """What the policy compiles to, before XLA."""
+  config = dataclasses.replace(CONFIG, attention=kind, remat='full')
+  policy = policy_lib.make_policy(config)
+  params = jax.eval_shape(policy.init, jax.random.key(0))
+  return str(
+    jax.make_jaxpr(policy.logps_and_entropy, static_argnums=2)(
+      params, rows(), 1.0
+    )
+  )
+
+
+def test_kernels_are_used():
+  assert text('splash').count('pallas_call') >= 2  # prefix and own
+  assert 'pallas_call' not in text('xla')
+
+
 def results(kind, over):
   """Log-probs of rows, and gradients of their sum."""
   config = dataclasses.replace(CONFIG, attention=kind)

@@ -28,7 +28,7 @@ def _distribution(name, rows):
     dist = policy.head(params, prefix, hidden, rows.own)
     return distribution.dense(
       dist,
-      vocabulary.stats(dist.hidden, dist.table),
+      vocabulary.stats(dist.hidden, dist.table, 2**25),
       vocabulary.logits(dist.hidden, dist.table),
     )
 

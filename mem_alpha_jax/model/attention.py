@@ -172,6 +172,16 @@ class Norm(nn.Module):
     return (y * scale).astype(x.dtype)
 
 
+class Layout(NamedTuple):
+  """How a computation lies on the mesh, and the attention that it uses."""
+
+  attend: Callable = attend  # or a kernel of model/flash.py
+  keep: Callable = lambda x, *names: x  # see sharding.constrainer
+
+
+PLAIN = Layout()
+
+
 class Attention(nn.Module):
   """Projections, RoPE and attention of one layer."""
 

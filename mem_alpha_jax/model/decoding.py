@@ -103,7 +103,7 @@ def _transposed(c, layer):
 
 def run(
   config: presets.ModelConfig,
-  attend: Callable,
+  layout: attention.Layout,
   blocks: Any,
   x: Float[Array, 'B G n D'],
   prefix: kv_cache.Prefix,
@@ -112,7 +112,7 @@ def run(
 ) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
   """Runs all layers; `blocks` come from `prepare`, or are the stacked ones."""
   c = dataclasses.replace(config, lora_rank=0)
-  block = transformer.Block(c, attend)
+  block = transformer.Block(c, layout)
   if not isinstance(blocks, tuple):
     return _scan(config, block, blocks, x, prefix, cache, context)
   own = []

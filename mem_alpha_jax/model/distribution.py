@@ -139,13 +139,19 @@ def at(
 
 
 def log_prob_and_entropy(
-  dist: Distribution, tokens: Int[Array, 'B G n'], temperature: float = 1.0
+  dist: Distribution,
+  tokens: Int[Array, 'B G n'],
+  block_logits: int,
+  temperature: float = 1.0,
 ) -> tuple[Float[Array, 'B G n'], Float[Array, 'B G n']]:
-  """Returns log-probs of `tokens` and entropy under p^(1/temperature) / Z."""
+  """Returns log-probs of `tokens` and entropy under p^(1/temperature) / Z.
+
+  See vocabulary.stats for `block_logits`.
+  """
   if temperature != 1.0 and dist.copy is not None:
     values = tempered_mixture(dist, temperature)
     return at(values, tokens), -vocabulary.stats_of(values).mean
   if temperature != 1.0:
     dist = temper(dist, temperature)
-  stats = vocabulary.stats(dist.hidden, dist.table)
+  stats = vocabulary.stats(dist.hidden, dist.table, block_logits)
   return log_prob(dist, stats, tokens), entropy(dist, stats)

@@ -12,6 +12,7 @@ every sample of the group for the call, which is small beside the scores.
 """
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 
 import jax
@@ -25,7 +26,7 @@ from jax.experimental.pallas.ops.tpu.splash_attention import (
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
-from mem_alpha_jax import sharding
+from mem_alpha_jax import hlo, sharding
 from mem_alpha_jax.model import attention
 
 LANES = 128  # sequences are padded to a multiple of it
@@ -39,6 +40,8 @@ def make_attend(
 ) -> Callable:
   """Returns a function like `attention.attend` of config.model.attention.
 
+  It is for queries from slot 0 on.
+
   Args:
     kind: 'xla', 'splash' or 'cudnn'.
     mesh: where batch and heads are spread; kernels run shard by shard.
@@ -50,8 +53,7 @@ def make_attend(
   run = functools.partial(run, interpret=sharding.platform(mesh) == 'cpu')
 
   def attend(q, own, context, prefix, bias):
-    if bias is not None or not _from_start(context):
-      return attention.attend(q, own, context, prefix, bias)
+    del bias  # config.validate: these models have none
     b, k, g, n, j, size = q.shape
     keys, values, real = _sequences(q, own, context, prefix)
     queries = q.transpose(0, 2, 1, 4, 3, 5).reshape(b, g, k * j, n, size)
@@ -63,12 +65,6 @@ def make_attend(
     return out.astype(q.dtype)
 
   return attend
-
-
-def _from_start(context: attention.Context) -> bool:
-  """Whether the queries are all own tokens from slot 0 on, more than one."""
-  static = isinstance(context.slot, int) and context.slot == 0
-  return static and context.own_mask.shape[2] > 1
 
 
 def _sequences(q, own, context, prefix):
@@ -128,12 +124,16 @@ def _splash(
   return jax.vmap(jax.vmap(kernel))(q, k, v, segments)[..., :n, :]
 
 
+def _edge(size: int) -> int:
+  """Edge of the tiles of a padded sequence."""
+  return next(n for n in BLOCKS if size % n == 0)
+
+
 def _kernel(heads: int, width: int, prefix: int, interpret: bool):
   """The kernel of a shape; its mask is causal after `prefix` keys."""
   shape = (width, prefix + width)
   mask = splash_attention_mask.CausalMask(shape, offset=prefix)
-  edge = lambda size: next(n for n in BLOCKS if size % n == 0)
-  rows, columns = edge(width), edge(prefix + width)
+  rows, columns = _edge(width), _edge(prefix + width)
   sizes = splash.BlockSizes(
     block_q=rows,
     block_kv=columns,
@@ -174,3 +174,42 @@ def _cudnn(
     implementation='xla' if interpret else 'cudnn',
   )
   return out.swapaxes(1, 2).reshape(q.shape)
+
+
+def _tiles(n: int, length: int) -> tuple[int, int, int]:
+  """Edges of the tiles of n queries and L keys, and how many are computed."""
+  rows, columns = _edge(n), _edge(length)
+  ends = (length - n + (i + 1) * rows for i in range(n // rows))
+  return rows, columns, sum(-(-end // columns) for end in ends)
+
+
+def _forward_cost(operands: list, results: list) -> hlo.Cost:
+  """Two products a tile; keys and values are read for each row of tiles."""
+  q, k, v = [a for a in operands if a.dtype in FLOATS and len(a.dims) > 2][:3]
+  *heads, n, size = q.dims
+  rows, columns, tiles = _tiles(n, k.dims[-2])
+  tiles *= math.prod(heads)
+  item = k.size // math.prod(k.dims)
+  read = 0 if k.local and v.local else 2 * tiles * columns * size * item
+  moved = q.hbm + sum(a.hbm for a in results) + read
+  return hlo.Cost(flops=4.0 * tiles * rows * columns * size, hbm=moved)
+
+
+def _backward_cost(operands: list, results: list) -> hlo.Cost:
+  """Five products a tile; queries and what comes back for each column."""
+  q, k, v = [a for a in operands if a.dtype in FLOATS and len(a.dims) > 2][:3]
+  *heads, n, size = q.dims
+  rows, columns, tiles = _tiles(n, k.dims[-2])
+  tiles *= math.prod(heads)
+  item = q.size // math.prod(q.dims)
+  read = 2 * tiles * rows * size * item
+  moved = k.hbm + v.hbm + sum(a.hbm for a in results) + read
+  return hlo.Cost(flops=10.0 * tiles * rows * columns * size, hbm=moved)
+
+
+FLOATS = ('bf16', 'f32')
+# What XLA cannot count: names of splash's kernels -> their cost.
+COSTS = {
+  'splash_mha_fwd': _forward_cost,
+  'splash_mha_dkv': _backward_cost,
+}

@@ -43,6 +43,7 @@ class ModelConfig:
   dtype: str = 'float32'  # of activations
   param_dtype: str = 'float32'  # of parameters as they are stored
   remat: str = 'none'  # none | full | dots
+  block_logits: int = 2**25  # that exist at once, of a large vocabulary
   lora_rank: int = 0  # of trained low-rank factors; 0 is none
   lora_alpha: float = 16.0  # factors are scaled by lora_alpha / lora_rank
 

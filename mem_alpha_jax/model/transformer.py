@@ -5,8 +5,6 @@ attention, SwiGLU (Shazeer 2020, arXiv 2002.05202). Layers are scanned over
 stacked parameters, so compile time does not grow with depth.
 """
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -50,7 +48,7 @@ class Block(nn.Module):
   """One decoder layer; the carry of the scan over layers is x."""
 
   config: presets.ModelConfig
-  attend: Callable = attention.attend
+  layout: attention.Layout = attention.PLAIN
 
   @nn.compact
   def __call__(
@@ -63,11 +61,12 @@ class Block(nn.Module):
     """Returns x after the layer, and the layer's own keys and values."""
     c = self.config
     y = attention.Norm(c.norm_eps, name='attention_norm')(x)
-    attend = attention.Attention(c, self.attend, name='attention')
+    attend = attention.Attention(c, self.layout.attend, name='attention')
     y, own = attend(y, context, prefix, cache)
     x = x + y
     y = attention.Norm(c.norm_eps, name='mlp_norm')(x)
-    return x + Mlp(c, name='mlp')(y), own
+    x = x + Mlp(c, name='mlp')(y)
+    return self.layout.keep(x, 'batch', None, None, 'carried'), own
 
 
 def _rematted(config):
@@ -83,7 +82,7 @@ class Transformer(nn.Module):
   """All parameters of a policy; methods are the parts policy.py composes."""
 
   config: presets.ModelConfig
-  attend: Callable = attention.attend  # of `run`; see model/flash.py
+  layout: attention.Layout = attention.PLAIN  # of `run`
 
   def setup(self):
     c = self.config
@@ -101,7 +100,7 @@ class Transformer(nn.Module):
       length=c.layers,
       unroll=c.layers if c.layers <= UNROLL else 1,
       metadata_params={nn.PARTITION_NAME: 'layers'},
-    )(c, self.attend)
+    )(c, self.layout)
     self.final_norm = attention.Norm(c.norm_eps)
     if c.copy_head:
       self.pointer = copy_head.Pointer(c)

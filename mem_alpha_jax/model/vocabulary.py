@@ -5,6 +5,7 @@ backward pass over blocks of it, as the softmax of Milakov and Gimelshein 2018
 (arXiv 1805.02867) does, and the backward pass computes the logits again.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -15,7 +16,6 @@ from jaxtyping import Array, Float, Int
 from mem_alpha_jax.model import products
 
 SMALL = 4096  # vocabularies up to it are one block, and keep it
-BLOCK_LOGITS = 2**25  # logits that one block of a larger one may hold
 HIDDEN = -1e30  # logit of a token that is none
 # Full precision in float32 (a no-op on CPU): logits must agree with
 # `token_logits`; bfloat16 products are exact in float32 anyway.
@@ -69,11 +69,19 @@ def stats_of(values: Float[Array, '... V']) -> Stats:
   return Stats(jnp.log(total) + peak[..., 0], mean)
 
 
-def stats(hidden: Float[Array, 'B G n D'], table: Array) -> Stats:
-  """Returns the statistics of softmax(hidden table^T)."""
-  run = _kept_stats if table.shape[0] <= SMALL else _blocked_stats
+def stats(
+  hidden: Float[Array, 'B G n D'], table: Array, block_logits: int
+) -> Stats:
+  """Returns the statistics of softmax(hidden table^T).
+
+  Of a large vocabulary at most `block_logits` logits exist at once.
+  """
   # Rows in one dimension: gradients then sum over one, without transposes.
-  flat = run(hidden.reshape(-1, hidden.shape[-1]), table)
+  flat = hidden.reshape(-1, hidden.shape[-1])
+  if table.shape[0] <= SMALL:
+    flat = _kept_stats(flat, table)
+  else:
+    flat = _blocked_stats(flat, table, block_logits)
   return Stats(*(x.reshape(hidden.shape[:-1]) for x in flat))
 
 
@@ -130,14 +138,14 @@ def _kept_bwd(saved, cotangents):
 _kept_stats.defvjp(_kept_fwd, _kept_bwd, symbolic_zeros=True)
 
 
-def _blocks(table: Float[Array, 'V D'], rows: int) -> Array:
+def _blocks(table: Float[Array, 'V D'], rows: int, block_logits: int) -> Array:
   """Views a table as [size, blocks, D], padded where V has no divisor.
 
   Block j has the tokens j, j + blocks, ..: a table whose rows are spread over
   devices stays where it is.
   """
   vocab, width = table.shape
-  least = min(-(-vocab * rows // BLOCK_LOGITS), vocab)
+  least = min(-(-vocab * rows // block_logits), vocab)
   divisors = (n for n in range(least, 2 * least) if vocab % n == 0)
   blocks = next(divisors, least)
   size = -(-vocab // blocks)
@@ -156,11 +164,11 @@ def _block_logits(hidden, blocks, j, vocab):
   return values, block
 
 
-@jax.custom_vjp
-def _blocked_stats(hidden, table):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _blocked_stats(hidden, table, block_logits):
   """As `_kept_stats`, block by block; only the results are kept."""
   vocab = table.shape[0]
-  blocks = _blocks(table, len(hidden))
+  blocks = _blocks(table, len(hidden), block_logits)
 
   def step(carry, j):
     peak, total, mean = carry
@@ -179,15 +187,15 @@ def _blocked_stats(hidden, table):
   return jnp.log(total) + peak, mean / total
 
 
-def _blocked_fwd(hidden, table):
-  log_z, mean = _blocked_stats(hidden.value, table.value)
+def _blocked_fwd(hidden, table, block_logits):
+  log_z, mean = _blocked_stats(hidden.value, table.value, block_logits)
   return (log_z, mean), (hidden.value, table.value, log_z, mean)
 
 
-def _blocked_bwd(saved, cotangents):
+def _blocked_bwd(block_logits, saved, cotangents):
   hidden, table, log_z, mean = saved
   d_log_z, d_mean = cotangents
-  blocks = _blocks(table, len(hidden))
+  blocks = _blocks(table, len(hidden), block_logits)
 
   def slope(values):
     """d log_z = q_v d logit_v, d mean = q_v (1 + logit_v - mean) d logit_v."""

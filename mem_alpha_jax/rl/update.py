@@ -97,10 +97,14 @@ def make_update_fn(
     out = jax.tree.unflatten(tree, leaves)
     return jax.jit(update, donate_argnums=0, out_shardings=(out, None))
 
-  def placed_update(state, rows, ref_logps=None, old_logps=None):
+  def of(state):
     leaves, tree = jax.tree.flatten(state_shardings(state, tx, mesh))
-    return jitted(tree, *leaves)(state, rows, ref_logps, old_logps)
+    return jitted(tree, *leaves)
 
+  def placed_update(state, rows, ref_logps=None, old_logps=None):
+    return of(state)(state, rows, ref_logps, old_logps)
+
+  placed_update.lower = lambda state, *args: of(state).lower(state, *args)
   return placed_update
 
 

@@ -1,0 +1,42 @@
+"""Compiles every program of the TPU configs for slices that are not here.
+
+  make compile-tpu
+
+Writes <config>/compile.json and compile.txt beside this file, and at the end a
+config that does not fit, with the message that it gives.
+"""
+
+import argparse
+import importlib
+import pathlib
+
+from mem_alpha_jax import aot, workdir
+
+CONFIGS = ('tpu_v4', 'tpu_v5e', 'tpu_v6e')
+# Four groups of eight rows on a chip at once instead of one.
+TOO_LARGE = (
+  'tpu_v4', 'mesh.data=1,mesh.topology=v4:2x2x2,rl.microbatches=1'
+)  # fmt: skip
+HERE = pathlib.Path(__file__).parent
+
+
+def main():
+  flags = argparse.ArgumentParser()
+  flags.add_argument('--configs', nargs='*', default=[*CONFIGS, 'too_large'])
+  for name in flags.parse_args().configs:
+    config, arg = TOO_LARGE if name == 'too_large' else (name, '')
+    module = importlib.import_module(f'configs.{config}')
+    print(f'== {name}', flush=True)
+    try:
+      aot.main(module.get_config(arg), str(HERE / name))
+    except ValueError as error:
+      if name != 'too_large':
+        raise
+      print(f'refused, as it should be: {error}')
+      workdir.write_text(HERE / name / 'refusal.txt', f'{error}\n')
+    else:
+      assert name != 'too_large', 'the config that is too large did fit'
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,178 @@
+"""--mode=compile: compiles every program of a run and says what it will need.
+
+For the topology of `mesh.topology` ('v4:2x4x4'), which need not be attached:
+XLA's TPU compiler comes with the package libtpu. What does not fit is found
+in minutes on a laptop instead of on the slice.
+"""
+
+import os
+import pathlib
+import re
+import sys
+import time
+from typing import Any
+
+import jax
+from jax.experimental import topologies
+from jax.sharding import Mesh
+
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import hlo, plan, programs, roofline, sharding
+from mem_alpha_jax import policy as policy_lib
+from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.model import flash
+
+LIBRARY = pathlib.Path(sys.prefix) / 'tpu' / 'libtpu' / 'libtpu.so'
+
+
+def main(config, workdir: str) -> list[dict[str, Any]]:
+  """Compiles, prints and stores one table; see README.md, "Plan a slice".
+
+  Returns:
+    The rows of `<workdir>/compile.json`.
+
+  Raises:
+    ValueError: for the first program that does not fit, naming the field to
+      change; the table has been written.
+  """
+  devices = topology_devices(config.mesh.topology)
+  mesh = sharding.create_mesh(config.mesh, devices)
+  shape = experiment_lib.model_shape(config, config.tokenizer.vocab_size, None)
+  policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
+  chip = chip_of(config.mesh.topology, devices)
+  planned = plan.make(config, policy, mesh, chip and chip.hbm)
+  print(plan.table(planned), flush=True)
+  rows = []
+  for program in programs.programs(config, policy, mesh):
+    rows.append(compile_one(program, config, policy, mesh, chip))
+    print(line(rows[-1]), flush=True)
+  folder = pathlib.Path(workdir)
+  workdir_lib.write_json(folder / 'compile.json', rows)
+  table = '\n'.join([HEADER, *map(line, rows)])
+  workdir_lib.write_text(folder / 'compile.txt', table + '\n')
+  for row in rows:
+    if not row['fits']:
+      raise ValueError(_refusal(row, config))
+  return rows
+
+
+def topology_devices(name: str) -> list:
+  """Devices of a topology like 'v4:2x4x4'; of this machine for ''.
+
+  Raises:
+    ValueError: without libtpu, or for a topology that it does not know.
+  """
+  if not name:
+    return jax.devices()
+  kind = name.split(':')[0]
+  if kind not in roofline.CHIPS:
+    raise ValueError(
+      f'mesh.topology={name!r}: {kind!r} is none of {list(roofline.CHIPS)}'
+    )
+  if LIBRARY.exists():
+    os.environ.setdefault('TPU_LIBRARY_PATH', str(LIBRARY))
+  # There is no slice whose metadata server could be asked.
+  os.environ['TPU_SKIP_MDS_QUERY'] = '1'
+  os.environ.setdefault('TPU_WORKER_HOSTNAMES', 'localhost')
+  os.environ.setdefault('TPU_ACCELERATOR_TYPE', name.replace(':', '-'))
+  try:
+    found = topologies.get_topology_desc(
+      name, 'tpu', **roofline.CHIPS[kind].options
+    )
+  except Exception as error:  # libtpu's own kinds
+    first = str(error).strip().splitlines()[0]
+    raise ValueError(
+      f'mesh.topology={name!r}: {first}; needs libtpu: make compile-tpu, or '
+      "pip install 'mem_alpha_jax[tpu]'"
+    ) from error
+  return list(found.devices)
+
+
+def chip_of(topology: str, devices: list) -> roofline.Chip | None:
+  """Published figures of the devices, None if they are not known."""
+  kind = topology.split(':')[0] or devices[0].device_kind.lower()
+  known = (c for name, c in roofline.CHIPS.items() if name in kind)
+  return next(known, None)
+
+
+def compile_one(
+  program: programs.Program,
+  config: Any,
+  policy: policy_lib.Policy,
+  mesh: Mesh,
+  chip: roofline.Chip | None,
+) -> dict[str, Any]:
+  """Compiles a program; its needs and its roofline as a row of the table."""
+  row = {'program': program.name, 'kind': program.kind, 'rows': program.rows}
+  started = time.perf_counter()
+  try:
+    compiled = program.lower().compile()
+  except jax.errors.JaxRuntimeError as error:
+    if 'RESOURCE_EXHAUSTED' not in str(error):
+      raise
+    sizes = re.findall(r'\((\d+\.\d+\w)\)', str(error))
+    return row | {'fits': False, 'needs': sizes, 'hbm': chip and chip.hbm}
+  row['compile_seconds'] = round(time.perf_counter() - started, 1)
+  row['bytes'] = memory(compiled)
+  row['fits'] = chip is None or row['bytes']['peak'] <= chip.hbm
+  if chip is not None:
+    row['hbm'] = chip.hbm
+    turns = program.shape.get('response', 2) - 1
+    cost, loops = hlo.analyze(compiled.as_text(), flash.COSTS, turns)
+    axes = policy_lib.matrix_axes(policy)
+    work = roofline.model_work(config, policy.config, mesh, program, axes)
+    row |= roofline.report(cost, loops, work, chip, mesh.size)
+  return row
+
+
+def memory(compiled: Any) -> dict[str, int]:
+  """Bytes of one device by kind, as XLA planned them."""
+  found = compiled.memory_analysis()
+  return {
+    'arguments': found.argument_size_in_bytes,
+    'outputs': found.output_size_in_bytes - found.alias_size_in_bytes,
+    'temporaries': found.temp_size_in_bytes,
+    'code': found.generated_code_size_in_bytes,
+    'peak': found.peak_memory_in_bytes,
+  }
+
+
+HEADER = (
+  'program | GiB: arguments, temporaries, peak of HBM | seconds at least: '
+  'compute, memory, links | bound by | model share'
+)
+
+
+def line(row: dict[str, Any]) -> str:
+  """One row of the table as text."""
+  if 'bytes' not in row:
+    needs = ' and '.join(row['needs'])
+    return f'{row["program"]} | DOES NOT FIT: {needs}'
+  gib = lambda name: f'{row["bytes"][name] / plan.GIB:.2f}'
+  parts = [f'{gib("arguments")} {gib("temporaries")} {gib("peak")}']
+  if 'seconds' in row:
+    parts[0] += f' of {row["hbm"] / plan.GIB:.0f}'
+    times = row['seconds']
+    parts.append(' '.join(f'{t:.3f}' for t in times.values()))
+    parts.append(row['bottleneck'])
+  if 'model_share' in row:
+    parts.append(f'{row["model_share"]:.2f}')
+  if 'step' in row:
+    step = row['step']
+    parts.append(
+      f'a decode step: {1e3 * max(step["seconds"].values()):.2f} ms by '
+      f'{step["bottleneck"]}, needed {step["needed_share"]:.2f} of its bytes '
+      f'(live {step["live_share"]:.2f})'
+    )
+  return ' | '.join([row['program'], *parts])
+
+
+def _refusal(row: dict[str, Any], config: Any) -> str:
+  """What does not fit, and the field that gives most."""
+  wrong = {'sample': 'cache', 'greedy': 'greedy', 'retrieve': 'retrieve'}
+  way_out = plan.way_out(wrong.get(row['kind'], 'activations'), config)
+  sizes = ' of '.join(row.get('needs', ())) or 'more than there is'
+  return (
+    f'{row["program"]} does not fit on {config.mesh.topology}: it needs '
+    f'{sizes} of memory; {way_out}'
+  )

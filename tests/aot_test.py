@@ -1,0 +1,77 @@
+"""Programs of a small run, compiled for chips that are not here."""
+
+import json
+
+import jax
+import pytest
+
+from configs import tiny
+from mem_alpha_jax import aot
+from mem_alpha_jax import config as config_lib
+
+SMALL = (
+  'model.layers=5,model.copy_head=False,model.match_bias=False,'
+  'model.width=128,model.heads=4,model.kv_heads=4,model.head_size=128,'
+  'model.dtype=bfloat16,model.remat=full,model.attention=splash,'
+  'rollout.prefix_buckets=256,rollout.own_buckets=128,'
+  'rollout.response_buckets=128,mesh.fsdp=4,mesh.data=1,mesh.decode=tensor,'
+  'data.batch_episodes=32,data.eval_episodes=8'
+)
+
+
+def config(arg: str):
+  found = tiny.get_config(f'{SMALL},{arg}')
+  config_lib.validate(found)
+  return found
+
+
+def needs_libtpu(topology: str) -> None:
+  try:
+    aot.topology_devices(topology)
+  except ValueError as error:
+    pytest.skip(f'libtpu is not installed: {error}')
+
+
+def test_programs_compile_for_a_slice_that_is_not_here(tmp_path):
+  needs_libtpu('v5e:2x2')
+  rows = aot.main(config('mesh.topology=v5e:2x2'), str(tmp_path))
+  assert {row['kind'] for row in rows} == {
+    'update', 'logps', 'sample', 'greedy', 'retrieve'
+  }  # fmt: skip
+  assert all(row['fits'] for row in rows)
+  update = next(row for row in rows if row['kind'] == 'update')
+  # Rematerialised and padded, but no more than a few times the model's own.
+  assert 1 < update['flops'] / update['model_flops'] < 4
+  assert update['link_bytes'] > 0
+  sample = next(row for row in rows if row['kind'] == 'sample')
+  step = sample['step']
+  assert 0 < step['live_share'] < step['needed_share'] < 1
+  assert json.loads((tmp_path / 'compile.json').read_text())
+  assert 'update' in (tmp_path / 'compile.txt').read_text()
+
+
+def test_what_does_not_fit_is_refused_with_the_field(tmp_path, capsys):
+  needs_libtpu('v5e:2x2')
+  found = config(
+    'mesh.topology=v5e:2x2,memory.slots=262144,memory.max_slots=262144,'
+    'memory.slot_terms=1024'
+  )
+  with pytest.raises(ValueError, match=r'retrieve.*memory\.max_slots=262144'):
+    aot.main(found, str(tmp_path))
+  assert 'DOES NOT FIT' in (tmp_path / 'compile.txt').read_text()
+  assert capsys.readouterr().out.count('\n') > 4
+
+
+def test_without_a_topology_it_compiles_for_what_is_here(tmp_path):
+  found = config(
+    'mesh.topology=,model.attention=xla,model.layers=1,model.dtype=float32'
+  )
+  rows = aot.main(found, str(tmp_path))
+  assert len(rows) == 5 and all('seconds' not in row for row in rows)
+  assert jax.default_backend() == 'cpu'
+
+
+@pytest.mark.parametrize('topology', ['z9:2x2', 'v5e:3x77'])
+def test_unknown_topologies_are_refused(topology):
+  with pytest.raises(ValueError, match=r"mesh\.topology='.*'"):
+    aot.topology_devices(topology)
