@@ -24,6 +24,7 @@ from absl import logging
 from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
+from mem_alpha_jax import multihost
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.types import TrainState
 
@@ -226,20 +227,23 @@ def _without_metrics(directory: pathlib.Path) -> list[int]:
 def save_params(path: str | os.PathLike, params: Any) -> None:
   """Writes a pytree of arrays to one `.npz` file, atomically.
 
+  Every process of a run calls it; the first one writes.
+
   Arrays are stored under their path in the tree, as raw bytes of their own
   dtype (NumPy has no bfloat16), which `load_params` gives back bit by bit.
   """
   leaves, _ = jax.tree_util.tree_flatten_with_path(params)
   arrays, dtypes = {}, {}
   for keys, leaf in leaves:
-    name, array = _name(keys), np.asarray(leaf)
+    name, array = _name(keys), multihost.whole(leaf)
     dtypes[name] = str(array.dtype)
     raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     arrays[name] = raw.reshape(*array.shape, array.dtype.itemsize)
   header = json.dumps(dtypes, sort_keys=True).encode()
   buffer = io.BytesIO()
   np.savez_compressed(buffer, dtypes=np.frombuffer(header, np.uint8), **arrays)
-  workdir_lib.write_bytes(path, buffer.getvalue())
+  if jax.process_index() == 0:
+    workdir_lib.write_bytes(path, buffer.getvalue())
 
 
 def load_params(path: str | os.PathLike, example: Any) -> Any:
@@ -284,8 +288,12 @@ def _place(path: pathlib.Path, name: str, array: np.ndarray, leaf: Any):
       f'{path}: array {name!r} has shape {array.shape}, '
       f'the model wants {leaf.shape}'
     )
+  array = array.astype(leaf.dtype)
   sharding = getattr(leaf, 'sharding', None)
-  return jax.device_put(array.astype(leaf.dtype), sharding)
+  if sharding is None:
+    return jax.device_put(array)
+  # Unlike device_put it does not compare the array with that of other hosts.
+  return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
 
 
 def _name(keys: tuple) -> str:

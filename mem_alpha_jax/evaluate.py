@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from mem_alpha_jax import experiment as experiment_lib
@@ -175,7 +176,8 @@ def main(config, workdir: str) -> dict[str, Any]:
   arms = {'after': after[1], 'baselines': baselines[1]}
   length = {m: {'after': after[m], 'baselines': baselines[m]} for m in episodes}
   result = report.results(config.to_dict(), time.time() - started, arms, length)
-  workdir_lib.write_json(f'{workdir}/eval.json', result)
+  if jax.process_index() == 0:
+    workdir_lib.write_json(f'{workdir}/eval.json', result)
   print(report.summary_table(arms))
   print(report.length_table(result['length']))
   return result

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from mem_alpha_jax import base, pretrained, sharding
+from mem_alpha_jax import base, multihost, pretrained, sharding
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax.data import babi, pipeline, synthetic
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
@@ -59,6 +59,7 @@ def build(config, workdir: str) -> Experiment:
       temperature=config.rollout.temperature,
       greedy=greedy,
     )
+    generate = multihost.together(generate)
     return collector.Setup(
       config, tokenizer, generate, buckets, reader, key, embed
     )
@@ -81,15 +82,21 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
   A new one is trained on the train split.
   """
   path = os.path.join(workdir, 'tokenizer.model')
-  if config.warm_start.checkpoint and not os.path.exists(path):
-    base.copy_tokenizer(config.warm_start.checkpoint, path)
-  if not os.path.exists(path):
+
+  def make():
+    if os.path.exists(path):
+      return
+    if config.warm_start.checkpoint:
+      base.copy_tokenizer(config.warm_start.checkpoint, path)
+      return
     tokenizer_lib.train(
       pipeline.texts_for_tokenizer(config),
       path,
       config.tokenizer.vocab_size,
       tools.COMPACT_SYMBOLS,
     )
+
+  multihost.on_first(make)
   return tokenizer_lib.Tokenizer(path)
 
 

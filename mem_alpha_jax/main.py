@@ -3,10 +3,10 @@
 import importlib
 import sys
 
-import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from mem_alpha_jax import cluster
 from mem_alpha_jax import config as config_lib
 from mem_alpha_jax import workdir as workdir_lib
 
@@ -14,12 +14,10 @@ _CONFIG = config_flags.DEFINE_config_file(
   'config', help_string='Config file; :field=value,... after it sets fields.'
 )
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
-_MODES = dict(
-  train='train.train', eval='evaluate.main', export='export.main',
-  compile='aot.main',
-)  # fmt: skip
+_MODES = dict(train='train.train', eval='evaluate.main', export='export.main')
+_MODES |= dict(compile='aot.main')
 _MODE = flags.DEFINE_enum('mode', 'train', list(_MODES), 'What to do.')
-_DISTRIBUTED = flags.DEFINE_bool('distributed', False, 'Join a pod of hosts.')
+cluster.define_flags()
 flags.mark_flags_as_required(['config', 'workdir'])
 
 
@@ -47,15 +45,14 @@ def _fail(message: str) -> int:
 def main(_: list[str]) -> int:
   """Runs the mode; what a user can mend is told in one line, code 2."""
   workdir_lib.use_compilation_cache()
-  if _DISTRIBUTED.value:
-    jax.distributed.initialize()
   name, run = _MODES[_MODE.value].split('.')
   try:
+    cluster.join(flags.FLAGS, _CONFIG.value)
     mode = importlib.import_module(f'mem_alpha_jax.{name}')
     getattr(mode, run)(_CONFIG.value, _WORKDIR.value)
   except (ValueError, FileNotFoundError, FloatingPointError) as error:
     logging.debug('traceback', exc_info=True)  # --verbosity=1 shows it
-    return _fail(str(error))
+    return cluster.leave(_fail(str(error)))
   return 0
 
 

@@ -142,7 +142,7 @@ def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
 
 def _available(mesh: Mesh) -> int:
   """Memory of one device; CPU devices share the machine's."""
-  device = mesh.devices.flat[0]
+  device = mesh.local_devices[0]
   stats = device.memory_stats()
   if stats and 'bytes_limit' in stats:
     return stats['bytes_limit']

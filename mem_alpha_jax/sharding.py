@@ -62,6 +62,12 @@ def create_mesh(mesh_config: Any, devices: Sequence | None = None) -> Mesh:
       f'mesh.data * mesh.fsdp * mesh.tensor = {want} but {have} devices are '
       'visible: change mesh.data, mesh.fsdp or mesh.tensor'
     )
+  if want < have and jax.process_count() > 1:
+    raise ValueError(
+      f'mesh.data * mesh.fsdp * mesh.tensor = {want} but the '
+      f'{jax.process_count()} processes have {have} devices and must use all: '
+      'change mesh.data, mesh.fsdp or mesh.tensor'
+    )
   types = (AxisType.Auto,) * len(AXES)
   return jax.make_mesh(shape, AXES, axis_types=types, devices=devices[:want])
 

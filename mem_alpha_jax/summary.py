@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
 from mem_alpha_jax import (
   evaluate,
   report,
@@ -41,23 +43,31 @@ def write(
     result['unseen_words'] = _unseen_words(experiment, params)
   result['seconds'] = seconds()
   result['peak_rss_bytes'] = workdir_lib.peak_rss_bytes()
+  if jax.process_index() == 0:
+    _write_files(result, workdir, traces_before, traces_after)
+    show(result, workdir)
+  return result
+
+
+def _write_files(result, workdir: str, traces_before, traces_after) -> None:
+  config = result['config']
   path = lambda name: os.path.join(workdir, name)
   workdir_lib.write_json(path('results.json'), result)
   report_plots.learning_curve(
     report.read_metrics(path('metrics.jsonl')),
     path('learning_curve.png'),
     references={
-      'before RL': before[1]['accuracy'],
-      'oracle': baselines[1]['oracle']['accuracy'],
+      'before RL': result['before']['accuracy'],
+      'oracle': result['baselines']['oracle']['accuracy'],
     },
   )
-  if len(held_out) > 1:
+  if len(result['length']) > 1:
     report_plots.length_curve(
       result['length'],
       path('length.png'),
-      config.memory.cap_rate or None,
-      train_chunks=config.data.train_chunks,
-      cap_base=config.memory.cap_base,
+      config['memory']['cap_rate'] or None,
+      train_chunks=config['data']['train_chunks'],
+      cap_base=config['memory']['cap_base'],
     )
   report_html.write(
     path('episodes.html'),
@@ -66,8 +76,6 @@ def write(
       for b, a in zip(traces_before, traces_after, strict=True)
     ],
   )
-  show(result, workdir)
-  return result
 
 
 def _unseen_words(experiment, params) -> dict:
@@ -105,9 +113,10 @@ def show(result: dict[str, Any], workdir: str) -> None:
 
 
 def write_before(workdir: str, arms: dict, traces: list) -> None:
-  workdir_lib.write_json(
-    os.path.join(workdir, 'before.json'), {'arms': arms, 'traces': traces}
-  )
+  if jax.process_index() == 0:
+    workdir_lib.write_json(
+      os.path.join(workdir, 'before.json'), {'arms': arms, 'traces': traces}
+    )
 
 
 def read_before(workdir: str) -> tuple[dict, list]:

@@ -12,6 +12,7 @@ from mem_alpha_jax import (
   base,
   checkpoint,
   evaluate,
+  multihost,
   optimizer,
   plan,
   summary,
@@ -101,7 +102,8 @@ class Run:
     )
     self.state = initial_state(experiment, self.tx)
     self.loader = iter(pipeline.make_dataset(config, 'train'))
-    self.starts = [collector.empty_start()] * config.data.batch_episodes
+    self.rows = multihost.share(range(config.data.batch_episodes))
+    self.starts = [collector.empty_start()] * len(self.rows)
     self.validation = pipeline.eval_episodes(config, 'validation', 1)
     self.timer = metrics_lib.Timer()
     self.writer = None
@@ -118,9 +120,8 @@ class Run:
     )
     self.values = None
     if config.rl.advantage == 'gae':
-      apply = jax.jit(experiment.policy.logps_and_entropy, static_argnums=2)
-      temperature = config.rollout.temperature
-      self.values = lambda rows: apply(self.state.params, rows, temperature)[2]
+      values = update_lib.make_values_fn(experiment.policy)
+      self.values = lambda rows: values(self.state.params, rows)
     self.reference = None  # what was trained of the start policy
 
   @property
@@ -185,7 +186,8 @@ class Run:
       if step % 100 == 99 or step + 1 == self.config.warm_start.steps:
         self.writer.message(f'warm start {step + 1}: loss {float(loss):.3f}')
 
-    loader = iter(pipeline.make_dataset(self.config, 'train'))
+    # Every process reads all of it: the demonstrations are its own arrays.
+    loader = iter(pipeline.make_dataset(self.config, 'train', 0, 1))
     return warm_start.train(
       self.experiment.train_setup,
       self.experiment.policy,
@@ -215,7 +217,7 @@ class Run:
         'checkpoint is older and intact: lower optim.learning_rate'
       )
     self.starts = collector.next_starts(
-      rollout.ends, self.config, self.step + 1
+      rollout.ends, self.config, self.step + 1, self.rows[0]
     )
     self.state = self.state.replace(step=self.state.step + 1)
     self.scalars = {

@@ -21,6 +21,7 @@ from mem_alpha_jax.memory import reference_tools, tools
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.policy import Policy
 from mem_alpha_jax.rollout import collector, memories
+from mem_alpha_jax.rollout import prompts as prompts_lib
 from mem_alpha_jax.types import Episode, RolloutRows
 
 SAMPLES = 4  # demonstrations that share a prompt
@@ -130,7 +131,7 @@ def rows(setup: collector.Setup, rng, places) -> RolloutRows:
     for chunks, t in places
   ]
   states = [state_lib.empty()] * len(places)
-  prompts = collector.render(setup, states, chunks, views)
+  prompts = prompts_lib.render(setup, states, chunks, views)
   width = setup.config.rollout.response_buckets[-1]
   shape = (len(places), SAMPLES, width)
   response = np.full(shape, tok.pad_id, np.int32)

@@ -22,7 +22,7 @@ def make_grid(lengths, groups=3, chunks=4, width=5, seed=0):
     own_length=np.ones(shape, np.int32), response=draw(width), mask=mask,
     logps=np.where(mask, -rng.random(mask.shape), 0).astype(np.float32),
     forced=forced, parts=rng.random((*shape, 4)).astype(np.float32),
-    valid=np.broadcast_to(valid, shape),
+    valid=np.broadcast_to(valid, shape), counts=draw(8),
   )  # fmt: skip
 
 

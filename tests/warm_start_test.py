@@ -13,7 +13,7 @@ from mem_alpha_jax import warm_start
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.rollout import prompts as prompts_lib
 from mem_alpha_jax.rollout import step as step_lib
 
 STEPS = tiny_config.FIELDS['warm_start.steps']
@@ -107,7 +107,7 @@ def test_rows_are_what_a_rollout_would_train_on(setup):
   jax.tree.map(np.testing.assert_array_equal, rows, again)
   empty = [state_lib.empty()] * 3
   blank = [(None,) * setup.config.memory.view_entries] * 3
-  prompts = collector.render(setup, empty, list(episode.chunks), blank)
+  prompts = prompts_lib.render(setup, empty, list(episode.chunks), blank)
   chunk = [setup.tokenizer.encode_text(text) for text in episode.chunks]
   for i, ids in enumerate(chunk):
     assert rows.prefix[i, 1 : 1 + len(ids)].tolist() == ids

@@ -1,10 +1,11 @@
 """One Grain pipeline for all sources of episodes.
 
-  source -> shuffle -> repeat -> the share of this process -> batch
+  indices -> shuffle -> repeat -> batch -> the block of this process -> episodes
 
 Grain: https://google-grain.readthedocs.io. The order depends on config.seed
-only, not on threads, and batch k of all processes together has the episodes
-that one process alone would have in batch k.
+only, not on threads. Batch k of all processes, one behind the other, is batch
+k of one process alone, and the state of an iterator counts batches: it is the
+same in every process, however many they are.
 """
 
 import itertools
@@ -81,11 +82,13 @@ def make_dataset(
       f'data.batch_episodes={config.data.batch_episodes} is not a positive '
       f'multiple of the {process_count} processes'
     )
-  dataset = grain.MapDataset.source(make_source(config, split))
+  source = make_source(config, split)
+  dataset = grain.MapDataset.range(len(source))
   if config.data.shuffle:
     dataset = dataset.seed(config.seed % _SEEDS).shuffle()
-  dataset = dataset.repeat()[process_index::process_count]
-  dataset = dataset.batch(size, batch_fn=list)
+  dataset = dataset.repeat().batch(config.data.batch_episodes, batch_fn=list)
+  mine = slice(process_index * size, (process_index + 1) * size)
+  dataset = dataset.map(lambda batch: [source[i] for i in batch[mine]])
   return dataset.to_iter_dataset(read_options)
 
 

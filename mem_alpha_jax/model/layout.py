@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
-from jax.experimental import multihost_utils
 
+from mem_alpha_jax import multihost
 from mem_alpha_jax.model import presets
 
 BLOCK_BYTES = 2**26  # read at a time: what a file needs beyond the result
@@ -182,7 +182,7 @@ def assemble(
   wanted = leaves(config) if wanted is None else wanted
   check(source, config, wanted)
   places = traverse_util.flatten_dict(shardings or {})
-  default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+  default = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   params = {}
   for leaf in wanted:
     shape = (config.layers,) * leaf.stacked + leaf.shape
@@ -235,16 +235,9 @@ def _tensors(flat, found, config, dtype):
   for leaf in found:
     for i, name in enumerate(leaf.names(config)):
       array = flat[leaf.path]
-      layer = _host(array[i] if leaf.stacked else array)
+      layer = multihost.whole(array[i] if leaf.stacked else array)
       turned = layer.transpose(leaf.order).reshape(leaf.tensor_shape)
       yield name, np.ascontiguousarray(turned, dtype)
-
-
-def _host(array):
-  """Returns a whole array in host memory; on CPU often without a copy."""
-  if isinstance(array, jax.Array) and not array.is_fully_addressable:
-    return multihost_utils.process_allgather(array, tiled=True)
-  return np.asarray(array)
 
 
 def _read(source, leaf, names, index, dtype):

@@ -6,10 +6,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Float
 
-from mem_alpha_jax import optimizer, sharding
+from mem_alpha_jax import multihost, optimizer, sharding
 from mem_alpha_jax.rl import losses
 from mem_alpha_jax.types import RolloutRows, TrainState
 
@@ -163,6 +165,14 @@ def make_logps_fn(
     return policy.logps_and_entropy(params, rows, temperature)[0]
 
   return jax.jit(logps)
+
+
+def make_values_fn(
+  policy: Any,
+) -> Callable[[Any, RolloutRows], Float[np.ndarray, 'M G R']]:
+  """Returns values(params, rows): the value head on the host, for gae."""
+  apply = jax.jit(lambda *args: policy.logps_and_entropy(*args, 1.0)[2])
+  return lambda *args: multihost.whole(apply(*args))
 
 
 def _accumulate(objective, trained, frozen, batches, scales):

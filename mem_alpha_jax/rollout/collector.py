@@ -7,6 +7,9 @@ Two ways to form groups of G samples, chosen by `rollout.groups`:
               shared, so each is prefilled once.
   trajectory  the reference: G memories per episode live side by side and
               every sample carries out its own calls.
+
+Each process of a run steps its own episodes; sampling is one program of all,
+and what training needs of the samples is gathered at the end.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,14 +19,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from mem_alpha_jax.memory import chat_prompt
-from mem_alpha_jax.memory import prompt as prompt_lib
+from mem_alpha_jax import multihost
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.rollout import explore, grading, probes
+from mem_alpha_jax.rollout import explore, grading, probes, prompts
 from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import step as step_lib
-from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.types import Episode
 
 PARTS = grading.PARTS
@@ -62,20 +63,14 @@ class Grid(NamedTuple):
   logps: Float[np.ndarray, 'B G T R']
   forced: Int[np.ndarray, 'B G T F']
   parts: Float[np.ndarray, 'B G T 4']  # PARTS, NaN where grading failed
+  counts: Int[np.ndarray, 'B G T 8']  # grading.COUNTS
   valid: Float[np.ndarray, 'B G T']
 
 
 class Rollout(NamedTuple):
-  grid: Grid
-  ends: list[Start]  # memories after the batch, one an episode
-  metrics: dict[str, float]
-
-
-PROMPTS = {
-  'compact': prompt_lib.compact,
-  'chat': chat_prompt.chat,
-  'reference': chat_prompt.chat,
-}
+  grid: Grid  # of all processes
+  ends: list[Start]  # memories after the batch, one an episode of this process
+  metrics: dict[str, float]  # of all processes
 
 
 def shares_prefix(config) -> bool:
@@ -92,14 +87,17 @@ def empty_start() -> Start:
   return Start(state_lib.empty(), 0, 0, {})
 
 
-def next_starts(ends: Sequence[Start], config, step: int) -> list[Start]:
+def next_starts(
+  ends: Sequence[Start], config, step: int, first: int = 0
+) -> list[Start]:
   """Own-memory starts: most streams go on with the memory they wrote.
 
   A memory that has lived through `rollout.chain` episodes is dropped, so
-  no training memory is older than chain + 1 episodes.
+  no training memory is older than chain + 1 episodes. `first` is the place
+  of the first in the batch of all processes.
   """
   starts = []
-  for i, end in enumerate(ends):
+  for i, end in enumerate(ends, first):
     rng = np.random.default_rng((config.seed, step, i, 1))
     kept = rng.random() < config.rollout.own_memory
     fits = end.chain <= config.rollout.chain
@@ -132,12 +130,12 @@ def collect(
   starts: Sequence[Start],
   step: int,
 ) -> Rollout:
-  """Rolls out one batch.
+  """Rolls out one batch; every process of a run calls it.
 
   Args:
     setup: the parts of the environment that do not change.
     params: policy parameters.
-    episodes: B episodes; shorter ones stop early.
+    episodes: those of this process; shorter ones stop early.
     starts: the memory each begins with.
     step: training step, part of every random key.
   """
@@ -146,7 +144,8 @@ def collect(
   copies = 1 if shared else samples
   embed = setup.embed(params)
   batch = Batch(setup, episodes, starts, copies, samples // copies, step, embed)
-  for t in range(max(len(e.chunks) for e in episodes)):
+  (longest,) = multihost.largest(max(len(e.chunks) for e in episodes))
+  for t in range(longest):
     batch.advance(params, t)
   return batch.finish()
 
@@ -171,7 +170,6 @@ class Batch:
       embed=embed,
     )
     self.steps: list[dict[str, np.ndarray]] = []
-    self.ops: list[tuple] = []
 
   def advance(self, params, t: int) -> None:
     """Reads chunk t everywhere: prompt, sample, grade, carry out."""
@@ -182,16 +180,16 @@ class Batch:
     for i, chunk in enumerate(chunks):
       self.memories.read[i] += self.count(chunk)
     views = self.memories.look(chunks)
-    prompts = render(self.setup, self.memories.states, chunks, views)
+    shown = prompts.render(self.setup, self.memories.states, chunks, views)
     forced = self._forced(views, t)
-    sampled = self._sample(params, prompts, forced, t)
+    sampled = self._sample(params, shown, forced, t)
     outcomes = self._perform(sampled, chunks, views, live, t)
     parts = self._grade(outcomes, chunks, views, live, t)
     self._carry_out(outcomes, live, t)
     valid = np.repeat(np.array(live)[:, None], self.width, 1)
-    self.steps.append(
-      dict(prompts, **sampled, forced=forced, parts=parts, valid=valid)
-    )
+    counts = grading.counts(outcomes, sampled['mask'])
+    own = dict(forced=forced, parts=parts, counts=counts, valid=valid)
+    self.steps.append(shown | sampled | own)
 
   def _forced(self, views, t):
     r = self.config.rollout
@@ -210,7 +208,7 @@ class Batch:
       )
     return forced
 
-  def _sample(self, params, prompts, forced, t):
+  def _sample(self, params, shown, forced, t):
     n = len(self.rows)
     uids = np.repeat([e.uid for e in self.rows], self.width)
     ids = np.arange(n * self.width) % (self.copies * self.width)
@@ -218,13 +216,13 @@ class Batch:
     # Memories of one episode side by side share the prefix of a chat prompt.
     stride = self.copies if shares_prefix(self.config) else 1
     groups = (n // stride, stride * self.width)
-    own = np.repeat(prompts['own'], self.width, 0)
+    own = np.repeat(shown['own'], self.width, 0)
     out = self.setup.generate(
       params,
-      prompts['prefix'][::stride],
-      prompts['prefix_length'][::stride],
+      shown['prefix'][::stride],
+      shown['prefix_length'][::stride],
       own.reshape(*groups, -1),
-      np.repeat(prompts['own_length'], self.width).reshape(groups),
+      np.repeat(shown['own_length'], self.width).reshape(groups),
       forced.reshape(*groups, -1),
       keys.reshape(groups),
     )
@@ -256,7 +254,6 @@ class Batch:
             self.config,
           )
         row.append(seen[known])
-        self.ops.append((seen[known], int(sampled['mask'][i, g].sum())))
       out.append(row)
     return out
 
@@ -309,17 +306,16 @@ class Batch:
 
   def finish(self) -> Rollout:
     """Grades ends, stacks the grid, and keeps the memories."""
+    ended = grading.end_scores(self.rows, self.memories, self.setup.reader)
+    score, sizes = multihost.gather(ended)
     grid = self._stack()
-    score, sizes = grading.end_scores(
-      self.rows, self.memories, self.setup.reader
-    )
-    b = len(self.rows) // self.copies
+    b = len(grid.valid)
     if self.copies > 1 and self.config.reward.when == 'end':
       # r1 and r3 belong to the trajectory; every step of it shares them.
       grid.parts[..., 0] = score.reshape(b, self.copies)[:, :, None]
       grid.parts[..., 2] = sizes.reshape(b, self.copies)[:, :, None]
     ends = [self._end(i) for i in range(0, len(self.rows), self.copies)]
-    metrics = grading.metrics(grid, self.ops, score, sizes)
+    metrics = grading.metrics(grid, score, sizes)
     return Rollout(grid, ends, metrics)
 
   def _end(self, i: int) -> Start:
@@ -333,40 +329,18 @@ class Batch:
 
   def _stack(self) -> Grid:
     """[T][N, width, ...] -> [B, G, T, ...], padded to the widest bucket."""
-    b = len(self.rows) // self.copies
+    samples = self.copies * self.width
 
     def stack(name):
       arrays = [s[name] for s in self.steps]
       if name in ('prefix', 'own'):
         widest = max(a.shape[1] for a in arrays)
         arrays = [np.pad(a, ((0, 0), (0, widest - a.shape[1]))) for a in arrays]
+      # Gathered before it is repeated: the samples of a memory share it.
+      array = multihost.gather(np.stack(arrays, 1))
       if name in ('prefix', 'prefix_length', 'own', 'own_length'):
-        arrays = [np.repeat(a[:, None], self.width, 1) for a in arrays]
-      array = np.stack(arrays, 2)  # [N, width, T, ...]
-      return array.reshape(b, self.copies * self.width, *array.shape[2:])
+        array = np.repeat(array[:, :, None], self.width, 2)
+      array = np.moveaxis(array, 1, 2)  # [N, width, T, ...]
+      return array.reshape(-1, samples, *array.shape[2:])
 
     return Grid(**{name: stack(name) for name in Grid._fields})
-
-
-def render(setup: Setup, states, chunks, views) -> dict[str, np.ndarray]:
-  """Prompts of N memories, padded to their buckets."""
-  build = PROMPTS[setup.config.memory.prompt_format]
-  room = prompt_lib.Room(setup.buckets.prefix[-1], setup.buckets.own[-1])
-  prompts = [
-    build(setup.tokenizer, chunk, state, view, setup.config.memory, room)
-    for state, chunk, view in zip(states, chunks, views, strict=True)
-  ]
-  prefix, prefix_length = pad(setup, [p.prefix for p in prompts], 'prefix')
-  own, own_length = pad(setup, [p.own for p in prompts], 'own')
-  return {
-    'prefix': prefix,
-    'prefix_length': prefix_length,
-    'own': own,
-    'own_length': own_length,
-  }
-
-
-def pad(setup: Setup, lists, name: str):
-  """Right-pads token lists to the smallest bucket that holds them all."""
-  width = buckets_lib.pick(setup.buckets, max(map(len, lists)), name)
-  return buckets_lib.pad(lists, width, setup.tokenizer.pad_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
@@ -16,6 +16,10 @@ from mem_alpha_jax.rollout import probes
 from mem_alpha_jax.types import Episode
 
 PARTS = ('answers', 'calls', 'size', 'content')  # r1 to r4
+TOOLS = ('insert', 'update', 'delete')
+# What a sample asked for: calls by tool; calls carried out, those of them that
+# were valid, those that could not be read; no-ops; tokens of the response.
+COUNTS = (*TOOLS, 'calls', 'valid', 'unread', 'noop', 'tokens')
 
 
 def step_questions(
@@ -128,24 +132,39 @@ def end_scores(
   return score, np.array(sizes, np.float32)
 
 
-def metrics(grid, outcomes: Sequence[tuple], score, sizes) -> dict[str, float]:
+def counts(
+  outcomes: Sequence[Sequence[Any]], mask: Bool[np.ndarray, 'N G R']
+) -> Int[np.ndarray, 'N G 8']:
+  """COUNTS of every sample, zeros where the chunk does not exist.
+
+  Args:
+    outcomes: of each sample of each memory, none where there is no chunk.
+    mask: real tokens of the responses.
+  """
+  found = np.zeros((*mask.shape[:2], len(COUNTS)), np.int32)
+  for i, row in enumerate(outcomes):
+    for g, o in enumerate(row):
+      tools = [op.tool for op in o.ops]
+      valid = sum(r.ok for r in o.results)
+      found[i, g] = (
+        *map(tools.count, TOOLS),
+        len(o.results), valid, len(o.errors), o.noop, mask[i, g].sum(),
+      )  # fmt: skip
+  return found
+
+
+def metrics(grid, score, sizes) -> dict[str, float]:
   """Scalars of a batch.
 
   Args:
     grid: the collector's Grid.
-    outcomes: (outcome, response tokens) of every sample.
     score: accuracy at the end of each trajectory.
     sizes: compression there.
   """
   live = grid.valid
-  results = [r for o, _ in outcomes for r in o.results]
-  tools = [op.tool for o, _ in outcomes for op in o.ops]
-  unread = sum(len(o.errors) for o, _ in outcomes)
-  total = max(len(outcomes), 1)
-  share = {
-    f'rollout/{tool}': tools.count(tool) / total
-    for tool in ('insert', 'update', 'delete')
-  }
+  sums = grid.counts[live].sum(0).tolist()
+  total = dict(zip(COUNTS, sums, strict=True))
+  samples = max(int(live.sum()), 1)
   failed = np.isnan(grid.parts[..., 0][live])
   return {
     **{
@@ -154,11 +173,10 @@ def metrics(grid, outcomes: Sequence[tuple], score, sizes) -> dict[str, float]:
     },
     'rollout/end_accuracy': mean(score),
     'rollout/compression': mean(sizes),
-    'rollout/valid_calls': sum(r.ok for r in results)
-    / max(len(results) + unread, 1),
-    **share,
-    'rollout/noop': sum(o.noop for o, _ in outcomes) / total,
-    'rollout/response_tokens': sum(n for _, n in outcomes) / total,
+    'rollout/valid_calls': total['valid']
+    / max(total['calls'] + total['unread'], 1),
+    **{f'rollout/{name}': total[name] / samples for name in (*TOOLS, 'noop')},
+    'rollout/response_tokens': total['tokens'] / samples,
     'rollout/failed_readings': float(failed.mean()),
   }
 

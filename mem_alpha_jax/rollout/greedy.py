@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mem_alpha_jax import report_html
+from mem_alpha_jax import multihost, report_html
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
@@ -18,6 +18,7 @@ from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import collector, explore
 from mem_alpha_jax.rollout import memories as memories_lib
+from mem_alpha_jax.rollout import prompts as prompts_lib
 from mem_alpha_jax.rollout import step as step_lib
 from mem_alpha_jax.types import Episode
 
@@ -55,7 +56,7 @@ def policy_writer(setup: collector.Setup, params: Any) -> Writer:
 
   def write(memories, chunks, views, live, t):
     n = len(chunks)
-    prompts = collector.render(setup, memories.states, chunks, views)
+    prompts = prompts_lib.render(setup, memories.states, chunks, views)
     forced = np.full((n, 1, explore.WIDTH), explore.FREE, np.int32)
     keys = collector.row_keys(key, 0, np.arange(n), np.zeros(n, int), t)
     out = setup.generate(
@@ -92,7 +93,8 @@ def baseline_writer(name: str, episodes, config, tokenizer, notes) -> Writer:
     notes: episode -> facts of each chunk, which only the oracle reads.
   """
   method = writers.WRITERS[name]
-  facts = [notes(e) for e in episodes]
+  rows = multihost.share(range(len(episodes)))
+  facts = [notes(episodes[row]) for row in rows]
 
   def write(memories, chunks, views, live, t):
     written = []
@@ -101,7 +103,7 @@ def baseline_writer(name: str, episodes, config, tokenizer, notes) -> Writer:
         written.append(Written((), noop=True))
         continue
       context = writers.WriterContext(
-        rng=np.random.default_rng((config.seed, i, t)),
+        rng=np.random.default_rng((config.seed, rows[i], t)),
         limits=memories.limits(i),
         count_tokens=tokenizer.count,
         step=t,
@@ -126,9 +128,11 @@ def run(
 ) -> tuple[list[Record], float]:
   """Steps episodes through a writer and asks their questions.
 
+  Every process of a run calls it and steps its share of them.
+
   Args:
-    write: the method under test.
-    episodes: held-out episodes.
+    write: the method under test, for the memories of this process.
+    episodes: held-out episodes, the same in every process.
     config: the writer's config.
     tokenizer: counts tokens.
     readers: the strict and the lenient reader.
@@ -138,15 +142,17 @@ def run(
 
   Returns:
     One record an episode, and the seconds one chunk took, summed over the
-    batch.
+    batch of this process.
   """
+  total, rows = len(episodes), multihost.share(range(len(episodes)))
+  length = max(len(e.chunks) for e in episodes)
+  episodes = [episodes[row] for row in rows]
   n = len(episodes)
   memories = memories_lib.Memories(
     [state_lib.empty()] * n, [0] * n, config, tokenizer.count, adapt, embed
   )
-  tallies = [_Tally(i < traces) for i in range(n)]
+  tallies = [_Tally(row < traces) for row in rows]
 
-  length = max(len(e.chunks) for e in episodes)
   started = time.perf_counter()
   for t in range(length):
     live = [t < len(e.chunks) for e in episodes]
@@ -169,7 +175,7 @@ def run(
       tallies, episodes, memories.states, memories.read, strict=True
     )
   ]
-  return records, seconds
+  return multihost.gather_lists(records)[:total], seconds
 
 
 def _ask(memories, episodes, readers, tallies, t: int) -> None:

@@ -1,0 +1,126 @@
+"""What multihost_test runs in processes of its own."""
+
+import json
+import sys
+
+import jax
+import numpy as np
+from absl import flags
+from jax.sharding import NamedSharding, PartitionSpec
+
+from mem_alpha_jax import cluster, evaluate, multihost, train
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.data import pipeline
+from tests import tiny_config
+
+
+def check_gathers(me: int) -> None:
+  rows = {'a': np.full((2, 3), me, np.float32), 'b': np.array([me > 0, False])}
+  found = multihost.gather(rows)
+  np.testing.assert_array_equal(found['a'][:, 0], [0, 0, 1, 1])
+  assert found['b'].tolist() == [False, False, True, False]
+  found['a'][:] = 7  # writable, as with one process
+  keys = jax.random.split(jax.random.key(me), 2)
+  both = jax.random.key_data(multihost.gather(keys))
+  mine = jax.random.key_data(keys)
+  np.testing.assert_array_equal(both[2 * me : 2 * me + 2], mine)
+  # Lists of any length and content, one of them empty.
+  told = ['née', ('x' * 3000, me)][: 2 * me]
+  assert multihost.gather_lists(told) == ['née', ('x' * 3000, 1)]
+  assert multihost.largest(me, 5 - me) == [1, 5]
+
+
+def check_shares(me: int) -> None:
+  assert multihost.share(range(6)) == [[0, 1, 2], [3, 4, 5]][me]
+  assert multihost.share('abc') == [['a', 'b'], ['c', 'c']][me]
+  items = list(range(5))
+  again = multihost.gather_lists(multihost.share(items))[: len(items)]
+  assert again == items
+
+
+def check_global_arrays(me: int) -> None:
+  mesh = jax.make_mesh((jax.device_count(),), ('x',))
+  place = NamedSharding(mesh, PartitionSpec('x'))
+  x = np.arange(16, dtype=np.float32)
+  spread = jax.make_array_from_callback(x.shape, place, x.__getitem__)
+  np.testing.assert_array_equal(multihost.whole(spread), x)
+  # Each process gives its rows to one program and gets them back.
+  double = jax.jit(lambda p, a, b: (p.sum() + a, 2 * b), out_shardings=place)
+  run = multihost.together(double)
+  rows = np.arange(4, dtype=np.float32) + 10 * me
+  got, twice = run(spread, rows, -rows)
+  np.testing.assert_array_equal(got, x.sum() + rows)
+  np.testing.assert_array_equal(twice, -2 * rows)
+
+
+def check_first(me: int) -> None:
+  acted = []
+  multihost.on_first(lambda: acted.append(1))
+  assert len(acted) == 1 - me
+
+  def fail():
+    raise FileNotFoundError('no such file')
+
+  try:
+    multihost.on_first(fail)
+  except (ValueError, FileNotFoundError) as error:
+    assert str(error) == 'no such file'
+  else:
+    raise AssertionError('the error of the first process was lost')
+
+
+def cross(config, workdir: str) -> None:
+  """Every way to cross; then one process fails while the other waits."""
+  del config, workdir
+  me = jax.process_index()
+  check_gathers(me)
+  check_shares(me)
+  check_global_arrays(me)
+  check_first(me)
+  print('all crossed')
+  if me:
+    raise RuntimeError('one process fails')
+  multihost.largest(me)  # waits for one that never comes
+
+
+def steps(config, workdir: str) -> None:
+  """Two steps of training and a baseline; the first process writes them."""
+  experiment = experiment_lib.build(config, workdir)
+  run = train.Run(experiment, workdir, train.Clock())
+  run.open_writer()
+  for _ in range(2):
+    run.advance()
+    run.writer.write(run.step, run.scalars)
+  episodes = pipeline.eval_episodes(config, 'test')
+  arm = evaluate.baseline_arm(experiment, None, 'random_inserts', episodes)
+  if jax.process_index() == 0:
+    del arm['seconds_per_chunk']
+    with open(f'{workdir}/arm.json', 'w') as file:
+      json.dump(arm, file)
+
+
+TASKS = {'cross': cross, 'steps': steps}
+
+
+def main() -> None:
+  cluster.define_flags()
+  flags.DEFINE_enum('task', 'cross', list(TASKS), 'What to do.')
+  flags.DEFINE_string('workdir', '', 'Of the run.')
+  flags.DEFINE_string('arg', '', 'Config fields.')
+  flags.DEFINE_bool('differ', False, 'Give each process another config.')
+  given = flags.FLAGS
+  given(sys.argv)
+  arg = given.arg + f',seed={given.process_id}' * given.differ
+  config = tiny_config.get_config(arg.lstrip(','))
+  workdir_lib.use_compilation_cache()
+  try:
+    cluster.join(given, config)
+  except ValueError as error:
+    print(error, file=sys.stderr)
+    cluster.leave(2)
+  TASKS[given.task](config, given.workdir)
+
+
+if __name__ == '__main__':
+  main()
