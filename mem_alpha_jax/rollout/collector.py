@@ -9,6 +9,7 @@ Two ways to form groups of G samples, chosen by `rollout.groups`:
               every sample carries out its own calls.
 """
 
+import collections
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -170,6 +171,8 @@ class Batch:
       self.count,
       embed=embed,
     )
+    self.answers = collections.Counter()
+    self.reader = protocol.counted(setup.reader, self.answers)
     self.steps: list[dict[str, np.ndarray]] = []
     self.ops: list[tuple] = []
 
@@ -280,7 +283,7 @@ class Batch:
       outcomes,
       asked,
       [e.source for e in self.rows],
-      self.setup.reader,
+      self.reader,
       self.width,
       t,
     )
@@ -310,16 +313,14 @@ class Batch:
   def finish(self) -> Rollout:
     """Grades ends, stacks the grid, and keeps the memories."""
     grid = self._stack()
-    score, sizes = grading.end_scores(
-      self.rows, self.memories, self.setup.reader
-    )
+    score, sizes = grading.end_scores(self.rows, self.memories, self.reader)
     b = len(self.rows) // self.copies
     if self.copies > 1 and self.config.reward.when == 'end':
       # r1 and r3 belong to the trajectory; every step of it shares them.
       grid.parts[..., 0] = score.reshape(b, self.copies)[:, :, None]
       grid.parts[..., 2] = sizes.reshape(b, self.copies)[:, :, None]
     ends = [self._end(i) for i in range(0, len(self.rows), self.copies)]
-    metrics = grading.metrics(grid, self.ops, score, sizes)
+    metrics = grading.metrics(grid, self.ops, score, sizes, self.answers)
     return Rollout(grid, ends, metrics)
 
   def _end(self, i: int) -> Start:

@@ -1,6 +1,6 @@
 """What a step is worth: answers after each candidate minus those before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ def gains(
   """r1 of every candidate: its scores minus those of the memory before it.
 
   Returns:
-    [N][candidates]; NaN where the reader failed.
+    [N][candidates]; NaN where an answer is missing, before or after.
   """
   answers = _candidate_answers(memories, outcomes, asked, reader, width, t)
   found = []
@@ -106,7 +106,10 @@ def end_scores(
   memories: memories_lib.Memories,
   reader: protocol.Reader,
 ) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
-  """Accuracy on the asked questions, NaN without any, and compression."""
+  """Accuracy on the asked questions, NaN without any, and compression.
+
+  The accuracy is that of the questions that were answered.
+  """
   questions = [probes.ending(e) for e in episodes]
   requests = memories.requests(
     [[q.text for q in row] for row in questions], memories.config.rollout.probes
@@ -128,7 +131,9 @@ def end_scores(
   return score, np.array(sizes, np.float32)
 
 
-def metrics(grid, outcomes: Sequence[tuple], score, sizes) -> dict[str, float]:
+def metrics(
+  grid, outcomes: Sequence[tuple], score, sizes, answers: Mapping[str, int]
+) -> dict[str, float]:
   """Scalars of a batch.
 
   Args:
@@ -136,6 +141,7 @@ def metrics(grid, outcomes: Sequence[tuple], score, sizes) -> dict[str, float]:
     outcomes: (outcome, response tokens) of every sample.
     score: accuracy at the end of each trajectory.
     sizes: compression there.
+    answers: how many were `asked` for and are `missing`.
   """
   live = grid.valid
   results = [r for o, _ in outcomes for r in o.results]
@@ -160,6 +166,7 @@ def metrics(grid, outcomes: Sequence[tuple], score, sizes) -> dict[str, float]:
     'rollout/noop': sum(o.noop for o, _ in outcomes) / total,
     'rollout/response_tokens': sum(n for _, n in outcomes) / total,
     'rollout/failed_readings': float(failed.mean()),
+    'rollout/missing_answers': answers['missing'] / max(answers['asked'], 1),
   }
 
 
