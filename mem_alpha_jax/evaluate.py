@@ -90,7 +90,7 @@ def _arm(
     missing / max(asked, 1),
     config.reading.max_missing,
     'an evaluation',
-    experiment.reader_counts(),
+    experiment.reader_counts,
   )
   read = sum(r.read_tokens for r in records)
   kept = sum(r.memory_tokens for r in records)

@@ -218,12 +218,11 @@ class Run:
         self.starts,
         self.step,
       )
-    counts = self.experiment.reader_counts()
     protocol.check_missing(
       rollout.metrics['rollout/missing_answers'],
       self.config.reading.max_missing,
       f'step {self.step}',
-      counts,
+      self.experiment.reader_counts,
     )
     with self.timer('advantages'):
       rows, credit = assemble.to_rows(rollout.grid, self.config, self.values)
@@ -238,7 +237,7 @@ class Run:
       **rollout.metrics,
       **credit,
       **learned,
-      **counts,
+      **self.experiment.reader_counts(),
       **self.timer.take(),
       'time/compilations': buckets.compile_count(),
     }

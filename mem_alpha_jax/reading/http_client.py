@@ -55,8 +55,8 @@ class Endpoint:
     url: its address without '/chat/completions', often ending in '/v1'.
     model: name of the model there.
     key: sent as bearer token unless ''; never shown.
-    timeout: seconds for the connection and each part of a reply; a whole
-      reply gets at most twice as long.
+    timeout: seconds for the connection, for each silence of the server, and
+      for the body of a reply to be whole.
     retries: further requests after one that failed.
     backoff: longest wait before the first retry, seconds; doubles.
     concurrency: requests at a time.

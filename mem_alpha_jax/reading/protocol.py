@@ -69,7 +69,10 @@ class Unanswered(ConnectionError):
 
 
 def check_missing(
-  missing: float, most: float, where: str, counts: Mapping[str, int]
+  missing: float,
+  most: float,
+  where: str,
+  counts: Callable[[], Mapping[str, int]],
 ) -> None:
   """Raises Unanswered if too many answers are missing.
 
@@ -80,7 +83,7 @@ def check_missing(
     counts: what the reader says of itself, for the message.
   """
   if missing > most or missing == 1:
-    told = ', '.join(f'{name} {n}' for name, n in counts.items() if n)
+    told = ', '.join(f'{name} {n}' for name, n in counts().items() if n)
     raise Unanswered(
       f'{missing:.0%} of the answers of {where} are missing, more than '
       f'config.reading.max_missing={most}'
