@@ -1,6 +1,5 @@
 """Training against a real server that fails at 30% of its requests."""
 
-import collections
 import os
 
 import numpy as np
@@ -8,12 +7,11 @@ import pytest
 import tiny_config
 
 from configs import tiny
+from experiments.reader_faults import run as run_lib
 from experiments.reader_faults import server as server_lib
 from mem_alpha_jax import checkpoint, evaluate, train
-from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import metrics as metrics_lib
 from mem_alpha_jax.reading import chat, http_client, protocol, remote_reader
-from mem_alpha_jax.rollout import collector
 
 STEPS, RATE = 3, 0.3
 TIMEOUT, DELAY = 1.0, 1.5  # seconds
@@ -84,41 +82,15 @@ def test_the_server_reads_what_a_reader_is_shown():
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-  """A run at 30% faults, and each batch as a faultless reader grades it."""
-  folder = str(tmp_path_factory.mktemp('faults'))
-  collect, pairs = collector.collect, []
-
-  def both(setup, *args):
-    faultless = protocol.cached(server_lib.faultless)
-    true = collect(setup._replace(reader=faultless), *args)
-    pairs.append((collect(setup, *args), true))
-    return pairs[-1][0]
-
-  with (
-    server_lib.Server(server_lib.share(RATE), DELAY) as server,
-    pytest.MonkeyPatch.context() as patch,
-  ):
-    patch.setattr(collector, 'collect', both)
+  """A run at 30% faults, and the counts of the server."""
+  with server_lib.Server(server_lib.share(RATE), DELAY) as server:
     config = tiny.get_config(f'{REMOTE}{ABLE}reading.url={server.url}')
-    experiment = experiment_lib.build(config, folder)
-    run = train.Run(experiment, folder, train.Clock())
-    run.open_writer()
-    run.warm_start()
-    accuracies = []
-    for _ in range(STEPS):
-      run.advance()
-      accuracies.append(run.validate())
-    run.writer.close()
-  # Those of the last evaluation have no step to be written with.
-  ours = collections.Counter(experiment.reader_counts())
-  for row in lines(folder):
-    ours.update({k: n for k, n in row.items() if k.startswith('reader/')})
-  ours = {k.removeprefix('reader/'): n for k, n in ours.items()}
-  return lines(folder), accuracies, pairs, ours, server.counts
+    folder = str(tmp_path_factory.mktemp('faults'))
+    return run_lib.watch(config, folder), server.counts
 
 
 def test_training_goes_on(trained):
-  rows, accuracies, *_ = trained
+  (rows, accuracies, *_), _ = trained
   assert [row['step'] for row in rows] == list(range(1, STEPS + 1))
   for row in rows:
     assert row['rl/skipped'] == 0 and row['rl/loss'] is not None
@@ -129,7 +101,7 @@ def test_training_goes_on(trained):
 
 
 def test_no_reward_is_zeroed_by_a_fault(trained):
-  _, _, pairs, *_ = trained
+  pairs = trained[0].pairs
   assert len(pairs) == STEPS
   known, different = 0, 0
   for faulty, true in pairs:
@@ -148,7 +120,7 @@ def test_no_reward_is_zeroed_by_a_fault(trained):
 
 
 def test_the_counts_add_up(trained):
-  *_, ours, theirs = trained
+  ours, theirs = trained[0].counts, trained[1]
   assert set(theirs) == {'ok', *server_lib.FAULTS}
   assert ours['requests'] == sum(theirs.values())
   assert ours['requests'] == (
