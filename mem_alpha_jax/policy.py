@@ -88,7 +88,7 @@ def make_policy(
   c = model_config
   if not isinstance(c, presets.ModelConfig):
     c = presets.model_config(c, vocab_size)
-  at = _layout(c, mesh, sharding.LAYOUTS['same'])
+  at = _layout(c, mesh, sharding.LOGICAL_RULES)
   loop = _layout(c, mesh, sharding.LAYOUTS[decode])
   copy = decoding.copies(c, mesh)
   return Policy(
