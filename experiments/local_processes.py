@@ -44,8 +44,6 @@ def start(
   environment = dict(
     os.environ,
     JAX_PLATFORMS='cpu',
-    # Processes that share cores compile a program once, not each for itself.
-    JAX_SHARE_BINARY_BETWEEN_HOSTS='true',
     XLA_FLAGS=f'{DEVICES}={devices} {xla_flags}',
   )
   started = []
