@@ -50,11 +50,20 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.memory.thinking = False  # chat models may think before they call tools
 
   c.reading = ml_collections.ConfigDict()
-  c.reading.reader = 'extractive'  # extractive | lm
-  c.reading.model = ''  # of reader=lm: smollm2, a folder, or a .gguf file
-  c.reading.answer_tokens = 24  # longest answer of reader=lm
+  c.reading.reader = 'extractive'  # extractive | lm | remote
+  c.reading.model = ''  # lm: smollm2, a folder, a .gguf file; remote: its name
+  c.reading.answer_tokens = 24  # longest answer of reader=lm and remote
   c.reading.batch = 16  # questions that reader=lm answers in one call
   c.reading.buckets = (128, 256, 512, 1024)  # padded lengths of its prompts
+  c.reading.url = ''  # of reader=remote, without /chat/completions
+  c.reading.key_env = ''  # environment variable with its key; '' needs none
+  c.reading.timeout = 60.0  # seconds that one request to it may take
+  c.reading.retries = 4  # further requests after one that failed
+  c.reading.backoff = 0.5  # longest wait before the first retry, s; doubles
+  c.reading.concurrency = 16  # requests at a time, of each process
+  c.reading.breaker_limit = 20  # failures in a row that break off; 0: never
+  c.reading.breaker_pause = 30.0  # seconds until it is tried again
+  c.reading.max_missing = 0.1  # share of missing answers that pauses the run
   c.reading.strict = True  # abstain where retrieved notes contradict
   c.reading.top_k = 5  # entries retrieved for a question
   c.reading.hops = 1  # look-ups; later ones add the entries found before
@@ -146,6 +155,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.optim.b1 = 0.9  # AdamW first moment
   c.optim.b2 = 0.98  # AdamW second moment
   c.optim.clip_norm = 1.0  # global gradient norm; 0 is off
+  c.optim.skip_norm = 0.0  # gradients of a larger norm are skipped; 0 is off
+  c.optim.max_skipped = 10  # updates skipped in a row that stop the run
 
   c.warm_start = ml_collections.ConfigDict()
   c.warm_start.checkpoint = 'tiny_base'  # to start from; '' warms up anew

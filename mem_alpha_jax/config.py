@@ -154,6 +154,12 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     "reading.model='': reading.reader='lm' needs a model; use smollm2, a "
     'folder or a .gguf file',
   )
+  _require(
+    c.reading.reader != 'remote' or (c.reading.model and c.reading.url),
+    f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
+    "reading.reader='remote' needs both: where the server is, and the name of "
+    'the model there',
+  )
   if m.prompt_format != 'compact':
     return
   _require(

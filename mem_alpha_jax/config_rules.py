@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,12 @@ def string(value: Any) -> str:
 def text(value: Any) -> str:
   """A string with something in it."""
   return '' if isinstance(value, str) and value else 'a string, not empty'
+
+
+def address(value: Any) -> str:
+  """A web address, or ''."""
+  fits = isinstance(value, str) and re.fullmatch(r'(https?://\S+)?', value)
+  return '' if fits else "an address such as http://host:8000/v1, or ''"
 
 
 def ascending(low: int) -> Rule:
@@ -133,11 +140,20 @@ RULES: dict[str, Rule] = {
   'memory.fixed_width': flag,
   'memory.instructions': choice('full', 'brief'),
   'memory.thinking': flag,
-  'reading.reader': choice('extractive', 'lm'),
+  'reading.reader': choice('extractive', 'lm', 'remote'),
   'reading.model': string,
   'reading.answer_tokens': integer(1),
   'reading.batch': integer(1),
   'reading.buckets': ascending(1),
+  'reading.url': address,
+  'reading.key_env': string,
+  'reading.timeout': _POSITIVE,
+  'reading.retries': integer(0, 20),
+  'reading.backoff': _WEIGHT,
+  'reading.concurrency': integer(1, 256),
+  'reading.breaker_limit': integer(0),
+  'reading.breaker_pause': _POSITIVE,
+  'reading.max_missing': _FRACTION,
   'reading.strict': flag,
   'reading.top_k': integer(1),
   'reading.hops': integer(1),
@@ -214,6 +230,8 @@ RULES: dict[str, Rule] = {
   'optim.b1': number(0, 0.999999),
   'optim.b2': number(0, 0.999999),
   'optim.clip_norm': _WEIGHT,
+  'optim.skip_norm': _WEIGHT,
+  'optim.max_skipped': integer(1),
   'warm_start.checkpoint': string,
   'warm_start.steps': integer(0),
   'warm_start.batch': integer(1),

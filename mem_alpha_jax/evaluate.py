@@ -12,6 +12,7 @@ from mem_alpha_jax import report, statistics
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import greedy
 
 
@@ -35,6 +36,20 @@ def policy_arm(
   """The greedy policy on episodes: its numbers and its first traces."""
   write = greedy.policy_writer(experiment.eval_setup, params)
   return _arm(experiment, params, write, episodes, traces)
+
+
+def validation(
+  experiment: experiment_lib.Experiment, params: Any, episodes: Sequence
+) -> dict[str, float]:
+  """The metrics `eval/...` of a step."""
+  arm, _ = policy_arm(experiment, params, episodes)
+  overwritten = arm['by_type'].get('overwritten', {})
+  return {
+    'eval/accuracy': arm['accuracy'],
+    'eval/overwritten': overwritten.get('accuracy', float('nan')),
+    'eval/memory_share': arm['memory_share'],
+    'eval/valid_calls': arm['valid_calls'],
+  }
 
 
 def baseline_arm(
@@ -69,8 +84,15 @@ def _arm(
     adapt,
     experiment.eval_setup.embed(params),
   )
-  strict, strict_types = _accuracy(records, 'strict', config)
-  lenient, lenient_types = _accuracy(records, 'lenient', config)
+  strict, strict_types, unread = _accuracy(records, 'strict', config)
+  lenient, lenient_types, also = _accuracy(records, 'lenient', config)
+  missing, asked = unread + also, 2 * sum(len(r.types) for r in records)
+  protocol.check_missing(
+    missing / max(asked, 1),
+    config.reading.max_missing,
+    'an evaluation',
+    experiment.reader_counts,
+  )
   read = sum(r.read_tokens for r in records)
   kept = sum(r.memory_tokens for r in records)
   calls = {
@@ -84,6 +106,7 @@ def _arm(
     memory_tokens=kept / len(records),
     memory_share=kept / max(read, 1),
     read_tokens=read / len(records),
+    missing_answers=missing,
     valid_calls=calls['valid'] / max(calls['all'], 1),
     calls=calls,
     episodes=len(records),
@@ -99,11 +122,12 @@ def _accuracy(records, reader: str, config):
     for i, record in enumerate(records)
     for kind, score in zip(record.types, getattr(record, reader), strict=True)
   ]
-  counts, _ = statistics.count_answers(answers, len(records))
+  counts, missing = statistics.count_answers(answers, len(records))
   n = config.eval.bootstrap
   return (
     statistics.overall(counts, n, config.seed),
     statistics.by_type(counts, n, config.seed),
+    missing,
   )
 
 

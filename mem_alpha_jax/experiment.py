@@ -14,7 +14,12 @@ from mem_alpha_jax.data import babi, pipeline, synthetic
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
 from mem_alpha_jax.memory import embedders, tools
 from mem_alpha_jax.model import presets
-from mem_alpha_jax.reading import extractive, lm_reader, protocol
+from mem_alpha_jax.reading import (
+  extractive,
+  lm_reader,
+  protocol,
+  remote_reader,
+)
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
@@ -33,6 +38,7 @@ class Experiment(NamedTuple):
   readers: tuple[protocol.Reader, protocol.Reader]  # strict and lenient
   oracle_notes: Callable  # episode -> facts of each chunk
   source: pretrained.Pretrained | None  # of the first weights
+  reader_counts: Callable[[], dict[str, int]]  # metrics since the last call
 
 
 def build(config, workdir: str) -> Experiment:
@@ -44,7 +50,7 @@ def build(config, workdir: str) -> Experiment:
   mesh = sharding.create_mesh(config.mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
   policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
-  strict, lenient, oracle_notes = source_readers(config)
+  strict, lenient, oracle_notes, reader_counts = source_readers(config)
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
   buckets = buckets_lib.from_config(config.rollout)
@@ -73,6 +79,7 @@ def build(config, workdir: str) -> Experiment:
     (strict, lenient),
     oracle_notes,
     source,
+    reader_counts,
   )
 
 
@@ -100,10 +107,11 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
   return tokenizer_lib.Tokenizer(path)
 
 
-def source_readers(config) -> tuple[Callable, Callable, Callable]:
-  """Strict reader, lenient reader and oracle notes of the data source.
+def source_readers(config) -> tuple[Callable, Callable, Callable, Callable]:
+  """Strict and lenient reader, oracle notes of the source, reader's metrics.
 
-  A language model is both readers: it has no rule for contradictions.
+  A language model is both readers: it has no rule for contradictions. Only a
+  server has metrics, `reader/...`.
   """
   stories = config.data.source == 'babi'
   if stories:
@@ -114,7 +122,12 @@ def source_readers(config) -> tuple[Callable, Callable, Callable]:
     ]
   if config.reading.reader == 'lm':
     reader = lm_reader.from_config(config)
-    return reader, reader, notes
+    return reader, reader, notes, dict
+  if config.reading.reader == 'remote':
+    client = remote_reader.make_client(config)
+    reader = remote_reader.make_reader(client, config.reading.answer_tokens)
+    counts = lambda: {f'reader/{k}': n for k, n in client.take().items()}
+    return reader, reader, notes, counts
   frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
   if stories:
     frames = babi.frames(config.data.babi_tasks)
@@ -123,7 +136,7 @@ def source_readers(config) -> tuple[Callable, Callable, Callable]:
     protocol.cached(extractive.ExtractiveReader(frames, lexicon, strict))
     for strict in (True, False)
   )
-  return strict, lenient, notes
+  return strict, lenient, notes, dict
 
 
 def model_shape(

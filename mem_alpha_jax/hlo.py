@@ -413,7 +413,10 @@ def _used(computations, called, value: Instruction, whole: float) -> float:
     elif user.opcode in ('dynamic-slice', 'slice', 'gather') and first:
       total += user.arrays[0].size
     elif user.opcode == 'dynamic-update-slice' and first:
-      continue  # updated in place
+      # Updated in place; who else reads the result reads the buffer.
+      total += _used(computations, called, user, whole)
+    elif user.opcode == 'tuple' and user.root:
+      continue
     elif user.opcode == 'fusion':
       inner = computations[_CALLED.search(user.text)[1]]
       for i, name in enumerate(user.operands):

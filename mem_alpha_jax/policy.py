@@ -43,7 +43,8 @@ class Policy(NamedTuple):
     logical_axes: () -> pytree like params of tuples of logical axis names.
     prefill: params, tokens [B, P], lengths [B] -> Prefix.
     prepare: params, positions -> what `extend` and `head` take as params.
-    apart: Prefix -> Prefix as a decode loop reads it.
+    place: Prefix -> Prefix laid out on the mesh as decode loops read it.
+    apart: Prefix -> Prefix with its layers as a decode loop reads them.
     init_cache: own_length [B, G], C, slots -> Cache.
     extend: prepared, prefix, cache, tokens, previous, slot ->
       (hidden [B, G, n, D], cache).
@@ -60,6 +61,7 @@ class Policy(NamedTuple):
   logical_axes: Callable
   prefill: Callable
   prepare: Callable
+  place: Callable
   apart: Callable
   init_cache: Callable
   extend: Callable
@@ -86,7 +88,7 @@ def make_policy(
   c = model_config
   if not isinstance(c, presets.ModelConfig):
     c = presets.model_config(c, vocab_size)
-  at = _layout(c, mesh, sharding.LAYOUTS['same'])
+  at = _layout(c, mesh, sharding.LOGICAL_RULES)
   loop = _layout(c, mesh, sharding.LAYOUTS[decode])
   copy = decoding.copies(c, mesh)
   return Policy(
@@ -95,8 +97,11 @@ def make_policy(
     init=lambda key: _stored(c, nn.unbox(_init(c, key))),
     logical_axes=lambda: _logical_axes(c),
     prefill=lambda *args: _prefill(c, at, *args)[0],
-    prepare=functools.partial(_prepare, c, loop, copy),
-    apart=functools.partial(_apart, loop, copy),
+    prepare=functools.partial(
+      _prepare, c, loop, copy, decoding.keeps_stacked(mesh)
+    ),
+    place=functools.partial(_place, loop),
+    apart=kv_cache.apart if copy else lambda prefix: prefix,
     init_cache=functools.partial(_init_cache, c, loop, copy),
     extend=functools.partial(_extend, c, loop),
     head=functools.partial(_head, c, loop, copy),
@@ -235,7 +240,7 @@ def _prefill(
   return prefix, hidden, context
 
 
-def _prepare(c, at, copy, params, positions: int):
+def _prepare(c, at, copy, stacked, params, positions: int):
   """See decoding.prepare; laid out as a decode loop reads it."""
 
   def place(params, config):
@@ -243,15 +248,14 @@ def _prepare(c, at, copy, params, positions: int):
       lambda x, names: at.keep(x, *names), params, _logical_axes(config)
     )
 
-  return decoding.prepare(c, params, positions, copy, place)
+  return decoding.prepare(c, params, positions, copy, place, stacked)
 
 
-def _apart(at, copy, prefix: kv_cache.Prefix) -> kv_cache.Prefix:
+def _place(at, prefix: kv_cache.Prefix) -> kv_cache.Prefix:
   k, v = (
     at.keep(x, 'layers', 'batch', 'kv_heads') for x in (prefix.k, prefix.v)
   )
-  prefix = prefix.replace(k=k, v=v)
-  return kv_cache.apart(prefix) if copy else prefix
+  return prefix.replace(k=k, v=v)
 
 
 def _init_cache(c, at, copy, own_length, context: int, slots: int):
@@ -299,10 +303,12 @@ def _extend(
     context = context._replace(own_match=found)
   context = _finish(c, context, tokens, prefix)
   x = at.keep(_apply(c, params, 'embed', tokens, context.seen), 'batch')
-  layout = at if n > 1 else at._replace(attend=attention.attend)
-  x, cache = decoding.run(
-    c, layout, params['blocks'], x, prefix, cache, context
-  )
+  if n == 1:
+    at = at._replace(attend=attention.attend)
+  run, layers = decoding.run, params['blocks']
+  if n > 1 and 'stacked' in params:
+    run, layers = decoding.fill, params['stacked']
+  x, cache = run(c, at, layers, x, prefix, cache, context)
   return _apply(c, params, 'norm', x), cache
 
 

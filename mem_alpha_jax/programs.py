@@ -27,7 +27,7 @@ class Program(NamedTuple):
   """One program of a run.
 
   Attributes:
-    kind: sample | greedy | logps | update | retrieve.
+    kind: sample | greedy | logps | update | reshard | retrieve.
     shape: bucket sizes in tokens, by name.
     rows: sequences it runs.
     width: of them that share a prefix.
@@ -67,7 +67,7 @@ def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
       for greedy in (False, True)
     ]
   found.sort(key=lambda p: -p.shape['prefix'])
-  return [*found, _retrieval(config, mesh)]
+  return [*found, _reshard(config, policy, params), _retrieval(config, mesh)]
 
 
 def _placed(shapes: Any, places: Any) -> Any:
@@ -205,6 +205,14 @@ def state_of(params: Any, tx: Any, mesh: Mesh) -> TrainState:
   )
   places = update_lib.state_shardings(shapes.replace(params=params), tx, mesh)
   return _placed(shapes, places)
+
+
+def _reshard(config, policy, params) -> Program:
+  """From the layout of training to that of decoding; a part of `sample`."""
+  r = config.rollout
+  size = r.prefix_buckets[-1] + r.own_buckets[-1] + r.response_buckets[-1]
+  prepare = jax.jit(lambda params: policy.prepare(params, size))
+  return Program('reshard', {}, 0, 0, lambda: prepare.lower(params))
 
 
 def _retrieval(config, mesh) -> Program:

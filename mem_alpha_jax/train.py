@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mem_alpha_jax import (
   base,
@@ -24,6 +23,7 @@ from mem_alpha_jax import metrics as metrics_lib
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector
@@ -40,7 +40,9 @@ def train(config, workdir: str) -> dict[str, Any] | None:
   Raises:
     ValueError: for a workdir of another config, or a run that does not fit
       into memory.
-    FloatingPointError: if the loss is not finite, naming the step.
+    FloatingPointError: if too many updates in a row were skipped.
+    protocol.Unanswered: if too many answers are missing; what was done
+      before is saved.
   """
   clock = Clock()
   workdir_lib.prepare(workdir, config)
@@ -65,11 +67,16 @@ def train(config, workdir: str) -> dict[str, Any] | None:
       )
       summary.write_before(workdir, before, shown)
       run.save(manager, None)
-    while run.step < config.num_steps and not stop.requested():
-      run.advance()
-      accuracy = run.validate()
-      if run.due(config.checkpoint.every):
-        run.save(manager, accuracy)
+    try:
+      while run.step < config.num_steps and not stop.requested():
+        run.advance()
+        accuracy = run.validate()
+        if run.due(config.checkpoint.every):
+          run.save(manager, accuracy)
+    except protocol.Unanswered:
+      run.save(manager, None)
+      run.writer.close()
+      raise
     run.save(manager, None)
     run.writer.close()
   if run.step < config.num_steps:
@@ -104,6 +111,7 @@ class Run:
     self.loader = iter(pipeline.make_dataset(config, 'train'))
     self.rows = multihost.share(range(config.data.batch_episodes))
     self.starts = [collector.empty_start()] * len(self.rows)
+    self.data_state = self.loader.get_state()  # after the last whole step
     self.validation = pipeline.eval_episodes(config, 'validation', 1)
     self.timer = metrics_lib.Timer()
     self.writer = None
@@ -114,6 +122,7 @@ class Run:
       config.rollout.temperature,
       experiment.mesh,
       horizon=config.rollout.response_buckets[-1],
+      skip_norm=config.optim.skip_norm,
     )
     self.logps = update_lib.make_logps_fn(
       experiment.policy, config.rollout.temperature, experiment.mesh
@@ -123,6 +132,7 @@ class Run:
       values = update_lib.make_values_fn(experiment.policy)
       self.values = lambda rows: values(self.state.params, rows)
     self.reference = None  # what was trained of the start policy
+    self.skipped = 0  # newest updates, in a row
 
   @property
   def step(self) -> int:
@@ -136,9 +146,11 @@ class Run:
     restored = read_checkpoint(manager, self.state)
     if restored is not None:
       self.state = restored.state
-      self.loader.set_state(restored.data_state)
+      self.data_state = restored.data_state
+      self.loader.set_state(self.data_state)
       self.starts = [_unpack(start) for start in restored.extra['starts']]
       self.clock.earlier = restored.extra['seconds']
+      self.skipped = restored.extra.get('skipped', 0)
     self.open_writer()
     if restored is not None and self.config.rl.kl_coef:
       self.reference = checkpoint.load_params(
@@ -161,11 +173,12 @@ class Run:
     extra = {
       'starts': [_pack(start) for start in self.starts],
       'seconds': self.clock.seconds(),
+      'skipped': self.skipped,
     }
     # What is never trained is in the model's own files.
     trained, _ = optimizer.split(self.state.params)
     state = self.state.replace(params=trained)
-    manager.save(self.step, state, self.loader.get_state(), extra, metric)
+    manager.save(self.step, state, self.data_state, extra, metric)
 
   def warm_start(self) -> None:
     """The supervised stage; its result is the policy 'before RL'."""
@@ -207,23 +220,26 @@ class Run:
         self.starts,
         self.step,
       )
+    protocol.check_missing(
+      rollout.metrics['rollout/missing_answers'],
+      self.config.reading.max_missing,
+      f'step {self.step}',
+      self.experiment.reader_counts,
+    )
     with self.timer('advantages'):
       rows, credit = assemble.to_rows(rollout.grid, self.config, self.values)
     with self.timer('update'):
       learned = self._update(rows)
-    if learned['rl/nonfinite']:
-      raise FloatingPointError(
-        f'loss or gradient is not finite at step {self.step}; the newest '
-        'checkpoint is older and intact: lower optim.learning_rate'
-      )
     self.starts = collector.next_starts(
       rollout.ends, self.config, self.step + 1, self.rows[0]
     )
     self.state = self.state.replace(step=self.state.step + 1)
+    self.data_state = self.loader.get_state()
     self.scalars = {
       **rollout.metrics,
       **credit,
       **learned,
+      **self.experiment.reader_counts(),
       **self.timer.take(),
       'time/compilations': buckets.compile_count(),
     }
@@ -235,22 +251,15 @@ class Run:
 
   def validate(self) -> float | None:
     """Accuracy on validation episodes at its cadence; writes the metrics."""
-    accuracy = None
-    if self.due(self.config.eval.every):
-      arm, _ = evaluate.policy_arm(
-        self.experiment, self.state.params, self.validation
-      )
-      accuracy = arm['accuracy']
-      self.scalars |= {
-        'eval/accuracy': accuracy,
-        'eval/overwritten': arm['by_type']
-        .get('overwritten', {})
-        .get('accuracy', float('nan')),
-        'eval/memory_share': arm['memory_share'],
-        'eval/valid_calls': arm['valid_calls'],
-      }
-    self.writer.write(self.step, self.scalars)
-    return accuracy
+    found = {}
+    try:
+      if self.due(self.config.eval.every):
+        found = evaluate.validation(
+          self.experiment, self.state.params, self.validation
+        )
+    finally:  # the step is done, even if the reader fails now
+      self.writer.write(self.step, {**self.scalars, **found})
+    return found.get('eval/accuracy')
 
   def _update(self, rows) -> dict[str, float]:
     """All minibatches of a batch; metrics are their means (or largest)."""
@@ -272,10 +281,14 @@ class Run:
       )
       found.append(scalars)
     found = jax.device_get(found)
-    return {
-      f'rl/{name}': _over_updates(name, [float(f[name]) for f in found])
-      for name in found[0]
-    }
+    longest, self.skipped = update_lib.skipped_in_a_row(self.skipped, found)
+    if longest >= self.config.optim.max_skipped:
+      raise FloatingPointError(
+        f'{longest} updates in a row were skipped by step {self.step}: loss '
+        'or gradient was not finite, or its norm above optim.skip_norm; the '
+        'newest checkpoint is older and intact: lower optim.learning_rate'
+      )
+    return update_lib.over_updates(found)
 
   def _reference_logps(self, rows):
     """Log-probs under the start policy, None where no KL is asked for."""
@@ -283,19 +296,6 @@ class Run:
       return None
     _, frozen = optimizer.split(self.state.params)
     return self.logps(optimizer.join(self.reference, frozen), rows)
-
-
-def _over_updates(name: str, values: list[float]) -> float:
-  """One number of a step's updates: their mean, or the largest.
-
-  The gap between sampler and trainer is that of the first, whose parameters
-  are still those that sampled.
-  """
-  if name.startswith('logp_gap'):
-    return values[0]
-  if name.endswith(('max', 'nonfinite')):
-    return max(values)
-  return float(np.mean(values))
 
 
 def initial_state(experiment, tx) -> TrainState:

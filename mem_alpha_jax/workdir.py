@@ -21,7 +21,22 @@ from jax.experimental import multihost_utils
 
 # Fields (or their prefixes) that may differ when a run is taken up again:
 # none changes what is learned.
-RESUME_FIELDS = ('log.', 'checkpoint.', 'eval.html_episodes', 'data.root')
+RESUME_FIELDS = (
+  'log.',
+  'checkpoint.',
+  'eval.html_episodes',
+  'data.root',
+  'optim.max_skipped',
+  'reading.url',
+  'reading.key_env',
+  'reading.timeout',
+  'reading.retries',
+  'reading.backoff',
+  'reading.concurrency',
+  'reading.breaker_limit',
+  'reading.breaker_pause',
+  'reading.max_missing',
+)
 # Fields that may differ when a finished run is only evaluated.
 EVAL_FIELDS = (*RESUME_FIELDS, 'eval.', 'reading.')
 SUMS = 'sums.json'

@@ -36,7 +36,7 @@ def test_programs_compile_for_a_slice_that_is_not_here(tmp_path):
   needs_libtpu('v5e:2x2')
   rows = aot.main(config('mesh.topology=v5e:2x2'), str(tmp_path))
   assert {row['kind'] for row in rows} == {
-    'update', 'logps', 'sample', 'greedy', 'retrieve'
+    'update', 'logps', 'sample', 'greedy', 'reshard', 'retrieve'
   }  # fmt: skip
   assert all(row['fits'] for row in rows)
   update = next(row for row in rows if row['kind'] == 'update')
@@ -67,7 +67,7 @@ def test_without_a_topology_it_compiles_for_what_is_here(tmp_path):
     'mesh.topology=,model.attention=xla,model.layers=1,model.dtype=float32'
   )
   rows = aot.main(found, str(tmp_path))
-  assert len(rows) == 5 and all('seconds' not in row for row in rows)
+  assert len(rows) == 6 and all('seconds' not in row for row in rows)
   assert jax.default_backend() == 'cpu'
 
 

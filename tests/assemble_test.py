@@ -84,6 +84,9 @@ def test_groups_of_equal_rewards_are_left_out():
   grid.parts[:] = 0.5  # nothing to learn from: one batch is still made
   rows, _ = assemble.to_rows(grid, config)
   assert len(rows.row_weight) and not rows.advantages.any()
+  grid.parts[0, 1, 1, 0] = np.nan  # what is missing is no difference
+  kept, _ = assemble.to_rows(grid, config)
+  assert kept.row_weight.shape == rows.row_weight.shape
   grid.parts[..., 0] = np.nan  # no reader answered: nothing counts
   rows, credit = assemble.to_rows(grid, config)
   assert len(rows.row_weight) and not rows.row_weight.any()

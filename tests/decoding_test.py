@@ -90,3 +90,13 @@ def temporaries(config) -> int:
     keys,
   )
   return lowered.compile().memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.parametrize('name', ['off', 'on'])
+def test_a_context_by_a_scan_gives_the_same_samples(monkeypatch, name):
+  params, config = small_models.params(name), small_models.config(name)
+  apart = samples(policy_lib.make_policy(config), params)
+  monkeypatch.setattr(decoding, 'keeps_stacked', lambda mesh: True)
+  found = samples(policy_lib.make_policy(config), params)
+  np.testing.assert_array_equal(found.tokens, apart.tokens)
+  np.testing.assert_allclose(found.logps, apart.logps, atol=1e-5)

@@ -7,11 +7,11 @@ import pytest
 import small_models
 
 from mem_alpha_jax import pretrained_files
-from mem_alpha_jax.reading import lm_reader, protocol
+from mem_alpha_jax.reading import chat, lm_reader, protocol
 from mem_alpha_jax.sampling import sampler
 
 BUCKETS, TOKENS = (24, 48), 5
-TASK = lm_reader.Instructions('read')
+TASK = chat.Instructions('read')
 
 
 class Letters:
@@ -54,7 +54,7 @@ def _reader():
 
 def test_the_text_has_the_best_note_last_and_then_the_question():
   request = _request('Who?', 'best', 'second', core='I am Bob')
-  text = lm_reader.user_text(request, request.notes)
+  text = chat.user_text(request, request.notes)
   assert text == 'Notes:\nI am Bob\n- second\n- best\n\nQuestion: Who?'
 
 
@@ -73,10 +73,8 @@ def test_notes_that_do_not_fit_are_left_out_worst_first():
 
 
 def test_examples_stand_between_the_task_and_the_question():
-  shown = lm_reader.example('Tom.', 'Who?', 'It is Tom.', 'Not Ada.')
-  form = lm_reader.make_form(
-    Letters(), lm_reader.Instructions('Read', (shown,))
-  )
+  shown = chat.example('Tom.', 'Who?', 'It is Tom.', 'Not Ada.')
+  form = lm_reader.make_form(Letters(), chat.Instructions('Read', (shown,)))
   text = 'ReadNotesNotAdaItisTomQuestionWhoAnswerTom'
   assert Letters().decode(form.head) == text.lower()
   assert Letters().decode(form.tail) == 'answer'
@@ -121,8 +119,8 @@ def test_answers_are_kept(monkeypatch):
 
 
 def test_first_line():
-  assert lm_reader.first_line('\n  Ada is. \nBob') == 'Ada is.'
-  assert lm_reader.first_line(' \n ') == ''
+  assert chat.first_line('\n  Ada is. \nBob') == 'Ada is.'
+  assert chat.first_line(' \n ') == ''
 
 
 def test_smollm2_reads():

@@ -49,6 +49,7 @@ def test_every_source_has_a_rule():
 def test_sentences_of_a_language_model_must_hold_the_gold():
   assert scoring.rule_of('babi', 'extractive') == 'exact'
   assert scoring.rule_of('babi', 'lm') == 'substring'
+  assert scoring.rule_of('babi', 'remote') == 'substring'
   assert scoring.rule_of('perltqa', 'lm') == 'keywords'
 
 

@@ -52,11 +52,21 @@ def test_a_4b_model_is_split_in_every_matrix():
   assert sum(jax.tree.leaves(sizes)) < 1.01 * total / 8
 
 
-@pytest.mark.parametrize('shape', [(1, 1), (8, 1), (2, 4), (2, 2, 2)])
-def test_sharded_equals_unsharded(shape):
+@pytest.mark.parametrize(
+  'shape, decode',
+  [
+    ((1, 1), 'same'),
+    ((8, 1), 'same'),
+    ((2, 4), 'same'),
+    ((2, 2, 2), 'same'),
+    ((2, 2, 2), 'tensor'),
+    ((2, 1, 4), 'tensor'),
+  ],
+)
+def test_sharded_equals_unsharded(shape, decode):
   mesh, key = _mesh(*shape), jax.random.key(3)
   config = small_models.config('one')
-  policy = policy_lib.make_policy(config, mesh=mesh)
+  policy = policy_lib.make_policy(config, mesh=mesh, decode=decode)
   params = sharding.init_params(policy, mesh, key)
   alone = jax.jit(small_models.policy('one').init)(key)
   table = params['embedding'].sharding.spec

@@ -15,6 +15,7 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax import checkpoint, evaluate, train, warm_start
+from mem_alpha_jax import config as config_lib
 from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import metrics as metrics_lib
 from mem_alpha_jax.baselines import writers
@@ -71,7 +72,7 @@ def test_every_part_of_the_reward_is_logged(finished):
   for row in rows:
     parts = {f'reward/{name}' for name in (*collector.PARTS, 'total')}
     assert parts | {'rl/loss', 'rl/grad_norm', 'time/rollout'} <= set(row)
-    assert row['rl/nonfinite'] == 0
+    assert row['rl/skipped'] == 0
     # Sampler and trainer agree on the log-probs of what was sampled.
     assert row['rl/logp_gap_abs_max'] < 1e-3
     assert ('eval/accuracy' in row) == (row['step'] % 2 == 0)
@@ -133,39 +134,56 @@ def test_mode_eval_needs_a_checkpoint(tmp_path):
     evaluate.main(tiny_config.get_config(), str(tmp_path))
 
 
-def test_a_loss_that_is_not_finite_stops_and_overwrites_nothing(
-  tmp_path, monkeypatch
-):
-  folder = str(tmp_path / 'run')
-  config = tiny_config.get_config(
-    'checkpoint.every=1,eval.lengths=1,num_steps=3'
-  )
-  healthy, calls = assemble.to_rows, []
+@pytest.fixture
+def poison(monkeypatch):
+  """Makes the advantages of these calls of `to_rows`, from 1, NaN."""
+  healthy, calls, chosen = assemble.to_rows, [], set()
 
   def poisoned(*args):
     rows, credit = healthy(*args)
     calls.append(1)
-    if len(calls) == 3:
+    if len(calls) in chosen:
       rows = rows.replace(advantages=rows.advantages * np.nan)
     return rows, credit
 
   monkeypatch.setattr(assemble, 'to_rows', poisoned)
-  with pytest.raises(FloatingPointError, match='step 2'):
-    train.train(config, folder)
-  experiment = experiment_lib.build(config, folder)
-  run = train.Run(experiment, folder, train.Clock())
+  return chosen
+
+
+def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
+  tmp_path, poison
+):
+  folder = str(tmp_path / 'run')
+  arg = 'checkpoint.every=1,eval.lengths=1,num_steps=4,optim.max_skipped='
+  updates = config_lib.derive(tiny_config.get_config()).updates_per_step
+  limit = updates + 1  # more than one step makes
+  poison |= {2, 3}
+  with pytest.raises(FloatingPointError, match=rf'{limit} updates .* step 2'):
+    train.train(tiny_config.get_config(f'{arg}{limit}'), folder)
+  # Step 2 was skipped as a whole and is a step; step 3 never ended.
+  rows = lines(folder)
+  assert [row['rl/skipped'] for row in rows] == [0, updates]
+  assert rows[1]['rl/loss'] is None and rows[1]['reward/total'] is not None
+  run = train.Run(
+    experiment_lib.build(tiny_config.get_config(f'{arg}{limit}'), folder),
+    folder, train.Clock(),
+  )  # fmt: skip
   with checkpoint.Manager(folder, 2) as manager:
-    assert manager.steps()[-1] == 2
-    restored = manager.restore(run.state)
-  assert restored.state.step == 2
-  assert all(
-    np.isfinite(x).all() for x in jax.tree.leaves(restored.state.params)
-  )
-  assert [row['step'] for row in lines(folder)] == [1, 2]
+    assert manager.steps() == [1, 2]
+    first, second = (manager.restore(run.state, step) for step in (1, 2))
+    assert run.restore(manager)
+  run.writer.close()
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    first.state.params, second.state.params,
+  )  # fmt: skip
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(run.state.params))
+  assert run.skipped == updates  # the row goes on where it was
   assert not os.path.exists(os.path.join(folder, 'results.json'))
   # The same command goes on from there (the fault does not come again).
+  config = tiny_config.get_config(f'{arg}{limit}')
   assert train.train(config, folder)['after']['accuracy'] >= 0
-  assert [row['step'] for row in lines(folder)] == [1, 2, 3]
+  assert [row['rl/skipped'] for row in lines(folder)] == [0, updates, 0, 0]
 
 
 def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):

@@ -141,7 +141,7 @@ def run(update, rows, params=None, mesh=None, ref=None):
 def assert_same(result, expected, tolerance=2e-6):
   """Equal to float32 rounding, relative to the largest gradient."""
   metrics, grads = result
-  assert metrics['nonfinite'] == 0
+  assert metrics['skipped'] == 0
   for name, value in expected[0].items():
     np.testing.assert_allclose(
       metrics[name], value, rtol=2e-5, atol=1e-6, err_msg=name
@@ -277,13 +277,54 @@ def test_not_finite_leaves_the_state_alone(adam):
   rows = small_rows()
   broken = rows.replace(advantages=np.full_like(rows.advantages, np.nan))
   state, metrics = update(state, broken)
-  assert metrics['nonfinite'] == 1
+  assert metrics['skipped'] == 1
   jax.tree.map(
     np.testing.assert_array_equal, kept, (state.params, state.opt_state)
   )
   state, metrics = update(state, rows)
-  assert metrics['nonfinite'] == 0
+  assert metrics['skipped'] == 0
   assert np.any(state.params['head'] != kept[0]['head'])
+
+
+def test_exploding_gradients_are_skipped(adam):
+  tx, _ = adam
+  rows, limit = small_rows(), 0.5
+  update = update_lib.make_update_fn(
+    TOY, tx, rl(), 0.8, horizon=6, skip_norm=limit
+  )
+  for scale in (1e-3, 1e3):
+    state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+    kept = jax.device_get((state.params, state.opt_state))
+    state, metrics = update(
+      state, rows.replace(advantages=rows.advantages * np.float32(scale))
+    )
+    exploded = metrics['grad_norm'] > limit
+    assert exploded == (scale > 1) == metrics['skipped']
+    same = jax.tree.map(
+      np.array_equal, kept, jax.device_get((state.params, state.opt_state))
+    )
+    assert all(jax.tree.leaves(same)) == exploded
+
+
+def test_metrics_of_a_step_leave_out_skipped_updates():
+  one = {'loss': 2.0, 'logp_gap_abs_max': 0.1, 'ratio_max': 3.0, 'skipped': 0}
+  two = one | {'loss': 4.0, 'logp_gap_abs_max': 0.7, 'ratio_max': 5.0}
+  bad = dict.fromkeys(one, np.nan) | {'skipped': 1}
+  assert update_lib.over_updates([one, bad, two]) == {
+    'rl/loss': 3, 'rl/logp_gap_abs_max': 0.1, 'rl/ratio_max': 5,
+    'rl/skipped': 1,
+  }  # fmt: skip
+  alone = update_lib.over_updates([bad, bad])
+  assert np.isnan(alone['rl/loss']) and alone['rl/skipped'] == 2
+
+
+def test_skipped_updates_are_counted_in_a_row():
+  count = lambda before, flags: update_lib.skipped_in_a_row(
+    before, [{'skipped': float(flag)} for flag in flags]
+  )
+  assert count(2, [1, 1, 0, 1]) == (4, 1)
+  assert count(2, [0, 1, 1, 1]) == (3, 3)
+  assert count(9, [0, 0]) == (0, 0)
 
 
 def test_state_is_donated_and_keeps_its_layout():
@@ -312,7 +353,7 @@ def test_state_is_donated_and_keeps_its_layout():
 def test_padding_alone_is_a_step_of_zero_gradient():
   rows = small_rows(row_weight=np.zeros((4, 2), np.float32))
   metrics, grads = run(toy_update(), rows)
-  assert metrics['nonfinite'] == metrics['loss'] == metrics['rows'] == 0
+  assert metrics['skipped'] == metrics['loss'] == metrics['rows'] == 0
   assert not any(np.any(g) for g in jax.tree.leaves(grads))
 
 

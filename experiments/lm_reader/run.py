@@ -19,7 +19,7 @@ from experiments.lm_reader import cells as cells_lib
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax import pretrained, report, statistics
 from mem_alpha_jax import workdir as workdir_lib
-from mem_alpha_jax.reading import lm_reader, protocol
+from mem_alpha_jax.reading import chat, lm_reader, protocol
 from mem_alpha_jax.reward import scoring
 
 RESULTS = pathlib.Path(__file__).parent / 'results.json'
@@ -35,8 +35,8 @@ BUCKETS = {
   'locomo': (64, 128, 192, 256, 320, 384, 512, 640, 768, 896, 1024),
 }
 INSTRUCTIONS = {
-  'world': lm_reader.INSTRUCTIONS,
-  'locomo': lm_reader.Instructions(lm_reader.INSTRUCTIONS.task),
+  'world': chat.INSTRUCTIONS,
+  'locomo': chat.Instructions(chat.INSTRUCTIONS.task),
 }
 
 

@@ -13,64 +13,11 @@ import jax
 import numpy as np
 
 from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.reading import chat, protocol
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
 
 _HERE = '\x00'  # stands for the user's text when the chat is rendered
-
-
-class Instructions(NamedTuple):
-  """What every request begins with: a task, and examples of it answered."""
-
-  task: str
-  examples: tuple[tuple[protocol.Request, str], ...] = ()
-
-
-def example(
-  answer: str, question: str, *notes: str
-) -> tuple[protocol.Request, str]:
-  """An example whose best note is the first."""
-  found = tuple(protocol.Note('semantic', text, 0) for text in notes)
-  return protocol.Request(question, found), answer
-
-
-# Chosen with SmolLM2-135M on the validation split of the synthetic world
-# (experiments/lm_reader): it finds the note that answers more often when it
-# says it whole than when it names the value alone.
-INSTRUCTIONS = Instructions(
-  'Answer the question from the notes in one short sentence.',
-  (
-    example(
-      'Paul has a job as a farmer.',
-      'What job does Paul have?',
-      'Paul has a job as a farmer.',
-      'On 3 May Paul went to the museum.',
-      "Paul's hobby is chess.",
-    ),
-    example(
-      'On 12 March Tom went to the park.',
-      'When did Tom go to the park?',
-      'On 12 March Tom went to the park.',
-      'On 9 June Tom went to the zoo.',
-      'On 9 June Nora went to the beach.',
-    ),
-    example(
-      "Leo's boss is Hugo.",
-      "Who is Leo's boss?",
-      "Leo's boss is Hugo.",
-      "Hugo's boss is Anna.",
-      "Anna's boss is Leo.",
-    ),
-    example(
-      'My home is in Rome.',
-      'Where is my home?',
-      'My home is in Rome.',
-      'My boss is Anna.',
-      "Anna's home is in Oslo.",
-    ),
-  ),
-)
 
 
 class Form(NamedTuple):
@@ -85,37 +32,27 @@ class Form(NamedTuple):
   tail: list[int]
 
 
-def make_form(tokenizer: Any, instructions: Instructions) -> Form:
+def make_form(tokenizer: Any, instructions: chat.Instructions) -> Form:
   """Cuts the tokenizer's chat template around the user's text.
 
   A tokenizer without a template gets plain text that ends in 'Answer:'.
   """
-  pairs = [(user_text(r, r.notes), said) for r, said in instructions.examples]
+  messages = chat.messages(instructions, _HERE)
   template = getattr(tokenizer, 'chat_template', None)
   if template:
     from mem_alpha_jax.data import chat_template  # needs jinja2
 
-    messages = [{'role': 'system', 'content': instructions.task}]
-    for asked, said in pairs:
-      messages.append({'role': 'user', 'content': asked})
-      messages.append({'role': 'assistant', 'content': said})
-    messages.append({'role': 'user', 'content': _HERE})
     values = getattr(tokenizer, 'template_values', {})
     text = chat_template.render(
       template, messages, enable_thinking=False, **values
     )
   else:
+    task, *turns, _ = (message['content'] for message in messages)
+    pairs = zip(turns[::2], turns[1::2], strict=True)
     parts = [f'{asked}\nAnswer: {said}' for asked, said in pairs]
-    text = '\n\n'.join([instructions.task, *parts, f'{_HERE}\nAnswer:'])
+    text = '\n\n'.join([task, *parts, f'{_HERE}\nAnswer:'])
   head, tail = text.split(_HERE)
   return Form(tokenizer.encode(head), tokenizer.encode(tail))
-
-
-def user_text(request: protocol.Request, notes: Sequence[protocol.Note]) -> str:
-  """Core and notes a line each, the best note last, then the question."""
-  lines = [request.core] if request.core else []
-  lines += [f'- {note.text}' for note in reversed(notes)]
-  return '\n'.join(['Notes:', *lines, '', f'Question: {request.question}'])
 
 
 def prompt(
@@ -127,7 +64,7 @@ def prompt(
   does not fit without any.
   """
   for kept in range(len(request.notes), -1, -1):
-    text = user_text(request, request.notes[:kept])
+    text = chat.user_text(request, request.notes[:kept])
     ids = [*tokenizer.encode_text(text), *form.tail]
     if len(ids) <= longest:
       return ids
@@ -142,7 +79,7 @@ def make_reader(
   answer_tokens: int,
   batch: int,
   buckets: Sequence[int],
-  instructions: Instructions = INSTRUCTIONS,
+  instructions: chat.Instructions = chat.INSTRUCTIONS,
 ) -> protocol.Reader:
   """Returns a reader that answers with the first line the model says.
 
@@ -168,7 +105,7 @@ def make_reader(
     filled = [*rows, *[rows[-1]] * (batch - len(rows))]
     tokens, mask = respond(*buckets_lib.pad(filled, size, tokenizer.pad_id))
     return [
-      first_line(tokenizer.decode(tokens[i][mask[i]].tolist()))
+      chat.first_line(tokenizer.decode(tokens[i][mask[i]].tolist()))
       for i in range(len(rows))
     ]
 
@@ -201,11 +138,6 @@ def from_config(config: Any) -> protocol.Reader:
     batch=r.batch,
     buckets=r.buckets,
   )
-
-
-def first_line(text: str) -> str:
-  """The first line that is not empty, without spaces around it."""
-  return text.strip().split('\n')[0].strip()
 
 
 def _responder(

@@ -1,6 +1,6 @@
 """What every reader is: a function from a batch of requests to answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import NamedTuple
 
 CACHE = 1 << 17  # answers kept of one reader
@@ -50,6 +50,46 @@ def cached(reader: Reader, size: int = CACHE) -> Reader:
     return answers
 
   return read
+
+
+def counted(reader: Reader, counts: MutableMapping[str, int]) -> Reader:
+  """Returns the reader, which adds up `asked` and `missing` in `counts`."""
+
+  def read(requests: Sequence[Request]) -> list[str | None]:
+    answers = reader(requests)
+    counts['asked'] += len(answers)
+    counts['missing'] += sum(a is None for a in answers)
+    return answers
+
+  return read
+
+
+class Unanswered(ConnectionError):
+  """So many answers are missing that going on would mean little."""
+
+
+def check_missing(
+  missing: float,
+  most: float,
+  where: str,
+  counts: Callable[[], Mapping[str, int]],
+) -> None:
+  """Raises Unanswered if too many answers are missing.
+
+  Args:
+    missing: their share.
+    most: largest share that is borne, reading.max_missing; all is too many.
+    where: what was asked for, for the message.
+    counts: what the reader says of itself, for the message.
+  """
+  if missing > most or missing == 1:
+    told = ', '.join(f'{name} {n}' for name, n in counts().items() if n)
+    raise Unanswered(
+      f'{missing:.0%} of the answers of {where} are missing, more than '
+      f'config.reading.max_missing={most}'
+      + (f' ({told})' if told else '')
+      + '; the same command goes on when the reader answers again'
+    )
 
 
 def ask(

@@ -109,7 +109,8 @@ def rule_of(source: str, reader: str) -> str:
   the gold and no more, its sentence must hold the gold.
   """
   rule = SOURCE_RULES[source]
-  return 'substring' if reader == 'lm' and rule == 'exact' else rule
+  sentences = reader in ('lm', 'remote')
+  return 'substring' if sentences and rule == 'exact' else rule
 
 
 def score(prediction: str | None, gold: str, rule: str) -> float | None:

@@ -1,7 +1,7 @@
 """One optimiser update on rollout rows, jitted, the state donated."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -23,6 +23,7 @@ def make_update_fn(
   temperature: float,
   mesh: Mesh | None = None,
   horizon: int | None = None,
+  skip_norm: float = 0.0,
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """Returns update(state, rows, ref_logps=None, old_logps=None).
 
@@ -33,9 +34,10 @@ def make_update_fn(
   rl.microbatches nor the mesh changes the result beyond rounding.
 
   It returns the state and scalar metrics, still on the device. A loss or
-  gradient that is not finite leaves the state as it was and sets the metric
-  `nonfinite` to 1; the caller stops with the step. `state.step` counts
-  collected batches, so it and `state.key` are the caller's.
+  gradient that is not finite, or a gradient that explodes, leaves the state as
+  it was and sets the metric `skipped` to 1; the caller stops when too many are
+  (`skipped_in_a_row`). `state.step` counts collected batches, so it and
+  `state.key` are the caller's.
 
   Args:
     policy: only its logps_and_entropy(params, rows, temperature) is used.
@@ -46,6 +48,7 @@ def make_update_fn(
       state keeps the layout that `state_shardings` gives.
     horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
       largest response bucket, else the loss changes with the bucket.
+    skip_norm: gradients with a larger norm are skipped; 0 is off.
   """
   weights = losses.term_weights(rl_config)
 
@@ -66,12 +69,14 @@ def make_update_fn(
     old, frozen = optimizer.split(state.params)
     (loss, terms), grads = _accumulate(objective, old, frozen, batches, scales)
     grad_norm = optax.tree.norm(grads)
-    finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+    good = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+    if skip_norm:
+      good &= grad_norm <= skip_norm
     changes, opt_state = tx.update(grads, state.opt_state, old)
-    new = _select(finite, optax.apply_updates(old, changes), old)
+    new = _select(good, optax.apply_updates(old, changes), old)
     new_state = state.replace(
       params=optimizer.join(new, frozen),
-      opt_state=_select(finite, opt_state, state.opt_state),
+      opt_state=_select(good, opt_state, state.opt_state),
     )
     metrics = {
       'loss': loss,
@@ -83,7 +88,7 @@ def make_update_fn(
       'grad_norm': grad_norm,
       'update_norm': optax.tree.norm(changes),
       'rows': (rows.row_weight > 0).sum(),
-      'nonfinite': ~finite,
+      'skipped': ~good,
     }
     return new_state, {k: v.astype(jnp.float32) for k, v in metrics.items()}
 
@@ -106,6 +111,36 @@ def make_update_fn(
 
   placed_update.lower = lambda state, *args: of(state).lower(state, *args)
   return placed_update
+
+
+def over_updates(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+  """One number of each metric of a step's updates.
+
+  The mean over those that were not skipped; of a name that ends in 'max' the
+  largest; `skipped` is their number. The gap between sampler and trainer is
+  that of the first update, whose parameters are still those that sampled.
+  """
+  kept = [f for f in found if not f['skipped']] or found
+  numbers = {}
+  for name in found[0]:
+    values = [float(f[name]) for f in kept]
+    if name.startswith('logp_gap'):
+      numbers[name] = float(found[0][name])
+    else:
+      numbers[name] = max(values) if name.endswith('max') else np.mean(values)
+  numbers['skipped'] = sum(float(f['skipped']) for f in found)
+  return {f'rl/{name}': float(value) for name, value in numbers.items()}
+
+
+def skipped_in_a_row(
+  before: int, found: Sequence[Mapping[str, float]]
+) -> tuple[int, int]:
+  """The longest and the last row of skipped updates; `before` began it."""
+  longest, row = 0, before
+  for one in found:
+    row = row + 1 if one['skipped'] else 0
+    longest = max(longest, row)
+  return longest, row
 
 
 def init_state(

@@ -87,10 +87,10 @@ def _informative(
   saves their cost, as the dynamic sampling of DAPO (Yu et al. 2025, arXiv
   2503.14476) does.
   """
-  total = np.where(np.isnan(total), -np.inf, total)
-  best_free = np.where(explored, -np.inf, total).max(-1)
-  worst_free = np.where(explored, np.inf, total).min(-1)
-  best_found = np.where(explored, total, -np.inf).max(-1)
+  known = ~np.isnan(total)
+  best_free = np.where(~explored & known, total, -np.inf).max(-1)
+  worst_free = np.where(~explored & known, total, np.inf).min(-1)
+  best_found = np.where(explored & known, total, -np.inf).max(-1)
   with np.errstate(invalid='ignore'):  # groups without any reward
     gap = np.fmax(best_free - worst_free, best_found - best_free)
   gap = np.where(np.isnan(gap), -np.inf, gap)

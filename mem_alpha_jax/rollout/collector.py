@@ -12,6 +12,7 @@ Each process of a run steps its own episodes; sampling is one program of all,
 and what training needs of the samples is gathered at the end.
 """
 
+import collections
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -169,6 +170,8 @@ class Batch:
       self.count,
       embed=embed,
     )
+    self.answers = collections.Counter()
+    self.reader = protocol.counted(setup.reader, self.answers)
     self.steps: list[dict[str, np.ndarray]] = []
 
   def advance(self, params, t: int) -> None:
@@ -277,7 +280,7 @@ class Batch:
       outcomes,
       asked,
       [e.source for e in self.rows],
-      self.setup.reader,
+      self.reader,
       self.width,
       t,
     )
@@ -306,8 +309,12 @@ class Batch:
 
   def finish(self) -> Rollout:
     """Grades ends, stacks the grid, and keeps the memories."""
-    ended = grading.end_scores(self.rows, self.memories, self.setup.reader)
-    score, sizes = multihost.gather(ended)
+    ended = grading.end_scores(self.rows, self.memories, self.reader)
+    asked = np.array([[self.answers[k] for k in ('asked', 'missing')]])
+    (score, sizes), asked = multihost.gather((ended, asked))
+    answers = dict(
+      zip(('asked', 'missing'), asked.sum(0).tolist(), strict=True)
+    )
     grid = self._stack()
     b = len(grid.valid)
     if self.copies > 1 and self.config.reward.when == 'end':
@@ -315,7 +322,7 @@ class Batch:
       grid.parts[..., 0] = score.reshape(b, self.copies)[:, :, None]
       grid.parts[..., 2] = sizes.reshape(b, self.copies)[:, :, None]
     ends = [self._end(i) for i in range(0, len(self.rows), self.copies)]
-    metrics = grading.metrics(grid, score, sizes)
+    metrics = grading.metrics(grid, score, sizes, answers)
     return Rollout(grid, ends, metrics)
 
   def _end(self, i: int) -> Start:

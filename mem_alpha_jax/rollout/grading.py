@@ -1,6 +1,6 @@
 """What a step is worth: answers after each candidate minus those before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ def gains(
   """r1 of every candidate: its scores minus those of the memory before it.
 
   Returns:
-    [N][candidates]; NaN where the reader failed.
+    [N][candidates]; NaN where an answer is missing, before or after.
   """
   answers = _candidate_answers(memories, outcomes, asked, reader, width, t)
   found = []
@@ -110,7 +110,10 @@ def end_scores(
   memories: memories_lib.Memories,
   reader: protocol.Reader,
 ) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
-  """Accuracy on the asked questions, NaN without any, and compression."""
+  """Accuracy on the asked questions, NaN without any, and compression.
+
+  The accuracy is that of the questions that were answered.
+  """
   questions = [probes.ending(e) for e in episodes]
   requests = memories.requests(
     [[q.text for q in row] for row in questions], memories.config.rollout.probes
@@ -153,13 +156,14 @@ def counts(
   return found
 
 
-def metrics(grid, score, sizes) -> dict[str, float]:
+def metrics(grid, score, sizes, answers: Mapping[str, int]) -> dict[str, float]:
   """Scalars of a batch.
 
   Args:
     grid: the collector's Grid.
     score: accuracy at the end of each trajectory.
     sizes: compression there.
+    answers: how many were `asked` for and are `missing`.
   """
   live = grid.valid
   sums = grid.counts[live].sum(0).tolist()
@@ -178,6 +182,7 @@ def metrics(grid, score, sizes) -> dict[str, float]:
     **{f'rollout/{name}': total[name] / samples for name in (*TOOLS, 'noop')},
     'rollout/response_tokens': total['tokens'] / samples,
     'rollout/failed_readings': float(failed.mean()),
+    'rollout/missing_answers': answers['missing'] / max(answers['asked'], 1),
   }
 
 

@@ -61,10 +61,11 @@ def relevant(
 def gains(
   before: Sequence[float | None], after: Sequence[float | None]
 ) -> float | None:
-  """Sum of score changes; questions whose reader failed are left out."""
-  changes = [
-    b - a
-    for a, b in zip(before, after, strict=True)
-    if a is not None and b is not None
-  ]
-  return sum(changes) if changes or not before else None
+  """Sum of score changes; None if one is missing.
+
+  A sum without it would take the question for one that did not change: a
+  gain of 0.
+  """
+  if None in before or None in after:
+    return None
+  return sum(b - a for a, b in zip(before, after, strict=True))

@@ -89,7 +89,8 @@ def make_responder(
   def respond(layers, shared, own, own_length, forced, keys):
     b, g, context = own.shape
     length = response_len
-    shared = policy.apart(shared)
+    whole = policy.place(shared)
+    shared = policy.apart(whole)
     # The last token is never run, so it needs no slot.
     cache = policy.init_cache(own_length, context, context + length - 1)
     uniform = _uniforms(keys, length)
@@ -123,7 +124,7 @@ def make_responder(
 
     before = kv_cache.last_token(shared.tokens, shared.length)
     previous = kv_cache.previous_tokens(own, before, own_length, context)
-    hidden, cache = policy.extend(layers, shared, cache, own, previous, 0)
+    hidden, cache = policy.extend(layers, whole, cache, own, previous, 0)
     at = own_length[..., None] - 1
     hidden = jnp.take_along_axis(hidden, at[..., None], axis=2)
     queries = jnp.take_along_axis(own, at, axis=2)

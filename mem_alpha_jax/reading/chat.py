@@ -1,0 +1,81 @@
+"""What a language model is told to read: task, examples, notes, question."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mem_alpha_jax.reading import protocol
+
+
+class Instructions(NamedTuple):
+  """What every request begins with: a task, and examples of it answered."""
+
+  task: str
+  examples: tuple[tuple[protocol.Request, str], ...] = ()
+
+
+def example(
+  answer: str, question: str, *notes: str
+) -> tuple[protocol.Request, str]:
+  """An example whose best note is the first."""
+  found = tuple(protocol.Note('semantic', text, 0) for text in notes)
+  return protocol.Request(question, found), answer
+
+
+# Chosen with SmolLM2-135M on the validation split of the synthetic world
+# (experiments/lm_reader): it finds the note that answers more often when it
+# says it whole than when it names the value alone.
+INSTRUCTIONS = Instructions(
+  'Answer the question from the notes in one short sentence.',
+  (
+    example(
+      'Paul has a job as a farmer.',
+      'What job does Paul have?',
+      'Paul has a job as a farmer.',
+      'On 3 May Paul went to the museum.',
+      "Paul's hobby is chess.",
+    ),
+    example(
+      'On 12 March Tom went to the park.',
+      'When did Tom go to the park?',
+      'On 12 March Tom went to the park.',
+      'On 9 June Tom went to the zoo.',
+      'On 9 June Nora went to the beach.',
+    ),
+    example(
+      "Leo's boss is Hugo.",
+      "Who is Leo's boss?",
+      "Leo's boss is Hugo.",
+      "Hugo's boss is Anna.",
+      "Anna's boss is Leo.",
+    ),
+    example(
+      'My home is in Rome.',
+      'Where is my home?',
+      'My home is in Rome.',
+      'My boss is Anna.',
+      "Anna's home is in Oslo.",
+    ),
+  ),
+)
+
+
+def messages(instructions: Instructions, text: str) -> list[dict[str, str]]:
+  """A chat of roles and contents that ends with the user's `text`."""
+  turns = [('system', instructions.task)]
+  for request, said in instructions.examples:
+    turns.append(('user', user_text(request, request.notes)))
+    turns.append(('assistant', said))
+  turns.append(('user', text))
+  return [{'role': role, 'content': content} for role, content in turns]
+
+
+def user_text(request: protocol.Request, notes: Sequence[protocol.Note]) -> str:
+  """Core and notes a line each, the best note last, then the question."""
+  lines = [request.core] if request.core else []
+  lines += [f'- {note.text}' for note in reversed(notes)]
+  return '\n'.join(['Notes:', *lines, '', f'Question: {request.question}'])
+
+
+def first_line(text: str) -> str:
+  """The first line that is not empty, without spaces around it."""
+  return text.strip().split('\n')[0].strip()

@@ -1,0 +1,59 @@
+"""A language model behind a server as reader."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from mem_alpha_jax.reading import chat, http_client, protocol
+
+
+def make_reader(
+  client: http_client.Client,
+  answer_tokens: int,
+  instructions: chat.Instructions = chat.INSTRUCTIONS,
+) -> protocol.Reader:
+  """Returns a reader that answers with the first line the model says.
+
+  Args:
+    client: of the server; a chat that it could not have answered is missing.
+    answer_tokens: longest answer.
+    instructions: what every request begins with.
+  """
+
+  def read(requests: Sequence[protocol.Request]) -> list[str | None]:
+    chats = [
+      chat.messages(instructions, chat.user_text(request, request.notes))
+      for request in requests
+    ]
+    said = client.complete(chats, answer_tokens)
+    return [None if text is None else chat.first_line(text) for text in said]
+
+  return protocol.cached(read)
+
+
+def make_client(config: Any) -> http_client.Client:
+  """The client of the server that `config.reading` names.
+
+  Raises:
+    ValueError: if the environment has no key, or one that cannot be sent.
+  """
+  r = config.reading
+  key = os.environ.get(r.key_env, '').strip()
+  if r.key_env and not (key and key.isascii() and key.isprintable()):
+    raise ValueError(
+      f'config.reading.key_env={r.key_env!r}: this environment variable holds '
+      "no key; set it, or use '' for a server that needs none"
+    )
+  return http_client.Client(
+    http_client.Endpoint(
+      url=r.url,
+      model=r.model,
+      key=key,
+      timeout=r.timeout,
+      retries=r.retries,
+      backoff=r.backoff,
+      concurrency=r.concurrency,
+      breaker_limit=r.breaker_limit,
+      breaker_pause=r.breaker_pause,
+    )
+  )

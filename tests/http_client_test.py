@@ -1,0 +1,288 @@
+"""The client against a server that sends, byte for byte, what it is told."""
+
+import json
+import logging
+import socketserver
+import threading
+import time
+
+import pytest
+
+from mem_alpha_jax.reading import http_client
+
+CHAT = [{'role': 'user', 'content': 'Who?'}]
+
+
+class Server(socketserver.ThreadingTCPServer):
+  """Answers by `say(number of the request, body)`: bytes, or pieces."""
+
+  daemon_threads, request_queue_size = True, 64
+
+  def __init__(self, say):
+    super().__init__(('127.0.0.1', 0), Handler)
+    self.say, self.heads, self.bodies = say, [], []
+    self.busy, self.busiest = 0, 0
+    self.lock = threading.Lock()
+    self.url = f'http://127.0.0.1:{self.server_address[1]}/v1/'
+
+  def __enter__(self):
+    threading.Thread(
+      target=self.serve_forever, args=[0.02], daemon=True
+    ).start()
+    return self
+
+  def __exit__(self, *unused):
+    self.shutdown()
+    self.server_close()
+
+  def handle_error(self, *unused):
+    pass
+
+
+class Handler(socketserver.StreamRequestHandler):
+  def handle(self):
+    head = []
+    while (line := self.rfile.readline()) != b'\r\n':
+      head.append(line.decode().strip())
+    sizes = [x for x in head if x.lower().startswith('content-length:')]
+    body = self.rfile.read(int(sizes[0].split(':')[1]))
+    server = self.server
+    with server.lock:
+      nth = len(server.heads)
+      server.heads.append(head)
+      server.bodies.append(json.loads(body))
+      server.busy += 1
+      server.busiest = max(server.busiest, server.busy)
+    said = server.say(nth, server.bodies[nth])
+    with server.lock:
+      server.busy -= 1
+    for piece in [said] if isinstance(said, bytes) else said:
+      self.wfile.write(piece)
+      self.wfile.flush()
+
+
+def http(status, body=b'', *headers):
+  head = [f'HTTP/1.1 {status} X', f'Content-Length: {len(body)}', *headers]
+  return '\r\n'.join([*head, '', '']).encode() + body
+
+
+def ok(content='Tom.'):
+  reply = {'choices': [{'message': {'content': content}}]}
+  return http(200, json.dumps(reply).encode())
+
+
+class Clock:
+  """Time that passes by sleeping alone."""
+
+  def __init__(self):
+    self.slept, self.time = [], 0.0
+
+  def now(self):
+    return self.time
+
+  def sleep(self, seconds):
+    self.slept.append(seconds)
+    self.time += seconds
+
+
+def client_of(server, clock=None, **options):
+  fields = dict(timeout=5.0, concurrency=1, breaker_limit=0) | options
+  endpoint = http_client.Endpoint(server.url, 'small', **fields)
+  clock = clock or Clock()
+  return http_client.Client(
+    endpoint, clock.now, clock.sleep, draw=lambda: 1.0
+  )  # fmt: skip
+
+
+def counted(client, chats):
+  """The client's counts, which must add up."""
+  counts = client.take()
+  assert tuple(counts) == http_client.COUNTS
+  sent = counts['answers'] + counts['retries'] + counts['failures']
+  assert counts['requests'] == sent
+  faults = sum(counts[name] for name in http_client.FAULTS)
+  assert faults == counts['requests'] - counts['answers']
+  ended = counts['answers'] + counts['failures'] + counts['refused']
+  assert ended == chats
+  return counts
+
+
+def test_a_request_is_what_the_protocol_asks_for():
+  with Server(lambda *_: ok('Tom.\nBob')) as server:
+    client = client_of(server, key='secret')
+    assert client.complete([CHAT, CHAT], 7) == ['Tom.\nBob'] * 2
+    assert client.complete([], 7) == []
+  assert server.bodies[0] == {
+    'model': 'small', 'messages': CHAT, 'max_tokens': 7, 'temperature': 0,
+  }  # fmt: skip
+  head = server.heads[0]
+  assert head[0].startswith('POST /v1/chat/completions ')
+  assert {'Authorization: Bearer secret', 'Content-Type: application/json'} <= {
+    *head
+  }
+  assert 'secret' not in f'{client.endpoint} {client.endpoint!r}'
+  assert counted(client, 2)['requests'] == 2
+  assert counted(client, 0)['requests'] == 0
+
+
+def page(text):
+  return http(
+    200, text if isinstance(text, bytes) else json.dumps(text).encode()
+  )
+
+
+def choice(message):
+  return page({'choices': [{'message': message}]})
+
+
+FAULTS = {
+  'nothing at all': (b'', 'connection'),
+  'no http': (b'hello\r\n\r\n', 'connection'),
+  'cut': (ok()[:-3], 'connection'),
+  'a 500': (http(500, b'{}'), 'http_5xx'),
+  'a 503 that says when': (http(503, b'', 'Retry-After: 3'), 'http_5xx'),
+  'a 429': (http(429), 'http_429'),
+  'a 429 that says when': (http(429, b'', 'Retry-After: 3'), 'http_429'),
+  'a 408': (http(408), 'timeout'),
+  'a page': (page(b'<html>'), 'garbage'),
+  'no body': (http(204), 'garbage'),
+  'not utf-8': (page(b'\xff\xfe'), 'garbage'),
+  'no choices': (page({'choices': []}), 'garbage'),
+  'a list': (page([1]), 'garbage'),
+  'no content': (choice({'content': None}), 'garbage'),
+  'a number': (choice({'content': 3}), 'garbage'),
+  'half a pair': (choice({'content': '\ud83d'}), 'garbage'),
+  'too deep': (page(b'[' * 100_000), 'garbage'),
+  'too long': (ok('a' * http_client.LARGEST_BODY), 'garbage'),
+}
+
+
+@pytest.fixture(scope='module')
+def script():
+  """One server, and what it says by the number of the request."""
+  said = []
+  with Server(lambda *_: said.pop(0)) as server:
+    yield server, said
+
+
+@pytest.mark.parametrize('name', FAULTS)
+def test_a_fault_is_counted_and_the_request_sent_again(script, name):
+  server, said = script
+  fault, kind = FAULTS[name]
+  said[:] = [fault, ok()]
+  clock = Clock()
+  client = client_of(server, clock)
+  assert client.complete([CHAT], 7) == ['Tom.']
+  counts = counted(client, 1)
+  assert counts[kind] == counts['retries'] == counts['answers'] == 1
+  assert clock.slept == [3.5 if 'says when' in name else 0.5]
+  said[:] = [fault]  # nothing but faults: missing, not empty
+  assert client_of(server, retries=0).complete([CHAT], 7) == [None]
+
+
+@pytest.mark.parametrize(
+  'reply',
+  [
+    http(401), http(404, b'no such model'),
+    http(302, b'', 'Location: http://127.0.0.1:9/elsewhere'),
+    http(429, b'', 'Retry-After: 3600'),
+  ],
+  ids=['wrong key', 'wrong model', 'moved', 'an hour'],
+)  # fmt: skip
+def test_what_waiting_will_not_mend_is_given_up_at_once(script, reply):
+  server, said = script
+  said[:] = [reply]
+  client = client_of(server, clock := Clock())
+  assert client.complete([CHAT], 7) == [None]
+  counts = counted(client, 1)
+  assert counts['failures'] == counts['requests'] == 1 and not clock.slept
+
+
+def test_an_empty_text_is_an_answer(script):
+  server, said = script
+  said[:] = [ok('')]
+  assert client_of(server).complete([CHAT], 7) == ['']
+
+
+def test_nobody_there():
+  with Server(lambda *_: ok()) as server:
+    pass
+  client = client_of(server, retries=2)
+  assert client.complete([CHAT], 7) == [None]
+  assert counted(client, 1)['connection'] == 3
+
+
+def test_retries_are_bounded_and_wait_longer_each_time():
+  with Server(lambda *_: http(500)) as server:
+    client = client_of(server, clock := Clock(), retries=4)
+    assert client.complete([CHAT], 7) == [None]
+  assert clock.slept == [0.5, 1, 2, 4]
+  counts = counted(client, 1)
+  assert counts['http_5xx'] == len(server.heads) == 5
+  assert counts['retries'] == 4 and counts['failures'] == 1
+
+
+@pytest.mark.parametrize('late', ['never', 'trickles'])
+def test_a_slow_reply_is_a_timeout_within_a_bound(late):
+  def say(*_):
+    if late == 'never':
+      time.sleep(2)
+      return b''
+    head, body = ok('a' * 100).split(b'\r\n\r\n')
+    pieces = [head + b'\r\n\r\n', *(body[i : i + 1] for i in range(len(body)))]
+    return (time.sleep(0.03) or piece for piece in pieces)
+
+  with Server(say) as server:
+    endpoint = http_client.Endpoint(server.url, 'small', timeout=0.2, retries=0)
+    client = http_client.Client(endpoint)
+    started = time.monotonic()
+    assert client.complete([CHAT], 7) == [None]
+    assert time.monotonic() - started < 1.5  # a whole one takes 4 s
+  assert counted(client, 1)['timeout'] == 1
+
+
+def test_as_many_requests_at_a_time_as_allowed_and_answers_in_order():
+  def say(nth, body):
+    time.sleep(0.02)
+    return ok(body['messages'][0]['content'])
+
+  chats = [[{'role': 'user', 'content': str(i)}] for i in range(24)]
+  with Server(say) as server:
+    client = client_of(server, concurrency=3)
+    assert client.complete(chats, 7) == [str(i) for i in range(24)]
+  assert 1 < server.busiest <= 3
+
+
+def test_breaker_spares_a_dead_server_and_finds_it_again(caplog):
+  away = [True]
+  with Server(lambda *_: http(500) if away[0] else ok()) as server:
+    client = client_of(
+      server, clock := Clock(), retries=0, key='secret',
+      breaker_limit=3, breaker_pause=30.0,
+    )  # fmt: skip
+    with caplog.at_level(logging.WARNING):
+      assert client.complete([CHAT] * 9, 7) == [None] * 9
+    counts = counted(client, 9)
+    # Three open it; the fourth waits, is the probe, and fails; five refused.
+    assert counts['requests'] == len(server.heads) == 4
+    assert counts['refused'] == 5 and counts['openings'] == 2
+    assert sum(clock.slept) == pytest.approx(30, abs=0.1)
+    told = caplog.text
+    assert '3 requests failed in a row' in told and 'http_5xx' in told
+    assert 'secret' not in told
+    away[0] = False
+    assert client.complete([CHAT], 7) == [None]  # still within the pause
+    clock.sleep(30)
+    assert client.complete([CHAT] * 2, 7) == ['Tom.'] * 2
+    counts = counted(client, 3)
+    assert counts['refused'] == 1 and counts['answers'] == 2
+
+
+def test_a_short_break_costs_no_answer():
+  clock = Clock()
+  with Server(lambda *_: http(503) if clock.time < 20 else ok()) as server:
+    client = client_of(
+      server, clock, retries=1, breaker_limit=2, breaker_pause=30.0
+    )  # fmt: skip
+    assert client.complete([CHAT] * 5, 7) == [None, *['Tom.'] * 4]
+  assert counted(client, 5)['openings'] == 1
