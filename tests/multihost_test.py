@@ -9,7 +9,7 @@ import pytest
 from experiments import local_processes
 from mem_alpha_jax import cluster, metrics
 
-SECONDS = 400  # after which a process is killed
+SECONDS = 900  # after which a process is killed
 MODULE = 'tests.multihost_process'
 MESH = 'data.batch_episodes=8,mesh.data=4,mesh.fsdp=2'
 # Differences of log-probs that are equal but for rounding: noise, near 0.
