@@ -40,6 +40,7 @@ def check_shares(me: int, count: int) -> None:
 
 def check_global_arrays(me: int) -> None:
   mesh = jax.make_mesh((jax.device_count(),), ('x',))
+  multihost.meet(jax.make_mesh((2, jax.device_count() // 4, 2), tuple('abc')))
   place = NamedSharding(mesh, PartitionSpec('x'))
   x = np.arange(16, dtype=np.float32)
   spread = jax.make_array_from_callback(x.shape, place, x.__getitem__)
