@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from mem_alpha_jax import base, multihost, pretrained, sharding
@@ -16,6 +17,7 @@ from mem_alpha_jax.memory import embedders, tools
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.reading import (
   extractive,
+  http_client,
   lm_reader,
   protocol,
   remote_reader,
@@ -127,8 +129,7 @@ def source_readers(config) -> tuple[Callable, Callable, Callable, Callable]:
   if config.reading.reader == 'remote':
     client = remote_reader.make_client(config)
     reader = remote_reader.make_reader(client, config.reading.answer_tokens)
-    counts = lambda: {f'reader/{k}': n for k, n in client.take().items()}
-    return reader, reader, notes, counts
+    return reader, reader, notes, lambda: _metrics(client)
   frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
   if stories:
     frames = babi.frames(config.data.babi_tasks)
@@ -138,6 +139,14 @@ def source_readers(config) -> tuple[Callable, Callable, Callable, Callable]:
     for strict in (True, False)
   )
   return strict, lenient, notes, dict
+
+
+def _metrics(client: http_client.Client) -> dict[str, int]:
+  """What the clients of all processes counted; every process calls it."""
+  taken = client.take()
+  counts = multihost.gather(np.array([[*taken.values()]], np.int32)).sum(0)
+  names = [f'reader/{name}' for name in taken]
+  return dict(zip(names, counts.tolist(), strict=True))
 
 
 def model_shape(
