@@ -60,12 +60,12 @@ def test_it_ends_the_process_with_its_own_code():
 
 
 def test_a_second_job_on_a_workdir_is_refused(tmp_path):
-  with workdir_lib.locked(tmp_path / 'run'):
-    with (
-      pytest.raises(ValueError, match=f'in use by process {os.getpid()} on'),
-      workdir_lib.locked(tmp_path / 'run'),
-    ):
-      pass
+  with (
+    workdir_lib.locked(tmp_path / 'run'),
+    pytest.raises(ValueError, match=f'in use by process {os.getpid()} on'),
+    workdir_lib.locked(tmp_path / 'run'),
+  ):
+    pass
   with workdir_lib.locked(tmp_path / 'run'):
     pass  # free again
 
