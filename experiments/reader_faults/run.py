@@ -189,7 +189,7 @@ def table(cells: dict[str, Any]) -> str:
     (f'rewards: {name}', *(str(c['rewards'][name]) for c in cells.values()))
     for name in next(iter(cells.values()))['rewards']
   ]
-  for name in ('missing_answers', 'missing_rewards', 'reward', 'accuracy'):
+  for name in ('missing_answers', 'missing_rewards', 'reward'):
     rows.append((name, *(f'{c[name]:.4f}' for c in cells.values())))
   return report.grid(('', *cells), rows)
 
