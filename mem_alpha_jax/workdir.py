@@ -23,12 +23,17 @@ from jax.experimental import multihost_utils
 from mem_alpha_jax import watchdog
 
 # Fields (or their prefixes) that may differ when a run is taken up again:
-# none changes what is learned.
+# none changes what is learned, beyond rounding.
 RESUME_FIELDS = (
   'log.',
   'checkpoint.',
   'eval.html_episodes',
   'data.root',
+  'mesh.',
+  'model.attention',
+  'model.block_logits',
+  'model.remat',
+  'rl.microbatches',
   'optim.max_skipped',
   'reading.url',
   'reading.key_env',

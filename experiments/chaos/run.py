@@ -1,6 +1,6 @@
 """Runs that are killed, starved of disk or robbed of files, and then go on.
 
-  python -m experiments.chaos.run [--kinds=kill,disk,files] [--seed=0]
+  python -m experiments.chaos.run [--kinds=kill,disk,files,move] [--seed=0]
 
 Each run is disturbed once and started again by the same command; its metrics
 must end up as those of the run that nothing happened to. `disk` mounts a small
@@ -23,8 +23,8 @@ from mem_alpha_jax import metrics
 from mem_alpha_jax import workdir as workdir_lib
 from tests import tiny_config
 
-COUNTS = {'kill': 20, 'disk': 10, 'files': 10}
-PROCESSES = {'kill': 2, 'disk': 1, 'files': 1}
+COUNTS = {'kill': 20, 'disk': 10, 'files': 10, 'move': 2}
+PROCESSES = {'kill': 2, 'disk': 1, 'files': 1, 'move': 2}
 DEVICES = 4  # of each process
 MESH = {1: 'mesh.data=2,mesh.fsdp=2', 2: 'mesh.data=4,mesh.fsdp=2'}
 ARG = (
@@ -126,19 +126,44 @@ def wait_for(folder: pathlib.Path, started: list, step: int) -> None:
     time.sleep(0.05)
 
 
-DISTURB = {'kill': kill, 'disk': disk, 'files': files}
+DISTURB = {'kill': kill, 'disk': disk, 'files': files, 'move': move}
+
+
+def move(folder: pathlib.Path, rng: random.Random, seconds: float) -> dict:
+  """Kills both processes after a step; one of another mesh goes on."""
+  started = start(folder, PROCESSES['move'])
+  wanted = rng.randrange(3, 8)
+  wait_for(folder, started, wanted)
+  for one in started:
+    one.process.send_signal(signal.SIGKILL)
+  local_processes.finish(started, LIMIT)
+  return {'killed_after_step': wanted}
+
+
+def close(rows: list[dict], others: list[dict]) -> float:
+  """Largest difference of rewards, accuracies and losses, in all steps."""
+  names = ('reward/total', 'rollout/end_accuracy', 'eval/accuracy', 'rl/loss')
+  return max(
+    abs(row.get(name, 0.0) - other.get(name, 0.0))
+    for row, other in zip(rows, others, strict=True)
+    for name in names
+  )
 
 
 def one(kind: str, seed: int, root: pathlib.Path, whole: dict) -> dict:
   """A disturbed run, and the same command again."""
   folder, rng = root / f'{kind}{seed}', random.Random(seed)
+  after = 1 if kind == 'move' else PROCESSES[kind]
   try:
     row = DISTURB[kind](folder, rng, whole['seconds'])
-    ended = local_processes.finish(start(folder, PROCESSES[kind]), LIMIT)
+    ended = local_processes.finish(start(folder, after), LIMIT)
     rows = lines(folder)
     row['restored_step'] = restored_step(ended)
     row['again'] = told(ended)
     row['equal'] = rows == whole['lines'] and (folder / 'results.json').exists()
+    if kind == 'move':
+      row['difference'] = close(rows, whole['lines'])
+      row['equal'] = row['difference'] < 1e-4
   finally:
     if kind == 'disk':
       subprocess.run(['umount', str(folder)], check=False)
@@ -162,7 +187,7 @@ def undisturbed(root: pathlib.Path, processes: int) -> dict:
 
 def main():
   flags = argparse.ArgumentParser()
-  flags.add_argument('--kinds', default='kill,disk,files')
+  flags.add_argument('--kinds', default=','.join(COUNTS))
   flags.add_argument('--seed', type=int, default=0)
   default = pathlib.Path(__file__).with_name('results.json')
   flags.add_argument('--out', type=pathlib.Path, default=default)
