@@ -223,13 +223,14 @@ def peak_rss_bytes() -> int:
 def use_compilation_cache() -> None:
   """Keeps compiled programs for later runs, in ~/.cache/mem_alpha_jax/xla.
 
-  JAX_COMPILATION_CACHE_DIR names another folder.
+  JAX_COMPILATION_CACHE_DIR names another folder. Programs that compile faster
+  than JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS, 0.3 here, are not kept.
   """
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
     folder = pathlib.Path.home() / '.cache' / 'mem_alpha_jax' / 'xla'
     jax.config.update('jax_compilation_cache_dir', str(folder))
-  # Programs that compile faster are not worth a file.
-  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
+  if 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS' not in os.environ:
+    jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
 
 
 class GracefulStop(contextlib.AbstractContextManager):
