@@ -44,6 +44,7 @@ CONFIG = (
 CELLS = {  # share of faults, retries
   '30%, 1 retry': (0.3, 1),
   '30%, 4 retries': (0.3, 4),
+  'no faults': (0.0, 0),
 }
 STEPS = 8
 
