@@ -174,10 +174,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
   c.checkpoint = ml_collections.ConfigDict()
   c.checkpoint.every = 50  # steps between saves
+  c.checkpoint.grace = 0.0  # seconds from SIGTERM to the end; 0 is no bound
   c.checkpoint.keep = 2  # newest checkpoints kept, beside the best
 
   c.log = ml_collections.ConfigDict()
   c.log.tensorboard = True  # write TensorBoard events beside metrics.jsonl
   c.log.progress = True  # progress bar on the terminal
+  c.log.watchdog = 0.0  # seconds without a sign of life that end a run; 0: none
 
   return common.parse_arg(c, arg)

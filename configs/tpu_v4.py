@@ -95,4 +95,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.eval.every = 10
   c.eval.lengths = (1, 2, 4, 13)
   c.checkpoint.every = 5
+  c.checkpoint.grace = 300.0  # chunks take tens of seconds
+  c.log.watchdog = 1800.0  # longer than any program compiles
   return common.parse_arg(c, arg)

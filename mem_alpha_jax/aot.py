@@ -71,8 +71,9 @@ def topology_devices(name: str) -> list:
     )
   if LIBRARY.exists():
     os.environ.setdefault('TPU_LIBRARY_PATH', str(LIBRARY))
-  # There is no slice whose metadata server could be asked.
+  # There is no slice whose metadata server could be asked, nor one to lock.
   os.environ['TPU_SKIP_MDS_QUERY'] = '1'
+  os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', 'true')
   os.environ.setdefault('TPU_WORKER_HOSTNAMES', 'localhost')
   os.environ.setdefault('TPU_ACCELERATOR_TYPE', name.replace(':', '-'))
   try:

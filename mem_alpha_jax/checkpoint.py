@@ -2,7 +2,8 @@
 
 A checkpoint of step k holds all that step k + 1 needs: the train state, the
 state of the data iterator and `extra`, whatever JSON-able values the loop
-carries from step to step. Orbax writes it under a temporary name and commits
+carries from step to step. Nothing in it depends on the mesh or the number of
+processes. Orbax writes it in the background under a temporary name and commits
 it at the end, so a process killed at any moment leaves whole checkpoints.
 """
 
@@ -48,6 +49,7 @@ class Manager:
     self.directory = pathlib.Path(workdir).absolute() / 'checkpoints'
     self._set_aside(_without_metrics(self.directory))
     self._manager = self._open(keep)
+    self._unlisted: int | None = None  # the step that is being written
 
   def _open(self, keep: int) -> ocp.CheckpointManager:
     policy = checkpoint_managers.AnyPreservationPolicy(
@@ -62,7 +64,7 @@ class Manager:
     options = ocp.CheckpointManagerOptions(
       create=True,
       cleanup_tmp_directories=True,
-      enable_async_checkpointing=False,
+      enable_async_checkpointing=True,
       best_fn=_metric,
       preservation_policy=policy,
     )
@@ -78,12 +80,35 @@ class Manager:
   def __enter__(self) -> 'Manager':
     return self
 
-  def __exit__(self, *unused) -> None:
-    self.close()
-
-  def close(self) -> None:
-    """Ends Orbax's threads."""
+  def __exit__(self, kind, *unused) -> None:
+    if kind is None:
+      self.settle()
     self._manager.close()
+
+  def settle(self) -> None:
+    """Returns when all that was saved is on disk and listed.
+
+    Raises:
+      OSError: if the newest could not be written; those before it are intact.
+    """
+    step, self._unlisted = self._unlisted, None
+    if step is None:
+      return
+    try:
+      self._manager.wait_until_finished()
+      # TensorStore does not see flipped bits and reports a short file in
+      # thousands of lines; sums find both before it reads.
+      if jax.process_index() == 0:
+        workdir_lib.write_sums(self.directory / str(step))
+    except Exception as error:  # Orbax and TensorStore raise many kinds
+      raise self._unwritten(step, error) from error
+
+  def _unwritten(self, step: int, error: Exception) -> OSError:
+    return OSError(
+      f'{self.directory}: the checkpoint of step {step} could not be written '
+      f'({_first_line(error)}); those before it are intact: make room, and the '
+      'same command goes on'
+    )
 
   def steps(self) -> list[int]:
     """Returns the steps that have a checkpoint, oldest first."""
@@ -104,33 +129,39 @@ class Manager:
     extra: Any = None,
     metric: float | None = None,
   ) -> None:
-    """Writes a checkpoint and returns when it is on disk.
+    """Starts to write a checkpoint, when the one before is on disk.
+
+    The values are copied before it returns: the caller may change them.
 
     Args:
       step: updates done so far; a step that has a checkpoint keeps it.
       state: pytree of arrays, typed keys included.
       data_state: of the data iterator, JSON-able or with bytes.
-      extra: what else the loop needs, JSON-able or with bytes.
+      extra: what else the loop needs, JSON-able or with bytes; like
+        `data_state` the same in every process.
       metric: the higher, the better; None or NaN is never the best.
+
+    Raises:
+      OSError: if the one before, or this one, cannot be written.
     """
+    self.settle()
     if step in self._manager.all_steps():
       return
     host = {'data_state': data_state, 'extra': extra}
     text = json.dumps(host, default=_encode)
     scored = metric is not None and math.isfinite(metric)
-    self._manager.save(
-      step,
-      args=ocp.args.Composite(
-        state=ocp.args.StandardSave(_raw_keys(state)),
-        host=ocp.args.JsonSave({'processes': _gather(text)}),
-      ),
-      metrics={'metric': float(metric) if scored else None},
-    )
-    self._manager.wait_until_finished()
-    # TensorStore does not see flipped bits and reports a short file in
-    # thousands of lines; sums find both before it reads.
-    if jax.process_index() == 0:
-      workdir_lib.write_sums(self.directory / str(step))
+    try:
+      self._manager.save(
+        step,
+        args=ocp.args.Composite(
+          state=ocp.args.StandardSave(_raw_keys(state)),
+          host=ocp.args.JsonSave({'text': text}),
+        ),
+        metrics={'metric': float(metric) if scored else None},
+      )
+    except (OSError, ValueError) as error:
+      raise self._unwritten(step, error) from error
+    self._unlisted = step
 
   def restore(
     self, example: TrainState, step: int | None = None
@@ -193,12 +224,7 @@ class Manager:
         host=ocp.args.JsonRestore(),
       ),
     )
-    texts = read['host']['processes']
-    if len(texts) != jax.process_count():
-      raise ValueError(
-        f'written by {len(texts)} processes, read by {jax.process_count()}'
-      )
-    host = json.loads(texts[jax.process_index()], object_hook=_decode)
+    host = json.loads(read['host']['text'], object_hook=_decode)
     state = jax.tree.map(_wrap_key, example, read['state'])
     return Restored(state, host['data_state'], host['extra'])
 
@@ -345,19 +371,6 @@ def _decode(value: dict) -> Any:
   if set(value) == {'__bytes__'}:
     return base64.b64decode(value['__bytes__'])
   return value
-
-
-def _gather(text: str) -> list[str]:
-  """Returns the text of every process, in order, on every process."""
-  if jax.process_count() == 1:
-    return [text]
-  data = np.frombuffer(text.encode(), np.uint8)
-  sizes = multihost_utils.process_allgather(np.int32(data.size))
-  padded = np.pad(data, (0, int(sizes.max()) - data.size))
-  rows = np.asarray(multihost_utils.process_allgather(padded))
-  return [
-    row[:size].tobytes().decode() for row, size in zip(rows, sizes, strict=True)
-  ]
 
 
 def _first_line(error: Exception) -> str:

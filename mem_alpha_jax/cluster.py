@@ -5,6 +5,7 @@ import os
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -56,6 +57,30 @@ def join(given: Any, config: Any) -> None:
   _check_equal(config)
   if jax.process_index():
     sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
+
+
+def run(mode: Callable, config: Any, workdir: str) -> None:
+  """Runs a mode of main.
+
+  Raises:
+    ConnectionError: if another process of the run is gone.
+  """
+  try:
+    mode(config, workdir)
+  except jax.errors.JaxRuntimeError as error:
+    told = str(error).strip().splitlines()[0][:120]
+    if not jax.distributed.is_initialized() or not _is_lost(told):
+      raise
+    raise ConnectionError(
+      f'another process is gone or cannot be reached ({told}); start all '
+      'again, the same command goes on from the newest checkpoint'
+    ) from error
+
+
+def _is_lost(told: str) -> bool:
+  """Whether an error of XLA is about another process, not about this one."""
+  marks = ('gloo', 'connection', 'peer', 'unavailable', 'deadline', 'barrier')
+  return any(mark in told.lower() for mark in marks)
 
 
 def leave(code: int) -> int:

@@ -243,7 +243,9 @@ RULES: dict[str, Rule] = {
   'eval.bootstrap': integer(1),
   'eval.html_episodes': integer(0),
   'checkpoint.every': integer(1),
+  'checkpoint.grace': number(0.0),
   'checkpoint.keep': integer(1),
   'log.tensorboard': flag,
   'log.progress': flag,
+  'log.watchdog': number(0.0),
 }

@@ -50,6 +50,7 @@ def build(config, workdir: str) -> Experiment:
     source = pretrained.open_model(config.model.source)
   tokenizer = source.tokenizer if source else load_tokenizer(config, workdir)
   mesh = sharding.create_mesh(config.mesh)
+  multihost.meet(mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
   policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
   strict, lenient, oracle_notes, reader_counts = source_readers(config)

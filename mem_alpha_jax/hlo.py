@@ -403,6 +403,8 @@ def _read(computations, called: Computation, index: int, given) -> float:
 
 def _used(computations, called, value: Instruction, whole: float) -> float:
   """Bytes of a value that its users need."""
+  if value.root:  # of a fusion that only views it: whoever has it reads it
+    return 0.0 if value.opcode == 'dynamic-update-slice' else whole
   total = 0.0
   for user in called.values():
     if value.name not in user.operands:

@@ -49,7 +49,7 @@ def main(_: list[str]) -> int:
   try:
     cluster.join(flags.FLAGS, _CONFIG.value)
     mode = importlib.import_module(f'mem_alpha_jax.{name}')
-    getattr(mode, run)(_CONFIG.value, _WORKDIR.value)
+    cluster.run(getattr(mode, run), _CONFIG.value, _WORKDIR.value)
   except (ValueError, OSError, FloatingPointError) as error:
     logging.debug('traceback', exc_info=True)  # --verbosity=1 shows it
     return cluster.leave(_fail(str(error)))

@@ -10,6 +10,7 @@ on. With one process nothing is gathered and nothing costs.
 """
 
 import functools
+import itertools
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 T = TypeVar('T')
 
@@ -118,6 +120,27 @@ def on_first(act: Callable[[], Any]) -> None:
     raise failed
   if told:
     raise ValueError(told)
+
+
+def meet(mesh: Mesh) -> None:
+  """Connects the CPU devices along every set of axes, while all are there.
+
+  Gloo waits 30 seconds for all processes where a group of devices meets for
+  the first time; later, at a program that one process compiles more slowly
+  than another, that may be too short.
+  """
+  if jax.process_count() == 1 or mesh.devices.flat[0].platform != 'cpu':
+    return
+  names = mesh.axis_names
+  place = NamedSharding(mesh, PartitionSpec(*names))
+  ones = np.ones(mesh.devices.shape, np.float32)
+  spread = jax.make_array_from_callback(ones.shape, place, ones.__getitem__)
+  for count in range(1, len(names) + 1):
+    for dims in itertools.combinations(range(len(names)), count):
+      left = [name for i, name in enumerate(names) if i not in dims]
+      out = NamedSharding(mesh, PartitionSpec(*left))
+      add = jax.jit(lambda x, dims=dims: x.sum(dims), out_shardings=out)
+      jax.block_until_ready(add(spread))
 
 
 def _block(size: int) -> slice:

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 
 from mem_alpha_jax import optimizer, sharding
 from mem_alpha_jax.model import presets
+from mem_alpha_jax.rollout import collector
 
 GIB = 2**30
 
@@ -101,7 +102,7 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   """Keys and values of a prefix for each prompt, and of each response."""
   r = config.rollout
   samples = config.data.batch_episodes * r.group_size
-  shared = r.groups == 'state'
+  shared = collector.shares_prefix(config)
   prompts = config.data.batch_episodes if shared else samples
   own = r.own_buckets[-1] + r.response_buckets[-1]
   tokens = prompts * r.prefix_buckets[-1] + samples * own
@@ -114,7 +115,7 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
 def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   """What a layer keeps for its gradient, times the layers that keep it."""
   r, rl = config.rollout, config.rl
-  width = r.group_size if r.groups == 'state' else 1
+  width = r.group_size if collector.shares_prefix(config) else 1
   groups = -(-rl.minibatch_rows // width // rl.microbatches)
   groups = -(-groups // sharding.batch_parts(mesh))
   prefix = r.prefix_buckets[-1]
@@ -129,7 +130,7 @@ def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   else:  # the prefix's keys and values, copied to each sample
     scores = groups * width * prefix * c.kv_heads * c.head_size
   layer = tokens * (4 * c.width + inner) * size + 2 * 4 * scores // tensor
-  carried = tokens * c.width * size
+  carried = tokens * c.width * size // tensor
   kept = {
     'none': c.layers * (layer + carried),
     'dots': c.layers * (tokens * (2 * c.width + inner) * size) + layer,

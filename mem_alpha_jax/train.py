@@ -1,7 +1,9 @@
 """The training run: warm start, reinforcement learning, evaluation, report."""
 
+import contextlib
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,6 +18,7 @@ from mem_alpha_jax import (
   plan,
   summary,
   warm_start,
+  watchdog,
 )
 from mem_alpha_jax import config as config_lib
 from mem_alpha_jax import experiment as experiment_lib
@@ -44,7 +47,15 @@ def train(config, workdir: str) -> dict[str, Any] | None:
     protocol.Unanswered: if too many answers are missing; what was done
       before is saved.
   """
-  clock = Clock()
+  with contextlib.ExitStack() as held:
+    multihost.on_first(lambda: held.enter_context(workdir_lib.locked(workdir)))
+    held.enter_context(
+      watchdog.Watchdog(config.log.watchdog, config.checkpoint.grace)
+    )
+    return _train(config, workdir, Clock())
+
+
+def _train(config, workdir: str, clock: 'Clock') -> dict[str, Any] | None:
   workdir_lib.prepare(workdir, config)
   finished = summary.read(workdir)
   if finished is not None:
@@ -69,10 +80,12 @@ def train(config, workdir: str) -> dict[str, Any] | None:
       run.save(manager, None)
     try:
       while run.step < config.num_steps and not stop.requested():
-        run.advance()
+        run.advance(stop.requested)
         accuracy = run.validate()
         if run.due(config.checkpoint.every):
           run.save(manager, accuracy)
+    except collector.Interrupted:
+      pass  # the step that had begun is done again, from the same keys
     except protocol.Unanswered:
       run.save(manager, None)
       run.writer.close()
@@ -148,7 +161,8 @@ class Run:
       self.state = restored.state
       self.data_state = restored.data_state
       self.loader.set_state(self.data_state)
-      self.starts = [_unpack(start) for start in restored.extra['starts']]
+      starts = [_unpack(start) for start in restored.extra['starts']]
+      self.starts = multihost.share(starts)
       self.clock.earlier = restored.extra['seconds']
       self.skipped = restored.extra.get('skipped', 0)
     self.open_writer()
@@ -171,7 +185,7 @@ class Run:
   def save(self, manager: checkpoint.Manager, metric: float | None) -> None:
     """Writes all that the next step needs."""
     extra = {
-      'starts': [_pack(start) for start in self.starts],
+      'starts': multihost.gather_lists([_pack(s) for s in self.starts]),
       'seconds': self.clock.seconds(),
       'skipped': self.skipped,
     }
@@ -196,6 +210,7 @@ class Run:
 
   def _demonstrate(self) -> Any:
     def say(step, loss):
+      watchdog.beat(f'warm start, step {step + 1}')
       if step % 100 == 99 or step + 1 == self.config.warm_start.steps:
         self.writer.message(f'warm start {step + 1}: loss {float(loss):.3f}')
 
@@ -209,8 +224,8 @@ class Run:
       say,
     )
 
-  def advance(self) -> None:
-    """One step: collect, assemble, update."""
+  def advance(self, interrupted: Callable[[], bool]) -> None:
+    """One step: collect, assemble, update; see collector.collect."""
     with self.timer('rollout'):
       episodes = next(self.loader)
       rollout = collector.collect(
@@ -219,7 +234,9 @@ class Run:
         episodes,
         self.starts,
         self.step,
+        interrupted,
       )
+    watchdog.beat(f'step {self.step + 1}, update')
     protocol.check_missing(
       rollout.metrics['rollout/missing_answers'],
       self.config.reading.max_missing,

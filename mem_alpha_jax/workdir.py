@@ -1,6 +1,7 @@
 """The folder of a run: its config, atomic files, clean stops, the machine."""
 
 import contextlib
+import fcntl
 import importlib.metadata
 import json
 import os
@@ -10,7 +11,7 @@ import resource
 import signal
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -19,13 +20,20 @@ import numpy as np
 from absl import logging
 from jax.experimental import multihost_utils
 
+from mem_alpha_jax import watchdog
+
 # Fields (or their prefixes) that may differ when a run is taken up again:
-# none changes what is learned.
+# none changes what is learned, beyond rounding.
 RESUME_FIELDS = (
   'log.',
   'checkpoint.',
   'eval.html_episodes',
   'data.root',
+  'mesh.',
+  'model.attention',
+  'model.block_logits',
+  'model.remat',
+  'rl.microbatches',
   'optim.max_skipped',
   'reading.url',
   'reading.key_env',
@@ -151,6 +159,39 @@ def prepare(
   return folder
 
 
+@contextlib.contextmanager
+def locked(workdir: str | os.PathLike) -> Iterator[None]:
+  """Holds the folder of a run against a second job.
+
+  The kernel lets go of the lock when the process ends, however it ends.
+
+  Raises:
+    ValueError: if another process holds it, or nothing can be written there.
+  """
+  path = pathlib.Path(workdir) / 'lock'
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = open(path, 'a+')  # noqa: SIM115
+  except OSError as error:
+    raise ValueError(
+      f'--workdir={workdir}: cannot be written ({error.strerror}); give a '
+      'folder that can'
+    ) from error
+  with file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      file.seek(0)
+      raise ValueError(
+        f'--workdir={workdir}: in use by {file.read().strip()}; wait for it, '
+        'or give another folder'
+      ) from None
+    file.truncate(0)
+    file.write(f'process {os.getpid()} on {platform.node()}\n')
+    file.flush()
+    yield
+
+
 def flatten(tree: dict, prefix: str = '') -> dict[str, Any]:
   """Returns dotted names -> values, as JSON has them (tuples are lists)."""
   flat = {}
@@ -194,8 +235,9 @@ def use_compilation_cache() -> None:
 class GracefulStop(contextlib.AbstractContextManager):
   """Turns the first SIGINT or SIGTERM into a flag.
 
-  The loop looks at `requested()` after each step, saves and leaves. A second
-  Ctrl-C raises KeyboardInterrupt at once. Use in the main thread.
+  The loop looks at `requested()` at each chunk, leaves a step that has begun,
+  saves and ends within config.checkpoint.grace seconds. A second Ctrl-C raises
+  KeyboardInterrupt at once. Use in the main thread.
   """
 
   def __init__(self):
@@ -216,8 +258,9 @@ class GracefulStop(contextlib.AbstractContextManager):
     if self._flag and number == signal.SIGINT:
       raise KeyboardInterrupt
     self._flag = True
+    watchdog.stopping()
     logging.warning(
-      '%s: saving after this step; Ctrl-C again stops at once',
+      '%s: saving what is done; Ctrl-C again stops at once',
       signal.Signals(number).name,
     )
 

@@ -93,8 +93,14 @@ replica_groups={{0,1,2,3},{4,5,6,7}}, to_apply=%add
 %fused (p0: f32[4,256,64], p1: f32[4,64,32]) -> f32[4,256,32] {
   %p0 = f32[4,256,64]{2,1,0} parameter(0)
   %p1 = f32[4,64,32]{2,1,0:S(1)} parameter(1)
-  ROOT %c = f32[4,256,32]{2,1,0} convolution(%p0, %p1), \
+  %p0v = f32[4,256,64]{2,1,0} fusion(%p0), kind=kLoop, calls=%view
+  ROOT %c = f32[4,256,32]{2,1,0} convolution(%p0v, %p1), \
 window={size=4 stride=3 pad=0_0 lhs_dilate=4}, dim_labels=0bf_0io->0bf
+}
+
+%view (v: f32[4,256,64]) -> f32[4,256,64] {
+  %v = f32[4,256,64]{2,1,0} parameter(0)
+  ROOT %same = f32[4,256,64]{2,1,0} bitcast(%v)
 }
 
 ENTRY %main (a: f32[4,256,64], b: f32[4,64,32], g: bf16[64,8]) -> f32[4] {

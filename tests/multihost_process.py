@@ -15,32 +15,32 @@ from mem_alpha_jax.data import pipeline
 from tests import tiny_config
 
 
-def check_gathers(me: int) -> None:
+def check_gathers(me: int, count: int) -> None:
   rows = {'a': np.full((2, 3), me, np.float32), 'b': np.array([me > 0, False])}
   found = multihost.gather(rows)
-  np.testing.assert_array_equal(found['a'][:, 0], [0, 0, 1, 1])
-  assert found['b'].tolist() == [False, False, True, False]
+  np.testing.assert_array_equal(found['a'][:, 0], np.arange(count).repeat(2))
+  assert found['b'][::2].tolist() == [i > 0 for i in range(count)]
   found['a'][:] = 7  # writable, as with one process
   keys = jax.random.split(jax.random.key(me), 2)
   both = jax.random.key_data(multihost.gather(keys))
   mine = jax.random.key_data(keys)
   np.testing.assert_array_equal(both[2 * me : 2 * me + 2], mine)
   # Lists of any length and content, one of them empty.
-  told = ['née', ('x' * 3000, me)][: 2 * me]
-  assert multihost.gather_lists(told) == ['née', ('x' * 3000, 1)]
-  assert multihost.largest(me, 5 - me) == [1, 5]
+  texts = [[i * 'é', (i * 3000 * 'x', i)][: 2 * i] for i in range(count)]
+  assert multihost.gather_lists(texts[me]) == sum(texts, [])
+  assert multihost.largest(me, 5 - me) == [count - 1, 5]
 
 
-def check_shares(me: int) -> None:
-  assert multihost.share(range(6)) == [[0, 1, 2], [3, 4, 5]][me]
-  assert multihost.share('abc') == [['a', 'b'], ['c', 'c']][me]
-  items = list(range(5))
-  again = multihost.gather_lists(multihost.share(items))[: len(items)]
-  assert again == items
+def check_shares(me: int, count: int) -> None:
+  items = list(range(4 * count - 1))  # the last process fills up
+  mine = multihost.share(items)
+  assert mine == [min(i, items[-1]) for i in range(4 * me, 4 * me + 4)]
+  assert multihost.gather_lists(mine)[: len(items)] == items
 
 
 def check_global_arrays(me: int) -> None:
   mesh = jax.make_mesh((jax.device_count(),), ('x',))
+  multihost.meet(jax.make_mesh((2, jax.device_count() // 4, 2), tuple('abc')))
   place = NamedSharding(mesh, PartitionSpec('x'))
   x = np.arange(16, dtype=np.float32)
   spread = jax.make_array_from_callback(x.shape, place, x.__getitem__)
@@ -57,7 +57,7 @@ def check_global_arrays(me: int) -> None:
 def check_first(me: int) -> None:
   acted = []
   multihost.on_first(lambda: acted.append(1))
-  assert len(acted) == 1 - me
+  assert len(acted) == (me == 0)
 
   def fail():
     raise FileNotFoundError('no such file')
@@ -73,13 +73,13 @@ def check_first(me: int) -> None:
 def cross(config, workdir: str) -> None:
   """Every way to cross; then one process fails while the other waits."""
   del config, workdir
-  me = jax.process_index()
-  check_gathers(me)
-  check_shares(me)
+  me, count = jax.process_index(), jax.process_count()
+  check_gathers(me, count)
+  check_shares(me, count)
   check_global_arrays(me)
   check_first(me)
   print('all crossed')
-  if me:
+  if me == count - 1:
     raise RuntimeError('one process fails')
   multihost.largest(me)  # waits for one that never comes
 

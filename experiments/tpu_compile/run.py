@@ -2,12 +2,13 @@
 
   make compile-tpu
 
-Writes <config>/compile.json and compile.txt beside this file, and at the end a
-config that does not fit, with the message that it gives.
+Writes <config>/compile.json and compile.txt beside this file, the table of
+README.md, and of a config that does not fit the message that it gives.
 """
 
 import argparse
 import importlib
+import json
 import pathlib
 
 from mem_alpha_jax import aot, workdir
@@ -18,6 +19,38 @@ TOO_LARGE = (
   'tpu_v4', 'mesh.data=1,mesh.topology=v4:2x2x2,rl.microbatches=1'
 )  # fmt: skip
 HERE = pathlib.Path(__file__).parent
+
+
+def table() -> str:
+  """All rows as Markdown."""
+  lines = [
+    '| program | args GiB | peak GiB | compute s | memory s | links s '
+    '| bound by | model share | decode step ms | needed (live) |',
+    '|---|---|---|---|---|---|---|---|---|---|',
+  ]
+  for name in CONFIGS:
+    path = HERE / name / 'compile.json'
+    if path.exists():
+      lines += [_line(name, row) for row in json.loads(path.read_text())]
+  return '\n'.join(lines)
+
+
+def _line(name: str, row: dict) -> str:
+  sizes, times = row['bytes'], row['seconds']
+  step, share = row.get('step'), row.get('model_share')
+  cells = [
+    f'{name} {row["kind"]}',
+    f'{sizes["arguments"] / 2**30:.1f}',
+    f'{sizes["peak"] / 2**30:.1f} of {row["hbm"] / 2**30:.0f}',
+    *(f'{t:.3f}' for t in times.values()),
+    row['bottleneck'],
+    '' if share is None else f'{share:.2f}',
+    '' if step is None else f'{1e3 * max(step["seconds"].values()):.2f}',
+    ''
+    if step is None
+    else f'{step["needed_share"]:.2f} ({step["live_share"]:.2f})',
+  ]
+  return f'| {" | ".join(cells)} |'
 
 
 def main():
@@ -36,6 +69,11 @@ def main():
       workdir.write_text(HERE / name / 'refusal.txt', f'{error}\n')
     else:
       assert name != 'too_large', 'the config that is too large did fit'
+  readme = HERE / 'README.md'
+  before, rest = readme.read_text().split('<!-- table -->')
+  after = rest.split('<!-- end -->')[1]
+  text = f'{before}<!-- table -->\n{table()}\n<!-- end -->{after}'
+  workdir.write_text(readme, text)
 
 
 if __name__ == '__main__':

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from mem_alpha_jax import multihost
+from mem_alpha_jax import multihost, watchdog
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import explore, grading, probes, prompts
@@ -50,6 +50,10 @@ class Setup(NamedTuple):
   reader: protocol.Reader
   key: Array  # root key of sampling
   embed: Callable  # params -> slots.EmbedFn; see memory/embedders.py
+
+
+class Interrupted(Exception):
+  """The run was asked to stop while it collected."""
 
 
 class Grid(NamedTuple):
@@ -130,6 +134,7 @@ def collect(
   episodes: Sequence[Episode],
   starts: Sequence[Start],
   step: int,
+  interrupted: Callable[[], bool] = lambda: False,
 ) -> Rollout:
   """Rolls out one batch; every process of a run calls it.
 
@@ -139,6 +144,11 @@ def collect(
     episodes: those of this process; shorter ones stop early.
     starts: the memory each begins with.
     step: training step, part of every random key.
+    interrupted: asked at each chunk, in every process, whether to stop.
+
+  Raises:
+    Interrupted: if so. Nothing is kept of a batch that is not whole: the same
+      arguments give the same batch again.
   """
   shared = setup.config.rollout.groups == 'state'
   samples = setup.config.rollout.group_size
@@ -147,6 +157,9 @@ def collect(
   batch = Batch(setup, episodes, starts, copies, samples // copies, step, embed)
   (longest,) = multihost.largest(max(len(e.chunks) for e in episodes))
   for t in range(longest):
+    watchdog.beat(f'step {step + 1}, chunk {t + 1} of {longest}')
+    if interrupted():
+      raise Interrupted
     batch.advance(params, t)
   return batch.finish()
 

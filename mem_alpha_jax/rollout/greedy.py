@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mem_alpha_jax import multihost, report_html
+from mem_alpha_jax import multihost, report_html, watchdog
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
@@ -155,6 +155,7 @@ def run(
 
   started = time.perf_counter()
   for t in range(length):
+    watchdog.beat(f'evaluation, chunk {t + 1} of {length}')
     live = [t < len(e.chunks) for e in episodes]
     chunks = [
       e.chunks[t] if ok else '' for e, ok in zip(episodes, live, strict=True)
