@@ -148,9 +148,9 @@ def test_a_run_pauses_when_nobody_answers_and_goes_on(tmp_path):
   )
   advance = train.Run.advance
 
-  def breaks(run):
+  def breaks(run, *args):
     broken[0] = run.step == 1  # in the second step
-    advance(run)
+    advance(run, *args)
 
   with server_lib.Server(plan, DELAY) as server:
     config = tiny_config.get_config(f'{arg}reading.url={server.url}')

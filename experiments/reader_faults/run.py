@@ -44,6 +44,7 @@ CONFIG = (
 CELLS = {  # share of faults, retries
   '30%, 1 retry': (0.3, 1),
   '30%, 4 retries': (0.3, 4),
+  'no faults': (0.0, 0),
 }
 STEPS = 8
 
@@ -80,7 +81,7 @@ def watch(config, folder: str) -> Watched:
   run.warm_start()
   with mock.patch.object(collector, 'collect', both):
     for _ in range(config.num_steps):
-      run.advance()
+      run.advance(lambda: False)
       accuracies.append(run.validate())
   run.writer.close()
   rows = metrics_lib.read(os.path.join(folder, metrics_lib.FILE))
