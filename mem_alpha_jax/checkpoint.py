@@ -82,7 +82,13 @@ class Manager:
 
   def __exit__(self, kind, *unused) -> None:
     if kind is None:
-      self.settle()
+      self.close()
+    else:
+      self._manager.close()
+
+  def close(self) -> None:
+    """Waits for what is being written and ends Orbax's threads."""
+    self.settle()
     self._manager.close()
 
   def settle(self) -> None:

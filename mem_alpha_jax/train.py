@@ -224,7 +224,7 @@ class Run:
       say,
     )
 
-  def advance(self, interrupted: Callable[[], bool]) -> None:
+  def advance(self, interrupted: Callable[[], bool] = lambda: False) -> None:
     """One step: collect, assemble, update; see collector.collect."""
     with self.timer('rollout'):
       episodes = next(self.loader)

@@ -9,6 +9,7 @@ from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import greedy
 
 
@@ -126,10 +127,8 @@ def test_what_cannot_be_read_or_called_is_counted(experiment, episodes):
     assert set(record.strict) == set(record.lenient) == {None}
     assert record.calls['all'] == 2 * len(some[0].chunks)
     assert record.calls['valid'] == record.memory_tokens == 0
-  arm, _ = evaluate._arm(
-    experiment._replace(readers=failed), None, garbage, some, 0
-  )
-  assert arm['questions'] == 0 and arm['valid_calls'] == 0
+  with pytest.raises(protocol.Unanswered, match='reading.max_missing'):
+    evaluate._arm(experiment._replace(readers=failed), None, garbage, some, 0)
 
 
 def test_lengths_are_multiples_of_the_train_length():

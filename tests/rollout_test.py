@@ -196,6 +196,19 @@ def test_forced_samples_begin_as_told_and_are_never_carried_out(world):
     assert texts and all(text.startswith('free') for text in texts)
 
 
+class OneBatch:
+  """A loader that has one batch."""
+
+  def __init__(self, batch):
+    self.batch = batch
+
+  def __next__(self):
+    return self.batch
+
+  def get_state(self):
+    return {}
+
+
 def test_nothing_compiles_after_a_pass_over_the_buckets(world):
   setup, calls = recorded(world.setup('state'))
   experiment = world.experiments['state']._replace(train_setup=setup)
@@ -206,7 +219,7 @@ def test_nothing_compiles_after_a_pass_over_the_buckets(world):
   full = [full_start(world.tokenizer)] * 4
 
   def advance(lengths, starts=None):
-    run.loader = iter([episodes_of(*lengths)])
+    run.loader = OneBatch(episodes_of(*lengths))
     run.starts = run.starts if starts is None else starts
     calls.clear()
     run.advance()
