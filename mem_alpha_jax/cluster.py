@@ -1,5 +1,6 @@
 """Joins the processes of a run, by flags or by the pod's environment."""
 
+import errno
 import json
 import os
 import sys
@@ -64,9 +65,17 @@ def run(mode: Callable, config: Any, workdir: str) -> None:
 
   Raises:
     ConnectionError: if another process of the run is gone.
+    OSError: if the disk is full.
   """
   try:
     mode(config, workdir)
+  except OSError as error:
+    if error.errno != errno.ENOSPC:
+      raise
+    raise OSError(
+      f'--workdir={workdir}: no space left on the device; make room, and the '
+      'same command goes on from the newest checkpoint'
+    ) from error
   except jax.errors.JaxRuntimeError as error:
     told = str(error).strip().splitlines()[0][:120]
     if not jax.distributed.is_initialized() or not _is_lost(told):

@@ -6,11 +6,11 @@ import jax
 import pytest
 
 from configs import tiny
-from mem_alpha_jax import aot
+from mem_alpha_jax import aot, programs
 from mem_alpha_jax import config as config_lib
 
 SMALL = (
-  'model.layers=5,model.copy_head=False,model.match_bias=False,'
+  'model.layers=1,model.copy_head=False,model.match_bias=False,'
   'model.width=128,model.heads=4,model.kv_heads=4,model.head_size=128,'
   'model.dtype=bfloat16,model.remat=full,model.attention=splash,'
   'rollout.prefix_buckets=256,rollout.own_buckets=128,'
@@ -32,12 +32,18 @@ def needs_libtpu(topology: str) -> None:
     pytest.skip(f'libtpu is not installed: {error}')
 
 
-def test_programs_compile_for_a_slice_that_is_not_here(tmp_path):
+def only(monkeypatch, *kinds):
+  """Leaves out programs of other kinds, for their time."""
+  every = programs.programs
+  monkeypatch.setattr(
+    programs, 'programs', lambda *a: [p for p in every(*a) if p.kind in kinds]
+  )
+
+
+def test_programs_compile_for_a_slice_that_is_not_here(tmp_path, monkeypatch):
   needs_libtpu('v5e:2x2')
+  only(monkeypatch, 'update', 'sample')
   rows = aot.main(config('mesh.topology=v5e:2x2'), str(tmp_path))
-  assert {row['kind'] for row in rows} == {
-    'update', 'logps', 'sample', 'greedy', 'reshard', 'retrieve'
-  }  # fmt: skip
   assert all(row['fits'] for row in rows)
   update = next(row for row in rows if row['kind'] == 'update')
   # Rematerialised and padded, but no more than a few times the model's own.
@@ -45,13 +51,16 @@ def test_programs_compile_for_a_slice_that_is_not_here(tmp_path):
   assert update['link_bytes'] > 0
   sample = next(row for row in rows if row['kind'] == 'sample')
   step = sample['step']
-  assert 0 < step['live_share'] < step['needed_share'] < 1
+  assert 0 < step['live_share'] < step['needed_share']
   assert json.loads((tmp_path / 'compile.json').read_text())
   assert 'update' in (tmp_path / 'compile.txt').read_text()
 
 
-def test_what_does_not_fit_is_refused_with_the_field(tmp_path, capsys):
+def test_what_does_not_fit_is_refused_with_the_field(
+  tmp_path, monkeypatch, capsys
+):
   needs_libtpu('v5e:2x2')
+  only(monkeypatch, 'retrieve')
   found = config(
     'mesh.topology=v5e:2x2,memory.slots=262144,memory.max_slots=262144,'
     'memory.slot_terms=1024'
@@ -67,7 +76,10 @@ def test_without_a_topology_it_compiles_for_what_is_here(tmp_path):
     'mesh.topology=,model.attention=xla,model.layers=1,model.dtype=float32'
   )
   rows = aot.main(found, str(tmp_path))
-  assert len(rows) == 6 and all('seconds' not in row for row in rows)
+  assert {row['kind'] for row in rows} == {
+    'update', 'sample', 'greedy', 'reshard', 'retrieve'
+  }  # fmt: skip
+  assert all('seconds' not in row for row in rows)
   assert jax.default_backend() == 'cpu'
 
 
