@@ -14,19 +14,20 @@ from typing import Any
 
 import jax
 from jax.experimental import topologies
-from jax.sharding import Mesh
 
 from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import hlo, plan, programs, roofline, sharding
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.model import flash
+from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.types import GIB
 
 LIBRARY = pathlib.Path(sys.prefix) / 'tpu' / 'libtpu' / 'libtpu.so'
 
 
 def main(config, workdir: str) -> list[dict[str, Any]]:
-  """Compiles, prints and stores one table; see README.md, "Plan a slice".
+  """Compiles, prints and stores one table; README.md, "A slice, or many".
 
   Returns:
     The rows of `<workdir>/compile.json`.
@@ -42,13 +43,19 @@ def main(config, workdir: str) -> list[dict[str, Any]]:
   chip = chip_of(config.mesh.topology, devices)
   planned = plan.make(config, policy, mesh, chip and chip.hbm)
   print(plan.table(planned), flush=True)
+  axes = policy_lib.matrix_axes(policy)
   rows = []
+  print(' | '.join(COLUMNS))
   for program in programs.programs(config, policy, mesh):
-    rows.append(compile_one(program, config, policy, mesh, chip))
-    print(line(rows[-1]), flush=True)
+    row = compile_one(program, chip)
+    if 'cost' in row:
+      work = roofline.model_work(config, policy.config, mesh, program, axes)
+      row |= roofline.report(*row.pop('cost'), work, chip, mesh.size)
+    rows.append(row)
+    print(line(row), flush=True)
   folder = pathlib.Path(workdir)
   workdir_lib.write_json(folder / 'compile.json', rows)
-  table = '\n'.join([HEADER, *map(line, rows)])
+  table = '\n'.join([' | '.join(COLUMNS), *map(line, rows)])
   workdir_lib.write_text(folder / 'compile.txt', table + '\n')
   for row in rows:
     if not row['fits']:
@@ -81,7 +88,7 @@ def topology_devices(name: str) -> list:
       name, 'tpu', **roofline.CHIPS[kind].options
     )
   except Exception as error:  # libtpu's own kinds
-    first = str(error).strip().splitlines()[0]
+    first = workdir_lib.summary(error)
     raise ValueError(
       f'mesh.topology={name!r}: {first}; needs libtpu: make compile-tpu, or '
       "pip install 'mem_alpha_jax[tpu]'"
@@ -97,13 +104,9 @@ def chip_of(topology: str, devices: list) -> roofline.Chip | None:
 
 
 def compile_one(
-  program: programs.Program,
-  config: Any,
-  policy: policy_lib.Policy,
-  mesh: Mesh,
-  chip: roofline.Chip | None,
+  program: programs.Program, chip: roofline.Chip | None
 ) -> dict[str, Any]:
-  """Compiles a program; its needs and its roofline as a row of the table."""
+  """Compiles a program; its needs as a row of the table, and `hlo.analyze`."""
   row = {'program': program.name, 'kind': program.kind, 'rows': program.rows}
   started = time.perf_counter()
   try:
@@ -118,11 +121,9 @@ def compile_one(
   row['fits'] = chip is None or row['bytes']['peak'] <= chip.hbm
   if chip is not None:
     row['hbm'] = chip.hbm
-    turns = program.shape.get('response', 2) - 1
-    cost, loops = hlo.analyze(compiled.as_text(), flash.COSTS, turns)
-    axes = policy_lib.matrix_axes(policy)
-    work = roofline.model_work(config, policy.config, mesh, program, axes)
-    row |= roofline.report(cost, loops, work, chip, mesh.size)
+    segments = sampler.segment_ends(program.shape.get('response', 2) - 1)
+    turns = -(-segments[-1] // len(segments))
+    row['cost'] = hlo.analyze(compiled.as_text(), flash.COSTS, turns)
   return row
 
 
@@ -138,34 +139,42 @@ def memory(compiled: Any) -> dict[str, int]:
   }
 
 
-HEADER = (
-  'program | GiB: arguments, temporaries, peak of HBM | seconds at least: '
-  'compute, memory, links | bound by | model share'
+COLUMNS = (
+  'program',
+  'arguments GiB',
+  'peak of HBM GiB',
+  'compute s',
+  'memory s',
+  'links s',
+  'bound by',
+  'model share',
+  'decode step ms',
+  'needed share of its bytes',
 )
 
 
 def line(row: dict[str, Any]) -> str:
-  """One row of the table as text."""
+  """One row of the table as text; see `cells`."""
+  return ' | '.join(cells(row))
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+  """COLUMNS of a row; times are the least that published rates allow."""
   if 'bytes' not in row:
-    needs = ' and '.join(row['needs'])
-    return f'{row["program"]} | DOES NOT FIT: {needs}'
-  gib = lambda name: f'{row["bytes"][name] / plan.GIB:.2f}'
-  parts = [f'{gib("arguments")} {gib("temporaries")} {gib("peak")}']
+    return [row['program'], f'DOES NOT FIT: {" and ".join(row["needs"])}']
+  gib = lambda size: f'{size / GIB:.2f}'
+  sizes, step = row['bytes'], row.get('step')
+  found = [row['program'], gib(sizes['arguments']), gib(sizes['peak'])]
   if 'seconds' in row:
-    parts[0] += f' of {row["hbm"] / plan.GIB:.0f}'
-    times = row['seconds']
-    parts.append(' '.join(f'{t:.3f}' for t in times.values()))
-    parts.append(row['bottleneck'])
-  if 'model_share' in row:
-    parts.append(f'{row["model_share"]:.2f}')
-  if 'step' in row:
-    step = row['step']
-    parts.append(
-      f'a decode step: {1e3 * max(step["seconds"].values()):.2f} ms by '
-      f'{step["bottleneck"]}, needed {step["needed_share"]:.2f} of its bytes '
-      f'(live {step["live_share"]:.2f})'
-    )
-  return ' | '.join([row['program'], *parts])
+    found[-1] += f' of {row["hbm"] / GIB:.0f}'
+    share = row.get('model_share')
+    found += [f'{t:.3f}' for t in row['seconds'].values()]
+    found += [row['bottleneck'], '' if share is None else f'{share:.2f}']
+  if step is not None:
+    milliseconds = 1e3 * max(step['seconds'].values())
+    found.append(f'{milliseconds:.2f} by {step["bottleneck"]}')
+    found.append(f'{step["needed_share"]:.2f}')
+  return found
 
 
 def _refusal(row: dict[str, Any], config: Any) -> str:

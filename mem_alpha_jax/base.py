@@ -8,7 +8,7 @@ import pathlib
 import shutil
 from typing import Any
 
-from mem_alpha_jax import checkpoint
+from mem_alpha_jax import params_file
 
 FOLDER = pathlib.Path(__file__).parent / 'assets'
 
@@ -31,7 +31,7 @@ def folder_of(name: str) -> pathlib.Path:
 def save(name: str, params: Any, tokenizer_path: str) -> pathlib.Path:
   """Writes parameters and tokenizer; returns their folder."""
   folder = FOLDER / name
-  checkpoint.save_params(folder / 'params.npz', params)
+  params_file.save(folder / 'params.npz', params)
   shutil.copy(tokenizer_path, folder / 'tokenizer.model')
   return folder
 
@@ -42,7 +42,7 @@ def load_params(name: str, example: Any) -> Any:
   Raises:
     ValueError: if they are of another model, naming the first array.
   """
-  return checkpoint.load_params(folder_of(name) / 'params.npz', example)
+  return params_file.load(folder_of(name) / 'params.npz', example)
 
 
 def copy_tokenizer(name: str, path: str) -> None:

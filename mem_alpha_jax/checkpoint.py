@@ -1,4 +1,4 @@
-"""Checkpoints of a run (Orbax), and parameters alone in one file.
+"""Checkpoints of a run (Orbax).
 
 A checkpoint of step k holds all that step k + 1 needs: the train state, the
 state of the data iterator and `extra`, whatever JSON-able values the loop
@@ -8,7 +8,6 @@ it at the end, so a process killed at any moment leaves whole checkpoints.
 """
 
 import base64
-import io
 import json
 import math
 import os
@@ -22,7 +21,6 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
-from jax.experimental import multihost_utils
 from orbax.checkpoint import checkpoint_managers
 
 from mem_alpha_jax import multihost
@@ -112,8 +110,8 @@ class Manager:
   def _unwritten(self, step: int, error: Exception) -> OSError:
     return OSError(
       f'{self.directory}: the checkpoint of step {step} could not be written '
-      f'({_first_line(error)}); those before it are intact: make room, and the '
-      'same command goes on'
+      f'({workdir_lib.summary(error)}); those before it are intact: make room, '
+      'and the same command goes on'
     )
 
   def steps(self) -> list[int]:
@@ -205,7 +203,7 @@ class Manager:
         logging.warning(
           'checkpoint %s cannot be read (%s)%s',
           self.directory / str(candidate),
-          _first_line(error),
+          workdir_lib.summary(error),
           '' if candidate == steps[0] else '; using the one before it',
         )
         continue
@@ -236,12 +234,13 @@ class Manager:
 
   def _set_aside(self, steps: list[int]) -> None:
     """Frees the names of unreadable checkpoints for those to come."""
-    if jax.process_index() == 0:
+
+    def rename():
       for step in steps:
         name = f'unreadable_{step}_{time.time_ns()}'
         (self.directory / str(step)).rename(self.directory / name)
-    if jax.process_count() > 1:
-      multihost_utils.sync_global_devices('checkpoint_set_aside')
+
+    multihost.on_first(rename)
 
 
 def _without_metrics(directory: pathlib.Path) -> list[int]:
@@ -251,85 +250,11 @@ def _without_metrics(directory: pathlib.Path) -> list[int]:
     try:
       json.loads(path.read_text())
     except ValueError as error:
-      logging.warning('%s cannot be read (%s)', path, _first_line(error))
+      logging.warning(
+        '%s cannot be read (%s)', path, workdir_lib.summary(error)
+      )
       broken.append(int(path.parent.parent.name))
   return broken
-
-
-def save_params(path: str | os.PathLike, params: Any) -> None:
-  """Writes a pytree of arrays to one `.npz` file, atomically.
-
-  Every process of a run calls it; the first one writes.
-
-  Arrays are stored under their path in the tree, as raw bytes of their own
-  dtype (NumPy has no bfloat16), which `load_params` gives back bit by bit.
-  """
-  leaves, _ = jax.tree_util.tree_flatten_with_path(params)
-  arrays, dtypes = {}, {}
-  for keys, leaf in leaves:
-    name, array = _name(keys), multihost.whole(leaf)
-    dtypes[name] = str(array.dtype)
-    raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    arrays[name] = raw.reshape(*array.shape, array.dtype.itemsize)
-  header = json.dumps(dtypes, sort_keys=True).encode()
-  buffer = io.BytesIO()
-  np.savez_compressed(buffer, dtypes=np.frombuffer(header, np.uint8), **arrays)
-  if jax.process_index() == 0:
-    workdir_lib.write_bytes(path, buffer.getvalue())
-
-
-def load_params(path: str | os.PathLike, example: Any) -> Any:
-  """Reads what `save_params` wrote, in the structure of `example`.
-
-  Args:
-    path: the `.npz` file.
-    example: pytree of arrays or `jax.ShapeDtypeStruct`; where a leaf has a
-      sharding, the result has it.
-
-  Raises:
-    FileNotFoundError: if there is no such file.
-    ValueError: for a file that is broken, or an array that is missing, left
-      over or of another shape; names the first of them.
-  """
-  path = pathlib.Path(path)
-  if not path.exists():
-    raise FileNotFoundError(f'{path}: no such parameter file')
-  try:
-    with np.load(path) as file:
-      arrays = {name: file[name] for name in file.files}
-    dtypes = json.loads(arrays.pop('dtypes').tobytes())
-  except Exception as error:  # zipfile, zlib, numpy and json: many kinds
-    raise ValueError(
-      f'{path}: not a readable parameter file ({_first_line(error)})'
-    ) from error
-  leaves, tree = jax.tree_util.tree_flatten_with_path(example)
-  names = [_name(keys) for keys, _ in leaves]
-  for name in set(arrays).symmetric_difference(names):
-    where = 'not in the model' if name in arrays else 'missing in the file'
-    raise ValueError(f'{path}: array {name!r} is {where}')
-  loaded = [
-    _place(path, name, arrays[name].view(jnp.dtype(dtypes[name]))[..., 0], leaf)
-    for name, (_, leaf) in zip(names, leaves, strict=True)
-  ]
-  return tree.unflatten(loaded)
-
-
-def _place(path: pathlib.Path, name: str, array: np.ndarray, leaf: Any):
-  if array.shape != leaf.shape:
-    raise ValueError(
-      f'{path}: array {name!r} has shape {array.shape}, '
-      f'the model wants {leaf.shape}'
-    )
-  array = array.astype(leaf.dtype)
-  sharding = getattr(leaf, 'sharding', None)
-  if sharding is None:
-    return jax.device_put(array)
-  # Unlike device_put it does not compare the array with that of other hosts.
-  return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
-
-
-def _name(keys: tuple) -> str:
-  return jax.tree_util.keystr(keys, simple=True, separator='/')
 
 
 def _metric(metrics: Mapping[str, float]) -> float:
@@ -377,8 +302,3 @@ def _decode(value: dict) -> Any:
   if set(value) == {'__bytes__'}:
     return base64.b64decode(value['__bytes__'])
   return value
-
-
-def _first_line(error: Exception) -> str:
-  lines = str(error).strip().splitlines() or ['']
-  return f'{type(error).__name__}: {lines[0][:160]}'

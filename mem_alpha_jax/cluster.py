@@ -13,6 +13,7 @@ import jax
 from absl import flags
 
 from mem_alpha_jax import multihost
+from mem_alpha_jax import workdir as workdir_lib
 
 GIVEN = ('coordinator', 'num_processes', 'process_id')
 LEAVE_SECONDS = 2.0  # that the first process stays behind the others
@@ -47,7 +48,7 @@ def join(given: Any, config: Any) -> None:
   try:
     jax.distributed.initialize(**where)
   except (RuntimeError, ValueError) as error:
-    told = str(error).strip().splitlines()[0]
+    told = workdir_lib.summary(error)
     way = 'start all processes with the same --coordinator, --num_processes'
     if not where:
       way = 'give --coordinator, --num_processes and --process_id'
@@ -77,7 +78,7 @@ def run(mode: Callable, config: Any, workdir: str) -> None:
       'same command goes on from the newest checkpoint'
     ) from error
   except jax.errors.JaxRuntimeError as error:
-    told = str(error).strip().splitlines()[0][:120]
+    told = workdir_lib.summary(error)
     if not jax.distributed.is_initialized() or not _is_lost(told):
       raise
     raise ConnectionError(

@@ -139,6 +139,14 @@ def read(path: str | os.PathLike) -> list[dict[str, Any]]:
   return rows
 
 
+def read_equal(path: str | os.PathLike) -> list[dict[str, Any]]:
+  """Returns the lines without what depends on the machine (`time/...`)."""
+  return [
+    {name: x for name, x in row.items() if not name.startswith('time/')}
+    for row in read(path)
+  ]
+
+
 def truncate(path: str | os.PathLike, last: int) -> None:
   """Drops the lines after step `last`, and a line that was cut short.
 

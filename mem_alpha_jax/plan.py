@@ -16,8 +16,7 @@ from jax.sharding import Mesh
 from mem_alpha_jax import optimizer, sharding
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.rollout import collector
-
-GIB = 2**30
+from mem_alpha_jax.types import GIB
 
 
 class Plan(NamedTuple):
@@ -115,7 +114,7 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
 def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   """What a layer keeps for its gradient, times the layers that keep it."""
   r, rl = config.rollout, config.rl
-  width = r.group_size if collector.shares_prefix(config) else 1
+  width = collector.prompt_width(config)
   groups = -(-rl.minibatch_rows // width // rl.microbatches)
   groups = -(-groups // sharding.batch_parts(mesh))
   prefix = r.prefix_buckets[-1]

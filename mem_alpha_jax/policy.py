@@ -46,6 +46,7 @@ class Policy(NamedTuple):
     place: Prefix -> Prefix laid out on the mesh as decode loops read it.
     apart: Prefix -> Prefix with its layers as a decode loop reads them.
     init_cache: own_length [B, G], C, slots -> Cache.
+    grow_cache: Cache, slots -> Cache with room for more of them.
     extend: prepared, prefix, cache, tokens, previous, slot ->
       (hidden [B, G, n, D], cache).
     head: params, prefix, hidden, tokens -> Distribution.
@@ -64,6 +65,7 @@ class Policy(NamedTuple):
   place: Callable
   apart: Callable
   init_cache: Callable
+  grow_cache: Callable
   extend: Callable
   head: Callable
   logps_and_entropy: Callable
@@ -103,6 +105,7 @@ def make_policy(
     place=functools.partial(_place, loop),
     apart=kv_cache.apart if copy else lambda prefix: prefix,
     init_cache=functools.partial(_init_cache, c, loop, copy),
+    grow_cache=functools.partial(_grow_cache, loop, copy),
     extend=functools.partial(_extend, c, loop),
     head=functools.partial(_head, c, loop, copy),
     logps_and_entropy=functools.partial(_logps_and_entropy, c, at),
@@ -261,14 +264,18 @@ def _place(at, prefix: kv_cache.Prefix) -> kv_cache.Prefix:
 def _init_cache(c, at, copy, own_length, context: int, slots: int):
   cache = kv_cache.init_cache(c, own_length, context, slots)
   if not copy:
-    k, v = (
-      at.keep(jnp.stack(x), 'layers', 'batch', 'kv_heads')
-      for x in (cache.k, cache.v)
-    )
-    return cache.replace(k=k, v=v)
-  k, v = jax.tree.map(
-    lambda x: at.keep(x, 'batch', 'kv_heads'), (cache.k, cache.v)
-  )
+    cache = cache.replace(k=jnp.stack(cache.k), v=jnp.stack(cache.v))
+  return _keep_cache(at, copy, cache)
+
+
+def _grow_cache(at, copy, cache: kv_cache.Cache, slots: int):
+  return _keep_cache(at, copy, kv_cache.grow(cache, slots))
+
+
+def _keep_cache(at, copy, cache: kv_cache.Cache) -> kv_cache.Cache:
+  """Lays the cache out on the mesh; stacked layers have a dim of their own."""
+  names = ('batch', 'kv_heads') if copy else ('layers', 'batch', 'kv_heads')
+  k, v = jax.tree.map(lambda x: at.keep(x, *names), (cache.k, cache.v))
   return cache.replace(k=k, v=v)
 
 

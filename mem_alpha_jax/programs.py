@@ -130,13 +130,9 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
 
 def _updates(config, policy, mesh, params, shape) -> list[Program]:
   """The update, and the log-probs before it where a config asks for them."""
-  rl, width = config.rl, 1
-  if collector.shares_prefix(config):
-    width = config.rollout.group_size
-    width = min(rl.train_samples or width, width)
-  groups = rl.minibatch_rows // (
-    config.rollout.group_size if collector.shares_prefix(config) else 1
-  )
+  rl, width = config.rl, collector.prompt_width(config)
+  groups = rl.minibatch_rows // width
+  width = min(rl.train_samples or width, width)
   rows = _batch(mesh, rows_of(groups, width, **shape))
   logps = _batch(mesh, rows.rollout_logps)
   old = logps if rl.importance_cap else None
@@ -152,6 +148,7 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
     tx,
     rl,
     horizon=config.rollout.response_buckets[-1],
+    skip_norm=config.optim.skip_norm,
   )
   scored = make(update_lib.make_logps_fn)
   state = state_of(params, tx, mesh)

@@ -15,8 +15,7 @@ from jax.sharding import Mesh
 from mem_alpha_jax import hlo, sharding
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.programs import Program
-
-GIB = 2**30
+from mem_alpha_jax.types import GIB
 
 
 class Chip(NamedTuple):
@@ -50,14 +49,13 @@ class Work(NamedTuple):
   Attributes:
     flops: of the model itself, nothing computed twice.
     tokens: that it trains or samples.
-    step_bytes: weights and full caches that a decode step reads, one device.
-    live_bytes: the same with the caches as full as they are in the mean.
+    step_bytes: weights and caches that a decode step must read, one device,
+      with caches as full as they are in the mean of a response.
   """
 
   flops: float
   tokens: int
   step_bytes: int = 0
-  live_bytes: int = 0
 
 
 def seconds(cost: hlo.Cost, chip: Chip) -> dict[str, float]:
@@ -102,11 +100,9 @@ def model_work(
     return Work(3 * flops, rows * response)
   if program.kind == 'logps':
     return Work(flops, rows * response)
-  full, live = (
-    _step_bytes(config, c, mesh, prompts * prefix, rows * own_tokens, axes)
-    for own_tokens in (length, own + response / 2)
-  )
-  return Work(flops, rows * response, int(full), int(live))
+  mean = rows * (own + response / 2)
+  step = _step_bytes(config, c, mesh, prompts * prefix, mean, axes)
+  return Work(flops, rows * response, int(step))
 
 
 def _step_bytes(config, c, mesh, prefix_tokens, own_tokens, axes) -> float:
@@ -128,9 +124,17 @@ def _shard(mesh, shape, names, rules) -> tuple[int, ...]:
 
 
 def report(
-  cost: hlo.Cost, loops: list, work: Work, chip: Chip, devices: int
+  cost: hlo.Cost, loops: list[hlo.Loop], work: Work, chip: Chip, devices: int
 ) -> dict[str, Any]:
-  """Times, the bottleneck, and how much of it the model itself needs."""
+  """Times, the bottleneck, and how much of it the model itself needs.
+
+  Args:
+    cost: of the whole program, on one device.
+    loops: of unknown length: in a sampler the segments of its decode loop.
+    work: that the program is there for.
+    chip: of the devices.
+    devices: that run it.
+  """
   times = seconds(cost, chip)
   bound = max(times.values())
   found = {
@@ -148,7 +152,8 @@ def report(
     found['model_share'] = needed / bound
     found['tokens_per_second_bound'] = work.tokens / bound
   if work.step_bytes:
-    step = max(loops, key=lambda loop: loop.turn.hbm).turn
+    turns = sum((loop.turn for loop in loops), hlo.Cost())
+    step = turns.times(1 / len(loops))
     times = seconds(step, chip)
     found['step'] = {
       'hbm_bytes': step.hbm,
@@ -157,7 +162,6 @@ def report(
       'bottleneck': max(times, key=times.get),
       'needed_bytes': work.step_bytes,
       'needed_share': work.step_bytes / step.hbm,
-      'live_share': work.live_bytes / step.hbm,
       'collectives': {k: list(v) for k, v in sorted(step.collectives.items())},
     }
   return found

@@ -15,6 +15,7 @@ from mem_alpha_jax import (
   evaluate,
   multihost,
   optimizer,
+  params_file,
   plan,
   summary,
   warm_start,
@@ -167,7 +168,7 @@ class Run:
       self.skipped = restored.extra.get('skipped', 0)
     self.open_writer()
     if restored is not None and self.config.rl.kl_coef:
-      self.reference = checkpoint.load_params(
+      self.reference = params_file.load(
         os.path.join(self.workdir, 'start_params'),
         optimizer.split(self.state.params)[0],
       )
@@ -205,7 +206,7 @@ class Run:
     if self.config.rl.kl_coef:
       trained, _ = optimizer.split(params)
       path = os.path.join(self.workdir, 'start_params')
-      checkpoint.save_params(path, trained)
+      params_file.save(path, trained)
       self.reference = jax.tree.map(jnp.copy, trained)
 
   def _demonstrate(self) -> Any:
@@ -280,9 +281,8 @@ class Run:
 
   def _update(self, rows) -> dict[str, float]:
     """All minibatches of a batch; metrics are their means (or largest)."""
-    shared = collector.shares_prefix(self.config)
-    width = self.config.rollout.group_size if shared else 1
-    groups, size = len(rows.row_weight), self.config.rl.minibatch_rows // width
+    groups = len(rows.row_weight)
+    size = self.config.rl.minibatch_rows // collector.prompt_width(self.config)
     parts = batching.minibatches(
       rows, (self.config.seed, self.step, 5), -(-groups // size), size
     )

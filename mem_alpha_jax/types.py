@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
+GIB = 2**30  # bytes
+
 
 class Question(NamedTuple):
   """A question and the span of the episode over which its gold is true.
@@ -28,6 +30,7 @@ class Question(NamedTuple):
     last: index of the last chunk after which the gold holds.
     asked: True if evaluation asks it (after chunk `last`); the others only
       serve dense credit during training.
+    others: answers that are as good as `answer`; the best one counts.
   """
 
   text: str
@@ -36,6 +39,7 @@ class Question(NamedTuple):
   first: int
   last: int
   asked: bool = True
+  others: tuple[str, ...] = ()
 
 
 class Episode(NamedTuple):

@@ -18,9 +18,8 @@ import jax
 import ml_collections
 import numpy as np
 from absl import logging
-from jax.experimental import multihost_utils
 
-from mem_alpha_jax import watchdog
+from mem_alpha_jax import multihost, watchdog
 
 # Fields (or their prefixes) that may differ when a run is taken up again:
 # none changes what is learned, beyond rounding.
@@ -59,6 +58,12 @@ _PACKAGES = (
   'sentencepiece',
   'numpy',
 )
+
+
+def summary(error: BaseException) -> str:
+  """Returns an error's kind and the beginning of its first line."""
+  lines = str(error).strip().splitlines() or ['']
+  return f'{type(error).__name__}: {lines[0][:160]}'
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
@@ -267,9 +272,7 @@ class GracefulStop(contextlib.AbstractContextManager):
 
   def requested(self) -> bool:
     """Returns True if any process was asked to stop; all must call it."""
-    if jax.process_count() == 1:
-      return self._flag
-    return bool(multihost_utils.process_allgather(np.bool_(self._flag)).any())
+    return bool(multihost.largest(self._flag)[0])
 
 
 def _matches(name: str, allowed: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import optax
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from mem_alpha_jax import checkpoint
+from mem_alpha_jax import checkpoint, params_file
 from mem_alpha_jax.types import TrainState
 
 
@@ -152,11 +152,11 @@ def test_all_unreadable_is_an_error_and_moves_nothing(tmp_path):
 def test_params_file_is_exact_and_deterministic(tmp_path):
   params = make_state(2).params
   first, second = tmp_path / 'a' / 'p.npz', tmp_path / 'b.npz'
-  checkpoint.save_params(first, params)
-  checkpoint.save_params(second, params)
+  params_file.save(first, params)
+  params_file.save(second, params)
   assert first.read_bytes() == second.read_bytes()
   example = jax.eval_shape(lambda: make_state(0).params)
-  loaded = checkpoint.load_params(first, example)
+  loaded = params_file.load(first, example)
   assert jax.tree.structure(loaded) == jax.tree.structure(params)
   for a, b in zip(
     jax.tree.leaves(loaded), jax.tree.leaves(params), strict=True
@@ -168,14 +168,14 @@ def test_params_file_is_exact_and_deterministic(tmp_path):
 def test_params_file_errors_name_file_and_array(tmp_path):
   path = tmp_path / 'p.npz'
   with pytest.raises(FileNotFoundError, match=r'p\.npz'):
-    checkpoint.load_params(path, {})
-  checkpoint.save_params(path, {'a': jnp.ones((2, 3))})
+    params_file.load(path, {})
+  params_file.save(path, {'a': jnp.ones((2, 3))})
   with pytest.raises(ValueError, match=r"'a' has shape \(2, 3\).*\(3, 2\)"):
-    checkpoint.load_params(path, {'a': jnp.ones((3, 2))})
+    params_file.load(path, {'a': jnp.ones((3, 2))})
   with pytest.raises(ValueError, match="'b' is missing"):
-    checkpoint.load_params(path, {'a': jnp.ones((2, 3)), 'b': jnp.ones(1)})
+    params_file.load(path, {'a': jnp.ones((2, 3)), 'b': jnp.ones(1)})
   with pytest.raises(ValueError, match="'a' is not in the model"):
-    checkpoint.load_params(path, {})
+    params_file.load(path, {})
   path.write_bytes(path.read_bytes()[:-30])
   with pytest.raises(ValueError, match='not a readable parameter file'):
-    checkpoint.load_params(path, {'a': jnp.ones((2, 3))})
+    params_file.load(path, {'a': jnp.ones((2, 3))})

@@ -7,7 +7,7 @@ import tiny_config
 
 from configs import tpu_v4
 from mem_alpha_jax import config as config_lib
-from mem_alpha_jax import optimizer, plan, sharding
+from mem_alpha_jax import optimizer, plan, sharding, types
 from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.rl import update as update_lib
@@ -125,7 +125,7 @@ def test_a_plan_that_does_not_fit_names_the_field(case):
 def test_qwen3_4b_without_sharding_is_refused():
   config = tpu_v4.get_config('mesh.fsdp=1,mesh.tensor=1')
   found, _ = planned(config, 151936)
-  gib = plan.GIB
+  gib = types.GIB
   assert 14.9 * gib < found.parameters < 15 * gib  # 4.02e9 in float32
   with pytest.raises(ValueError, match='lora.rank|batch_episodes|micro'):
     plan.check(found._replace(available=24 * gib), config)

@@ -151,6 +151,18 @@ def test_streams_do_not_change_rows(streams):
   np.testing.assert_allclose(got.logps, want.logps, atol=1e-5)
 
 
+@pytest.mark.parametrize('name', ['on', 'off'])
+def test_segments_of_the_cache_do_not_change_rows(name):
+  assert sampler.segment_ends(5, 2) == [2, 4, 5]
+  assert sampler.segment_ends(4, 2) == [2, 4]
+  assert sampler.segment_ends(5) == [5]
+  rows = small_models.rows()
+  whole, grown = (_sample(name, rows, segment=n) for n in (5, 2))
+  np.testing.assert_array_equal(grown.tokens, whole.tokens)
+  np.testing.assert_array_equal(grown.mask, whole.mask)
+  np.testing.assert_allclose(grown.logps, whole.logps, atol=1e-6)
+
+
 def test_the_key_decides():
   rows = small_models.rows()
   keys = jax.random.split(jax.random.key(9), (3, 2))

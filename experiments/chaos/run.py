@@ -46,10 +46,7 @@ def start(folder: pathlib.Path, processes: int) -> list:
 def lines(folder: pathlib.Path) -> list[dict]:
   """Metrics of all steps, without what depends on the machine."""
   path = folder / metrics.FILE
-  rows = metrics.read(path) if path.exists() else []
-  return [
-    {k: v for k, v in row.items() if not k.startswith('time/')} for row in rows
-  ]
+  return metrics.read_equal(path) if path.exists() else []
 
 
 def told(ended: list[tuple[int, str]]) -> list[str]:

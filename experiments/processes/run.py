@@ -81,11 +81,8 @@ def run(name: str, suffix: str = '') -> tuple[list[dict], float]:
     for code, output in local_processes.finish(started, TIMEOUT):
       if code:
         raise RuntimeError(f'{name}: exit code {code}\n{output[-3000:]}')
-  rows = metrics.read(folder / metrics.FILE)
-  plain = [
-    {k: v for k, v in row.items() if not k.startswith('time/')} for row in rows
-  ]
-  return plain, json.loads(done.read_text())['seconds']
+  rows = metrics.read_equal(folder / metrics.FILE)
+  return rows, json.loads(done.read_text())['seconds']
 
 
 def compare(mine: list[dict], theirs: list[dict]) -> dict:

@@ -24,33 +24,15 @@ HERE = pathlib.Path(__file__).parent
 def table() -> str:
   """All rows as Markdown."""
   lines = [
-    '| program | args GiB | peak GiB | compute s | memory s | links s '
-    '| bound by | model share | decode step ms | needed (live) |',
-    '|---|---|---|---|---|---|---|---|---|---|',
+    f'| config | {" | ".join(aot.COLUMNS)} |',
+    '|---' * (1 + len(aot.COLUMNS)) + '|',
   ]
   for name in CONFIGS:
     path = HERE / name / 'compile.json'
     if path.exists():
-      lines += [_line(name, row) for row in json.loads(path.read_text())]
+      rows = json.loads(path.read_text())
+      lines += [f'| {name} | {aot.line(row)} |' for row in rows]
   return '\n'.join(lines)
-
-
-def _line(name: str, row: dict) -> str:
-  sizes, times = row['bytes'], row['seconds']
-  step, share = row.get('step'), row.get('model_share')
-  cells = [
-    f'{name} {row["kind"]}',
-    f'{sizes["arguments"] / 2**30:.1f}',
-    f'{sizes["peak"] / 2**30:.1f} of {row["hbm"] / 2**30:.0f}',
-    *(f'{t:.3f}' for t in times.values()),
-    row['bottleneck'],
-    '' if share is None else f'{share:.2f}',
-    '' if step is None else f'{1e3 * max(step["seconds"].values()):.2f}',
-    ''
-    if step is None
-    else f'{step["needed_share"]:.2f} ({step["live_share"]:.2f})',
-  ]
-  return f'| {" | ".join(cells)} |'
 
 
 def main():

@@ -57,10 +57,8 @@ def make_attend(
     b, k, g, n, j, size = q.shape
     keys, values, real = _sequences(q, own, context, prefix)
     queries = q.transpose(0, 2, 1, 4, 3, 5).reshape(b, g, k * j, n, size)
-    over = functools.partial(
-      _sharded, run, mesh, rules, b, k, prefix=keys.shape[3] - n
-    )
-    out = over(queries, keys, values, real)
+    kernel = functools.partial(run, prefix=keys.shape[3] - n)
+    out = _sharded(kernel, mesh, rules, (b, k), (queries, keys, values, real))
     out = out.reshape(b, g, k, j, n, size).transpose(0, 2, 1, 4, 3, 5)
     return out.astype(q.dtype)
 
@@ -85,21 +83,20 @@ def _sequences(q, own, context, prefix):
   return keys.swapaxes(1, 2), values.swapaxes(1, 2), real
 
 
-def _sharded(run, mesh, rules, batch, kv_heads, q, k, v, real, *, prefix):
-  """Runs a kernel on each device's own rows and heads."""
-  run = functools.partial(run, prefix=prefix)
+def _sharded(kernel, mesh, rules, sizes, arrays):
+  """Runs a kernel on each device's own rows and kv heads, of `sizes`."""
   if mesh is None or mesh.size == 1:
-    return run(q, k, v, real)
+    return kernel(*arrays)
   names = ('batch', 'kv_heads')
-  rows, heads = sharding.spec(mesh, (batch, kv_heads), names, rules)
+  rows, heads = sharding.spec(mesh, sizes, names, rules)
   four = PartitionSpec(rows, None, heads)
   return jax.shard_map(
-    run,
+    kernel,
     mesh=mesh,
     in_specs=(four, four, four, PartitionSpec(rows)),
     out_specs=four,
     check_vma=False,  # a kernel's outputs say nothing of mesh axes
-  )(q, k, v, real)
+  )(*arrays)
 
 
 def _splash(
@@ -183,28 +180,30 @@ def _tiles(n: int, length: int) -> tuple[int, int, int]:
   return rows, columns, sum(-(-end // columns) for end in ends)
 
 
-def _forward_cost(operands: list, results: list) -> hlo.Cost:
-  """Two products a tile; keys and values are read for each row of tiles."""
+def _tiled(operands: list) -> tuple[list, tuple[int, int], float]:
+  """Queries, keys and values; edges of their tiles; heads' elements of all."""
   q, k, v = [a for a in operands if a.dtype in FLOATS and len(a.dims) > 2][:3]
   *heads, n, size = q.dims
   rows, columns, tiles = _tiles(n, k.dims[-2])
-  tiles *= math.prod(heads)
+  return [q, k, v], (rows, columns), float(tiles * math.prod(heads) * size)
+
+
+def _forward_cost(operands: list, results: list) -> hlo.Cost:
+  """Two products a tile; keys and values are read for each row of tiles."""
+  (q, k, v), (rows, columns), tiles = _tiled(operands)
   item = k.size // math.prod(k.dims)
-  read = 0 if k.local and v.local else 2 * tiles * columns * size * item
+  read = 0 if k.local and v.local else 2 * tiles * columns * item
   moved = q.hbm + sum(a.hbm for a in results) + read
-  return hlo.Cost(flops=4.0 * tiles * rows * columns * size, hbm=moved)
+  return hlo.Cost(flops=4.0 * tiles * rows * columns, hbm=moved)
 
 
 def _backward_cost(operands: list, results: list) -> hlo.Cost:
   """Five products a tile; queries and what comes back for each column."""
-  q, k, v = [a for a in operands if a.dtype in FLOATS and len(a.dims) > 2][:3]
-  *heads, n, size = q.dims
-  rows, columns, tiles = _tiles(n, k.dims[-2])
-  tiles *= math.prod(heads)
+  (q, k, v), (rows, columns), tiles = _tiled(operands)
   item = q.size // math.prod(q.dims)
-  read = 2 * tiles * rows * size * item
-  moved = k.hbm + v.hbm + sum(a.hbm for a in results) + read
-  return hlo.Cost(flops=10.0 * tiles * rows * columns * size, hbm=moved)
+  moved = k.hbm + v.hbm + sum(a.hbm for a in results)
+  moved += 2 * tiles * rows * item
+  return hlo.Cost(flops=10.0 * tiles * rows * columns, hbm=moved)
 
 
 FLOATS = ('bf16', 'f32')

@@ -61,6 +61,23 @@ def init_cache(
   )
 
 
+def grow(cache: Cache, slots: int) -> Cache:
+  """Returns the cache with room for `slots` places a sample."""
+  more = slots - cache.tokens.shape[-1]
+
+  def pad(x, axis, fill=0):
+    widths = [(0, 0)] * x.ndim
+    widths[axis] = (0, more)
+    return jnp.pad(x, widths, constant_values=fill)
+
+  return cache.replace(
+    k=jax.tree.map(lambda x: pad(x, -1), cache.k),
+    v=jax.tree.map(lambda x: pad(x, -2), cache.v),
+    tokens=pad(cache.tokens, -1, -1),
+    previous=pad(cache.previous, -1, -1),
+  )
+
+
 def apart(prefix: Prefix) -> Prefix:
   """Slices the stacked layers apart, once before a loop reads them."""
   return prefix.replace(k=tuple(prefix.k), v=tuple(prefix.v))

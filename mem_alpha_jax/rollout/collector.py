@@ -88,6 +88,11 @@ def shares_prefix(config) -> bool:
   return by_state or config.memory.prompt_format != 'compact'
 
 
+def prompt_width(config) -> int:
+  """Samples of one group that share a prefix in training rows."""
+  return config.rollout.group_size if shares_prefix(config) else 1
+
+
 def empty_start() -> Start:
   return Start(state_lib.empty(), 0, 0, {})
 

@@ -12,6 +12,8 @@ from jaxtyping import Array, Bool, Float, Int
 from mem_alpha_jax.model import distribution, kv_cache, vocabulary
 from mem_alpha_jax.sampling import logits
 
+SEGMENT = 512  # tokens after which the cache grows
+
 
 class Samples(NamedTuple):
   """Sampled responses, padded with pad_id where `mask` is False.
@@ -75,12 +77,16 @@ def make_responder(
   greedy: bool = False,
   top_k: int = 0,
   top_p: float = 1.0,
+  segment: int = SEGMENT,
 ) -> Callable[..., Samples]:
   """Returns respond(layers, shared, own, own_length, forced, keys).
 
   As `make_sampler`, for a prefix that many calls share: `shared` is what
   `policy.prefill` gave of it and `layers` what `policy.prepare` gave for the
   longest sequence, both computed once by the caller. Not jitted.
+
+  A step reads its cache as long as it is, so a long response is decoded in
+  segments, with a cache that grows from one to the next.
   """
   if temperature <= 0:
     raise ValueError(f'rollout.temperature={temperature} must be above 0')
@@ -92,7 +98,8 @@ def make_responder(
     whole = policy.place(shared)
     shared = policy.apart(whole)
     # The last token is never run, so it needs no slot.
-    cache = policy.init_cache(own_length, context, context + length - 1)
+    ends = segment_ends(length, segment)
+    cache = policy.init_cache(own_length, context, context + ends[0] - 1)
     uniform = _uniforms(keys, length)
     forced = _pad_forced(forced, length)
 
@@ -129,13 +136,22 @@ def make_responder(
     hidden = jnp.take_along_axis(hidden, at[..., None], axis=2)
     queries = jnp.take_along_axis(own, at, axis=2)
     state = emit(_start(b, g, length, pad_id), hidden, queries, cache)
-    state = jax.lax.while_loop(
-      lambda s: (s.t < length) & ~jnp.all(s.done), step, state
-    )
+    for end in ends:
+      grown = policy.grow_cache(state.cache, context + end - 1)
+      state = jax.lax.while_loop(
+        lambda s, end=end: (s.t < end) & ~jnp.all(s.done),
+        step,
+        state._replace(cache=grown),
+      )
     outputs = (state.tokens, state.logps, state.mask)
     return Samples(*(jnp.moveaxis(x, 0, -1) for x in outputs), state.done)
 
   return respond
+
+
+def segment_ends(length: int, segment: int = SEGMENT) -> list[int]:
+  """Tokens after which the cache grows; the last is the response's length."""
+  return [*range(segment, length, segment), length]
 
 
 def in_streams(
