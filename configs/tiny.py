@@ -66,6 +66,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reading.max_missing = 0.1  # share of missing answers that pauses the run
   c.reading.strict = True  # abstain where retrieved notes contradict
   c.reading.top_k = 5  # entries retrieved for a question
+  c.reading.budget = 0  # tokens of notes a reader is shown; 0 is no limit
   c.reading.hops = 1  # look-ups; later ones add the entries found before
   c.reading.retrieval = 'bm25'  # bm25 | cosine | rrf
 

@@ -36,6 +36,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.memory.fixed_width = False
 
   c.reading.top_k = 20  # paper's code: of each list
+  c.reading.budget = 30_000  # paper's code
 
   c.model.source = 'models/Qwen3-4B'  # downloaded; paper
   common.use_preset(c, 'qwen3-4b')

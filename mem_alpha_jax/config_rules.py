@@ -157,6 +157,7 @@ RULES: dict[str, Rule] = {
   'reading.strict': flag,
   'reading.top_k': integer(1),
   'reading.hops': integer(1),
+  'reading.budget': integer(0),
   'reading.retrieval': choice('bm25', 'cosine', 'rrf'),
   'model.source': string,
   'model.layers': integer(1),

@@ -15,6 +15,7 @@ from mem_alpha_jax.data.oracle import OracleNote
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.memory import state as memory_state
 from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
+from mem_alpha_jax.reading import budget
 
 _DATE = re.compile(
   r'\b(?:\d{1,2} +(?:january|february|march|april|may|june|july|august|'
@@ -83,7 +84,7 @@ def keep_newest(
   limits, count = context.limits, context.count_tokens
   cap = _NO_LIMIT if limits.total_tokens is None else limits.total_tokens
   room = cap - memory.core_tokens
-  text = _cut(chunk, min(room, limits.entry_tokens), count)
+  text = budget.first_words(chunk, min(room, limits.entry_tokens), count)
   if not text:
     return []
   oldest = sorted(memory_state.entries(memory), key=lambda e: (e.step, e.id))
@@ -190,22 +191,6 @@ def _store(
   gone = [*drop, twin] if twin else drop
   deletes = [Op('delete', e.kind, entry_id=e.id) for e in gone]
   return [*deletes, Op('insert', kind, text)]
-
-
-def _cut(text: str, tokens: int, count: Callable[[str], int]) -> str:
-  """Returns the most leading words of a text that are at most `tokens`."""
-  if count(text) <= tokens:
-    return text
-  words = text.split()
-  # Bisection: a prefix of n words fits for n <= low and not for n >= high.
-  low, high = 0, len(words)
-  while high - low > 1:
-    middle = (low + high) // 2
-    if count(' '.join(words[:middle])) <= tokens:
-      low = middle
-    else:
-      high = middle
-  return ' '.join(words[:low])
 
 
 WRITERS: dict[str, Writer] = {

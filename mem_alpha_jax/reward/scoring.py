@@ -1,125 +1,113 @@
-"""Answer scoring, one rule a source, the same for every method."""
+"""Answer scoring: one table source -> rule, the same for every method."""
 
-import collections
-import re
-import string
+import fnmatch
 from collections.abc import Sequence
 
-from mem_alpha_jax.reward import stemming
-
-_ARTICLES = re.compile(r'\b(a|an|the)\b')
-_PUNCTUATION = re.compile(r'[^\w\s]')
-_ARTICLES_AND = re.compile(r'\b(a|an|the|and)\b')
-_NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
-
-
-def normalize(text: str) -> str:
-  """Lowercase, without punctuation and articles, single spaces."""
-  text = _PUNCTUATION.sub(' ', text.lower())
-  return ' '.join(_ARTICLES.sub(' ', text).split())
-
-
-def exact(prediction: str, gold: str) -> float:
-  """1 if the normalised texts are equal (SQuAD's EM, arXiv:1606.05250)."""
-  return float(normalize(prediction) == normalize(gold))
-
-
-def substring(prediction: str, gold: str) -> float:
-  """1 if the lowercase prediction contains the lowercase gold: SubEM.
-
-  This is the rule of Mem-alpha's SQuAD and HotpotQA reward; it does not
-  normalise, and a prediction that lists everything scores 1.
-  """
-  return float(gold.lower().strip() in prediction.lower())
-
-
-def keywords(prediction: str, gold: str) -> float:
-  """Share of the gold's ';'-separated keywords that the prediction holds.
-
-  Both sides are lowercased; Mem-alpha's code leaves the prediction as it is,
-  so that capitals cost score there.
-  """
-  words = [w.strip().lower() for w in gold.split(';') if w.strip()]
-  if not words:
-    return 0.0
-  return sum(w in prediction.lower() for w in words) / len(words)
-
-
-def f1(prediction: str, gold: str) -> float:
-  """Token F1 = 2 p r / (p + r) over normalised words (arXiv:1606.05250)."""
-  return _overlap(normalize(prediction).split(), normalize(gold).split())
-
-
-def stemmed_f1(prediction: str, gold: str) -> float:
-  """Token F1 as LoCoMo's code has it (arXiv:2402.17753, task_eval).
-
-  Punctuation is deleted, not made a space, 'and' is left out like the
-  articles, and words are compared by their stems. The stems are Porter's of
-  1980; NLTK's, used there, differ in a few words, on both sides alike.
-  """
-  return _overlap(_stems(prediction), _stems(gold))
-
-
-def list_f1(prediction: str, gold: str) -> float:
-  """LoCoMo's F1 of answers that are lists, its category 1.
-
-  Both sides are split at commas; mean over the gold's parts of the best
-  `stemmed_f1` among the prediction's parts.
-  """
-  said, true = prediction.split(','), gold.split(',')
-  best = [max(stemmed_f1(one, part) for one in said) for part in true]
-  return sum(best) / len(best)
-
-
-def _stems(text: str) -> list[str]:
-  plain = text.lower().translate(_NO_PUNCTUATION)
-  return [stemming.stem(w) for w in _ARTICLES_AND.sub(' ', plain).split()]
-
-
-def _overlap(said: Sequence[str], true: Sequence[str]) -> float:
-  """F1 of two lists of words; repeated words count as often as in both."""
-  common = sum((collections.Counter(said) & collections.Counter(true)).values())
-  if not common:
-    return 0.0
-  precision, recall = common / len(said), common / len(true)
-  return 2 * precision * recall / (precision + recall)
-
+from mem_alpha_jax.reward import rules
 
 RULES = {
-  'exact': exact,
-  'substring': substring,
-  'keywords': keywords,
-  'f1': f1,
-  'stemmed_f1': stemmed_f1,
-  'list_f1': list_f1,
+  'exact': rules.exact,
+  'substring': rules.substring,
+  'contains': rules.contains,
+  'keywords': rules.keywords,
+  'comma_keywords': rules.comma_keywords,
+  'label': rules.label,
+  'f1': rules.f1,
+  'stemmed_f1': rules.stemmed_f1,
+  'list_f1': rules.list_f1,
+  'rouge_l': rules.rouge_l,
+  'abstention': rules.abstention,
 }
+# Source, or a pattern of sources -> rule. The first that matches counts.
 SOURCE_RULES = {
   'synthetic': 'exact',
   'babi': 'exact',
   'squad': 'substring',
   'hotpotqa': 'substring',
+  'memagent': 'substring',
   'perltqa': 'keywords',
+  'pubmed-rct': 'label',
+  'ttl_train': 'label',
+  'icl_*': 'label',
+  'banking77': 'label',
+  'clinc150': 'label',
+  'trec_*': 'label',
+  'nlu': 'label',
+  'booksum': 'comma_keywords',
+  'infbench_sum*': 'comma_keywords',
+  'infbench_qa*': 'contains',
+  'ruler_*': 'contains',
+  'locomo': 'stemmed_f1',
+  'lme_train': 'contains',
+  'longmemeval*': 'contains',
 }
+# Question types that have a rule of their own.
+TYPE_RULES = {
+  ('locomo', 'multi_hop'): 'list_f1',
+  ('locomo', 'adversarial'): 'abstention',
+}
+# What a judge decides where there is one (reading/judge.py); the rule above is
+# what can be had without, and another number.
+JUDGED = ('lme_train', 'longmemeval*')
+ABSTENTION_SUFFIX = '_abs'  # of question types: nothing was said about it
 
 
-def rule_of(source: str, reader: str) -> str:
+def rule_of(
+  source: str, reader: str, kind: str = '', judge: bool = False
+) -> str:
   """The rule for the answers of a reader (`reading.reader`) to a source.
 
   A language model answers in a sentence: where the extractive reader must say
   the gold and no more, its sentence must hold the gold.
+
+  Args:
+    source: of the episode.
+    reader: `reading.reader`.
+    kind: type of the question.
+    judge: whether a judge is at hand; the rule may then be 'judge'.
+
+  Raises:
+    ValueError: for a source without a rule.
   """
-  rule = SOURCE_RULES[source]
+  if judge and _matches(source, JUDGED):
+    return 'judge'
+  if kind.endswith(ABSTENTION_SUFFIX):
+    return 'abstention'
+  rule = TYPE_RULES.get((source, kind)) or _source_rule(source)
   sentences = reader in ('lm', 'remote')
   return 'substring' if sentences and rule == 'exact' else rule
 
 
-def score(prediction: str | None, gold: str, rule: str) -> float | None:
+def _matches(source: str, patterns: Sequence[str]) -> bool:
+  return any(fnmatch.fnmatchcase(source, pattern) for pattern in patterns)
+
+
+def _source_rule(source: str) -> str:
+  for pattern, rule in SOURCE_RULES.items():
+    if fnmatch.fnmatchcase(source, pattern):
+      return rule
+  raise ValueError(
+    f'no scoring rule for source {source!r}; add it to SOURCE_RULES of '
+    'reward/scoring.py'
+  )
+
+
+def final_text(answer: str) -> str | None:
+  """What follows a model's thinking; None if it never stopped to think."""
+  if '</think>' in answer:
+    return answer.rpartition('</think>')[2]
+  return None if '<think>' in answer else answer
+
+
+def score(
+  prediction: str | None, gold: str | Sequence[str], rule: str
+) -> float | None:
   """Scores one prediction in [0, 1].
 
   Args:
-    prediction: the reader's answer; '' is an abstention and scores 0; None is
-      a reader that failed.
-    gold: the gold answer.
+    prediction: the reader's answer; '' is an abstention and scores 0 but by
+      the rule 'abstention'; None is a reader that failed.
+    gold: the gold answer, or several of which the best counts.
     rule: key of RULES, usually `rule_of` its source and reader.
 
   Returns:
@@ -129,6 +117,10 @@ def score(prediction: str | None, gold: str, rule: str) -> float | None:
     raise ValueError(f'unknown scoring rule {rule!r}; use one of {[*RULES]}')
   if prediction is None:
     return None
-  if not prediction.strip():
+  said = final_text(prediction)
+  if said is None:
     return 0.0
-  return RULES[rule](prediction, gold)
+  if not said.strip() and rule != 'abstention':
+    return 0.0
+  golds = [gold] if isinstance(gold, str) else gold
+  return max(RULES[rule](said, one) for one in golds)

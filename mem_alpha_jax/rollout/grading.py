@@ -100,7 +100,9 @@ def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
     bank, states, texts, config, config.rollout.probes, memories.embed
   )
   found = zip(states, texts, slots, ok, strict=True)
-  requests = [memories_lib.requests(*one) for one in found]
+  requests = [
+    list(map(memories.fit, memories_lib.requests(*one))) for one in found
+  ]
   answers = protocol.ask(reader, requests)
   return [answers[i : i + wide] for i in range(0, len(answers), wide)]
 

@@ -17,25 +17,10 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import collector, explore
-from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import prompts as prompts_lib
 from mem_alpha_jax.rollout import step as step_lib
+from mem_alpha_jax.rollout.memory_method import MemoryMethod, Writer, Written
 from mem_alpha_jax.types import Episode
-
-QUESTION_WIDTH = 16  # questions a memory looks up in one call
-
-
-class Written(NamedTuple):
-  """What a writer says to one chunk."""
-
-  ops: Sequence[state_lib.Op]
-  errors: Sequence[str] = ()  # calls that could not be read
-  noop: bool = False
-  text: str = ''
-
-
-# (memories, chunks, views, live, t) -> one Written a memory.
-Writer = Callable[..., list[Written]]
 
 
 class Record(NamedTuple):
@@ -147,29 +132,27 @@ def run(
   total, rows = len(episodes), multihost.share(range(len(episodes)))
   length = max(len(e.chunks) for e in episodes)
   episodes = [episodes[row] for row in rows]
-  n = len(episodes)
-  memories = memories_lib.Memories(
-    [state_lib.empty()] * n, [0] * n, config, tokenizer.count, adapt, embed
+  method = MemoryMethod(
+    write, len(episodes), config, tokenizer.count, adapt, embed
   )
   tallies = [_Tally(row < traces) for row in rows]
 
   started = time.perf_counter()
   for t in range(length):
     watchdog.beat(f'evaluation, chunk {t + 1} of {length}')
-    live = [t < len(e.chunks) for e in episodes]
-    chunks = [
-      e.chunks[t] if ok else '' for e, ok in zip(episodes, live, strict=True)
-    ]
-    for i, chunk in enumerate(chunks):
-      memories.read[i] += tokenizer.count(chunk)
-    views = memories.look(chunks)
-    written = write(memories, chunks, views, live, t)
-    results = memories.write([w.ops for w in written], t)
+    chunks = [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
+    method.observe(chunks)
     for i, tally in enumerate(tallies):
-      if live[i]:
-        tally.step(chunks[i], written[i], results[i], memories.states[i])
-    _ask(memories, episodes, readers, tallies, t)
+      if chunks[i] is not None:
+        tally.step(
+          chunks[i],
+          method.written[i],
+          method.results[i],
+          method.memories.states[i],
+        )
+    _ask(method, episodes, readers, tallies, t, config)
   seconds = (time.perf_counter() - started) / length
+  memories = method.memories
   records = [
     tally.record(episode, state, read)
     for tally, episode, state, read in zip(
@@ -179,17 +162,17 @@ def run(
   return multihost.gather_lists(records)[:total], seconds
 
 
-def _ask(memories, episodes, readers, tallies, t: int) -> None:
+def _ask(method, episodes, readers, tallies, t: int, config) -> None:
   due = [[q for q in e.questions if q.asked and q.last == t] for e in episodes]
   if not any(due):
     return
-  requests = memories.requests(
-    [[q.text for q in row] for row in due], QUESTION_WIDTH
-  )
+  requests = method.requests([[q.text for q in row] for row in due])
   given = [protocol.ask(reader, requests) for reader in readers]
   for i, row in enumerate(due):
-    rule = scoring.rule_of(episodes[i].source, memories.config.reading.reader)
     for j, question in enumerate(row):
+      rule = scoring.rule_of(
+        episodes[i].source, config.reading.reader, question.type
+      )
       answers = [answered[i][j] for answered in given]
       tallies[i].answer(question, answers, requests[i][j].notes, rule)
 
@@ -215,7 +198,8 @@ class _Tally:
       self.steps.append(_trace_step(chunk, written, results, state))
 
   def answer(self, question, answers, notes, rule: str) -> None:
-    strict, lenient = (scoring.score(a, question.answer, rule) for a in answers)
+    golds = (question.answer, *question.others)
+    strict, lenient = (scoring.score(a, golds, rule) for a in answers)
     self.types.append(question.type)
     self.strict.append(strict)
     self.lenient.append(lenient)

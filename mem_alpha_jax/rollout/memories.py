@@ -8,7 +8,7 @@ import numpy as np
 from mem_alpha_jax.memory import prompt, retrieval
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.reading import budget, protocol
 
 QUERY_TERMS = 16  # words of a query that are looked up; more are dropped
 
@@ -144,9 +144,14 @@ class Memories:
       self.bank, self.states, questions, self.config, width, self.embed
     )
     return [
-      requests(*one)
+      list(map(self.fit, requests(*one)))
       for one in zip(self.states, questions, slots, ok, strict=True)
     ]
+
+  def fit(self, request: protocol.Request) -> protocol.Request:
+    """The request within `reading.budget` tokens."""
+    limit = self.config.reading.budget
+    return budget.within(request, limit, self.count_tokens)
 
   def _slots_needed(self) -> int:
     used = max(

@@ -1,0 +1,57 @@
+"""A prompted chat model as writer: a larger one behind a server, say.
+
+It is shown what a chat policy is shown (memory/instructions.py) and calls the
+same tools; nothing of it is trained. A reply that could not be had makes no
+call and is an error of the step.
+"""
+
+from typing import Any
+
+from mem_alpha_jax.baselines import rewriters
+from mem_alpha_jax.memory import instructions, tools
+from mem_alpha_jax.rollout.memory_method import Writer, Written
+
+STYLE = 'full'
+
+
+def make(model: rewriters.ChatModel, config: Any) -> Writer:
+  """Returns the writer.
+
+  Args:
+    model: replies to chats.
+    config: uses rollout.response_buckets (the longest reply, tokens) and
+      rollout.max_calls.
+  """
+  tokens = config.rollout.response_buckets[-1]
+
+  def write(memories, chunks, views, live, t):
+    del t
+    rows = [i for i, ok in enumerate(live) if ok]
+    chats = [_chat(chunks[i], views[i], memories.states[i]) for i in rows]
+    said = dict(zip(rows, model.complete(chats, tokens), strict=True))
+    return [
+      _written(said[i], config) if ok else Written((), noop=True)
+      for i, ok in enumerate(live)
+    ]
+
+  return write
+
+
+def _chat(chunk: str, view, state) -> list[dict[str, str]]:
+  style = instructions.STYLES[STYLE]
+  user = style.user.replace(instructions.CHUNK, chunk)
+  return [
+    {'role': 'system', 'content': f'{style.system}\n\n{style.tools}'},
+    {'role': 'user', 'content': f'{user}\n\n{style.memory_text(view, state)}'},
+  ]
+
+
+def _written(text: str | None, config) -> Written:
+  if text is None:
+    return Written((), ('no reply',))
+  parsed = tools.parse_json(text)
+  calls = parsed.calls[: config.rollout.max_calls]
+  errors = [c.error for c in calls if c.op is None]
+  errors += ['too many calls'] * (len(parsed.calls) - len(calls))
+  ops = [c.op for c in calls if c.op is not None]
+  return Written(ops, errors, parsed.noop, text)
