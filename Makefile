@@ -50,7 +50,7 @@ $(READY): setup.py
 	  'PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo 'Installing into .venv (minutes, the first time) ...'
-	@$(BIN)/python -m pip install -qq --editable '.[dev]'
+	@$(BIN)/python -m pip install -qq --editable '.[dev,paper]'
 	@touch $(READY)
 
 $(MODELS): requirements/models.txt $(READY)

@@ -48,5 +48,6 @@ setuptools.setup(
       'tokenizers>=0.22',
     ],
     'lora': ['qwix>=0.1.8'],
+    'paper': ['pyarrow>=17'],
   },
 )

@@ -17,6 +17,7 @@ from flax import struct
 from jaxtyping import Array, Bool, Float, Int
 
 GIB = 2**30  # bytes
+UNANSWERABLE = '_abs'  # ends a question type: nothing was said about it
 
 
 class Question(NamedTuple):

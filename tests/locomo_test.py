@@ -63,6 +63,28 @@ def test_turns_and_questions(tmp_path):
   )
 
 
+def test_a_dialogue_as_a_stream(tmp_path):
+  _write(tmp_path, 26, MADE_UP)
+  (dialogue,) = locomo.load(str(tmp_path), adversarial=True)
+  sessions = locomo.episode(dialogue)
+  assert sessions.chunks == (
+    '8 May, 2023, Ada: I moved out.\n'
+    '8 May, 2023, Bob: Look! (photo: a red kite)',
+    '2 June, 2023, Ada: Nice kite.',
+  )
+  asked = [(q.type, q.answer, q.first, q.last) for q in sessions.questions]
+  assert asked == [
+    ('temporal', '2023', 1, 1),
+    ('open_domain', 'Yes', 1, 1),  # no evidence: at the end
+    ('single_hop', 'kite; red', 0, 1),
+    ('adversarial', '', 0, 1),
+  ]
+  turns = locomo.episode(dialogue, turns=1)
+  assert [len(c.splitlines()) for c in turns.chunks] == [1, 1, 1]
+  assert [q.first for q in turns.questions] == [2, 2, 1, 1]
+  assert 'Ada' not in turns.questions[-1].answer
+
+
 def test_errors_name_the_file(tmp_path):
   with pytest.raises(FileNotFoundError, match='locomo.*data.root'):
     locomo.load(str(tmp_path))
@@ -86,5 +108,5 @@ def test_the_real_dialogues():
   }  # fmt: skip
   assert sum(not q.evidence for q in questions) == 2
   for q in questions:  # every gold is right by its own rule
-    rule = locomo.RULES[q.category]
+    rule = scoring.rule_of('locomo', 'lm', q.category)
     assert scoring.score(q.answer, q.answer, rule) == pytest.approx(1.0)

@@ -10,6 +10,7 @@ from mem_alpha_jax.data.oracle import OracleNote
 from mem_alpha_jax.memory import embedders
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import extractive, protocol
+from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import memories as memories_lib
 
 EPISODES = {'validation': 9, 'test': 24}
@@ -179,7 +180,8 @@ def _items(dialogues, requests) -> list[Item]:
   for dialogue, row in zip(dialogues, requests, strict=True):
     for question, request in zip(dialogue.questions, row, strict=True):
       ids = {dialogue.turns[note.step].id for note in request.notes}
-      evidence, rule = question.evidence, locomo.RULES[question.category]
+      evidence = question.evidence
+      rule = scoring.rule_of('locomo', 'lm', question.category)
       found = sum(i in ids for i in evidence) / len(evidence or '?')
       items.append(
         Item(

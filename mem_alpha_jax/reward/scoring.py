@@ -4,6 +4,7 @@ import fnmatch
 from collections.abc import Sequence
 
 from mem_alpha_jax.reward import rules
+from mem_alpha_jax.types import UNANSWERABLE
 
 RULES = {
   'exact': rules.exact,
@@ -49,7 +50,6 @@ TYPE_RULES = {
 # What a judge decides where there is one (reading/judge.py); the rule above is
 # what can be had without, and another number.
 JUDGED = ('lme_train', 'longmemeval*')
-ABSTENTION_SUFFIX = '_abs'  # of question types: nothing was said about it
 
 
 def rule_of(
@@ -71,7 +71,7 @@ def rule_of(
   """
   if judge and _matches(source, JUDGED):
     return 'judge'
-  if kind.endswith(ABSTENTION_SUFFIX):
+  if kind.endswith(UNANSWERABLE):
     return 'abstention'
   rule = TYPE_RULES.get((source, kind)) or _source_rule(source)
   sentences = reader in ('lm', 'remote')
