@@ -15,9 +15,10 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.num_steps = 250  # collected batches; each makes several updates
 
   c.data = ml_collections.ConfigDict()
-  c.data.source = 'synthetic'  # synthetic | babi
+  c.data.source = 'synthetic'  # synthetic | babi | locomo
   c.data.root = '../shared/data'  # folder of the real data sets
   c.data.babi_tasks = ('qa1',)  # bAbI tasks, used by source=babi
+  c.data.turns = 1  # of a chunk, used by source=locomo; 0: whole sessions
   c.data.batch_episodes = 24  # episodes of one batch, over all processes
   c.data.train_chunks = 8  # chunks of a training episode
   c.data.chunk_sentences = 1  # sentences of one chunk
@@ -172,6 +173,16 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.eval.length_episodes = 16  # episodes of each longer length
   c.eval.bootstrap = 1000  # resamples of an interval, over episodes
   c.eval.html_episodes = 4  # episodes shown in episodes.html
+
+  c.stream = ml_collections.ConfigDict()
+  c.stream.methods = ('policy', 'oracle', 'keep_newest', 'long_context')
+  # names of mem_alpha_jax/methods.py that --mode=stream compares
+  c.stream.multiple = 13  # length of a stream in train lengths (synthetic)
+  c.stream.episodes = 8  # streams
+  c.stream.every = 8  # sessions (chunks) between two checkpoints
+  c.stream.questions = 64  # most of a stream at one checkpoint; 0: all
+  c.stream.lag = 16  # sessions, of the fixed-lag curve
+  c.stream.drop = 0.05  # fall of accuracy that counts as saturation
 
   c.checkpoint = ml_collections.ConfigDict()
   c.checkpoint.every = 50  # steps between saves

@@ -59,6 +59,11 @@ def _check_data(c: ml_collections.ConfigDict) -> None:
     f'eval.lengths={lengths}: stories of data.source={c.data.source!r} have '
     'the length they have; use (1,)',
   )
+  _require(
+    c.data.source != 'locomo' or c.reading.reader != 'extractive',
+    f'reading.reader={c.reading.reader!r}: cannot read dialogues of '
+    'data.source=locomo; use lm or remote',
+  )
 
 
 def _check_model(c: ml_collections.ConfigDict) -> None:

@@ -89,6 +89,14 @@ def ascending(low: int) -> Rule:
   return rule
 
 
+def names(value: Any) -> str:
+  """Different names, at least one."""
+  fits = isinstance(value, list | tuple) and value
+  fits = fits and all(isinstance(item, str) and item for item in value)
+  different = fits and len(set(value)) == len(value)
+  return '' if different else 'different names, at least one'
+
+
 def tasks(value: Any) -> str:
   """Different bAbI tasks."""
   known = [f'qa{i}' for i in range(1, 21)]
@@ -111,9 +119,10 @@ _FRACTION, _POSITIVE, _WEIGHT = (
 RULES: dict[str, Rule] = {
   'seed': integer(0, 2**31 - 1),
   'num_steps': integer(0),
-  'data.source': choice('synthetic', 'babi'),
+  'data.source': choice('synthetic', 'babi', 'locomo'),
   'data.root': text,
   'data.babi_tasks': tasks,
+  'data.turns': integer(0),
   'data.batch_episodes': integer(1),
   'data.train_chunks': integer(1),
   'data.chunk_sentences': integer(1),
@@ -243,6 +252,13 @@ RULES: dict[str, Rule] = {
   'eval.length_episodes': integer(1),
   'eval.bootstrap': integer(1),
   'eval.html_episodes': integer(0),
+  'stream.methods': names,
+  'stream.multiple': integer(1),
+  'stream.episodes': integer(1),
+  'stream.every': integer(1),
+  'stream.questions': integer(0),
+  'stream.lag': integer(0),
+  'stream.drop': _FRACTION,
   'checkpoint.every': integer(1),
   'checkpoint.grace': number(0.0),
   'checkpoint.keep': integer(1),

@@ -15,7 +15,7 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _MODES = dict(train='train.train', eval='evaluate.main', export='export.main')
-_MODES |= dict(compile='aot.main')
+_MODES |= dict(compile='aot.main', stream='streaming.main')
 _MODE = flags.DEFINE_enum('mode', 'train', list(_MODES), 'What to do.')
 cluster.define_flags()
 flags.mark_flags_as_required(['config', 'workdir'])

@@ -31,8 +31,8 @@ COLORS = {
   'keep_newest': '#b0435a',
   'random_inserts': '#7a7f87',
 }
-_PALETTE = ('#0b6bcb', '#e07b00', '#2e8b57', '#8250a8', '#b0435a')
-_STYLE = {
+PALETTE = ('#0b6bcb', '#e07b00', '#2e8b57', '#8250a8', '#b0435a')
+STYLE = {
   'font.size': 10.0,
   'axes.spines.top': False,
   'axes.spines.right': False,
@@ -68,7 +68,7 @@ def learning_curve(
     evaluations: metric -> label of the right panel.
     references: label -> accuracy of dashed lines, e.g. the oracle's.
   """
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(STYLE):
     fig = figure.Figure(figsize=(10.5, 4.0), layout='constrained')
     left, right = fig.subplots(1, 2)
     left.set_title('Reward in training')
@@ -84,7 +84,7 @@ def learning_curve(
       panel.set_xlabel('step')
       panel.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
     _end_labels(right, labels)
-    _save(fig, path)
+    save(fig, path)
 
 
 def length_curve(
@@ -109,7 +109,7 @@ def length_curve(
   arms = [report.systems(length[multiple]) for multiple in multiples]
   names = list(dict.fromkeys(name for found in arms for name in found))
   x = [int(multiple) for multiple in multiples]
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(STYLE):
     fig = figure.Figure(figsize=(13.0, 4.2), layout='constrained')
     panels = fig.subplots(1, 3)
     titles = ('All questions', f'{revised.capitalize()} facts')
@@ -125,7 +125,7 @@ def length_curve(
     if cap:
       _cap_line(panels[2], x, arms, cap, cap_base)
     _length_axis(panels[2], x, train_chunks)
-    _save(fig, path)
+    save(fig, path)
 
 
 def _lines(
@@ -151,7 +151,7 @@ def _lines(
     if not points:
       continue
     steps, values = np.array(points, np.float64).T
-    color = _PALETTE[i % len(_PALETTE)]
+    color = PALETTE[i % len(PALETTE)]
     if raw:
       panel.plot(steps, values, color=color, alpha=0.18, linewidth=0.8)
       values = _running_mean(values, max(1, len(values) // 20))
@@ -316,7 +316,7 @@ def _absent(value: float | None) -> bool:
   return value is None or math.isnan(value)
 
 
-def _save(fig: figure.Figure, path: str) -> None:
+def save(fig: figure.Figure, path: str) -> None:
   """Writes a PNG whole or not at all; a Figure of its own uses Agg."""
   part = f'{path}.part'
   fig.savefig(part, format='png', dpi=150, facecolor='white')

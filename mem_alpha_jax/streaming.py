@@ -14,9 +14,13 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from mem_alpha_jax import stream_curves, watchdog
+import jax
+
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import methods, stream_curves, stream_plots, watchdog
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.baselines import method as method_lib
+from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.stream_curves import Ask
@@ -202,3 +206,61 @@ def _save(method, folder, identity, sessions, asks, taken) -> None:
     'taken': taken,
   }
   workdir_lib.write_text(folder / STATE, json.dumps(state))
+
+
+def main(config, workdir: str) -> dict[str, Any]:
+  """--mode=stream: the methods of config.stream on streams of the test split.
+
+  Writes `<workdir>/stream/<source>/`: curves.json, a state a method, a plot.
+
+  Raises:
+    FileNotFoundError: if the policy is compared and there is no checkpoint.
+    ValueError: for an unknown method, or in a run of several processes.
+  """
+  from mem_alpha_jax import train  # the loop's restore; train imports us
+
+  if jax.process_count() > 1:
+    raise ValueError('--mode=stream runs in one process; leave out the others')
+  workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
+  experiment = experiment_lib.build(config, workdir)
+  s = config.stream
+  params = None
+  if any(name.startswith('policy') for name in s.methods):
+    params = train.restored_params(experiment, workdir)
+  options = Options(s.every, s.questions, s.lag, s.drop, config.eval.bootstrap)
+  episodes = _streams(config)
+  rule = lambda episode, question: scoring.rule_of(
+    episode.source, config.reading.reader, question.type
+  )
+  folder = pathlib.Path(workdir, 'stream', config.data.source)
+  found = {}
+  for name in s.methods:
+    method = methods.make(name, experiment, params, episodes)
+    reader = experiment.readers[not config.reading.strict]
+    found[name] = run(method, episodes, reader, rule, options, folder / name)
+    print(line(name, found[name]), flush=True)
+  workdir_lib.write_json(folder / 'curves.json', found)
+  stream_plots.curves(found, options, str(folder / 'curves.png'))
+  return found
+
+
+def _streams(config) -> list[Episode]:
+  if config.data.source == 'synthetic':
+    short = config.copy_and_resolve_references().unlock()
+    short.eval.length_episodes = config.stream.episodes
+    multiple = max(config.stream.multiple, 2)  # 1 has its own count
+    return pipeline.eval_episodes(short, 'test', multiple)
+  return list(pipeline.make_source(config, 'test')[: config.stream.episodes])
+
+
+def line(name: str, found: dict[str, Any]) -> str:
+  """One method on one line: ends of its curves, and where it gives way."""
+  points = [estimate[0] for estimate in found['accuracy'].values()]
+  sessions = list(found['accuracy'])[-1]
+  tokens = list(found['memory_tokens'].values())[-1]
+  at = found['saturation']
+  falls = 'does not fall' if at is None else f'falls from session {at} on'
+  return (
+    f'{name}: accuracy {points[0]:.3f} at first, {points[-1]:.3f} after '
+    f'{sessions} sessions, {falls}; {tokens:.0f} tokens held'
+  )

@@ -27,6 +27,7 @@ RESUME_FIELDS = (
   'log.',
   'checkpoint.',
   'eval.html_episodes',
+  'stream.',
   'data.root',
   'mesh.',
   'model.attention',
@@ -45,7 +46,7 @@ RESUME_FIELDS = (
   'reading.max_missing',
 )
 # Fields that may differ when a finished run is only evaluated.
-EVAL_FIELDS = (*RESUME_FIELDS, 'eval.', 'reading.')
+EVAL_FIELDS = (*RESUME_FIELDS, 'eval.', 'data.', 'reading.')
 SUMS = 'sums.json'
 SUM_BYTES = 64 * 2**20  # larger files are checked by size alone
 _PACKAGES = (

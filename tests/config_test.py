@@ -42,7 +42,9 @@ def make_config(arg=''):
 BAD = {
   'seed=-1': r'config\.seed=-1: use an integer, 0 to 2147483647',
   'num_steps=-2': r'config\.num_steps=-2: use an integer, 0 or more',
-  'data.source=squad': r"source='squad': use one of \['synthetic', 'babi'\]",
+  'data.source=squad': r"source='squad': use one of \['synthetic', 'babi', ",
+  'data.source=locomo,eval.lengths=1': 'extractive.*dialogues.*use lm or rem',
+  'stream.methods=a;a': r'config\.stream\.methods=.*different names',
   'data.babi_tasks=qa21': r'qa21.*different names of qa1 to qa20',
   'data.babi_tasks=qa1;qa1': 'different names',
   'data.source=babi': r'eval\.lengths=\(1, 4\).*use \(1,\)',

@@ -17,7 +17,7 @@ import grain
 import jax
 import ml_collections
 
-from mem_alpha_jax.data import babi, synthetic
+from mem_alpha_jax.data import babi, locomo, synthetic
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.types import Episode
 
@@ -104,8 +104,11 @@ def make_source(
     return SyntheticSource(config, split)
   if config.data.source == 'babi':
     return _babi_episodes(config, split)
+  if config.data.source == 'locomo':
+    return _locomo_episodes(config, split)
   raise ValueError(
-    f'data.source={config.data.source!r} is unknown; use synthetic or babi'
+    f'data.source={config.data.source!r} is unknown; use synthetic, babi or '
+    'locomo'
   )
 
 
@@ -181,6 +184,18 @@ def _world(config: ml_collections.ConfigDict) -> synthetic.WorldConfig:
     overwrite=config.data.overwrite,
     asked_rate=config.data.asked_rate,
   )
+
+
+def _locomo_episodes(
+  config: ml_collections.ConfigDict, split: str
+) -> list[Episode]:
+  """All dialogues are test data: there are too few to train on some."""
+  if split != 'test':
+    raise ValueError(
+      f'data.source=locomo has no {split} split; train on another source'
+    )
+  dialogues = locomo.load(config.data.root, adversarial=True)
+  return [locomo.episode(one, config.data.turns) for one in dialogues]
 
 
 def _babi_episodes(

@@ -1,0 +1,64 @@
+"""A plot of memories that are asked while they grow."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+from matplotlib import figure
+
+from mem_alpha_jax import report_plots
+
+
+def curves(found: Mapping[str, Any], options: Any, path: str) -> None:
+  """Writes a PNG: accuracy, fixed lag, retention and size of each method.
+
+  Args:
+    found: method -> what streaming.curves returns.
+    options: streaming.Options, for titles.
+    path: of the PNG.
+  """
+  with matplotlib.rc_context(report_plots.STYLE):
+    fig = figure.Figure(figsize=(10.5, 7.0), layout='constrained')
+    panels = fig.subplots(2, 2).flat
+    titles = {
+      'accuracy': ('All questions that hold', 'sessions read'),
+      'fixed_lag': (
+        f'Questions {options.lag} to {options.lag + options.every - 1} '
+        'sessions back',
+        'sessions read',
+      ),
+      'retention': ('The same question again', 'sessions since its evidence'),
+      'memory_tokens': ('Tokens held', 'sessions read'),
+    }
+    for panel, (key, (title, label)) in zip(
+      panels, titles.items(), strict=True
+    ):
+      _panel(panel, found, key)
+      panel.set_title(title)
+      panel.set_xlabel(label)
+    handles, names = panel.get_legend_handles_labels()
+    fig.legend(
+      handles, names, loc='outside lower center', ncols=4, frameon=False
+    )
+    report_plots.save(fig, path)
+
+
+def _panel(panel, found: Mapping[str, Any], key: str) -> None:
+  for i, (name, one) in enumerate(found.items()):
+    palette = report_plots.PALETTE
+    color = report_plots.COLORS.get(name, palette[i % len(palette)])
+    points = sorted((int(at), value) for at, value in one[key].items())
+    x = [at for at, _ in points]
+    if key == 'memory_tokens':
+      panel.plot(x, [value for _, value in points], color=color, label=name)
+      continue
+    mean, low, high = zip(*(value[:3] for _, value in points), strict=True)
+    panel.plot(x, mean, color=color, label=name)
+    panel.fill_between(x, low, high, color=color, alpha=0.12, linewidth=0)
+    if key == 'accuracy' and one['saturation'] is not None:
+      at = one['saturation']
+      panel.plot(at, mean[x.index(at)], 'o', color=color)
+  if key == 'memory_tokens':
+    panel.set_ylim(bottom=0)
+  else:
+    panel.set_ylim(-0.02, 1.02)
