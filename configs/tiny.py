@@ -58,6 +58,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reading.buckets = (128, 256, 512, 1024)  # padded lengths of its prompts
   c.reading.url = ''  # of reader=remote, without /chat/completions
   c.reading.key_env = ''  # environment variable with its key; '' needs none
+  c.reading.cache = ''  # file of its replies, asked once for all runs; '' none
   c.reading.timeout = 60.0  # seconds that one request to it may take
   c.reading.retries = 4  # further requests after one that failed
   c.reading.backoff = 0.5  # longest wait before the first retry, s; doubles

@@ -161,7 +161,7 @@ def line(row: dict[str, Any]) -> str:
 def cells(row: dict[str, Any]) -> list[str]:
   """COLUMNS of a row; times are the least that published rates allow."""
   if 'bytes' not in row:
-    return [row['program'], f'DOES NOT FIT: {" and ".join(row["needs"])}']
+    return [row['program'], f'DOES NOT FIT: {" of ".join(row["needs"])}']
   gib = lambda size: f'{size / GIB:.2f}'
   sizes, step = row['bytes'], row.get('step')
   found = [row['program'], gib(sizes['arguments']), gib(sizes['peak'])]

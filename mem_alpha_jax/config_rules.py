@@ -156,6 +156,7 @@ RULES: dict[str, Rule] = {
   'reading.buckets': ascending(1),
   'reading.url': address,
   'reading.key_env': string,
+  'reading.cache': string,
   'reading.timeout': _POSITIVE,
   'reading.retries': integer(0, 20),
   'reading.backoff': _WEIGHT,

@@ -128,7 +128,8 @@ def source_readers(config) -> tuple[Callable, Callable, Callable, Callable]:
     return reader, reader, notes, dict
   if config.reading.reader == 'remote':
     client = remote_reader.make_client(config)
-    reader = remote_reader.make_reader(client, config.reading.answer_tokens)
+    model = remote_reader.make_model(config, client)
+    reader = remote_reader.make_reader(model, config.reading.answer_tokens)
     return reader, reader, notes, lambda: _metrics(client)
   frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
   if stories:

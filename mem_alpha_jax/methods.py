@@ -19,7 +19,7 @@ from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax.baselines import method, rewriters, texts, writers
 from mem_alpha_jax.memory import embedders
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import remote_reader
+from mem_alpha_jax.reading import chat, remote_reader
 from mem_alpha_jax.rollout import endpoint_writer, greedy
 from mem_alpha_jax.rollout.memory_method import MemoryMethod, Writer, Written
 from mem_alpha_jax.types import Episode
@@ -120,13 +120,13 @@ def _text_tokens(experiment) -> int:
   return min(experiment.config.reading.budget or TEXT_TOKENS, TEXT_TOKENS)
 
 
-def _chat_model(experiment) -> rewriters.ChatModel:
+def _chat_model(experiment) -> chat.ChatModel:
   if not experiment.config.reading.url:
     raise ValueError(
       'config.reading.url is empty: overwrite, inner_state and '
       'endpoint_writer need an OpenAI-compatible server; give its address'
     )
-  return remote_reader.make_client(experiment.config)
+  return remote_reader.make_model(experiment.config)
 
 
 def _rule(name: str, experiment, episodes) -> Writer:

@@ -37,6 +37,7 @@ RESUME_FIELDS = (
   'optim.max_skipped',
   'reading.url',
   'reading.key_env',
+  'reading.cache',
   'reading.timeout',
   'reading.retries',
   'reading.backoff',

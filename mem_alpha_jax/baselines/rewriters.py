@@ -13,19 +13,10 @@ by itself, and stand for neither system.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from mem_alpha_jax.baselines import texts
 from mem_alpha_jax.memory import retrieval
-from mem_alpha_jax.reading import budget
-
-
-class ChatModel(Protocol):
-  def complete(
-    self, chats: Sequence[Sequence[dict[str, str]]], tokens: int
-  ) -> list[str | None]:
-    """A reply of at most `tokens` to each chat; None if it failed."""
-
+from mem_alpha_jax.reading import budget, chat
 
 OVERWRITE = (
   'You read a long text section by section and keep one memory of it. '
@@ -45,12 +36,12 @@ _STATE = re.compile(r'<state>(.*?)(?:</state>|\Z)', re.DOTALL)
 _SENTENCE_END = re.compile(r'(?<=[.!?])\s+|\n+')
 
 
-def overwrite(model: ChatModel, tokens: int) -> texts.Rewrite:
+def overwrite(model: chat.ChatModel, tokens: int) -> texts.Rewrite:
   """The reply is the memory; see OVERWRITE."""
   return _by_model(model, tokens, OVERWRITE, str.strip)
 
 
-def inner_state(model: ChatModel, tokens: int) -> texts.Rewrite:
+def inner_state(model: chat.ChatModel, tokens: int) -> texts.Rewrite:
   """The memory is what stands between the tags; without them, missing."""
 
   def read(reply: str) -> str | None:

