@@ -103,14 +103,23 @@ def converse(content: str, rng: np.random.Generator, day: int) -> str:
     rng: draws the openers.
     day: days after FIRST_DAY, the index of the chunk.
   """
-  date = FIRST_DAY + datetime.timedelta(days=day)
-  opener, closer = (
+  before, after = (
     texts[int(rng.integers(len(texts)))] for texts in (OPENERS, CLOSERS)
   )
-  return (
-    f'Conversation on {date.isoformat()}\n'
-    f'User: {opener}\n{content}\nAssistant: {closer}'
-  )
+  lines = (_header(day), f'User: {before}', content, f'Assistant: {after}')
+  return '\n'.join(lines)
+
+
+def _header(day: int) -> str:
+  date = FIRST_DAY + datetime.timedelta(days=day)
+  return f'Conversation on {date.isoformat()}'
+
+
+def wrapping(days: int) -> list[str]:
+  """All lines that `converse` adds to the first chunks of streams."""
+  said = [f'User: {text}' for text in OPENERS]
+  said += [f'Assistant: {text}' for text in CLOSERS]
+  return [*map(_header, range(days)), *said]
 
 
 def stream(
