@@ -15,6 +15,7 @@ setuptools.setup(
     'chex>=0.1.89',
     'flax>=0.12.8,<0.13',
     'grain>=0.2.12',
+    'importlib_resources>=6',
     'jax>=0.10,<0.12',
     'jaxtyping>=0.3',
     'matplotlib>=3.8',

@@ -31,7 +31,10 @@ def table() -> str:
     path = HERE / name / 'compile.json'
     if path.exists():
       rows = json.loads(path.read_text())
-      lines += [f'| {name} | {aot.line(row)} |' for row in rows]
+      for row in rows:
+        cells = aot.cells(row)
+        cells += [''] * (len(aot.COLUMNS) - len(cells))
+        lines.append(f'| {" | ".join([name, *cells])} |')
   return '\n'.join(lines)
 
 
