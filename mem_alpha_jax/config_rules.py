@@ -6,6 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+LABELLED = (
+  'banking77', 'clinc150', 'trec_coarse', 'trec_fine', 'nlu', 'pubmed-rct',
+)  # fmt: skip
+SOURCES = ('synthetic', 'babi', 'locomo', 'mixture', *LABELLED)
 # A rule returns '' for a value that is allowed, else what is allowed.
 Rule = Callable[[Any], str]
 
@@ -119,10 +123,16 @@ _FRACTION, _POSITIVE, _WEIGHT = (
 RULES: dict[str, Rule] = {
   'seed': integer(0, 2**31 - 1),
   'num_steps': integer(0),
-  'data.source': choice('synthetic', 'babi', 'locomo'),
+  'data.source': choice(*SOURCES),
   'data.root': text,
   'data.babi_tasks': tasks,
   'data.turns': integer(0),
+  'data.mixture': text,
+  'data.labels': integer(0),
+  'data.per_label': integer(1),
+  'data.per_chunk': integer(1),
+  'data.label_questions': integer(1),
+  'data.label_words': integer(0),
   'data.batch_episodes': integer(1),
   'data.train_chunks': integer(1),
   'data.chunk_sentences': integer(1),

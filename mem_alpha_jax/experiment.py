@@ -11,13 +11,14 @@ from jax.sharding import Mesh
 
 from mem_alpha_jax import base, multihost, pretrained, sharding
 from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax.data import babi, pipeline, synthetic
+from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
 from mem_alpha_jax.data import tokenizer as tokenizer_lib
 from mem_alpha_jax.memory import embedders, tools
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.reading import (
   extractive,
   http_client,
+  labels,
   lm_reader,
   protocol,
   remote_reader,
@@ -25,6 +26,7 @@ from mem_alpha_jax.reading import (
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.types import Episode
 
 INIT, SAMPLING = 1, 2  # what the run's root key is folded with
 
@@ -117,12 +119,7 @@ def source_readers(config) -> tuple[Callable, Callable, Callable, Callable]:
   server has metrics, `reader/...`.
   """
   stories = config.data.source == 'babi'
-  if stories:
-    notes = lambda episode: babi.episode_notes(episode.chunks)
-  else:
-    notes = lambda episode: [
-      synthetic.oracle_notes(chunk) for chunk in episode.chunks
-    ]
+  notes = _oracle_notes
   if config.reading.reader == 'lm':
     reader = lm_reader.from_config(config)
     return reader, reader, notes, dict
@@ -136,10 +133,25 @@ def source_readers(config) -> tuple[Callable, Callable, Callable, Callable]:
     frames = babi.frames(config.data.babi_tasks)
     lexicon = babi.lexicon(config.data.root, config.data.babi_tasks)
   strict, lenient = (
-    protocol.cached(extractive.ExtractiveReader(frames, lexicon, strict))
-    for strict in (True, False)
+    _extractive(frames, lexicon, strict) for strict in (True, False)
   )
   return strict, lenient, notes, dict
+
+
+def _oracle_notes(episode: Episode) -> list:
+  """Facts of each chunk of an episode, for the oracle."""
+  if episode.source == 'babi':
+    return babi.episode_notes(episode.chunks)
+  learned = episode.source in labelled.FILES
+  facts = labelled.oracle_notes if learned else synthetic.oracle_notes
+  return [facts(chunk) for chunk in episode.chunks]
+
+
+def _extractive(frames, lexicon, strict: bool) -> protocol.Reader:
+  """Rules for each kind of question that they know."""
+  read = extractive.ExtractiveReader(frames, lexicon, strict)
+  asked = labelled.ASK.format('')
+  return protocol.cached(labels.make_reader(asked, read, strict))
 
 
 def _metrics(client: http_client.Client) -> dict[str, int]:

@@ -121,6 +121,14 @@ def test_an_instance():
   )
 
 
+def test_the_oracle_keeps_words_and_label():
+  chunk = "Sample: Where's my card?; Label: 12\nSample: in 3 days; Label: 4"
+  notes = labelled.oracle_notes(chunk)
+  assert [n.text for n in notes] == ['where s my card 12', 'in 3 days 4']
+  assert {n.kind for n in notes} == {'semantic'}
+  assert labelled.oracle_notes('Label of: x') == ()
+
+
 def test_no_text_is_in_two_splits_or_both_shown_and_asked():
   seen = {}
   for split in content.SPLITS:

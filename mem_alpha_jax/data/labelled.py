@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mem_alpha_jax.data import content, json_files
+from mem_alpha_jax.data.oracle import OracleNote
 from mem_alpha_jax.types import Episode, Question
 
 SAMPLE, ASK = 'Sample: {}; Label: {}', 'Label of: {}'
@@ -35,6 +36,18 @@ def bare(line: str) -> str:
   """The text of a sample or a question about a label; else the line."""
   match = _FRAME.match(line)
   return match[1] or match[2] if match else line
+
+
+def oracle_notes(chunk: str) -> tuple[OracleNote, ...]:
+  """What to remember of a chunk: the words of each sample and its label."""
+  notes = []
+  for line in chunk.splitlines():
+    match = _FRAME.match(line)
+    if match and match[1]:
+      label = line.rpartition(' ')[2]
+      words = content.normalize(match[1])
+      notes.append(OracleNote((words, label), 'semantic', f'{words} {label}'))
+  return tuple(notes)
 
 
 class Shape(NamedTuple):

@@ -17,7 +17,7 @@ import grain
 import jax
 import ml_collections
 
-from mem_alpha_jax.data import babi, locomo, synthetic
+from mem_alpha_jax.data import babi, labelled, locomo, synthetic
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.types import Episode
 
@@ -26,22 +26,19 @@ _SEEDS = 1 << 32  # Grain takes seeds below
 _READ = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
 
 
-class SyntheticSource:
-  """Episodes of the synthetic world, made when they are asked for."""
+class EndlessSource:
+  """Episodes by uid, made when they are asked for."""
 
-  def __init__(self, config: ml_collections.ConfigDict, split: str):
-    self._world = _world(config)
-    self._split = split
-    self._seed = config.seed
-    self._chunks = config.data.train_chunks
+  def __init__(self, make: Callable[[int], Episode]):
+    self._make = make
 
   def __len__(self) -> int:
     return _ENDLESS
 
-  def __getitem__(self, index: SupportsIndex) -> Episode:
-    return synthetic.episode(
-      self._world, self._split, int(index), self._chunks, self._seed
-    )
+  def __getitem__(self, index: SupportsIndex | slice):
+    if isinstance(index, slice):
+      return [self[i] for i in range(*index.indices(len(self)))]
+    return self._make(int(index))
 
 
 def make_dataset(
@@ -94,22 +91,19 @@ def make_dataset(
 
 def make_source(
   config: ml_collections.ConfigDict, split: str
-) -> SyntheticSource | Sequence[Episode]:
+) -> EndlessSource | Sequence[Episode]:
   """Episodes of a split by index, in a fixed order.
 
   Raises:
     ValueError: for an unknown data.source or a split without episodes.
   """
-  if config.data.source == 'synthetic':
-    return SyntheticSource(config, split)
-  if config.data.source == 'babi':
-    return _babi_episodes(config, split)
-  if config.data.source == 'locomo':
-    return _locomo_episodes(config, split)
-  raise ValueError(
-    f'data.source={config.data.source!r} is unknown; use synthetic, babi or '
-    'locomo'
-  )
+  source = config.data.source
+  if source in labelled.FILES:
+    return _labelled_episodes(config, split)
+  if source not in _SOURCES:
+    known = [*_SOURCES, *labelled.FILES]
+    raise ValueError(f'data.source={source!r} is unknown; use one of {known}')
+  return _SOURCES[source](config, split)
 
 
 def eval_episodes(
@@ -178,6 +172,35 @@ def _known_words_only(share: float) -> Callable[[str], bool]:
   return lambda line: hidden.isdisjoint(retrieval.terms(line))
 
 
+def _synthetic_episodes(
+  config: ml_collections.ConfigDict, split: str
+) -> EndlessSource:
+  world, chunks = _world(config), config.data.train_chunks
+  return EndlessSource(
+    lambda uid: synthetic.episode(world, split, uid, chunks, config.seed)
+  )
+
+
+def _labelled_episodes(
+  config: ml_collections.ConfigDict, split: str
+) -> EndlessSource:
+  d = config.data
+  shape = labelled.Shape(
+    d.labels, d.per_label, d.per_chunk, d.label_questions, d.label_words
+  )
+  examples = labelled.load(d.root, d.source)
+  make = labelled.source(examples, d.source, split, shape, config.seed)
+  return EndlessSource(make)
+
+
+def _mixture_episodes(
+  config: ml_collections.ConfigDict, split: str
+) -> Sequence[Episode]:
+  from mem_alpha_jax.data import tfds_streams  # seconds that others save
+
+  return tfds_streams.Episodes(config.data.mixture, split, config.data.root)
+
+
 def _world(config: ml_collections.ConfigDict) -> synthetic.WorldConfig:
   return synthetic.WorldConfig(
     chunk_sentences=config.data.chunk_sentences,
@@ -213,3 +236,11 @@ def _babi_episodes(
       'name a task with more stories'
     )
   return episodes
+
+
+_SOURCES = {
+  'synthetic': _synthetic_episodes,
+  'babi': _babi_episodes,
+  'locomo': _locomo_episodes,
+  'mixture': _mixture_episodes,
+}

@@ -1,0 +1,80 @@
+"""A reader of labelled examples: the label of the notes most like a text.
+
+Nearest neighbours by shared words (k-NN with cosine on sets of words), for
+runs without a language model. A line of a note is an example; its label is the
+last number in it.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+
+from mem_alpha_jax.memory import slots
+from mem_alpha_jax.reading import protocol
+
+_NUMBER = re.compile(r'\d+')
+
+
+def answer(
+  text: str, notes: Sequence[protocol.Note], core: str, strict: bool
+) -> str:
+  """The label of a text by the notes, '' if none shares a word with it.
+
+  Args:
+    text: to be labelled.
+    notes: the retrieved entries.
+    core: lines of it are examples, too.
+    strict: if True, labels that are equally near make the reader abstain;
+      else the newest of them wins.
+  """
+  wanted = set(slots.terms(text))
+  near: dict[str, float] = {}
+  newest: dict[str, int] = {}
+  for step, line in _lines(notes, core):
+    numbers = _NUMBER.findall(line)
+    words = set(slots.terms(line)) - set(numbers[-1:])
+    shared = len(wanted & words)
+    if numbers and shared:
+      label = str(int(numbers[-1]))
+      closeness = shared / math.sqrt(len(wanted) * len(words))
+      near[label] = near.get(label, 0.0) + closeness
+      newest[label] = max(newest.get(label, -1), step)
+  if not near:
+    return ''
+  most = max(near.values())
+  best = [label for label, x in near.items() if math.isclose(x, most)]
+  if strict and len(best) > 1:
+    return ''
+  return max(best, key=newest.get)
+
+
+def make_reader(
+  prefix: str, otherwise: protocol.Reader, strict: bool
+) -> protocol.Reader:
+  """Returns a reader of questions that begin with `prefix`.
+
+  Args:
+    prefix: of a question about a label; the text follows.
+    otherwise: answers all other questions.
+    strict: see `answer`.
+  """
+
+  def read(requests: Sequence[protocol.Request]) -> list[str | None]:
+    others = [r for r in requests if not r.question.startswith(prefix)]
+    said = iter(otherwise(others) if others else ())
+    return [
+      answer(r.question.removeprefix(prefix), r.notes, r.core, strict)
+      if r.question.startswith(prefix)
+      else next(said)
+      for r in requests
+    ]
+
+  return read
+
+
+def _lines(notes: Sequence[protocol.Note], core: str):
+  for line in core.splitlines():
+    yield -1, line
+  for note in notes:
+    for line in note.text.splitlines():
+      yield note.step, line
