@@ -50,9 +50,15 @@ def make(
     ValueError: for an unknown name, or one that needs a server and
       `reading.url` is not set.
   """
-  if name not in METHODS:
-    raise ValueError(f'no method {name!r}; use some of {list(METHODS)}')
+  check([name])
   return METHODS[name](experiment, params, episodes)
+
+
+def check(names: Sequence[str]) -> None:
+  """Raises ValueError for a name that is none of METHODS."""
+  for name in names:
+    if name not in METHODS:
+      raise ValueError(f'no method {name!r}; use some of {list(METHODS)}')
 
 
 def _policy(part: str, experiment, params, episodes) -> method.Method:

@@ -221,6 +221,7 @@ def main(config, workdir: str) -> dict[str, Any]:
 
   if jax.process_count() > 1:
     raise ValueError('--mode=stream runs in one process; leave out the others')
+  methods.check(config.stream.methods)
   workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
   experiment = experiment_lib.build(config, workdir)
   s = config.stream

@@ -1,6 +1,6 @@
 import pytest
 
-from configs import babi, smollm2, tiny, tpu_v4
+from configs import babi, labels, smollm2, tiny, tpu_v4
 from mem_alpha_jax import config as config_lib
 from mem_alpha_jax import config_rules
 from mem_alpha_jax import workdir as workdir_lib
@@ -21,7 +21,13 @@ BASE = (
   'rl.microbatches=1,'
 )
 
-CONFIGS = {'tiny': tiny, 'babi': babi, 'smollm2': smollm2, 'tpu_v4': tpu_v4}
+CONFIGS = {
+  'tiny': tiny,
+  'babi': babi,
+  'labels': labels,
+  'smollm2': smollm2,
+  'tpu_v4': tpu_v4,
+}
 
 
 @pytest.mark.parametrize('name', CONFIGS)

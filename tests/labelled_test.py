@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 
+from mem_alpha_jax import config_rules
 from mem_alpha_jax.data import content, labelled, leakage
 from mem_alpha_jax.types import Episode, Question
 
@@ -43,6 +44,10 @@ def test_formats(name, tmp_path):
   assert [e.text for e in examples] == ['My card?', 'Where, then?']
   labels = {'trec_fine': ['card:x', 'where:y'], 'nlu': ['ca_rd', 'wh_ere']}
   assert [e.label for e in examples] == labels.get(name, ['card', 'where'])
+
+
+def test_configs_know_the_sets():
+  assert set(config_rules.LABELLED) == set(labelled.FILES)
 
 
 def test_coarse_labels_and_texts_with_two(tmp_path):

@@ -29,10 +29,14 @@ def root(tmp_path_factory):
     ]
     path = root / 'babi' / f'{task}_made-up_train.txt'
     path.write_text('\n'.join(rows))
+  (root / 'banking77').mkdir()
+  rows = [f'item {i} of {k} {k}s,{k}' for k in 'abcd' for i in range(90)]
+  path = root / 'banking77' / 'train.csv'
+  path.write_text('\n'.join(['text,category', *rows]))
   return root
 
 
-@pytest.fixture(params=['synthetic', 'babi'])
+@pytest.fixture(params=['synthetic', 'babi', 'banking77'])
 def config(request, root):
   return _config(root, request.param)
 
@@ -40,7 +44,7 @@ def config(request, root):
 def _config(root, source, more=''):
   return tiny.get_config(
     f'data.source={source},data.root={root},data.babi_tasks=qa1;qa6,'
-    f'data.batch_episodes=6,data.train_chunks=3{more}'
+    f'data.batch_episodes=6,data.train_chunks=3,data.labels=3{more}'
   )
 
 

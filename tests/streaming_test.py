@@ -216,3 +216,30 @@ def test_saturation_is_the_start_of_a_fall_that_lasts():
   assert stream_curves.saturation(curve(1, 0.8, 1, 0.9, 0.7, 0.6), 0.15) == 50
   assert stream_curves.saturation(curve(1, 0.8, 1), 0.15) is None
   assert stream_curves.saturation(curve(0.2, 0.9, 0.5, 0.6), 0.15) == 30
+
+
+def test_the_mode_writes_curves_and_goes_on(tmp_path, capsys):
+  arg = (
+    'stream.methods=oracle;keep_newest;long_context,stream.multiple=4,'
+    'stream.episodes=2,stream.every=5,stream.lag=3,eval.bootstrap=20'
+  )
+  config = tiny_config.get_config(arg)
+  found = streaming.main(config, str(tmp_path))
+  folder = tmp_path / 'stream' / 'synthetic'
+  assert json.loads((folder / 'curves.json').read_text()).keys() == found.keys()
+  assert (folder / 'curves.png').read_bytes()[:4] == b'\x89PNG'
+  assert [int(at) for at in found['oracle']['accuracy']] == [5, 10, 12]
+  best = means(found['oracle']['accuracy'])[12]
+  assert best > means(found['keep_newest']['accuracy'])[12]
+  assert 'oracle: accuracy' in capsys.readouterr().out
+  again = streaming.main(config, str(tmp_path))
+  assert json.dumps(again) == json.dumps(found)
+
+
+def test_the_mode_names_what_it_lacks(tmp_path):
+  config = tiny_config.get_config('stream.methods=oracle;nobody')
+  with pytest.raises(ValueError, match="no method 'nobody'"):
+    streaming.main(config, str(tmp_path / 'a'))
+  config = tiny_config.get_config('stream.methods=policy')
+  with pytest.raises(FileNotFoundError, match='no checkpoint'):
+    streaming.main(config, str(tmp_path / 'b'))
