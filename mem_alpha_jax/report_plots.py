@@ -31,7 +31,7 @@ COLORS = {
   'keep_newest': '#b0435a',
   'random_inserts': '#7a7f87',
 }
-PALETTE = ('#0b6bcb', '#e07b00', '#2e8b57', '#8250a8', '#b0435a')
+_PALETTE = ('#0b6bcb', '#e07b00', '#2e8b57', '#8250a8', '#b0435a')
 STYLE = {
   'font.size': 10.0,
   'axes.spines.top': False,
@@ -151,7 +151,7 @@ def _lines(
     if not points:
       continue
     steps, values = np.array(points, np.float64).T
-    color = PALETTE[i % len(PALETTE)]
+    color = _PALETTE[i % len(_PALETTE)]
     if raw:
       panel.plot(steps, values, color=color, alpha=0.18, linewidth=0.8)
       values = _running_mean(values, max(1, len(values) // 20))

@@ -8,6 +8,9 @@ from matplotlib import figure
 
 from mem_alpha_jax import report_plots
 
+_COLORS = matplotlib.color_sequences['tab10']
+_DASHES = ('-', (0, (4, 2)))
+
 
 def curves(found: Mapping[str, Any], options: Any, path: str) -> None:
   """Writes a PNG: accuracy, fixed lag, retention and size of each method.
@@ -45,15 +48,20 @@ def curves(found: Mapping[str, Any], options: Any, path: str) -> None:
 
 def _panel(panel, found: Mapping[str, Any], key: str) -> None:
   for i, (name, one) in enumerate(found.items()):
-    palette = report_plots.PALETTE
-    color = report_plots.COLORS.get(name, palette[i % len(palette)])
+    color, dashes = _COLORS[i % len(_COLORS)], _DASHES[i // len(_COLORS) % 2]
     points = sorted((int(at), value) for at, value in one[key].items())
     x = [at for at, _ in points]
     if key == 'memory_tokens':
-      panel.plot(x, [value for _, value in points], color=color, label=name)
+      panel.plot(
+        x,
+        [value for _, value in points],
+        color=color,
+        linestyle=dashes,
+        label=name,
+      )
       continue
     mean, low, high = zip(*(value[:3] for _, value in points), strict=True)
-    panel.plot(x, mean, color=color, label=name)
+    panel.plot(x, mean, color=color, linestyle=dashes, label=name)
     panel.fill_between(x, low, high, color=color, alpha=0.12, linewidth=0)
     if key == 'accuracy' and one['saturation'] is not None:
       at = one['saturation']

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from mem_alpha_jax.model import distribution, kv_cache, vocabulary
 from mem_alpha_jax.sampling import logits
 
-SEGMENT = 256  # tokens after which the cache grows
+SEGMENT = 512  # tokens after which the cache grows
 
 
 class Samples(NamedTuple):
