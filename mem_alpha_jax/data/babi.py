@@ -12,15 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mem_alpha_jax.data import content
 from mem_alpha_jax.data.oracle import OracleNote
 from mem_alpha_jax.reading.extractive import Frame
 from mem_alpha_jax.types import Episode, Question
 
-SPLITS = {
-  'train': range(80),
-  'validation': range(80, 90),
-  'test': range(90, 100),
-}
 _STORIES = 1_000_000  # uids of one task; a task has some 2,000 stories
 _MOVE = re.compile(
   r'(\w+) (?:moved|journeyed|travelled|went)(?: back)? to the (\w+)'
@@ -76,8 +72,8 @@ def load(root: str, task: str, split: str) -> list[Episode]:
     FileNotFoundError: if the folder or the task's file is not there.
     ValueError: for an unknown task or split, or a broken row (file:line).
   """
-  if split not in SPLITS:
-    raise ValueError(f'babi: no split {split!r}, only {list(SPLITS)}')
+  if split not in content.SPLITS:
+    raise ValueError(f'babi: no split {split!r}, only {list(content.SPLITS)}')
   path = _find(root, task)
   stories = _stories(path)
   if len(stories) > _STORIES:
@@ -86,7 +82,7 @@ def load(root: str, task: str, split: str) -> list[Episode]:
   return [
     _episode(rows, offset + i, task)
     for i, rows in enumerate(stories)
-    if _bucket(rows) in SPLITS[split]
+    if _bucket(rows) in content.SPLITS[split]
   ]
 
 
