@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from mem_alpha_jax.data import babi
+from mem_alpha_jax.data import babi, content
 from mem_alpha_jax.data.oracle import OracleNote
 from mem_alpha_jax.reading import extractive, protocol
 
@@ -33,7 +33,9 @@ def _write(root, text, task='qa1'):
 
 
 def _all(root, task='qa1'):
-  splits = {split: babi.load(str(root), task, split) for split in babi.SPLITS}
+  splits = {
+    split: babi.load(str(root), task, split) for split in content.SPLITS
+  }
   return splits, sorted(e for split in splits.values() for e in split)
 
 
