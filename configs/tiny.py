@@ -15,15 +15,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.num_steps = 250  # collected batches; each makes several updates
 
   c.data = ml_collections.ConfigDict()
-  # synthetic | babi | locomo | mixture | banking77 | clinc150 | trec_coarse |
-  # trec_fine | nlu | pubmed-rct
+  # synthetic | babi | locomo | mixture | banking77 | clinc150 | clinc150_oos |
+  # trec_coarse | trec_fine | nlu | pubmed_rct
   c.data.source = 'synthetic'
   c.data.root = '../shared/data'  # folder of the real data sets
   c.data.babi_tasks = ('qa1',)  # bAbI tasks, used by source=babi
-  c.data.mixture = 'at_hand'  # that tfds built in data.root, source=mixture
+  c.data.mixture = 'mixture'  # built in data.root, used by source=mixture
   c.data.labels = 6  # that a labelled episode teaches; 0: all of the source
   c.data.per_label = 3  # examples of each
-  c.data.per_chunk = 1  # examples of a chunk
   c.data.label_questions = 24  # texts that must be labelled at its end
   c.data.label_words = 12  # longest text of an example; 0 is no limit
   c.data.turns = 1  # of a chunk, used by source=locomo; 0: whole sessions

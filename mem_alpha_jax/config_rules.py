@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 LABELLED = (
-  'banking77', 'clinc150', 'trec_coarse', 'trec_fine', 'nlu', 'pubmed-rct',
+  'banking77', 'clinc150', 'clinc150_oos', 'trec_coarse', 'trec_fine', 'nlu',
+  'pubmed_rct',
 )  # fmt: skip
 SOURCES = ('synthetic', 'babi', 'locomo', 'mixture', *LABELLED)
 # A rule returns '' for a value that is allowed, else what is allowed.
@@ -130,7 +131,6 @@ RULES: dict[str, Rule] = {
   'data.mixture': text,
   'data.labels': integer(0),
   'data.per_label': integer(1),
-  'data.per_chunk': integer(1),
   'data.label_questions': integer(1),
   'data.label_words': integer(0),
   'data.batch_episodes': integer(1),

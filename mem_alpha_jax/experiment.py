@@ -142,7 +142,7 @@ def _oracle_notes(episode: Episode) -> list:
   """Facts of each chunk of an episode, for the oracle."""
   if episode.source == 'babi':
     return babi.episode_notes(episode.chunks)
-  learned = episode.source in labelled.FILES
+  learned = episode.source in labelled.READERS
   facts = labelled.oracle_notes if learned else synthetic.oracle_notes
   return [facts(chunk) for chunk in episode.chunks]
 
@@ -150,7 +150,7 @@ def _oracle_notes(episode: Episode) -> list:
 def _extractive(frames, lexicon, strict: bool) -> protocol.Reader:
   """Rules for each kind of question that they know."""
   read = extractive.ExtractiveReader(frames, lexicon, strict)
-  asked = labelled.ASK.format('')
+  asked = labelled.question('', 'number')
   return protocol.cached(labels.make_reader(asked, read, strict))
 
 

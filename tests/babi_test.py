@@ -34,7 +34,7 @@ def _write(root, text, task='qa1'):
 
 def _all(root, task='qa1'):
   splits = {
-    split: babi.load(str(root), task, split) for split in content.SPLITS
+    split: babi.load(str(root), task, split) for split in content.ALL_SPLITS
   }
   return splits, sorted(e for split in splits.values() for e in split)
 

@@ -1,68 +1,127 @@
-"""Chunks: nothing lost, never too long, and seeded wrapping."""
+"""Chunks: sentences, the token limit, the conversation around a text."""
+
+import itertools
 
 import hypothesis
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from mem_alpha_jax.data import chunking
 
+WORD = st.text('abcdefgh', min_size=1, max_size=12)
+PIECE = st.lists(WORD, max_size=9).map(' '.join)
 
-def count(text: str) -> int:
+
+def _words(text):
   return len(text.split())
 
 
-def test_sentences():
-  text = 'He left. "Why?" she asked!\nNo 3.5 here (or there.) End'
-  assert chunking.sentences(text) == [
-    'He left.',
-    '"Why?"',
-    'she asked!',
-    'No 3.5 here (or there.)',
-    'End',
-  ]
-  assert chunking.sentences('  \n ') == []
+def _letters(texts):
+  return ''.join(''.join(texts).split())
 
 
-def test_pack_by_hand():
-  pieces = ['a b', 'c', 'd e f g h', 'i']
-  assert chunking.pack(pieces, 3, count, ' ') == ['a b c', 'd e f', 'g h i']
-  assert chunking.pack(pieces, 100, count) == ['a b\nc\nd e f g h\ni']
-  assert chunking.pack([], 3, count) == []
-  assert chunking.pack(['a', 'b', 'c'], iter([1, 2, 9]), count, ' ') == [
-    'a',
-    'b c',
-  ]
-
-
-@hypothesis.given(
-  st.lists(st.lists(st.sampled_from('abcd'), min_size=1).map(' '.join)),
-  st.integers(1, 7),
+@pytest.mark.parametrize(
+  ('text', 'expected'),
+  [
+    ('', []),
+    (' One. Two! Three? Four', ['One.', 'Two!', 'Three?', 'Four']),
+    ('He met Dr. Gray. She left.', ['He met Dr. Gray.', 'She left.']),
+    ('J. R. Low came. It was 3.5 m.', ['J. R. Low came.', 'It was 3.5 m.']),
+    ('In the U.S. Army.\nNext', ['In the U.S. Army.', 'Next']),
+    ('"Go." "No." He ran.', ['"Go."', '"No."', 'He ran.']),
+    ('See Dr.\nNo one came.', ['See Dr.', 'No one came.']),
+    ('e.g. this. that', ['e.g. this. that']),
+  ],
 )
-def test_nothing_is_lost_and_no_chunk_is_too_long(pieces, limit):
-  chunks = chunking.pack(pieces, limit, count)
-  assert ' '.join(chunks).split() == ' '.join(pieces).split()
-  assert all(0 < count(chunk) <= limit for chunk in chunks)
-  if sum(map(count, pieces)) <= limit:
-    assert len(chunks) <= 1
+def test_sentences(text, expected):
+  assert chunking.sentences(text) == expected
 
 
-def test_random_sizes_are_in_range_and_seeded():
-  draw = lambda seed: [
-    next(sizes)
-    for sizes in [chunking.random_limits(np.random.default_rng(seed), 2, 5)]
-    for _ in range(50)
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.text('aB .!?"\n'))
+def test_sentences_lose_no_letter(text):
+  assert _letters(chunking.sentences(text)) == _letters([text])
+
+
+def test_pieces_fill_chunks_in_order():
+  pieces = ['a b', 'c', 'd e', 'f', '']
+  assert chunking.pack(pieces, 3, _words) == ['a b c', 'd e f']
+  limits = iter((2, 1, 9))
+  assert chunking.pack(pieces, limits, _words, '\n') == ['a b', 'c', 'd e\nf']
+
+
+def test_long_piece_is_split_between_words_and_its_parts_are_known():
+  placed = chunking.place(['x', 'a b c d e', '', 'y'], 2, _words)
+  assert placed == [
+    [(0, 'x')],
+    [(1, 'a b')],
+    [(1, 'c d')],
+    [(1, 'e'), (3, 'y')],
   ]
-  assert set(draw(0)) == {2, 3, 4, 5}
-  assert draw(0) == draw(0) != draw(1)
 
 
-def test_a_conversation_is_dated_and_seeded():
-  wrap = lambda seed: chunking.stream(
-    ['facts one', 'facts two'], np.random.default_rng(seed)
+def test_only_what_is_asked_for_is_read():
+  placed = chunking.stream(map(str, itertools.count()), 2, _words)
+  assert next(placed) == [(0, '0'), (1, '1')]
+  assert next(placed) == [(2, '2'), (3, '3')]
+
+
+def test_long_word_is_split_between_characters():
+  assert chunking.pack(['abcde f'], 2, len) == ['ab', 'cd', 'e', 'f']
+
+
+def test_limit_below_a_character_is_refused():
+  with pytest.raises(ValueError, match='raise the limit'):
+    chunking.pack(['ab'], 1, lambda text: 2 * len(text))
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.lists(PIECE), st.integers(1, 20), st.sampled_from('\n '))
+def test_no_chunk_is_too_long_and_no_letter_lost(pieces, limit, separator):
+  for count in (len, lambda text: 1 + len(text) // 2):
+    chunks = chunking.pack(pieces, limit, count, separator)
+    assert all(0 < count(chunk) <= limit for chunk in chunks)
+    assert _letters(chunks) == _letters(pieces)
+
+
+def test_whole_with_more_tokens_than_its_parts_still_fits():
+  def count(text):
+    return 9 if len(text) > 3 else 2
+
+  assert chunking.pack(['aa', 'bb'], 5, count) == ['aa', 'bb']
+
+
+def test_targets_are_seeded_and_in_range():
+  first, again = (
+    list(itertools.islice(chunking.targets(rng, 3, 5), 60))
+    for rng in (np.random.default_rng(1), np.random.default_rng(1))
   )
-  first, second = wrap(0)
-  assert first.startswith('Conversation on 2024-01-01\nUser: ')
-  assert second.startswith('Conversation on 2024-01-02\nUser: ')
-  assert '\nfacts one\nAssistant: ' in first
-  assert wrap(0) == wrap(0)
-  assert len({wrap(seed) for seed in range(20)}) > 10
+  assert first == again and set(first) == {3, 4, 5}
+  with pytest.raises(ValueError, match='least'):
+    chunking.targets(np.random.default_rng(0), 5, 4)
+
+
+def test_conversation_moves_a_day_a_chunk():
+  rng = np.random.default_rng(0)
+  texts = [chunking.converse('The text.\nAll of it.', rng, d) for d in (0, 60)]
+  for text, date in zip(texts, ('2024-01-01', '2024-03-01'), strict=True):
+    header, opener, *body, reply = text.split('\n')
+    assert header.endswith(date)
+    assert opener.removeprefix('User: ') in chunking.OPENERS
+    assert body == ['The text.', 'All of it.']
+    assert reply.removeprefix('Assistant: ') in chunking.ACKNOWLEDGEMENTS
+  again = np.random.default_rng(0)
+  assert texts[0] == chunking.converse('The text.\nAll of it.', again, 0)
+  many = {chunking.converse('x', rng, 0) for _ in range(500)}
+  assert len(many) > 80  # of 100
+
+
+def test_body_is_what_was_put_into_a_conversation_or_book():
+  rng = np.random.default_rng(0)
+  lines = ['User: mine', 'She read.']
+  text = '\n'.join(lines)
+  assert chunking.body(chunking.converse(text, rng, 3)) == lines
+  date = chunking.DAY_ONE
+  assert '2024-01-01' in chunking.read_aloud(text, date)
+  assert chunking.body(chunking.read_aloud(text, date)) == lines

@@ -1,236 +1,265 @@
-"""Labelled sets: formats made up here, streams, and no leakage."""
+"""Labelled texts: the files' formats, and episodes that never leak."""
 
+import collections
 import json
 import pathlib
+import re
 
 import pytest
 
 from mem_alpha_jax import config_rules
-from mem_alpha_jax.data import content, labelled, leakage
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.data import content, labelled
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
-needs_data = pytest.mark.skipif(
-  not (REAL / 'banking77').exists(), reason='no files in ../shared/data'
+NLU_HEADER = (
+  'userid;answerid;scenario;intent;status;answer_annotation;notes;'
+  'suggested_entities;answer_normalised;answer;question'
 )
+PUBMED = '###123\nOBJECTIVE\tTo see  whether .\nRESULTS\tIt did .\n\n###124\n'
+CLINC = {
+  'train': [['a b', 'x']],
+  'val': [['c', 'y']],
+  'oos_train': [['d', 'oos']],
+  'oos_val': [],
+}
+LINE = re.compile(r'Sample: (.*); Label: (.*)')
 
 
-def put(root, name, text, encoding='utf-8'):
-  path = root / labelled.FILES[name][0]
-  path.parent.mkdir(parents=True, exist_ok=True)
-  path.write_text(text, encoding=encoding)
+def _write(root, name, text, encoding='utf-8'):
+  path = root / labelled.READERS[name][0]
+  path.parent.mkdir(exist_ok=True)
+  path.write_bytes(text.encode(encoding))
   return path
 
 
-FORMATS = {
-  'banking77': 'text,category\nMy card?,card\n"Where, then?",where\n',
-  'clinc150': json.dumps(
-    {
-      'train': [['My card?', 'card']],
-      'val': [['Where, then?', 'where']],
-      'oos_train': [['Anything', 'oos']],
-    }
-  ),
-  'trec_fine': 'card:x My card?\nwhere:y Where, then?\n',
-  'nlu': 'scenario;intent;answer\nca;rd;My card?\nwh;ere;"Where, then?"\n',
-  'pubmed-rct': '###1\ncard\tMy card?\n\n###2\nwhere\tWhere, then?\n',
-}
+def _examples(labels=5, each=60):
+  return [
+    labelled.Example(f'text {i} on thing{k}', f'my_label:{k}')
+    for i in range(each)
+    for k in range(labels)
+  ]
 
 
-@pytest.mark.parametrize('name', FORMATS)
-def test_formats(name, tmp_path):
-  put(tmp_path, name, FORMATS[name])
-  examples = labelled.load(str(tmp_path), name)
-  assert [e.text for e in examples] == ['My card?', 'Where, then?']
-  labels = {'trec_fine': ['card:x', 'where:y'], 'nlu': ['ca_rd', 'wh_ere']}
-  assert [e.label for e in examples] == labels.get(name, ['card', 'where'])
+def _episodes(examples, split='train', seed=0, **changed):
+  arguments = {'source': 'toy', 'count': 3, 'per_label': 2, 'questions': 7}
+  return labelled.episodes(examples, split, seed, **arguments | changed)
 
 
-def test_configs_know_the_sets():
-  assert set(config_rules.LABELLED) == set(labelled.FILES)
+def _shown(episode):
+  """(text, label) of all samples, in order."""
+  return [pair for chunk in episode.chunks for pair in LINE.findall(chunk)]
 
 
-def test_coarse_labels_and_texts_with_two(tmp_path):
-  lines = 'A:b One é ?\nA:c one É?\nB:d Two two\nC:e two, TWO!\n'
-  put(tmp_path, 'trec_coarse', lines, 'latin-1')
-  # The same words twice with one label are one example; with two, none.
-  assert labelled.load(str(tmp_path), 'trec_coarse') == [('One é ?', 'A')]
+def _asked(episode):
+  return [q.text.split('Sample: ')[1] for q in episode.questions]
+
+
+@pytest.mark.parametrize(
+  ('name', 'text', 'expected'),
+  [
+    (
+      'banking77',
+      'text,category\n"Where, oh\nwhere?",lost_card\r\nHi,hello\n',
+      [('Where, oh where?', 'lost_card'), ('Hi', 'hello')],
+    ),
+    (
+      'clinc150',
+      json.dumps(CLINC),
+      [('a b', 'x'), ('c', 'y')],
+    ),
+    (
+      'clinc150_oos',
+      json.dumps(CLINC),
+      [('a b', 'x'), ('c', 'y'), ('d', 'oos')],
+    ),
+    ('trec_coarse', 'HUM:ind Who is she ?\n\n', [('Who is she ?', 'HUM')]),
+    ('trec_fine', 'HUM:ind Who is she ?\n', [('Who is she ?', 'HUM:ind')]),
+    (
+      'nlu',
+      f'{NLU_HEADER}\n'
+      '1;1;alarm;set;null;x;null;x;wake me;Wake me!;q\n'
+      '1;2;alarm;set;IRR_XR;x;null;x;no;No;q\n'
+      '1;3;iot;hue_on;MOD;x;null;x;null;null;q\n'
+      '1;4;iot;hue_on;MOD;x;null;x;on;"On; now";q\n',
+      [('Wake me!', 'alarm_set'), ('On; now', 'iot_hue_on')],
+    ),
+    (
+      'pubmed_rct',
+      PUBMED,
+      [('To see whether .', 'OBJECTIVE'), ('It did .', 'RESULTS')],
+    ),
+  ],
+)  # fmt: skip
+def test_formats(tmp_path, name, text, expected):
+  _write(tmp_path, name, text)
+  assert labelled.load(str(tmp_path), name) == expected
+
+
+def test_trec_is_latin_1(tmp_path):
+  _write(tmp_path, 'trec_fine', 'LOC:city Is it Malmö ?\n', 'latin-1')
+  assert labelled.load(tmp_path, 'trec_fine')[0].text == 'Is it Malmö ?'
 
 
 @pytest.mark.parametrize(
   ('name', 'text', 'message'),
   [
-    ('banking77', 'text,intent\na,b\n', "train.csv: no column 'category'"),
-    ('banking77', 'text,category\na,b\nc,\n', 'train.csv:3: no text or no'),
-    ('clinc150', '{"train": [["a", "b"]]}', "no part 'val'"),
-    ('clinc150', '{"train": [["a"]], "val": []}', r'train\[0\] is not'),
-    ('trec_fine', 'X:y ok\nnonsense here\n', r"label:2: expected 'COARSE"),
-    ('pubmed-rct', 'LABEL only\n', "txt:1: expected 'LABEL<tab>"),
+    ('banking77', 'text,label\na,b\n', r"csv:1: no column \['category'\]"),
+    ('banking77', 'text,category\na,b\nc\n', 'csv:3: the row is too short'),
+    ('banking77', 'text,category\na,b\n ,c\n', 'csv:3: a text and a label'),
+    ('banking77', 'text,category\n', 'no example'),
+    ('clinc150', '{"train": [["a"]], "val": []}', r'train\[0\]: expected'),
+    ('clinc150', '{"train": [["a", 1]], "val": []}', r'train\[0\]: expected'),
+    ('clinc150', '{"train": []}', "no list 'val'"),
+    ('clinc150', '[]', "no list 'train'"),
+    ('clinc150', '{', 'no JSON'),
+    ('trec_fine', 'HUM:ind Who ?\nHUM Who ?\n', 'label:2: expected'),
+    ('trec_fine', 'HUM:ind\n', 'label:1: expected'),
+    ('pubmed_rct', '###1\nRESULTS It did.\n', 'txt:2: expected'),
+    ('nlu', 'a;b\n', 'csv:1: no column'),
   ],
 )
-def test_malformed_rows_are_named(name, text, message, tmp_path):
-  put(tmp_path, name, text)
+def test_broken_file_is_named(tmp_path, name, text, message):
+  _write(tmp_path, name, text)
   with pytest.raises(ValueError, match=message):
-    labelled.load(str(tmp_path), name)
+    labelled.load(tmp_path, name)
 
 
-def test_missing_files_and_unknown_sets(tmp_path):
-  with pytest.raises(FileNotFoundError, match=r'data\.root.*banking77'):
-    labelled.load(str(tmp_path), 'banking77')
-  with pytest.raises(ValueError, match="no labelled set 'x'; use.*banking77"):
-    labelled.load(str(tmp_path), 'x')
+def test_wrong_encoding_missing_file_and_unknown_name(tmp_path):
+  with pytest.raises(
+    FileNotFoundError, match=r'banking77/train.csv.*data.root'
+  ):
+    labelled.load(tmp_path, 'banking77')
+  _write(tmp_path, 'banking77', 'text,category\nMalmö,b\n', 'latin-1')
+  with pytest.raises(ValueError, match='train.csv.*download'):
+    labelled.load(tmp_path, 'banking77')
+  with pytest.raises(ValueError, match='clinc150_oos'):
+    labelled.load(tmp_path, 'clinc')
 
 
-EXAMPLES = [
-  labelled.Example(f'text {label} number {i}', label)
-  for label in ('one', 'two', 'three', 'four')
-  for i in range(300)
-]
-SHAPE = labelled.Shape(labels=3, per_label=4, per_chunk=2, questions=10)
+def test_one_example_a_chunk():
+  examples = _examples()
+  for episode in _episodes(examples, labels=3, uid0=40):
+    shown = _shown(episode)
+    assert len(episode.chunks) == len(shown) == 6
+    assert collections.Counter(n for _, n in shown) == {'0': 2, '1': 2, '2': 2}
+    label_of = dict(examples)
+    number_of = {label_of[text]: number for text, number in shown}
+    assert len(number_of) == 3
+    assert len(episode.questions) == 7
+    for q, text in zip(episode.questions, _asked(episode), strict=True):
+      assert q.answer == number_of[label_of[text]]
+      assert q.first == [n for _, n in shown].index(q.answer)
+      assert (q.last, q.type, episode.source) == (5, 'toy', 'toy')
+    answers = collections.Counter(q.answer for q in episode.questions)
+    assert sorted(answers.values()) == [2, 2, 3]
+  assert [e.uid for e in _episodes(examples, uid0=40)] == [40, 41, 42]
 
 
-def texts_of(episode):
-  shown = [
-    line.removeprefix('Sample: ').rpartition('; Label: ')[::2]
-    for chunk in episode.chunks
-    for line in chunk.splitlines()
+def test_examples_share_chunks_evenly_in_a_conversation():
+  (episode,) = _episodes(_examples(), count=1, chunks=4, wrap=True)
+  assert len(_shown(episode)) == 10
+  assert [len(LINE.findall(c)) for c in episode.chunks] == [3, 3, 2, 2]
+  for day, chunk in enumerate(episode.chunks):
+    assert f'2024-01-0{day + 1}' in chunk.split('\n')[0]
+  where = {
+    number: t
+    for t in reversed(range(4))
+    for _, number in LINE.findall(episode.chunks[t])
+  }
+  assert all(q.first == where[q.answer] for q in episode.questions)
+
+
+def test_numbers_are_drawn_anew_and_names_are_words():
+  examples = _examples()
+  label_of = dict(examples)
+  numbers = {
+    tuple(sorted({(label_of[t], n) for t, n in _shown(e)}))
+    for e in _episodes(examples, count=8)
+  }
+  assert len(numbers) > 4
+  (episode,) = _episodes(examples, count=1, style='name')
+  assert {n for _, n in _shown(episode)} == {f'my label {k}' for k in range(5)}
+  assert {q.answer for q in episode.questions} <= {
+    n for _, n in _shown(episode)
+  }
+
+
+def test_no_question_is_an_example_and_splits_share_no_text():
+  examples = _examples()
+  # The same texts once more, written in another way.
+  copies = [labelled.Example(t.upper() + ' !', n) for t, n in examples]
+  shown, asked = {}, {}
+  for split in labelled.SPLITS:
+    made = _episodes(examples + copies, split, count=20, questions=99)
+    shown[split] = {content.digest(t) for e in made for t, _ in _shown(e)}
+    asked[split] = {content.digest(t) for e in made for t in _asked(e)}
+  sets = [*shown.values(), *asked.values()]
+  assert all(sets)
+  assert len(set().union(*sets)) == sum(map(len, sets))
+  assert len(asked['train']) == pytest.approx(120, abs=25)  # 0.8 * 0.5 of 300
+
+
+def test_text_with_two_labels_is_left_out():
+  examples = _examples(labels=2)
+  extra = [labelled.Example('Text 3 on: thing0', 'my_label:1')]
+  made = _episodes(examples + extra, count=9, per_label=99, questions=99)
+  made += _episodes(examples, count=1, per_label=99, questions=99)
+  found = [
+    'text 3 on thing0' in [*_asked(e), *(t for t, _ in _shown(e))] for e in made
   ]
-  asked = [
-    (q.text.removeprefix('Label of: '), q.answer) for q in episode.questions
-  ]
-  return shown, asked
-
-
-def test_an_instance():
-  make = labelled.source(EXAMPLES, 'banking77', 'test', SHAPE, seed=1)
-  episode = make(5)
-  assert episode == make(5) != make(6)
-  shown, asked = texts_of(episode)
-  assert len(episode.chunks) == 6 and len(shown) == 12 and len(asked) == 10
-  assert {number for _, number in shown} == {'1', '2', '3'}
-  labels = dict(EXAMPLES)
-  number_of = {labels[text]: number for text, number in shown}
-  assert len(number_of) == 3
-  for text, number in asked:
-    assert number_of[labels[text]] == number
-  for question in episode.questions:
-    chunk = episode.chunks[question.first]
-    assert f'Label: {question.answer}' in chunk
-    before = '\n'.join(episode.chunks[: question.first])
-    assert f'Label: {question.answer}' not in before
-    assert question.last == 5
-  # The numbers of labels are drawn anew.
-  assert (
-    len({tuple(sorted(dict(texts_of(make(u))[0]).items())) for u in range(9)})
-    == 9
+  split = (
+    content.bucket(content.digest('text 3 on thing0'), 'split')
+    in labelled.SPLITS['train']
   )
+  assert found == [False] * 9 + [split]
+  assert split  # else choose another text for this test
+
+
+def test_episodes_depend_on_seed_and_split_and_not_on_their_number():
+  examples = _examples()
+  assert _episodes(examples, count=2) == _episodes(examples, count=5)[:2]
+  assert _episodes(examples, seed=1) != _episodes(examples)
+  first = _episodes(examples)[0]
+  assert first._replace(uid=1) != _episodes(examples)[1]
+
+
+@pytest.mark.parametrize(
+  ('changed', 'message'),
+  [
+    ({'split': 'dev'}, 'no split'),
+    ({'style': 'emoji'}, 'no style'),
+    ({'labels': 6}, '5 labels have .* wanted 6'),
+    ({'chunks': 11}, '10 examples for 11 chunks'),
+  ],
+)
+def test_bad_arguments_are_named(changed, message):
+  with pytest.raises(ValueError, match=f'toy: .*{message}'):
+    _episodes(_examples(), **changed)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason='no files in ../shared/data')
+@pytest.mark.parametrize(
+  ('name', 'labels', 'least'),
+  [('banking77', 77, 76), ('clinc150', 150, 148), ('clinc150_oos', 151, 149),
+   ('trec_coarse', 6, 6), ('trec_fine', 50, 31)],
+)  # fmt: skip
+def test_real_files(name, labels, least):
+  examples = labelled.load(REAL, name)
+  assert len({e.label for e in examples}) == labels
+  (episode,) = labelled.episodes(
+    examples, 'test', 0, source=name, count=1, per_label=1, questions=50
+  )
+  assert len(episode.chunks) == least
+  assert len(episode.questions) == 50
 
 
 def test_the_oracle_keeps_words_and_label():
-  chunk = "Sample: Where's my card?; Label: 12\nSample: in 3 days; Label: 4"
-  notes = labelled.oracle_notes(chunk)
-  assert [n.text for n in notes] == ['where s my card 12', 'in 3 days 4']
+  rows = [labelled.line("Where's my card?", '12'), labelled.line('3 days', '4')]
+  notes = labelled.oracle_notes('\n'.join(rows))
+  assert [n.text for n in notes] == ['where s my card 12', '3 days 4']
   assert {n.kind for n in notes} == {'semantic'}
-  assert labelled.oracle_notes('Label of: x') == ()
+  assert labelled.oracle_notes(labelled.question('x', 'number')) == ()
 
 
-def test_no_text_is_in_two_splits_or_both_shown_and_asked():
-  seen = {}
-  for split in content.SPLITS:
-    make = labelled.source(EXAMPLES, 'banking77', split, SHAPE, seed=1)
-    for uid in range(20):
-      shown, asked = texts_of(make(uid))
-      assert not {t for t, _ in shown} & {t for t, _ in asked}
-      seen.setdefault(split, set()).update(t for t, _ in shown + asked)
-  assert not seen['train'] & seen['test']
-  assert not seen['train'] & seen['validation']
-  assert not seen['validation'] & seen['test']
-
-
-def test_too_few_texts_are_refused():
-  with pytest.raises(ValueError, match='only 4 labels.*test split, 5 wanted'):
-    labelled.source(EXAMPLES, 'x', 'test', SHAPE._replace(labels=5), 0)
-  with pytest.raises(ValueError, match='only 0 labels'):
-    labelled.source(EXAMPLES, 'x', 'test', SHAPE._replace(words=2), 0)
-
-
-@needs_data
-@pytest.mark.parametrize(
-  ('name', 'labels'),
-  [('banking77', 77), ('clinc150', 150), ('trec_coarse', 6), ('trec_fine', 50)],
-)
-def test_the_real_sets(name, labels):
-  examples = labelled.load(str(REAL), name)
-  assert len({e.label for e in examples}) == labels
-  assert len(examples) > 5000
-  train, test = (
-    labelled.source(examples, name, split, SHAPE, 0)(0)
-    for split in ('train', 'test')
-  )
-  leakage.check([train], [test])
-
-
-# --- leakage -----------------------------------------------------------------
-
-
-def episode(source, uid, chunk, question='q'):
-  return Episode(uid, source, (chunk,), (Question(question, 'a', 'x', 0, 0),))
-
-
-CLEAN = episode(
-  'squad', 3, 'The river rises in the high mountains.', 'Where to?'
-)
-HELD_OUT = episode(
-  'ruler_qa1', 0,
-  'Conversation on a day.\nThe castle was built by a rich old duke. Yes.',
-  'Who built the castle?',
-)  # fmt: skip
-
-
-def test_no_overlap_passes():
-  leakage.check([CLEAN], [HELD_OUT])
-  # Short sentences are anyone's.
-  leakage.check([episode('squad', 1, 'Yes. No. Maybe so.', 'x')], [HELD_OUT])
-
-
-@pytest.mark.parametrize(
-  ('chunk', 'question', 'kind'),
-  [
-    ('Hm. The castle, was built by a RICH old duke!', 'x', 'sentence'),
-    (
-      'Nothing to see here, really nothing.',
-      'who built the castle',
-      'question',
-    ),
-  ],
-)
-def test_a_planted_overlap_is_named(chunk, question, kind):
-  planted = episode('hotpotqa', 9, chunk, question)
-  with pytest.raises(ValueError, match='1 texts of training') as caught:
-    leakage.check([CLEAN, planted], [HELD_OUT])
-  assert f'{kind} of hotpotqa 9 is a {kind} of ruler_qa1' in str(caught.value)
-  found = leakage.overlaps([CLEAN, planted], [HELD_OUT])
-  assert leakage.by_source(found) == {('hotpotqa', 'ruler_qa1'): 1}
-
-
-def test_a_sample_that_is_asked_about_later_is_a_leak():
-  held_out = episode('trec', 0, 'x', 'Label of: How far is the moon from here?')
-  lines = (
-    'Sample: Who?; Label: 2\nSample: how far is the moon from here; Label: 7'
-  )
-  with pytest.raises(
-    ValueError, match='sentence of nlu 4 is a question of trec'
-  ):
-    leakage.check([episode('nlu', 4, lines)], [held_out])
-
-
-def test_wrapping_may_be_shared():
-  wrapped = 'I would like you to look at this.\nSomething else is here for you.'
-  one, two = (episode(s, 0, wrapped, s) for s in ('a', 'b'))
-  shared = [
-    'I would like you to look at this.',
-    'Something else is here for you.',
-  ]
-  leakage.check([one], [two], shared)
-  with pytest.raises(ValueError, match='2 texts'):
-    leakage.check([one], [two])
+def test_configs_know_the_sets():
+  assert set(config_rules.LABELLED) == set(labelled.READERS)

@@ -8,8 +8,12 @@ import pytest
 
 from mem_alpha_jax.data import locomo
 from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.types import Question
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
+needs_data = pytest.mark.skipif(
+  not (REAL / 'locomo').exists(), reason='no LoCoMo files in ../shared/data'
+)
 MADE_UP = {
   'speaker_a': 'Ada',
   'speaker_b': 'Bob',
@@ -63,42 +67,97 @@ def test_turns_and_questions(tmp_path):
   )
 
 
-def test_a_dialogue_as_a_stream(tmp_path):
+def test_a_turn_or_more_or_a_session_is_a_chunk(tmp_path):
   _write(tmp_path, 26, MADE_UP)
-  (dialogue,) = locomo.load(str(tmp_path), adversarial=True)
-  sessions = locomo.episode(dialogue)
-  assert sessions.chunks == (
-    '8 May, 2023, Ada: I moved out.\n'
+  notes = [
+    '8 May, 2023, Ada: I moved out.',
     '8 May, 2023, Bob: Look! (photo: a red kite)',
     '2 June, 2023, Ada: Nice kite.',
-  )
-  asked = [(q.type, q.answer, q.first, q.last) for q in sessions.questions]
-  assert asked == [
-    ('temporal', '2023', 1, 1),
-    ('open_domain', 'Yes', 1, 1),  # no evidence: at the end
-    ('single_hop', 'kite; red', 0, 1),
-    ('adversarial', '', 0, 1),
   ]
-  turns = locomo.episode(dialogue, turns=1)
-  assert [len(c.splitlines()) for c in turns.chunks] == [1, 1, 1]
-  assert [q.first for q in turns.questions] == [2, 2, 1, 1]
-  assert 'Ada' not in turns.questions[-1].answer
+  by_session = ('\n'.join(notes[:2]), notes[2])
+  for kwargs, chunks in (
+    ({}, tuple(notes)),
+    ({'turns': 2}, by_session),
+    ({'turns': 9}, by_session),
+    ({'chunk': 'session'}, by_session),
+  ):
+    (episode,) = locomo.episodes(str(tmp_path), **kwargs)
+    assert (episode.uid, episode.source) == (26, 'locomo')
+    assert episode.chunks == chunks
+
+
+def test_questions_hold_from_their_last_evidence(tmp_path):
+  _write(tmp_path, 26, MADE_UP)
+  (episode,) = locomo.episodes(str(tmp_path))
+  assert episode.questions == (
+    Question('When?', '2023', 'temporal', 2, 2),
+    Question('Would Bob fly?', 'Yes', 'open_domain', 2, 2),
+    Question('What?', 'kite; red', 'single_hop', 1, 2),
+    Question('Who?', '', 'adversarial', 1, 2),
+  )
+  (by_session,) = locomo.episodes(str(tmp_path), 'session')
+  assert [q.first for q in by_session.questions] == [1, 1, 0, 0]
+  (without,) = locomo.episodes(str(tmp_path), adversarial=False)
+  assert without.questions == episode.questions[:3]
+
+
+def test_a_trap_never_becomes_a_gold(tmp_path):
+  trap = {
+    'question': 'Who sang?', 'adversarial_answer': 'Zed', 'answer': 'Zed',
+    'category': 5, 'evidence': ['D1:1'],
+  }  # fmt: skip
+  _write(tmp_path, 26, MADE_UP | {'qa': [trap]})
+  assert 'Zed' not in repr(locomo.episodes(str(tmp_path)))
+
+
+def test_the_published_file_has_all_dialogues(tmp_path):
+  conversation = {k: v for k, v in MADE_UP.items() if k != 'qa'}
+  samples = [
+    {'sample_id': f'conv-{i}', 'conversation': conversation, 'qa': qa}
+    for i, qa in ((30, []), (26, MADE_UP['qa']))
+  ]
+  _write(tmp_path, 'locomo10', samples)
+  _write(tmp_path, 'notes', {})
+  both = locomo.load(str(tmp_path))
+  assert [(d.uid, len(d.questions)) for d in both] == [(26, 3), (30, 0)]
+  _write(tmp_path, 26, MADE_UP)
+  with pytest.raises(ValueError, match=r'dialogue 26 is also in .*26\.json'):
+    locomo.load(str(tmp_path))
 
 
 def test_errors_name_the_file(tmp_path):
   with pytest.raises(FileNotFoundError, match='locomo.*data.root'):
     locomo.load(str(tmp_path))
   broken = {k: v for k, v in MADE_UP.items() if k != 'session_2_date_time'}
-  for name, data in ((1, broken), (2, []), (4, {'qa': [{}]})):
+  for name, data, message in (
+    (1, broken, '1.json: no dialogue of LoCoMo .*session_2_date_time'),
+    (2, [], '2.json: no dialogue of LoCoMo'),
+    (3, {'qa': []}, '3.json: no dialogue of LoCoMo .*session_1'),
+    (4, {k: v for k, v in MADE_UP.items() if k != 'qa'}, "4.json.*'qa'"),
+    (5, MADE_UP | {'qa': [*MADE_UP['qa'], {}]}, r"5.json: qa\[4\].*category"),
+    (6, MADE_UP | {'qa': [{'category': 5}]}, r"6.json: qa\[0\].*question"),
+    ('locomo10', {}, 'locomo10.json: .*expected a list'),
+    ('locomo10', [{'qa': []}], 'locomo10.json: row 0: .*sample_id'),
+    ('locomo10', [{'sample_id': 'x', 'conversation': {}, 'qa': []}],
+     'locomo10.json: row 0: no dialogue'),
+  ):  # fmt: skip
     _write(tmp_path, name, data)
-    with pytest.raises(ValueError, match=rf'{name}.json: no dialogue'):
-      locomo.load(str(tmp_path))
+    with pytest.raises(ValueError, match=message) as error:
+      locomo.episodes(str(tmp_path))
+    assert '\n' not in str(error.value)
     (tmp_path / 'locomo' / f'{name}.json').unlink()
+  (tmp_path / 'locomo' / '7.json').write_text('{"qa": ')
+  with pytest.raises(ValueError, match='7.json: no dialogue of LoCoMo'):
+    locomo.load(str(tmp_path))
 
 
-@pytest.mark.skipif(
-  not (REAL / 'locomo').exists(), reason='no LoCoMo files in ../shared/data'
-)
+@pytest.mark.parametrize(('chunk', 'turns'), [('day', 1), ('turn', 0)])
+def test_another_kind_of_chunk_is_refused(tmp_path, chunk, turns):
+  with pytest.raises(ValueError, match=f'chunk={chunk!r}, turns={turns}; use'):
+    locomo.episodes(str(tmp_path), chunk, turns)
+
+
+@needs_data
 def test_the_real_dialogues():
   dialogues = locomo.load(str(REAL))
   assert {d.uid: len(d.turns) for d in dialogues} == {26: 419, 30: 369, 41: 663}
@@ -110,3 +169,21 @@ def test_the_real_dialogues():
   for q in questions:  # every gold is right by its own rule
     rule = scoring.rule_of('locomo', 'lm', q.category)
     assert scoring.score(q.answer, q.answer, rule) == pytest.approx(1.0)
+
+
+@needs_data
+def test_real_episodes_have_all_five_categories():
+  episodes = locomo.episodes(str(REAL), turns=4)
+  assert [e.uid for e in episodes] == [26, 30, 41]
+  questions = [q for e in episodes for q in e.questions]
+  counts = collections.Counter(q.type for q in questions)
+  assert counts['adversarial'] == 112 and sum(counts.values()) == 497
+  for episode, dialogue in zip(episodes, locomo.load(str(REAL)), strict=True):
+    lines = '\n'.join(episode.chunks).split('\n')
+    assert lines == [locomo.note(turn) for turn in dialogue.turns]
+    assert all(
+      0 <= q.first <= q.last == len(episode.chunks) - 1
+      for q in episode.questions
+    )
+  for q in questions:
+    assert bool(q.answer) == (q.type != 'adversarial')

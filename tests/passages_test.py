@@ -1,131 +1,69 @@
-"""SQuAD and HotpotQA, made up here, as streams."""
-
-import json
+"""Texts at their borders: documents, examples, whole pieces in chunks."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from mem_alpha_jax.data import chunking, content, leakage, passages
+from mem_alpha_jax.data import passages
 
 
-def count(text: str) -> int:
+def _words(text):
   return len(text.split())
 
 
-def squad(articles: int):
-  """Paragraphs of twelve words with two questions each."""
-  paragraph = lambda i: {
-    'context': f'Fact {i} alpha is that river number {i} is in land {i}.',
-    'qas': [
-      {
-        'question': f'Where is river number {i}?',
-        'answers': [{'text': f'land {i}'}, {'text': f'in land {i}'}],
-      },
-      {'question': f'Why {i}?', 'answers': []},
-      {'question': f'What {i}?', 'answers': [{'text': 'a b c d e'}]},
-    ],
-  }  # fmt: skip
-  return {
-    'data': [
-      {'paragraphs': [paragraph(10 * a + i) for i in range(10)]}
-      for a in range(articles)
-    ]
-  }
-
-
-def put(root, name, file, value):
-  (root / name).mkdir(parents=True, exist_ok=True)
-  (root / name / file).write_text(json.dumps(value))
-
-
-SHAPE = passages.Shape(chunks=4, low=20, high=40, questions=6, fewest=3)
-
-
-def test_squad_as_streams(tmp_path):
-  put(tmp_path, 'squad', 'train-v1.1.json', squad(40))
-  found = passages.load(str(tmp_path), 'squad')
-  assert len(found) == 400 and len(found[0].questions) == 2
-  make = lambda split: list(
-    passages.episodes(found, 'squad', split, SHAPE, 1, count)
+def test_documents_are_split_by_their_numbers():
+  text = (
+    'Document 1:\nAda\nShe saw\nDocument 3:\nof it.\n\n'
+    'Document 2:\nBob\nsee Document 3:\nquoted\n\nDocument 3:\nCyd'
   )
-  train, test = make('train'), make('test')
-  assert train == make('train') and len(train) > 10 and len(test) >= 1
-  for episode in train + test:
-    assert len(episode.chunks) == 4 and 3 <= len(episode.questions) <= 6
-    for question in episode.questions:
-      number = question.text.removeprefix('Where is river number ')[:-1]
-      assert question.answer == f'land {number}'
-      assert question.others == (f'in land {number}',)
-      # The passage ends in this chunk, and what follows comes later.
-      assert f'land {number}.' in episode.chunks[question.first]
-      assert question.last == 3
-  # Nothing is in two instances, none in two splits.
-  said = [c for e in train for c in e.chunks]
-  assert len(said) == len(set(said))
-  leakage.check(train, test, chunking.wrapping(SHAPE.chunks))
-  assert all(content.split_of(p.key) in content.SPLITS for p in found)
+  assert passages.documents(f'\n{text}\n') == [
+    'Document 1:\nAda\nShe saw\nDocument 3:\nof it.',
+    'Document 2:\nBob\nsee Document 3:\nquoted',
+    'Document 3:\nCyd',
+  ]
+  for wrong in ('', 'Document 2:\nx', 'Title\nDocument 1:\nx'):
+    with pytest.raises(ValueError, match="'Document 1:' first"):
+      passages.documents(wrong)
 
 
-def test_questions_may_be_left_out(tmp_path):
-  put(tmp_path, 'squad', 'train-v2.0.json', squad(40))
-  found = passages.load(str(tmp_path), 'squad')
-  odd = lambda q: int(q.text.removeprefix('Where is river number ')[:-1]) % 2
-  some = list(
-    passages.episodes(
-      found, 'squad', 'train', SHAPE, 1, count, lambda q: odd(q)
-    )
-  )
-  assert some
-  assert all(odd(q) for e in some for q in e.questions)
+def test_many_documents_keep_their_order():
+  wanted = [f'Document {i}:\ntext {i}' for i in range(1, 25)]
+  assert passages.documents('\n\n'.join(wanted)) == wanted
 
 
-def test_a_passage_longer_than_an_instance_does_not_stop_it():
-  long = passages.Passage('word ' * 500, (), 'k0')
-  found = [long._replace(key=f'k{i}') for i in range(200)]
-  assert list(passages.episodes(found, 'x', 'test', SHAPE, 0, count)) == []
-
-
-HOTPOT = {
-  'question': 'Who is older?',
-  'answer': 'Ada',
-  'supporting_facts': [['Ada', 0], ['Bob', 1], ['Ada', 1]],
-  'context': [
-    ['Zed', ['Never shown.']],
-    ['Ada', ['Ada was born first.', ' In a town.']],
-    ['Bob', ['Bob came.', ' He was second.']],
+@pytest.mark.parametrize(
+  ('text', 'wanted'),
+  [
+    ('one two\nlabel: 3\n\nfour\nLabel: 5\n',
+     ['one two\nlabel: 3', 'four\nLabel: 5']),
+    ('Sample: one; Label: 3\nSample: two; Label: 4',
+     ['Sample: one; Label: 3', 'Sample: two; Label: 4']),
+    ('one\nlabel: 3\nthe rest\n', ['one\nlabel: 3', 'the rest']),
+    ('\n\n', []),
   ],
-}
+)  # fmt: skip
+def test_examples_keep_their_label(text, wanted):
+  assert passages.examples(text) == wanted
 
 
-def test_hotpotqa_keeps_what_supports_and_whole_splits(tmp_path):
-  names = [f'N{i}' for i in range(60)]
-
-  def item(a, b):
-    facts, context = [[a, 0], [b, 0]], [[a, [f'{a} is.']], [b, [f'{b} was.']]]
-    return HOTPOT | {'supporting_facts': facts, 'context': context}
-
-  pairs = list(zip(names, names[1:], strict=False))
-  items = [HOTPOT, *(item(a, b) for a, b in pairs)]
-  put(tmp_path, 'hotpotqa', 'hotpot_train_v1.1.json', items)
-  found = passages.load(str(tmp_path), 'hotpotqa')
-  same = lambda a, b: content.split_of(a) == content.split_of(b)
-  assert len(found) == sum(same(a, b) for a, b in [('Ada', 'Bob'), *pairs])
-  if same('Ada', 'Bob'):
-    assert 'Ada was born first. In a town.\n\nBob\nBob came.' in found[0].text
-  assert not any('Never' in p.text for p in found)
+def test_only_a_piece_that_is_too_long_is_split():
+  pieces = ['a b c', 'd e.\nF g h. I j', 'k', 'l m n']
+  assert passages.place(pieces, 4, _words) == [
+    [(0, 'a b c')],
+    [(1, 'd e.')],
+    [(1, 'F g h.')],
+    [(1, 'I j'), (2, 'k')],
+    [(3, 'l m n')],
+  ]
+  assert passages.pack(pieces[:1] + pieces[2:], 4, _words, '|') == [
+    'a b c|k',
+    'l m n',
+  ]
 
 
-def test_malformed_files_are_named(tmp_path):
-  with pytest.raises(FileNotFoundError, match=r'data\.root.*train-v1.1.json'):
-    passages.load(str(tmp_path), 'squad')
-  with pytest.raises(ValueError, match="no set of passages 'x'"):
-    passages.load(str(tmp_path), 'x')
-  put(tmp_path, 'squad', 'train-v1.1.json', {'data': [{'paragraphs': [{}]}]})
-  with pytest.raises(ValueError, match=r'v1.1.json: article 0: .*context'):
-    passages.load(str(tmp_path), 'squad')
-  put(tmp_path, 'squad', 'train-v1.1.json', {})
-  with pytest.raises(ValueError, match="v1.1.json: no 'data'"):
-    passages.load(str(tmp_path), 'squad')
-  broken = HOTPOT | {'context': []}
-  put(tmp_path, 'hotpotqa', 'hotpot_train_v1.1.json', [broken])
-  with pytest.raises(ValueError, match=r"item 0: no field 'Ada'"):
-    passages.load(str(tmp_path), 'hotpotqa')
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text('ab .\n', max_size=30)), st.integers(1, 6))
+def test_no_word_is_lost_and_no_chunk_too_long(pieces, limit):
+  chunks = passages.pack(pieces, limit, _words)
+  assert ' '.join(chunks).split() == ' '.join(pieces).split()
+  assert all(0 < _words(chunk) <= limit for chunk in chunks)

@@ -72,8 +72,10 @@ def load(root: str, task: str, split: str) -> list[Episode]:
     FileNotFoundError: if the folder or the task's file is not there.
     ValueError: for an unknown task or split, or a broken row (file:line).
   """
-  if split not in content.SPLITS:
-    raise ValueError(f'babi: no split {split!r}, only {list(content.SPLITS)}')
+  if split not in content.ALL_SPLITS:
+    raise ValueError(
+      f'babi: no split {split!r}, only {list(content.ALL_SPLITS)}'
+    )
   path = _find(root, task)
   stories = _stories(path)
   if len(stories) > _STORIES:
@@ -82,7 +84,7 @@ def load(root: str, task: str, split: str) -> list[Episode]:
   return [
     _episode(rows, offset + i, task)
     for i, rows in enumerate(stories)
-    if _bucket(rows) in content.SPLITS[split]
+    if _bucket(rows) in content.ALL_SPLITS[split]
   ]
 
 

@@ -1,129 +1,209 @@
-"""Long texts as chunks, and chunks as turns of a conversation.
+"""Texts into chunks: sentences, packing to a token limit, the conversation.
 
-Sizes and the shape of the wrapping follow Mem-alpha (arXiv 2509.25911,
-appendix B and its public data code); the words are ours.
+Mem-alpha (arXiv 2509.25911, appendix B) packs what its sources say into
+chunks of a random size and lets a user bring them up in a conversation, one
+chunk a day.
 """
 
+import bisect
 import datetime
+import itertools
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-Count = Callable[[str], int]
-
-_SENTENCE_END = re.compile(r'(?<=[.!?])["\')\]]*\s+|\n+')
-FIRST_DAY = datetime.date(2024, 1, 1)  # of a stream; a chunk is a day
+DAY_ONE = datetime.date(2024, 1, 1)
 OPENERS = (
-  'Here is something that I read today.',
-  'Please keep this in mind for later.',
-  'I would like you to have a look at this.',
-  'This might come up again, so take note.',
-  'Let me share what I found this morning.',
-  'I came across this and thought of you.',
-  'Can you go through this for me?',
-  'The next part is below.',
+  'I came across the following and want you to remember it.',
+  'Please keep this in mind, I will ask about it one day.',
+  'Here is something that I read this morning.',
+  'Let me share a few notes with you.',
+  'This may be of use to us later.',
+  'Could you store what this says?',
+  'I would like to go through this text with you.',
+  'Today I learned about the following.',
+  'Take a look at this, there is much in it.',
+  'I have copied this out for you.',
 )
-CLOSERS = (
-  'Thank you, I have read it.',
-  'Understood, I will remember it.',
-  'Noted. Ask me about it whenever you like.',
-  'I have gone through it.',
-  'All right, I have it.',
-  'Thanks for sharing this.',
+ACKNOWLEDGEMENTS = (
+  'Thank you, I have read it and will remember it.',
+  'Noted. Ask me about it at any time.',
+  'I have gone through all of it.',
+  'Good to know, I keep it in mind.',
+  'Understood, that is stored.',
+  'Thanks for sharing, I took it all in.',
+  'That is clear, I wrote down what matters.',
+  'Very well, I will come back to it when you need it.',
+  'I see. It is in my notes now.',
+  'All right, I am ready for more.',
+)
+_HEADER = 'Conversation of the user and the assistant, '
+_READING = 'The user goes on reading a book, '
+_REMINDER = 'Assistant: I follow the story and keep a summary of it.'
+_AROUND = frozenset(
+  [f'User: {text}' for text in OPENERS]
+  + [f'Assistant: {text}' for text in ACKNOWLEDGEMENTS]
+  + [_REMINDER]
+)
+_BREAK = re.compile(
+  r'[.!?]["\')\]\u201d\u2019]*(\s+)(?=["\'(\[\u201c\u2018]*[A-Z0-9])|(\n\s*)'
+)
+_ABBREVIATION = re.compile(
+  r'(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|No|Fig|[a-z](?:\.[a-z])+'
+  r'|[A-Z](?:\.[A-Z])+)\.$'
 )
 
 
 def sentences(text: str) -> list[str]:
-  """Splits at sentence ends and line ends; nothing but spaces is lost."""
-  parts, start = [], 0
-  for match in _SENTENCE_END.finditer(text):
-    closing = match.group().rstrip()  # quotes and brackets stay
-    parts.append(text[start : match.start()] + closing)
+  """Sentences of a text in order, without the spaces between them.
+
+  A sentence ends at a line break, or at . ! or ? before a space and a capital
+  or digit, but not after an initial or a usual abbreviation. Nothing but
+  whitespace is lost.
+  """
+  found, start = [], 0
+  for match in _BREAK.finditer(text):
+    space = match.start(1) if match[1] is not None else match.start(2)
+    before = text[max(0, space - 12) : space]
+    if '\n' not in match[0] and _ABBREVIATION.search(before):
+      continue
+    found.append(text[start:space].strip())
     start = match.end()
-  parts.append(text[start:])
-  return [part.strip() for part in parts if part.strip()]
+  return [part for part in (*found, text[start:].strip()) if part]
+
+
+def targets(rng: np.random.Generator, least: int, most: int) -> Iterator[int]:
+  """Endless chunk sizes, in tokens, uniform from `least` to `most`."""
+  if not 0 < least <= most:
+    raise ValueError(f'chunk sizes from {least} to {most}: 0 < least <= most')
+  return (int(rng.integers(least, most + 1)) for _ in itertools.count())
 
 
 def pack(
-  pieces: Iterable[str], limit: int | Iterable[int], count: Count, join='\n'
+  pieces: Iterable[str],
+  limit: int | Iterator[int],
+  count: Callable[[str], int],
+  separator: str = ' ',
 ) -> list[str]:
-  """Packs pieces in order into chunks of at most `limit` tokens.
+  """Pieces, in order, in chunks of at most `limit` tokens.
 
-  A piece that is longer is split at words, and a word that is longer stands
-  by itself.
+  As `place`, which see, but the texts alone.
+  """
+  placed = place(pieces, limit, count, separator)
+  return [separator.join(text for _, text in chunk) for chunk in placed]
+
+
+def place(
+  pieces: Iterable[str],
+  limit: int | Iterator[int],
+  count: Callable[[str], int],
+  separator: str = ' ',
+) -> list[list[tuple[int, str]]]:
+  """Chunks as lists of (index of a piece, its text or a part of it).
+
+  A chunk takes pieces until the next would make it too long. A piece that is
+  longer than a chunk is split between words, and a word that is, between
+  characters. Nothing but whitespace is lost; empty pieces are left out.
 
   Args:
-    pieces: sentences, lines, documents.
-    limit: tokens of every chunk, or of one after the other.
-    count: tokens of a text.
-    join: what stands between two pieces.
+    pieces: texts, for instance sentences or paragraphs.
+    limit: tokens of a chunk, or one limit for every chunk (`targets`).
+    count: tokens of a text, by the tokenizer of the policy.
+    separator: what stands between the pieces of a chunk.
+
+  Raises:
+    ValueError: a character alone has more tokens than the limit.
   """
-  limits = iter(limit) if isinstance(limit, Iterable) else None
-  following = lambda: limit if limits is None else next(limits)
-  chunks, current, room = [], '', following()
-  for piece in pieces:
-    for part in _parts(piece, room, count):
-      longer = f'{current}{join}{part}' if current else part
-      if current and count(longer) > room:
-        chunks.append(current)
-        current, room = part, following()
-      else:
-        current = longer
-  return [*chunks, current] if current else chunks
-
-
-def _parts(piece: str, limit: int, count: Count) -> list[str]:
-  if count(piece) <= limit:
-    return [piece]
-  parts, current = [], ''
-  for word in piece.split():
-    longer = f'{current} {word}' if current else word
-    if current and count(longer) > limit:
-      parts.append(current)
-      current = word
-    else:
-      current = longer
-  return [*parts, current]
-
-
-def random_limits(
-  rng: np.random.Generator, low: int, high: int
-) -> Iterable[int]:
-  """Endless chunk sizes, uniform in [low, high] tokens."""
-  while True:
-    yield int(rng.integers(low, high + 1))
-
-
-def converse(content: str, rng: np.random.Generator, day: int) -> str:
-  """A chunk as a dated exchange of a user and an assistant.
-
-  Args:
-    content: what the user shares.
-    rng: draws the openers.
-    day: days after FIRST_DAY, the index of the chunk.
-  """
-  before, after = (
-    texts[int(rng.integers(len(texts)))] for texts in (OPENERS, CLOSERS)
-  )
-  lines = (_header(day), f'User: {before}', content, f'Assistant: {after}')
-  return '\n'.join(lines)
-
-
-def _header(day: int) -> str:
-  date = FIRST_DAY + datetime.timedelta(days=day)
-  return f'Conversation on {date.isoformat()}'
-
-
-def wrapping(days: int) -> list[str]:
-  """All lines that `converse` adds to the first chunks of streams."""
-  said = [f'User: {text}' for text in OPENERS]
-  said += [f'Assistant: {text}' for text in CLOSERS]
-  return [*map(_header, range(days)), *said]
+  return list(stream(pieces, limit, count, separator))
 
 
 def stream(
-  contents: Sequence[str], rng: np.random.Generator
-) -> tuple[str, ...]:
-  """`converse` of each content, a day apart."""
-  return tuple(converse(c, rng, day) for day, c in enumerate(contents))
+  pieces: Iterable[str],
+  limit: int | Iterator[int],
+  count: Callable[[str], int],
+  separator: str = ' ',
+) -> Iterator[list[tuple[int, str]]]:
+  """`place` one chunk after the other; reads no more pieces than it needs."""
+  limits = itertools.repeat(limit) if isinstance(limit, int) else limit
+  coming = ((i, p.strip()) for i, p in enumerate(pieces) if p.strip())
+  rest = []  # what was taken from `coming` and has no chunk yet, last first
+  for item in coming:
+    rest.append(item)
+    while rest:
+      yield _fill(rest, coming, next(limits), count, separator)
+
+
+def _fill(rest, coming, size, count, separator):
+  """One chunk; takes its pieces from `rest`, then from `coming`."""
+  chunk, used = [], 0
+  while rest:
+    text = rest[-1][1]
+    used += count(separator + text if chunk else text)
+    if used > size:
+      break
+    chunk.append(rest.pop())
+    if not rest:
+      rest.extend(itertools.islice(coming, 1))
+  # Tokens of a whole may be more than those of its parts, though rarely.
+  while len(chunk) > 1 and _tokens(chunk, separator, count) > size:
+    rest.append(chunk.pop())
+  if not chunk:
+    index, text = rest.pop()
+    head, tail = _cut(text, size, count)
+    chunk.append((index, head))
+    rest.extend([(index, tail)] if tail else [])
+  return chunk
+
+
+def converse(content: str, rng: np.random.Generator, day: int) -> str:
+  """The content as what a user tells the assistant on one day.
+
+  Args:
+    content: the text, unchanged.
+    rng: chooses what the user says before it and the assistant after it.
+    day: days after 2024-01-01, usually the index of the chunk.
+  """
+  date = DAY_ONE + datetime.timedelta(days=day)
+  opener = OPENERS[rng.integers(len(OPENERS))]
+  reply = ACKNOWLEDGEMENTS[rng.integers(len(ACKNOWLEDGEMENTS))]
+  return (
+    f'{_HEADER}{date.isoformat()}\n'
+    f'User: {opener}\n{content}\nAssistant: {reply}'
+  )
+
+
+def read_aloud(content: str, date: datetime.date) -> str:
+  """The content as a passage of a book that the user reads on one day."""
+  return f'{_READING}{date.isoformat()}\n{content}\n{_REMINDER}'
+
+
+def body(chunk: str) -> list[str]:
+  """Lines of a chunk without those that this module has put around them."""
+  return [
+    line
+    for line in chunk.split('\n')
+    if line not in _AROUND and not line.startswith((_HEADER, _READING))
+  ]
+
+
+def _tokens(chunk, separator, count):
+  return count(separator.join(text for _, text in chunk))
+
+
+def _cut(text, size, count):
+  """The longest beginning of at most `size` tokens, and what is left."""
+  ends = [match.start() for match in re.finditer(r'\s+', text)] + [len(text)]
+  end = _longest(text, ends, size, count)
+  if not end:
+    end = _longest(text, range(1, ends[0] + 1), size, count)
+  if not end:
+    raise ValueError(
+      f'a chunk of {size} tokens cannot hold {text[:1]!r}; raise the limit'
+    )
+  return text[:end], text[end:].strip()
+
+
+def _longest(text, ends, size, count):
+  fits = bisect.bisect_right(ends, size, key=lambda end: count(text[:end]))
+  return ends[fits - 1] if fits else 0

@@ -1,27 +1,64 @@
-"""Texts by what they say: one hash for splits, for leakage, for both sides."""
+"""What a text is, whatever its case, spacing and punctuation: its digest.
+
+Splits and the check for leakage go by it, so that a text that was copied with
+another comma is still the same text.
+"""
 
 import hashlib
 import re
+import unicodedata
+import zlib
 
-_NOT_WORDS = re.compile(r'[^\w]+')
-SPLITS = {
+import numpy as np
+
+# Of sources that publish their test set apart; bucket numbers.
+SPLITS = {'train': range(90), 'validation': range(90, 100)}
+# Of sources whose published training part is split here into all three.
+ALL_SPLITS = {
   'train': range(80),
   'validation': range(80, 90),
   'test': range(90, 100),
 }
+_OTHER = re.compile(r'[\W_]+')
 
 
 def normalize(text: str) -> str:
-  """Lowercase words with single spaces: what two copies of a text share."""
-  return ' '.join(_NOT_WORDS.sub(' ', text.lower()).split())
+  """Letters and digits in lowercase, single spaces for all that is between.
+
+  A text without any, such as '?!', is left as it is but for spaces.
+  """
+  text = unicodedata.normalize('NFKC', text).casefold()
+  return _OTHER.sub(' ', text).strip() or ' '.join(text.split())
 
 
 def digest(text: str) -> bytes:
-  """SHA-256 of the normalised text."""
-  return hashlib.sha256(normalize(text).encode()).digest()
+  """16 bytes that are equal for texts that are equal when normalised."""
+  data = normalize(text).encode('utf-8', 'replace')
+  return hashlib.sha256(data).digest()[:16]
 
 
-def split_of(text: str) -> str:
-  """The split of a text, 80/10/10, by nothing but what it says."""
-  bucket = int.from_bytes(digest(text)[:8]) % 100
-  return next(name for name, range_ in SPLITS.items() if bucket in range_)
+def bucket(key: bytes, salt: str) -> int:
+  """Stable number from 0 to 99 of a digest.
+
+  Args:
+    key: `digest` of what is put into a split or role.
+    salt: what is decided; numbers of two salts are independent.
+  """
+  return int.from_bytes(hashlib.sha256(salt.encode() + key).digest()[:8]) % 100
+
+
+def belongs(text: str, split: str) -> bool:
+  """True if a text, such as the title of an article, is of a split.
+
+  Raises:
+    ValueError: the split is not 'train' or 'validation'.
+  """
+  if split not in SPLITS:
+    raise ValueError(f'no split {split!r}, only {list(SPLITS)}')
+  return bucket(digest(text), 'split') in SPLITS[split]
+
+
+def generator(seed: int, *meaning: str | int) -> np.random.Generator:
+  """Random numbers that depend on a seed and on what they are for."""
+  words = (zlib.crc32(str(word).encode()) for word in meaning)
+  return np.random.default_rng([seed, *words])

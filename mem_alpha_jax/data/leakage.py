@@ -1,98 +1,126 @@
-"""Nothing that is evaluated may be trained on: overlap by content.
+"""Keeps what evaluation sets hold out of training, by hashes of content.
 
-Chunks are compared by their samples and sentences, because the same paragraph
-may be packed and wrapped otherwise. A question may be anywhere on the other
-side: a labelled sample of training that is asked about later is a leak, too.
+Three kinds of things are compared, normalised (`content.normalize`):
+
+  question   its text together with a gold answer: a question that is asked
+             of two stories, such as 'Where is Ada?', may have two answers
+  sample     the text in 'Sample: <text>; Label: ...', shown or asked
+  paragraph  in lines of the chunks: runs of 24 words, of the held-out text
+             one behind the other, of training at every word, so that a shared
+             passage of 47 words is found however chunks cut it; shorter lines
+             of 8 words and more, as they are
 """
 
-import collections
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from mem_alpha_jax.data import chunking, content, labelled
+from mem_alpha_jax.data import chunking, content
 from mem_alpha_jax.types import Episode
 
-SHORTEST = 5  # words of a sentence that counts; shorter ones are anyone's
-SHOWN = 5  # overlaps that an error lists
+KINDS = ('question', 'sample', 'paragraph')
+_RUN = 24  # words
+_LINE = 8  # words
+_NAMED = 5  # overlaps in an error
+_SAMPLE = re.compile(r'Sample: (.*?)(?:; Label: [^;\n]*)?$', re.MULTILINE)
 
 
 class Overlap(NamedTuple):
-  """One text on both sides."""
+  """What an episode of training shares with a held-out set."""
 
-  kind: str  # in training: question | sentence
-  there: str  # the same on the held-out side
-  train: str  # source of the training episode
-  held_out: str  # source of the evaluated one
-  uid: int  # of the training episode
+  kind: str
+  source: str
+  uid: int
+  held_out: str
   text: str
 
 
-def overlaps(
-  train: Iterable[Episode],
-  held_out: Iterable[Episode],
-  shared: Iterable[str] = (),
-) -> Iterator[Overlap]:
-  """What of the held-out episodes is in the training episodes.
+def find(
+  train: Iterable[Episode], held_out: Mapping[str, Iterable[Episode]]
+) -> list[Overlap]:
+  """All overlaps, the first of each kind of an episode and a held-out set.
 
   Args:
-    train: episodes that are trained on.
-    held_out: episodes that are evaluated.
-    shared: texts that both may have: wrapping of conversations.
+    train: episodes of training.
+    held_out: evaluation sets by a name that an error shows.
   """
-  allowed = {content.digest(s) for text in shared for s in _sentences(text)}
-  known = {}  # digest -> (kind, source)
-  for episode in held_out:
-    for kind, text in _texts(episode):
-      known.setdefault(content.digest(text), (kind, episode.source))
+  known = {}
+  for name, episodes in held_out.items():
+    for episode in episodes:
+      for kind, _, key in _things(episode, _RUN):
+        known.setdefault((kind, key), name)
+  found = {}
   for episode in train:
-    for kind, text in _texts(episode):
-      digest = content.digest(text)
-      if digest in known and digest not in allowed:
-        there, source = known[digest]
-        yield Overlap(kind, there, episode.source, source, episode.uid, text)
+    for kind, text, key in _things(episode, 1):
+      name = known.get((kind, key))
+      if name is not None:
+        found.setdefault(
+          (kind, episode.source, episode.uid, name),
+          Overlap(kind, episode.source, episode.uid, name, text),
+        )
+  return list(found.values())
 
 
 def check(
-  train: Iterable[Episode],
-  held_out: Iterable[Episode],
-  shared: Iterable[str] = (),
+  train: Iterable[Episode], held_out: Mapping[str, Iterable[Episode]]
 ) -> None:
-  """Refuses training episodes that hold what is evaluated.
+  """Refuses training episodes that share anything with a held-out set.
 
   Raises:
-    ValueError: counts the overlaps and names the first.
+    ValueError: as `refuse`.
   """
-  found = list(overlaps(train, held_out, shared))
-  if not found:
+  refuse(find(train, held_out))
+
+
+def refuse(overlaps: Sequence[Overlap]) -> None:
+  """Does nothing if there is no overlap.
+
+  Raises:
+    ValueError: how many there are, and the first of them: source and uid of
+      the episode, the held-out set, and how the text begins.
+  """
+  if not overlaps:
     return
-  lines = [
-    f'  {o.kind} of {o.train} {o.uid} is a {o.there} of {o.held_out}: '
-    f'{o.text[:80]!r}'
-    for o in found[:SHOWN]
-  ]
+  named = '; '.join(
+    f'{o.kind} of {o.source} episode {o.uid} in {o.held_out}: {o.text[:60]!r}'
+    for o in overlaps[:_NAMED]
+  )
   raise ValueError(
-    f'{len(found)} texts of training are evaluated too; take them out of one '
-    'side:\n' + '\n'.join(lines)
+    f'{len(overlaps)} overlaps of training with held-out data ({named}); '
+    'leave these episodes out of training (a build does so with --drop)'
   )
 
 
-def by_source(found: Iterable[Overlap]) -> Mapping[tuple[str, str], int]:
-  """Overlaps counted by (training source, held-out source)."""
-  return collections.Counter((o.train, o.held_out) for o in found)
+def without(
+  train: Iterable[Episode], overlaps: Iterable[Overlap]
+) -> list[Episode]:
+  """The episodes that no overlap names."""
+  named = {(overlap.source, overlap.uid) for overlap in overlaps}
+  return [e for e in train if (e.source, e.uid) not in named]
 
 
-def _texts(episode: Episode) -> Iterator[tuple[str, str]]:
+def _things(episode: Episode, stride: int) -> Iterator[tuple[str, str, bytes]]:
+  """(kind, text, key) of all that may leak; runs start every `stride` words."""
   for question in episode.questions:
-    yield 'question', labelled.bare(question.text)
+    if sample := _SAMPLE.search(question.text):
+      yield 'sample', sample[1], content.digest(sample[1])
+      continue
+    for answer in (question.answer, *question.others):
+      key = content.digest(f'{question.text}\n{answer}')
+      yield 'question', question.text, key
   for chunk in episode.chunks:
-    for sentence in _sentences(chunk):
-      yield 'sentence', sentence
+    for line in chunking.body(chunk):
+      if sample := _SAMPLE.search(line):
+        yield 'sample', sample[1], content.digest(sample[1])
+      else:
+        yield from _runs(line, stride)
 
 
-def _sentences(text: str) -> Iterator[str]:
-  for line in text.splitlines():
-    sample = labelled.bare(line)
-    parts = chunking.sentences(line) if sample == line else [sample]
-    for part in parts:
-      if len(content.normalize(part).split()) >= SHORTEST:
-        yield part
+def _runs(line: str, stride: int) -> Iterator[tuple[str, str, bytes]]:
+  words = content.normalize(line).split()
+  if len(words) < _LINE:
+    return
+  for start in range(0, max(1, len(words) - _RUN + 1), stride):
+    text = ' '.join(words[start : start + _RUN])
+    yield 'paragraph', text, hashlib.sha256(text.encode()).digest()[:16]

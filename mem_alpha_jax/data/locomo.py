@@ -1,26 +1,36 @@
 """LoCoMo: very long dialogues of two people, with questions about them.
 
 Maharana et al. 2024, arXiv 2402.17753. Files and names of the categories:
-https://github.com/snap-research/locomo. Of category 5, questions that the
-dialogue does not answer, the answer is '': to abstain is right.
+https://github.com/snap-research/locomo. Either its file locomo10.json, a list
+of {sample_id: 'conv-26', conversation, qa}, or a file for each dialogue,
+26.json, with what is in `conversation` beside `qa`.
 """
 
+import contextlib
+import itertools
 import json
 import pathlib
 import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax import types
 
-# Category of the files -> name, which reward.scoring grades by.
+SOURCE = 'locomo'
+# Category of the files -> name; the rule of reward.scoring that grades it.
 CATEGORIES = {
   1: 'multi_hop',
   2: 'temporal',
   3: 'open_domain',
   4: 'single_hop',
-  5: 'adversarial',
 }
+# Category 5 asks what the dialogue does not tell; to abstain is right. What
+# its `adversarial_answer` (and at times `answer`) says is wrong.
+ADVERSARIAL = 'adversarial'
+_UNANSWERABLE = 5
+_ALL = 'locomo10.json'
 _TURN_ID = re.compile(r'D\d+:\d+')
+_NUMBER = re.compile(r'\d+$')
 
 
 class Turn(NamedTuple):
@@ -57,53 +67,66 @@ class Dialogue(NamedTuple):
 
 
 def load(root: str, adversarial: bool = False) -> list[Dialogue]:
-  """Reads the dialogues in <root>/locomo, by the number in the file's name.
+  """Reads the dialogues in <root>/locomo, by their numbers.
 
   Args:
     root: the data folder, config field data.root.
-    adversarial: with the questions of category 5.
+    adversarial: also the questions of category 5, with the answer ''.
 
   Raises:
     FileNotFoundError: there is none.
-    ValueError: a file is not a dialogue of LoCoMo.
+    ValueError: a file is not of LoCoMo, or a dialogue is there twice.
   """
   folder = pathlib.Path(root) / 'locomo'
-  paths = sorted(folder.glob('*.json'), key=lambda p: int(p.stem))
+  paths = [
+    path
+    for path in sorted(folder.glob('*.json'))
+    if path.name == _ALL or path.stem.isdecimal()
+  ]
   if not paths:
     raise FileNotFoundError(
-      f'no {folder}/<number>.json; put the dialogues of LoCoMo there or set '
-      'data.root'
+      f'no {_ALL} and no <number>.json in {folder}; put the dialogues of '
+      'LoCoMo there or set data.root'
     )
-  return [_read(path, adversarial) for path in paths]
+  dialogues, origin = [], {}
+  for dialogue, path in ((d, p) for p in paths for d in _read(p, adversarial)):
+    if other := origin.get(dialogue.uid):
+      raise ValueError(
+        f'{path}: dialogue {dialogue.uid} is also in {other}; remove one'
+      )
+    origin[dialogue.uid] = path
+    dialogues.append(dialogue)
+  return sorted(dialogues, key=lambda dialogue: dialogue.uid)
 
 
-def episode(dialogue: Dialogue, turns: int = 0) -> types.Episode:
-  """The dialogue as a stream, with questions from their evidence on.
+def episodes(
+  root: str,
+  chunk: str = 'turn',
+  turns: int = 1,
+  adversarial: bool = True,
+) -> list[types.Episode]:
+  """The dialogues as episodes; all questions are asked at the end.
 
-  A chunk is a session, in parts of `turns` turns if that is above 0; a line
-  of it is the `note` of a turn. A question's gold holds from the last chunk
-  of its evidence to the end; without evidence it is asked at the end.
+  The type of a question is its category. `first` is the chunk of the last
+  turn of the evidence, and the last chunk if no known turn is evidence.
+
+  Args:
+    root: the data folder, config field data.root.
+    chunk: 'turn', or 'session' for one chunk a session.
+    turns: turns of a chunk if chunk='turn'; never of two sessions.
+    adversarial: also the questions of category 5, with the answer ''.
+
+  Raises:
+    FileNotFoundError: there is no dialogue.
+    ValueError: a broken file, another `chunk`, or no turn a chunk.
   """
-  chunks, place = [], {}
-  for turn in dialogue.turns:
-    full = turns and chunks and len(chunks[-1][1]) == turns
-    if not chunks or chunks[-1][0] != turn.session or full:
-      chunks.append((turn.session, []))
-    chunks[-1][1].append(note(turn))
-    place[turn.id] = len(chunks) - 1
-  end = len(chunks) - 1
-  questions = tuple(
-    types.Question(
-      q.text,
-      q.answer,
-      q.category,
-      max((place[i] for i in q.evidence), default=end),
-      end,
+  if chunk not in ('turn', 'session') or turns < 1:
+    raise ValueError(
+      f"locomo: chunk={chunk!r}, turns={turns}; use 'turn' with at least one "
+      "turn, or 'session'"
     )
-    for q in dialogue.questions
-  )
-  texts = tuple('\n'.join(lines) for _, lines in chunks)
-  return types.Episode(dialogue.uid, 'locomo', texts, questions)
+  size = turns if chunk == 'turn' else None
+  return [_episode(dialogue, size) for dialogue in load(root, adversarial)]
 
 
 def note(turn: Turn) -> str:
@@ -111,19 +134,75 @@ def note(turn: Turn) -> str:
   return f'{turn.date}, {turn.speaker}: {turn.text}'
 
 
-def _read(path: pathlib.Path, adversarial: bool) -> Dialogue:
-  try:
-    data = json.loads(path.read_text(encoding='utf-8'))
-    turns = tuple(_turns(data))
-    questions = tuple(
-      _questions(data, {turn.id for turn in turns}, adversarial)
+def _episode(dialogue: Dialogue, size: int | None) -> types.Episode:
+  groups = list(_groups(dialogue.turns, size))
+  chunk_of = {turn.id: i for i, group in enumerate(groups) for turn in group}
+  last = len(groups) - 1
+  questions = tuple(
+    types.Question(
+      q.text,
+      q.answer,
+      q.category,
+      first=max((chunk_of[turn] for turn in q.evidence), default=last),
+      last=last,
     )
+    for q in dialogue.questions
+  )
+  chunks = tuple('\n'.join(map(note, group)) for group in groups)
+  return types.Episode(dialogue.uid, SOURCE, chunks, questions)
+
+
+def _groups(turns: Sequence[Turn], size: int | None) -> Iterator[list[Turn]]:
+  """Turns that make a chunk: `size` of a session, None for all of it."""
+  for _, session in itertools.groupby(turns, key=lambda turn: turn.session):
+    session = list(session)
+    step = size or len(session)
+    for i in range(0, len(session), step):
+      yield session[i : i + step]
+
+
+def _read(path: pathlib.Path, adversarial: bool) -> list[Dialogue]:
+  with _named(path):
+    data = json.loads(path.read_text(encoding='utf-8'))
+  if path.name != _ALL:
+    return [_dialogue(data, int(path.stem), adversarial, path)]
+  with _named(path):
+    if not isinstance(data, list):
+      raise ValueError('expected a list')
+  found = []
+  for i, sample in enumerate(data):
+    where = f'{path}: row {i}'
+    with _named(where):
+      uid = int(_NUMBER.search(sample['sample_id'])[0])
+      sample = sample['conversation'] | {'qa': sample['qa']}
+    found.append(_dialogue(sample, uid, adversarial, where))
+  return found
+
+
+def _dialogue(data, uid, adversarial, where) -> Dialogue:
+  with _named(where):
+    turns = tuple(_turns(data))
+    if not turns:
+      raise ValueError('no session_1')
+    rows = list(enumerate(data['qa']))
+  known, questions = {turn.id for turn in turns}, []
+  for i, row in rows:
+    with _named(f'{where}: qa[{i}]'):
+      category = row['category']
+      if category in CATEGORIES or adversarial and category == _UNANSWERABLE:
+        questions.append(_question(row, known))
+  return Dialogue(uid, turns, tuple(questions))
+
+
+@contextlib.contextmanager
+def _named(where: str | pathlib.Path):
+  try:
+    yield
   except (AttributeError, KeyError, TypeError, ValueError) as error:
-    raise ValueError(f'{path}: no dialogue of LoCoMo ({error!r})') from error
-  return Dialogue(int(path.stem), turns, questions)
+    raise ValueError(f'{where}: no dialogue of LoCoMo ({error!r})') from error
 
 
-def _turns(data):
+def _turns(data) -> Iterator[Turn]:
   session = 0
   while f'session_{session + 1}' in data:
     session += 1
@@ -135,15 +214,13 @@ def _turns(data):
       yield Turn(turn['dia_id'], session, date, turn['speaker'], text)
 
 
-def _questions(data, known, adversarial: bool):
-  for qa in data['qa']:
-    category = CATEGORIES[qa['category']]
-    if category == 'adversarial' and not adversarial:
-      continue
-    answer = '' if category == 'adversarial' else str(qa['answer'])
-    if category == 'open_domain':
-      answer = answer.split(';')[0].strip()  # what follows is the reason
-    # Some lists of evidence are one string, with ids that no turn has.
-    evidence = _TURN_ID.findall(' '.join(qa.get('evidence', ())))
-    evidence = tuple(i for i in dict.fromkeys(evidence) if i in known)
-    yield Question(qa['question'].strip(), answer, category, evidence)
+def _question(row, known) -> Question:
+  category, answer = ADVERSARIAL, ''
+  if row['category'] in CATEGORIES:
+    category, answer = CATEGORIES[row['category']], str(row['answer'])
+  if category == 'open_domain':
+    answer = answer.split(';')[0].strip()  # what follows is the reason
+  # Some lists of evidence are one string, with ids that no turn has.
+  evidence = _TURN_ID.findall(' '.join(row.get('evidence', ())))
+  evidence = tuple(i for i in dict.fromkeys(evidence) if i in known)
+  return Question(row['question'].strip(), answer, category, evidence)

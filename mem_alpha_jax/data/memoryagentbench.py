@@ -1,76 +1,155 @@
 """MemoryAgentBench as published: one long context, many questions about it.
 
-Hu et al. 2025, arXiv 2507.05257; https://huggingface.co/datasets/ai-hyz/
-MemoryAgentBench. A parquet file a split, with `context`, `questions`,
-`answers` (a list of golds for each question) and `metadata`, of which `source`
-and `question_types` are read. Needs the extra 'paper' (pyarrow).
+Hu et al. 2025, arXiv 2507.05257; ai-hyz/MemoryAgentBench on Hugging Face. A
+parquet file for each ability (Accurate_Retrieval, Test_Time_Learning,
+Long_Range_Understanding, Conflict_Resolution) with the columns
+
+  context    text; of the longmemeval sources a Python list in text, 'Chat
+             Time: <date>' and turns {role, content, has_answer} by turns
+  questions  texts
+  answers    a list of golds for each question
+  metadata   source; of the longmemeval sources also question_types,
+             question_ids and question_dates, one a question
+
+The flags has_answer mark the evidence and are never shown. Two fields are not
+used: `demo`, examples for the prompt, and `keypoints`, which a judge of
+summaries reads.
 """
 
-import itertools
+import ast
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
-from mem_alpha_jax.data import chunking, parquet_files
-from mem_alpha_jax.types import UNANSWERABLE, Episode, Question
+from mem_alpha_jax.data import longmemeval, passages
+from mem_alpha_jax.data import rows as rows_lib
+from mem_alpha_jax.types import Episode, Question
 
-COLUMNS = {
-  'context': 'string',
-  'questions': 'list',
-  'answers': 'list',
-  'metadata': 'struct',
+# Its answers are ranked lists for Recall@5, not golds that are equally good.
+LEFT_OUT = ('recsys_redial_full',)
+_PUBLISHER = 'https://huggingface.co/datasets/ai-hyz/MemoryAgentBench'
+_COLUMNS = ('context', 'questions', 'answers', 'metadata')
+_CHATS = 'longmemeval'
+_CHAT_TIME = 'Chat Time:'
+# Beginning of a source -> pieces that are not split if they fit a chunk, and
+# what stands between them; of others lines.
+_PIECES = {
+  'ruler_qa': (passages.documents, '\n\n'),
+  'icl_': (passages.examples, '\n'),
 }
 
 
 def load(
-  path: str | pathlib.Path, limit: int, count: chunking.Count
-) -> Iterator[Episode]:
-  """Reads the episodes of a file; chunks end at sentence or line ends.
+  path: str | pathlib.Path,
+  limit: int,
+  count: Callable[[str], int],
+  sources: Collection[str] = (),
+) -> list[Episode]:
+  """Reads a file as one episode a row; uids are the numbers of the rows.
 
-  All questions are asked after the last chunk. The uid is the row.
+  Questions come after everything. The type of a question is the source, for
+  the longmemeval sources that of LongMemEval.
 
   Args:
-    path: of the parquet file.
-    limit: tokens of a chunk.
-    count: tokens of a text.
+    path: the file.
+    limit: tokens of a chunk at most; Mem-alpha took 1,024 for test-time
+      learning, else 2,048.
+    count: tokens of a text, by the tokenizer of the policy.
+    sources: values of metadata.source to read; without any all but LEFT_OUT.
 
   Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: file or row are not as published; names both and the column.
+    FileNotFoundError: the file is not there.
+    ValueError: a source of LEFT_OUT is wanted or a wanted one is not there; a
+      broken file, names row and column.
   """
-  uids = itertools.count()
-  make = lambda row: _episode(row, next(uids), limit, count)
-  return parquet_files.items(path, COLUMNS, make)
+  wanted = set(sources)
+  if wrong := sorted(wanted.intersection(LEFT_OUT)):
+    raise ValueError(f'{wrong} cannot be read: the answers are ranked lists')
+  episodes, seen = [], set()
+  rows = rows_lib.from_parquet(path, _COLUMNS, _PUBLISHER)
+  for uid, (where, row) in enumerate(rows):
+    metadata = rows_lib.field(row, 'metadata', dict, where)
+    source = rows_lib.field(metadata, 'source', str, f'{where}: metadata')
+    seen.add(source)
+    if source not in LEFT_OUT and (not wanted or source in wanted):
+      episodes.append(_episode(row, uid, source, limit, count, where))
+  if missing := sorted(wanted - seen):
+    raise ValueError(f'{path}: no source {missing}, only {sorted(seen)}')
+  return episodes
 
 
-def _episode(row: dict, uid: int, limit: int, count) -> Episode:
-  for name in COLUMNS:
-    if not row[name]:
-      raise ValueError(f'{name} is empty')
-  source = row['metadata'].get('source')
-  if not source:
-    raise ValueError('metadata has no source')
-  questions, answers = row['questions'], row['answers']
+def _episode(row, uid, source, limit, count, where) -> Episode:
+  context = rows_lib.field(row, 'context', str, where)
+  questions = rows_lib.texts(row['questions'], f'{where}: questions')
+  answers = rows_lib.checked(row['answers'], list, f'{where}: answers')
   if len(questions) != len(answers):
     raise ValueError(
-      f'there are {len(questions)} questions and {len(answers)} answers'
+      f'{where}: {len(questions)} questions and {len(answers)} answers'
     )
-  pieces = chunking.sentences(row['context'])
-  chunks = tuple(chunking.pack(pieces, limit, count))
-  end = len(chunks) - 1
-  kinds = row['metadata'].get('question_types') or [source] * len(questions)
-  ids = row['metadata'].get('question_ids') or [''] * len(questions)
-  if not len(kinds) == len(ids) == len(questions):
-    raise ValueError(
-      f'metadata: question_types or question_ids are not {len(questions)}'
-    )
-  asked = []
-  for i, (text, golds) in enumerate(zip(questions, answers, strict=True)):
-    if not text or not golds or None in golds:
-      raise ValueError(f'question {i} has no text or no answer')
-    kind, golds = kinds[i], list(dict.fromkeys(golds))
-    if ids[i].endswith(UNANSWERABLE):  # those of LongMemEval
-      kind, golds = kind + UNANSWERABLE, ['']
-    asked.append(
-      Question(text, golds[0], kind, end, end, others=tuple(golds[1:]))
-    )
-  return Episode(uid, source, chunks, tuple(asked))
+  types = [source] * len(questions)
+  try:
+    if source.startswith(_CHATS):
+      chunks = _chat_chunks(context, limit, count)
+      questions, types = _of_chats(row['metadata'], questions)
+    else:
+      chunks = _text_chunks(context, source, limit, count)
+  except ValueError as error:
+    raise ValueError(f'{where}: {error}') from error
+  last, asked = len(chunks) - 1, []
+  for i, (text, golds, kind) in enumerate(
+    zip(questions, answers, types, strict=True)
+  ):
+    golds = rows_lib.golds(golds, f'{where}: answers[{i}]')
+    answer, *others = dict.fromkeys(golds)
+    asked.append(Question(text, answer, kind, last, last, others=tuple(others)))
+  return Episode(uid, source, tuple(chunks), tuple(asked))
+
+
+def _text_chunks(context, source, limit, count) -> list[str]:
+  pieces, separator = str.splitlines, '\n'
+  for prefix, found in _PIECES.items():
+    if source.startswith(prefix):
+      pieces, separator = found
+  try:
+    chunks = passages.pack(pieces(context), limit, count, separator)
+  except ValueError as error:
+    raise ValueError(f'context: {error}') from error
+  if not chunks:
+    raise ValueError('context: the text is empty')
+  return chunks
+
+
+def _chat_chunks(context, limit, count) -> list[str]:
+  try:
+    items = ast.literal_eval(context)
+  except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+    raise ValueError(f'context: no list of chats ({error})') from error
+  if not rows_lib.checked(items, list, 'context') or len(items) % 2:
+    raise ValueError(f'context: {len(items)} items, expected times and chats')
+  chunks = []
+  for i in range(0, len(items), 2):
+    time = rows_lib.checked(items[i], str, f'context[{i}]')
+    date = time.removeprefix(_CHAT_TIME).strip()
+    turns = longmemeval.turns_of(items[i + 1], f'context[{i + 1}]')
+    chunks += longmemeval.session_chunks(date, turns, limit, count)[0]
+  return chunks
+
+
+def _of_chats(
+  metadata: Mapping[str, Any], questions: list[str]
+) -> tuple[list[str], list[str]]:
+  """Questions with their dates, and their types."""
+  columns = []
+  for name in ('question_types', 'question_ids', 'question_dates'):
+    place = f'metadata: {name}'
+    values = rows_lib.texts(metadata.get(name), place)
+    if len(values) != len(questions):
+      raise ValueError(f'{place}: {len(values)} of {len(questions)} questions')
+    columns.append(values)
+  kinds, ids, dates = columns
+  types = [
+    longmemeval.type_of(kind, key, f'metadata: question_types[{i}]')
+    for i, (kind, key) in enumerate(zip(kinds, ids, strict=True))
+  ]
+  texts = map(longmemeval.dated, questions, dates)
+  return list(texts), types

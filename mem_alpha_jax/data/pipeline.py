@@ -98,10 +98,10 @@ def make_source(
     ValueError: for an unknown data.source or a split without episodes.
   """
   source = config.data.source
-  if source in labelled.FILES:
+  if source in labelled.READERS:
     return _labelled_episodes(config, split)
   if source not in _SOURCES:
-    known = [*_SOURCES, *labelled.FILES]
+    known = [*_SOURCES, *labelled.READERS]
     raise ValueError(f'data.source={source!r} is unknown; use one of {known}')
   return _SOURCES[source](config, split)
 
@@ -185,20 +185,35 @@ def _labelled_episodes(
   config: ml_collections.ConfigDict, split: str
 ) -> EndlessSource:
   d = config.data
-  shape = labelled.Shape(
-    d.labels, d.per_label, d.per_chunk, d.label_questions, d.label_words
+  examples = [
+    example
+    for example in labelled.load(d.root, d.source)
+    if not d.label_words or len(example.text.split()) <= d.label_words
+  ]
+  make = labelled.maker(
+    examples,
+    split,
+    config.seed,
+    source=d.source,
+    labels=d.labels or None,
+    per_label=d.per_label,
+    questions=d.label_questions,
+    chunks=d.train_chunks,
   )
-  examples = labelled.load(d.root, d.source)
-  make = labelled.source(examples, d.source, split, shape, config.seed)
   return EndlessSource(make)
 
 
 def _mixture_episodes(
   config: ml_collections.ConfigDict, split: str
 ) -> Sequence[Episode]:
-  from mem_alpha_jax.data import tfds_streams  # seconds that others save
+  """What data.builders wrote; its validation part is halved for a test."""
+  from mem_alpha_jax.data import prepared  # seconds that others save
 
-  return tfds_streams.Episodes(config.data.mixture, split, config.data.root)
+  d = config.data
+  if split == 'train':
+    return prepared.load(d.mixture, split, d.root)
+  held_out = prepared.load(d.mixture, 'validation', d.root)
+  return held_out[split == 'test' :: 2]
 
 
 def _world(config: ml_collections.ConfigDict) -> synthetic.WorldConfig:
@@ -217,8 +232,10 @@ def _locomo_episodes(
     raise ValueError(
       f'data.source=locomo has no {split} split; train on another source'
     )
-  dialogues = locomo.load(config.data.root, adversarial=True)
-  return [locomo.episode(one, config.data.turns) for one in dialogues]
+  turns = config.data.turns
+  return locomo.episodes(
+    config.data.root, 'turn' if turns else 'session', max(turns, 1)
+  )
 
 
 def _babi_episodes(

@@ -31,7 +31,8 @@ SOURCE_RULES = {
   'ttl_train': 'label',
   'icl_*': 'label',
   'banking77': 'label',
-  'clinc150': 'label',
+  'pubmed_rct': 'label',
+  'clinc150*': 'label',
   'trec_*': 'label',
   'nlu': 'label',
   'booksum': 'comma_keywords',
@@ -46,6 +47,7 @@ SOURCE_RULES = {
 TYPE_RULES = {
   ('locomo', 'multi_hop'): 'list_f1',
   ('locomo', 'adversarial'): 'abstention',
+  ('booksum', 'booksum_summary'): 'rouge_l',
 }
 # What a judge decides where there is one (reading/judge.py); the rule above is
 # what can be had without, and another number.

@@ -1,0 +1,203 @@
+"""The mixture and its builds, from raw files to episodes, on made-up files."""
+
+import collections
+import json
+import pathlib
+import subprocess
+import sys
+
+import grain
+import pytest
+import small_raw
+
+from mem_alpha_jax.data import labelled, leakage, mixture, prepared, tokenizer
+from mem_alpha_jax.data.builders import build, token_counts
+from mem_alpha_jax.types import Episode
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+  """Raw files of all sources, a tokenizer, and a build of the mixture."""
+  root = tmp_path_factory.mktemp('mixture')
+  for write in small_raw.ALL:
+    write(root / 'raw')
+  words = small_raw.Words(9)
+  texts = [words.text(20) for _ in range(50)]
+  tokenizer.train(texts, str(root / 'tokenizer.model'), 340, ())
+  folder = _build(root, 'mixture')
+  return root, pathlib.Path(folder)
+
+
+def _build(root, dataset, **changed):
+  arguments = dict(
+    raw=str(root / 'raw'),
+    data_dir=str(root / 'built'),
+    tokenizer=str(root / 'tokenizer.model'),
+  )
+  return build.build(dataset, **arguments | changed)
+
+
+def test_build_writes_what_the_mixture_is(made):
+  root, folder = made
+  count = token_counts.load(str(root / 'tokenizer.model'))
+  for split in ('train', 'validation'):
+    pools = [
+      mixture.build(str(root / 'raw'), s, split, 0, count, mixed=True)
+      for s in mixture.MIXED
+    ]
+    found = prepared.load('mixture', split, str(root / 'built'))
+    assert list(found) == mixture.mix(pools, 0)
+    assert found[-1] == found[len(found) - 1] and found[:2] == [*found][:2]
+    with pytest.raises(IndexError, match=f'of {len(found)}'):
+      found[len(found)]
+    sizes = collections.Counter(e.source for e in found)
+    assert set(sizes) == set(mixture.MIXED)
+    for source, number in sizes.items():
+      limits = mixture.SIZES[source]
+      most = limits.cap if split == 'train' else limits.validation
+      assert number <= most
+    assert len({e.uid for e in found}) == len(found)
+  assert 'tensorflow' not in sys.modules
+  assert not [*folder.parent.glob('incomplete*')]
+
+
+def test_card_counts_what_is_there(made):
+  root, folder = made
+  card = json.loads((folder / 'card.json').read_text())
+  count = token_counts.load(str(root / 'tokenizer.model'))
+  for split in ('train', 'validation'):
+    episodes = prepared.load('mixture', split, str(root / 'built'))
+    squad = [e for e in episodes if e.source == 'squad']
+    assert card['splits'][split]['squad'] == {
+      'instances': len(squad),
+      'chunks': sum(len(e.chunks) for e in squad),
+      'tokens': sum(count(c) for e in squad for c in e.chunks),
+      'questions': sum(len(e.questions) for e in squad),
+    }
+  assert set(card['held_out']) == {
+    'validation', 'nlu test', 'trec_coarse test', 'trec_fine test',
+    'pubmed_rct test',
+  }  # fmt: skip
+  assert set(card['overlap']) == set(mixture.MIXED)
+  assert all(n == 0 for row in card['overlap'].values() for n in row.values())
+  row = card['splits']['train']['nlu']
+  columns = ('instances', 'chunks', 'tokens', 'questions')
+  line = '| nlu | ' + ' | '.join(f'{row[c]:,}' for c in columns) + ' |'
+  assert row['instances'] == 49
+  assert line in (folder / 'card.md').read_text().splitlines()
+
+
+def test_grain_reads_the_built_split(made):
+  root, _ = made
+  source = prepared.load('mixture', 'train', str(root / 'built'))
+  dataset = grain.MapDataset.source(source).seed(0).shuffle()
+  assert sorted(e.uid for e in dataset) == sorted(e.uid for e in source)
+
+
+def test_another_seed_gives_other_episodes(made):
+  root, _ = made
+  count = token_counts.load(str(root / 'tokenizer.model'))
+  raw = str(root / 'raw')
+  first, again, other = (
+    mixture.build(raw, 'nlu', 'train', seed, count) for seed in (0, 0, 1)
+  )
+  assert first == again != other
+  assert len(first) == mixture.SIZES['nlu'].train
+  leakage.check(other, {'test': mixture.build(raw, 'nlu', 'test', 0, count)})
+
+
+@pytest.mark.parametrize(
+  ('dataset', 'kind'),
+  [('squad', 'question'), ('squad', 'paragraph'), ('nlu', 'sample')],
+)
+def test_planted_overlap_fails_the_build_and_leaves_nothing(
+  made, tmp_path, dataset, kind
+):
+  root, _ = made
+  raw, model = str(root / 'raw'), str(root / 'tokenizer.model')
+  count = token_counts.load(model)
+  train = mixture.build(raw, dataset, 'train', 0, count)
+  chunks, asked = train[0].chunks[:1], train[0].questions[:1]
+  if kind == 'question':
+    chunks = ()
+  elif kind == 'paragraph':
+    asked = ()
+  planted = {'exam': [Episode(0, 'exam', chunks, asked)]}
+  with pytest.raises(ValueError, match=f'{kind} of {dataset}.*in exam'):
+    build.build(dataset, raw, str(tmp_path), model, held_out=planted)
+  assert not [*tmp_path.glob('**/*.array_record*'), *tmp_path.glob('**/card.*')]
+
+
+def test_overlap_of_raw_files_can_be_left_out(made, tmp_path):
+  root, _ = made
+  for write in (small_raw.squad, small_raw.perltqa):
+    write(tmp_path / 'raw')
+  path = tmp_path / 'raw' / 'squad' / 'train-v1.1.json'
+  articles = json.loads(path.read_text())['data']
+  there = articles[3]['paragraphs'][0]['qas'][0]  # article 3 is for validation
+  articles[0]['paragraphs'][0]['qas'][0] = there
+  path.write_text(json.dumps({'data': articles}))
+  arguments = dict(
+    raw=str(tmp_path / 'raw'),
+    data_dir=str(tmp_path / 'built'),
+    tokenizer=str(root / 'tokenizer.model'),
+  )
+  with pytest.raises(ValueError, match='^1 overlap.*question of squad.*valid'):
+    build.build('squad', **arguments)
+  sources = ('squad', 'perltqa')
+  folder = build.build('mine', sources=sources, drop=True, **arguments)
+  card = json.loads((pathlib.Path(folder) / 'card.json').read_text())
+  assert card['overlap'] == {
+    'perltqa': {'question': 0, 'sample': 0, 'paragraph': 0},
+    'squad': {'question': 1, 'sample': 0, 'paragraph': 0},
+  }
+  assert card['left_out'] == 1
+  assert 'left out for it: 1.' in (pathlib.Path(folder) / 'card.md').read_text()
+  left = prepared.load('mine', 'train', arguments['data_dir'])
+  texts = {q.text for e in left for q in e.questions}
+  assert len(left) and there['question'] not in texts
+
+
+def test_errors_say_what_to_do(made, tmp_path):
+  root, _ = made
+  with pytest.raises(FileExistsError, match='delete it'):
+    _build(root, 'mixture')
+  with pytest.raises(ValueError, match='a new one'):
+    _build(root, 'unheard')
+  with pytest.raises(ValueError, match='a new one'):
+    _build(root, 'squad', sources=('squad',))
+  with pytest.raises(ValueError, match='--tokenizer'):
+    _build(root, 'nlu', tokenizer='')
+  with pytest.raises(FileNotFoundError, match='clinc150'):
+    _build(root, 'clinc150')
+  with pytest.raises(ValueError, match="no source|no 'train' split of 'x'"):
+    _build(root, 'other', sources=('squad', 'x'))
+  with pytest.raises(FileNotFoundError, match='--dataset=nlu'):
+    prepared.load('nlu', 'train', str(tmp_path))
+  with pytest.raises(ValueError, match="no split 'test'"):
+    prepared.load('mixture', 'test', str(root / 'built'))
+
+
+def test_command_line_tells_an_error_in_one_line(tmp_path):
+  command = [sys.executable, '-m', 'mem_alpha_jax.data.builders']
+  flags = [f'--raw={tmp_path}', f'--data_dir={tmp_path}', '--dataset=squad']
+  root = pathlib.Path(__file__).parents[1]
+  result = subprocess.run(
+    [*command, *flags], capture_output=True, text=True, cwd=root
+  )
+  assert result.returncode == 2
+  (line,) = [s for s in result.stderr.splitlines() if s.startswith('error: ')]
+  assert '--tokenizer' in line and 'Traceback' not in result.stderr
+
+
+def test_too_little_text_is_an_error(tmp_path):
+  small_raw.perltqa(tmp_path, people=1)
+  with pytest.raises(ValueError, match='perltqa: .* no validation episode'):
+    mixture.build(str(tmp_path), 'perltqa', 'validation', 0, len)
+
+
+def test_every_source_has_a_size():
+  assert set(mixture.SOURCES) <= set(mixture.SIZES)
+  caps = {name: size.cap for name, size in mixture.SIZES.items() if size.cap}
+  assert sum(caps.values()) == 562  # table 7 of arXiv 2509.25911
+  assert set(labelled.READERS) > set(mixture.SOURCES) & set(labelled.READERS)

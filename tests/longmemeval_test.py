@@ -1,0 +1,205 @@
+"""LongMemEval: the file format, made up here, chunks, evidence, abstention."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mem_alpha_jax.data import longmemeval
+from mem_alpha_jax.types import Episode, Question
+
+ROW = {
+  'question_id': 'q1',
+  'question_type': 'knowledge-update',
+  'question': 'Where do I live?',
+  'answer': 'Bonn',
+  'question_date': '2023/05/30 (Tue) 23:40',
+  'haystack_dates': [
+    '2023/05/20 (Sat) 02:21',
+    '2023/01/08 (Sun) 10:00',
+    '2023/05/20 (Sat) 01:59',
+  ],
+  'haystack_session_ids': ['answer_1', 'answer_0', 'filler'],
+  'haystack_sessions': [
+    [
+      {'role': 'user', 'content': 'I moved to Bonn.', 'has_answer': True},
+      {'role': 'assistant', 'content': 'Nice town!\n', 'has_answer': False},
+    ],
+    [{'role': 'user', 'content': 'I live in Ulm.', 'has_answer': True}],
+    [{'role': 'user', 'content': 'Hi.'}],
+  ],
+  'answer_session_ids': ['answer_0', 'answer_1'],
+}
+CHUNKS = (
+  'Chat on 2023/01/08 (Sun) 10:00\nUser: I live in Ulm.',
+  'Chat on 2023/05/20 (Sat) 01:59\nUser: Hi.',
+  'Chat on 2023/05/20 (Sat) 02:21\nUser: I moved to Bonn.\n'
+  'Assistant: Nice town!',
+)
+
+
+def _words(text):
+  return len(text.split())
+
+
+def _load(tmp_path, *changes, limit=100):
+  path = tmp_path / 'longmemeval_s.json'
+  path.write_text(json.dumps([ROW | change for change in changes]))
+  return longmemeval.load(path, limit, _words)
+
+
+def test_an_instance_is_an_episode_in_the_order_of_time(tmp_path):
+  first, second = _load(tmp_path, {}, {'question_id': 'q2', 'answer': 15})
+  question = Question(
+    '[2023/05/30 (Tue) 23:40] Where do I live?', 'Bonn', 'knowledge-update',
+    first=2, last=2,
+  )  # fmt: skip
+  assert first == Episode(0, 'longmemeval', CHUNKS, (question,))
+  assert second.uid == 1 and second.questions[0].answer == '15'
+
+
+def test_abstention_is_in_the_type(tmp_path):
+  change = {
+    'question_id': 'q1_abs',
+    'question_type': 'multi-session',
+    'answer': 'You never said where you work.',
+  }
+  (episode,) = _load(tmp_path, change)
+  assert episode.questions[0].type == 'multi-session_abs'
+  assert episode.questions[0].answer == 'You never said where you work.'
+
+
+@pytest.mark.parametrize(
+  ('evidence', 'first'),
+  [(['answer_0'], 0), (['filler'], 1), ([], 2), (['unknown'], 2)],
+)
+def test_first_is_the_last_session_of_the_evidence(tmp_path, evidence, first):
+  (episode,) = _load(tmp_path, {'answer_session_ids': evidence})
+  assert (episode.questions[0].first, episode.questions[0].last) == (first, 2)
+
+
+def test_a_long_session_is_split_between_turns(tmp_path):
+  turns = [
+    {'role': 'user', 'content': 'one two'},
+    {'role': 'assistant', 'content': 'three four. Five six seven eight. Nine'},
+    {'role': 'user', 'content': 'ten', 'has_answer': True},
+    {'role': 'user', 'content': 'eleven twelve thirteen'},
+  ]
+  change = {
+    'haystack_sessions': [turns],
+    'haystack_dates': ['2023/01/08'],
+    'haystack_session_ids': ['answer_0'],
+  }
+  (episode,) = _load(tmp_path, change, limit=8)  # the date takes 3 of them
+  head = 'Chat on 2023/01/08\n'
+  assert episode.chunks == (
+    f'{head}User: one two',
+    f'{head}Assistant: three four.',
+    f'{head}Five six seven eight. Nine',
+    f'{head}User: ten',
+    f'{head}User: eleven twelve thirteen',
+  )
+  assert (episode.questions[0].first, episode.questions[0].last) == (3, 4)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+  st.lists(
+    st.tuples(st.text('ab. \n', max_size=60), st.booleans()), max_size=6
+  ),
+  st.integers(24, 60),
+)
+def test_no_chunk_is_too_long_and_no_word_is_lost(said, limit):
+  turns = [longmemeval.Turn('user', *turn) for turn in said]
+  chunks, at = longmemeval.session_chunks('2023/01/08', turns, limit, len)
+  head = 'Chat on 2023/01/08'
+  assert all(len(chunk) <= limit for chunk in chunks)
+  assert all(chunk.startswith(head) for chunk in chunks)
+  words = ''.join(chunk.removeprefix(head) for chunk in chunks).split()
+  wanted = ''.join(f'User: {text}' for text, _ in said).split()
+  assert ''.join(words) == ''.join(wanted)
+  assert (at is None) == (not any(evidence for _, evidence in said))
+
+
+def test_nothing_of_a_chunk_tells_where_the_evidence_is(tmp_path):
+  plain = [
+    [{'role': t['role'], 'content': t['content']} for t in session]
+    for session in ROW['haystack_sessions']
+  ]
+  marked, unmarked = _load(tmp_path, {}, {'haystack_sessions': plain})
+  assert marked.chunks == unmarked.chunks
+
+
+def test_a_session_twice_stays_twice_and_an_empty_one_stays(tmp_path):
+  change = {
+    'haystack_session_ids': ['filler', 'answer_0', 'filler'],
+    'haystack_sessions': [*ROW['haystack_sessions'][:2], []],
+  }
+  (episode,) = _load(tmp_path, change)
+  assert episode.chunks == (
+    CHUNKS[0],
+    'Chat on 2023/05/20 (Sat) 01:59',
+    CHUNKS[2],
+  )
+
+
+def test_instances_are_what_the_file_says(tmp_path):
+  _load(tmp_path, {})
+  (found,) = longmemeval.instances(tmp_path / 'longmemeval_s.json')
+  assert found[:5] == (
+    'q1', 'knowledge-update', 'Where do I live?', 'Bonn',
+    '2023/05/30 (Tue) 23:40',
+  )  # fmt: skip
+  assert [s.evidence for s in found.sessions] == [True, False, True]
+  assert found.sessions[0].turns == (
+    longmemeval.Turn('user', 'I live in Ulm.', True),
+  )
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'question_id': 3}, 'question_id: expected text, got 3'),
+    ({'question_type': 'riddle'}, "question_type: no type 'riddle'"),
+    ({'question': None}, 'question: expected text'),
+    ({'answer': None}, 'answer: expected text'),
+    ({'question_date': 20230530}, 'question_date: expected text'),
+    ({'haystack_dates': ROW['haystack_dates'][:2]},
+     '2 haystack_dates, 3 haystack_session_ids and 3 haystack_sessions'),
+    ({'haystack_dates': ['May', *ROW['haystack_dates'][1:]]},
+     r'haystack_dates\[0\]: expected yyyy/mm/dd'),
+    ({'haystack_sessions': 'x'}, 'haystack_sessions: expected a list'),
+    ({'haystack_sessions': [[], {}, []]},
+     r'haystack_sessions\[1\]: expected a list'),
+    ({'haystack_sessions': [[], ['hi'], []]},
+     r'haystack_sessions\[1\]\[0\]: expected an object'),
+    ({'haystack_sessions': [[], [{'role': 'user'}], []]},
+     r"haystack_sessions\[1\]\[0\]: no field 'content'"),
+    ({'haystack_sessions': [[], [], [{'role': 1, 'content': ''}]]},
+     r'haystack_sessions\[2\]\[0\]: role: expected text'),
+    ({'haystack_sessions': [], 'haystack_dates': [],
+      'haystack_session_ids': []}, 'haystack_sessions: the list is empty'),
+    ({'answer_session_ids': None}, 'answer_session_ids: expected a list'),
+  ],
+)  # fmt: skip
+def test_a_broken_row_is_named(tmp_path, change, message):
+  with pytest.raises(ValueError, match=message) as error:
+    _load(tmp_path, {}, change)
+  assert 'longmemeval_s.json: row 1: ' in str(error.value)
+  assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('name', list(ROW))
+def test_a_missing_field_is_named(tmp_path, name):
+  path = tmp_path / 'x.json'
+  path.write_text(json.dumps([{k: v for k, v in ROW.items() if k != name}]))
+  with pytest.raises(ValueError, match=f"x.json: row 0: no field '{name}'"):
+    longmemeval.load(path, 100, _words)
+
+
+def test_missing_file_and_a_limit_without_room(tmp_path):
+  with pytest.raises(FileNotFoundError, match=r'x\.json.*xiaowu0162'):
+    longmemeval.load(tmp_path / 'x.json', 100, _words)
+  with pytest.raises(ValueError, match='5 tokens cannot hold.*raise the limit'):
+    _load(tmp_path, {}, limit=5)

@@ -1,0 +1,253 @@
+"""SQuAD, HotpotQA, BookSum and PerLTQA: formats, and how episodes are made."""
+
+import json
+
+import pytest
+import small_raw
+
+from mem_alpha_jax.data import (
+  booksum,
+  chunking,
+  content,
+  hotpotqa,
+  perltqa,
+  squad,
+)
+
+
+def _words(text):
+  return len(text.split())
+
+
+def _thirds(text):
+  return max(1, len(text) // 3)
+
+
+def _body(chunk):
+  return '\n'.join(chunking.body(chunk))
+
+
+def _edit(path, change):
+  data = json.loads(path.read_text())
+  change(data)
+  path.write_text(json.dumps(data))
+
+
+def test_squad_questions_stand_behind_their_paragraph(tmp_path):
+  small_raw.squad(tmp_path)
+  paragraphs = squad.load(str(tmp_path))
+  assert len(paragraphs) == 96
+  made = {
+    split: squad.episodes(
+      paragraphs, split, 0, count=_thirds, most=9, chunks=2, least=5
+    )
+    for split in content.SPLITS
+  }
+  about = {p.text: p for p in paragraphs}
+  gold = {text: g for p in paragraphs for text, (g,) in p.questions}
+  for split, episodes in made.items():
+    assert len(episodes) > 1
+    assert [e.uid for e in episodes] == list(range(len(episodes)))
+    for episode in episodes:
+      bodies = [_body(c) for c in episode.chunks]
+      assert len(bodies) <= 2 and len(episode.questions) <= 100
+      assert all(_thirds(b) <= 2048 for b in bodies)
+      for q in episode.questions:
+        read = ''.join(''.join(bodies[: q.first + 1]).split())
+        paragraph = next(
+          p for p in about.values() if q.text in dict(p.questions)
+        )
+        assert content.belongs(paragraph.title, split)
+        assert ''.join(paragraph.text.split()) in read
+        before = ''.join(''.join(bodies[: q.first]).split())
+        assert ''.join(paragraph.text.split()) not in before
+        assert q.answer == gold[q.text] and q.last == len(bodies) - 1
+  again = squad.episodes(
+    paragraphs, 'train', 0, count=_thirds, most=9, chunks=2, least=5
+  )
+  assert again == made['train']
+
+
+def test_squad_leaves_out_what_it_cannot_ask(tmp_path):
+  small_raw.squad(tmp_path, articles=1)
+  path = tmp_path / 'squad' / 'train-v1.1.json'
+
+  def change(data):
+    paragraphs = data['data'][0]['paragraphs']
+    qas = paragraphs[0]['qas']
+    qas[0] |= {'is_impossible': True, 'answers': []}
+    qas[1]['answers'] = [{'text': t} for t in ('one', 'two', 'one')]
+    qas[2]['answers'] = [{'text': 'five words are too many'}]
+    paragraphs[1:] = [dict(paragraphs[0])]
+
+  _edit(path, change)
+  (paragraph,) = squad.load(tmp_path)
+  assert [a for _, a in paragraph.questions] == [
+    ('one', 'two'),
+    ('five words are too many',),
+  ]
+  arguments = dict(count=_words, most=1, least=1)
+  (episode,) = squad.episodes([paragraph], 'train', 0, **arguments)
+  (question,) = episode.questions
+  assert (question.answer, question.others) == ('one', ('two',))
+  assert not squad.episodes(
+    [paragraph], 'train', 0, keep=lambda q, a: a != 'one', **arguments
+  )
+  path.with_name('train-v2.0.json').write_text('{}')
+  with pytest.raises(FileNotFoundError, match='2 files.*squad'):
+    squad.load(tmp_path)
+  path.unlink()
+  with pytest.raises(ValueError, match='train-v2.0.json: not a file of SQuAD'):
+    squad.load(tmp_path)
+
+
+def test_hotpotqa_has_the_supporting_articles_and_no_others(tmp_path):
+  small_raw.hotpotqa(tmp_path)
+  items = hotpotqa.load(str(tmp_path))
+  assert len(items) == 100 and all(len(i.articles) == 2 for i in items)
+  made = hotpotqa.episodes(
+    items, 'train', 0, count=_thirds, most=2, tokens=1500
+  )
+  by_question = {item.question: item for item in items}
+  assert len(made) == 2
+  asked = [q.text for e in made for q in e.questions]
+  assert len(asked) == len(set(asked))
+  for episode in made:
+    bodies = [_body(c) for c in episode.chunks]
+    whole = ''.join(''.join(bodies).split())
+    expected = dict(
+      a for q in episode.questions for a in by_question[q.text].articles
+    )
+    texts = (f'{title}: {text}' for title, text in expected.items())
+    assert whole == ''.join(''.join(texts).split())
+    assert 1500 <= sum(_thirds(b) for b in bodies) < 1800
+    for q in episode.questions:
+      read = ''.join(''.join(bodies[: q.first + 1]).split())
+      before = ''.join(''.join(bodies[: q.first]).split())
+      item = by_question[q.text]
+      needed = [''.join(text.split()) for _, text in item.articles]
+      assert all(text in read for text in needed)
+      assert not all(text in before for text in needed)
+      assert all(content.belongs(t, 'train') for t, _ in item.articles)
+      assert q.answer == item.answer
+  kept = hotpotqa.episodes(
+    items, 'train', 0, count=_thirds, most=9, keep=lambda q, a: a < 'g', least=1
+  )
+  assert {q.answer[0] for e in kept for q in e.questions} <= set('bd')
+
+
+def test_hotpotqa_drops_a_question_over_two_splits():
+  words = small_raw.Words(0)
+  here, there = words.name('train'), words.name('validation')
+  items = [
+    hotpotqa.Item('q?', 'a', ((here, 'A text.'), (there, 'Another text.')))
+  ]
+  for split in content.SPLITS:
+    assert not hotpotqa.episodes(items, split, 0, count=_words, most=1, least=1)
+
+
+def test_hotpotqa_errors_name_the_row(tmp_path):
+  with pytest.raises(FileNotFoundError, match='hotpot_train_v1.1.json'):
+    hotpotqa.load(tmp_path)
+  small_raw.hotpotqa(tmp_path, questions=3)
+  path = tmp_path / 'hotpotqa' / 'hotpot_train_v1.1.json'
+  _edit(path, lambda rows: rows[1]['supporting_facts'].append(['Nowhere', 0]))
+  with pytest.raises(ValueError, match=r'v1.1.json: \[1\]: .*Nowhere'):
+    hotpotqa.load(tmp_path)
+  _edit(path, lambda rows: rows[1].update(supporting_facts=[]))
+  with pytest.raises(ValueError, match=r'\[1\]: a supporting article'):
+    hotpotqa.load(tmp_path)
+  path.write_text('{')
+  with pytest.raises(ValueError, match='no JSON list'):
+    hotpotqa.load(tmp_path)
+
+
+def test_booksum_reads_a_chapter_over_days_and_asks_once(tmp_path):
+  small_raw.booksum(tmp_path)
+  chapters = booksum.load(str(tmp_path))
+  made = booksum.episodes(chapters, 'train', 0, count=_thirds, most=9)
+  assert len(made) == 3
+  by_gold = {e.questions[0].answer: e for e in made}
+  assert by_gold['one; two'].questions[0].type == 'booksum'
+  for chapter in chapters[1:3]:
+    episode = by_gold[chapter.summary]
+    (question,) = episode.questions
+    dates = [c.split('\n')[0][-10:] for c in episode.chunks]
+    assert dates == sorted(set(dates)) and dates[0][:-1] == '2024-01-0'
+    assert dates[0] in question.text and dates[-1] in question.text
+    assert question.type == 'booksum_summary'
+    assert question.first == question.last == len(episode.chunks) - 1
+    bodies = [_body(c) for c in episode.chunks]
+    assert ' '.join(bodies) == chapter.text
+    assert all(b.endswith('.') and _thirds(b) <= 2048 for b in bodies)
+  assert not booksum.episodes(
+    chapters, 'train', 0, count=_thirds, most=9, chunks=(1, 4)
+  )
+  assert made[:2] == booksum.episodes(
+    chapters, 'train', 0, count=_thirds, most=2
+  )
+
+
+def test_booksum_errors_name_the_line(tmp_path):
+  with pytest.raises(FileNotFoundError, match='train.jsonl'):
+    booksum.load(tmp_path)
+  small_raw.booksum(tmp_path, chapters=2, sentences=1)
+  path = tmp_path / 'booksum' / 'chapters' / 'train.jsonl'
+  rows = [json.loads(line) for line in path.read_text().splitlines()]
+  rows[1]['summary'] = []
+  path.write_text('\n\n'.join(map(json.dumps, rows)))
+  assert len(booksum.load(tmp_path)) == 1  # without a summary: left out
+  path.write_text('\n' + json.dumps(rows[0]) + '\n{"book_title": "A"}\n')
+  with pytest.raises(ValueError, match='train.jsonl:3: not BookSum'):
+    booksum.load(tmp_path)
+  (tmp_path / 'booksum' / 'keywords.jsonl').write_text('{"keywords": "x"}')
+  with pytest.raises(ValueError, match='keywords.jsonl:1: not BookSum'):
+    booksum.load(tmp_path)
+
+
+def test_perltqa_gold_is_what_the_chunk_says(tmp_path):
+  small_raw.perltqa(tmp_path)
+  people = perltqa.load(str(tmp_path))
+  assert len(people) == 4
+  made = perltqa.episodes(people, 'train', 0, most=9)
+  assert len(made) == 3
+  for episode in made:
+    assert len(episode.chunks) == 3 and len(episode.questions) == 21
+    assert 'Dialogue of 2022-05-02 10:00\n' in episode.chunks[1]
+    for q in episode.questions:
+      assert q.answer in episode.chunks[q.first] and 'not said' not in q.answer
+      assert q.last == 2
+  few = {'questions': 5, 'keep': lambda q, a: q > 'What of g'}
+  for episode in perltqa.episodes(people, 'train', 0, most=9, least=2, **few):
+    assert 2 <= len(episode.questions) <= 5
+    assert all(q.text > 'What of g' for q in episode.questions)
+  for changed in ({'chunks': 2}, {'least': 22}):
+    assert not perltqa.episodes(people, 'train', 0, most=9, **changed)
+
+
+def test_perltqa_anchors_are_unescaped_and_short():
+  person = perltqa.Person(
+    'Ada Low',
+    {'1_0_0': "She fed Bo's cat at nine."},
+    (
+      perltqa.Asked('1_0_0', 'Q?', ("Bo's cat", 'Nine', 'cat', 'cat')),
+      perltqa.Asked('1_0_0', 'R?', ("fed Bo's cat at", 'at ni')),
+    ),
+  )
+  split = next(s for s in content.SPLITS if content.belongs('Ada Low', s))
+  (episode,) = perltqa.episodes([person], split, 0, most=1, least=1)
+  assert [q.answer for q in episode.questions] == ["Bo's cat; Nine; cat"]
+
+
+def test_perltqa_errors_name_the_person(tmp_path):
+  with pytest.raises(FileNotFoundError, match='perltmem_en_v2.json'):
+    perltqa.load(tmp_path)
+  small_raw.perltqa(tmp_path, people=1)
+  path = tmp_path / 'perltqa' / 'perltmem_en_v2.json'
+  (name,) = json.loads(path.read_text())
+  _edit(path, lambda memory: memory[name].pop('events'))
+  with pytest.raises(ValueError, match=f'{name}: not PerLTQA'):
+    perltqa.load(tmp_path)
+  path.write_text('[')
+  with pytest.raises(ValueError, match='perltmem_en_v2.json: no JSON'):
+    perltqa.load(tmp_path)
