@@ -251,3 +251,8 @@ def test_perltqa_errors_name_the_person(tmp_path):
   path.write_text('[')
   with pytest.raises(ValueError, match='perltmem_en_v2.json: no JSON'):
     perltqa.load(tmp_path)
+
+
+def test_a_source_that_is_not_mixed_is_named(tmp_path):
+  with pytest.raises(ValueError, match='banking77 is not in the mixture'):
+    mixture.build(str(tmp_path), 'banking77', 'train', 0, len, mixed=True)

@@ -159,6 +159,10 @@ def build(
       f'{[*SPLITS]}'
     )
   sizes = SIZES[source]
+  if mixed and not sizes.cap:
+    raise ValueError(
+      f'{source} is not in the mixture; build it by itself: --dataset={source}'
+    )
   train = sizes.cap if mixed else sizes.train
   most = train if split == 'train' else sizes.validation
   block = len(SPLITS) * list(SIZES).index(source) + SPLITS.index(split)
