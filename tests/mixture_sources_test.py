@@ -10,6 +10,7 @@ from mem_alpha_jax.data import (
   chunking,
   content,
   hotpotqa,
+  mixture,
   perltqa,
   squad,
 )
