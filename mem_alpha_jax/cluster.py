@@ -77,9 +77,10 @@ def run(mode: Callable, config: Any, workdir: str) -> None:
       f'--workdir={workdir}: no space left on the device; make room, and the '
       'same command goes on from the newest checkpoint'
     ) from error
-  except jax.errors.JaxRuntimeError as error:
+  # A broken collective is a ValueError where JAX dispatches it at once.
+  except (jax.errors.JaxRuntimeError, ValueError) as error:
     told = workdir_lib.summary(error)
-    if not jax.distributed.is_initialized() or not _is_lost(told):
+    if not jax.distributed.is_initialized() or not _is_lost(error, told):
       raise
     raise ConnectionError(
       f'another process is gone or cannot be reached ({told}); start all '
@@ -87,8 +88,10 @@ def run(mode: Callable, config: Any, workdir: str) -> None:
     ) from error
 
 
-def _is_lost(told: str) -> bool:
-  """Whether an error of XLA is about another process, not about this one."""
+def _is_lost(error: Exception, told: str) -> bool:
+  """Whether an error is about another process, not about this one."""
+  if isinstance(error, ValueError):
+    return 'gloo' in told.lower()
   marks = ('gloo', 'connection', 'peer', 'unavailable', 'deadline', 'barrier')
   return any(mark in told.lower() for mark in marks)
 

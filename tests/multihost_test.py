@@ -3,6 +3,7 @@
 import json
 import types
 
+import jax
 import numpy as np
 import pytest
 
@@ -33,6 +34,28 @@ def given(**flags):
 def test_flags_that_disagree_are_told(flags, told):
   with pytest.raises(ValueError, match=told):
     cluster.join(given(**flags), None)
+
+
+@pytest.mark.parametrize(
+  ('error', 'told'),
+  [
+    (ValueError('UNKNOWN: Gloo AllGather failed: reset'), 'process is gone'),
+    (jax.errors.JaxRuntimeError('Connection closed by peer'), 'is gone'),
+    (ValueError('config.x=1: no connection'), 'config.x=1'),
+    (jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED'), 'RESOURCE'),
+  ],
+)
+def test_a_lost_process_is_told_from_other_errors(error, told, monkeypatch):
+  def mode(config, workdir):
+    raise error
+
+  monkeypatch.setattr(jax.distributed, 'is_initialized', lambda: True)
+  kind = ConnectionError if 'gone' in told else type(error)
+  with pytest.raises(kind, match=told):
+    cluster.run(mode, None, 'x')
+  monkeypatch.setattr(jax.distributed, 'is_initialized', lambda: False)
+  with pytest.raises(type(error)):
+    cluster.run(mode, None, 'x')
 
 
 def test_without_flags_nothing_is_joined():
