@@ -34,6 +34,8 @@ def samples(policy, params):
   [('off', {}), ('on', {}), ('off', {'lora_rank': 4, 'lora_alpha': 8.0})],
 )
 def test_without_a_copy_the_samples_are_the_same(monkeypatch, name, changes):
+  if 'lora_rank' in changes:
+    pytest.importorskip('qwix')
   params = small_models.params(name, **changes)
   config = small_models.config(name, **changes)
   copied = samples(policy_lib.make_policy(config), params)
