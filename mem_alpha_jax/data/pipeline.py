@@ -198,7 +198,6 @@ def _labelled_episodes(
     labels=d.labels or None,
     per_label=d.per_label,
     questions=d.label_questions,
-    chunks=d.train_chunks,
   )
   return EndlessSource(make)
 
