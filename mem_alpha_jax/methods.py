@@ -17,14 +17,13 @@ from typing import Any
 
 from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax.baselines import method, rewriters, texts, writers
-from mem_alpha_jax.memory import embedders
+from mem_alpha_jax.memory import embedders, slots
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import chat, remote_reader
 from mem_alpha_jax.rollout import endpoint_writer, greedy
 from mem_alpha_jax.rollout.memory_method import MemoryMethod, Writer, Written
 from mem_alpha_jax.types import Episode
 
-CHUNK_TERMS = 256  # distinct words of a raw chunk that are indexed
 MANY = 64  # chunks looked up where only the budget bounds them
 HASHED_SIZE = 256  # floats, where the config has no embedder
 TEXT_TOKENS = 1024  # of MemAgent's memory, as in its paper
@@ -80,7 +79,7 @@ def _rag(retrieval: str, top: int, experiment, params, episodes):
     'reading.retrieval': retrieval,
     'reading.top_k': top,
     'reading.hops': 1,
-    'memory.slot_terms': CHUNK_TERMS,
+    'memory.slot_terms': _distinct_words(episodes),
   }
   if retrieval != 'bm25' and experiment.config.memory.embedder == 'none':
     fields |= {
@@ -95,6 +94,13 @@ def _rag(retrieval: str, top: int, experiment, params, episodes):
   write = _rule('keep_everything', experiment, episodes)
   count = setup.tokenizer.count
   return MemoryMethod(write, len(episodes), config, count, adapt, embed)
+
+
+def _distinct_words(episodes: Sequence[Episode]) -> int:
+  """Most distinct words of a chunk: all of them are indexed."""
+  chunks = (chunk for e in episodes for chunk in e.chunks)
+  most = max(len(set(slots.terms(chunk))) for chunk in chunks)
+  return 1 << max(most - 1, 1).bit_length()  # few shapes, so few programs
 
 
 def _long_context(experiment, params, episodes) -> method.Method:

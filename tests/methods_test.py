@@ -139,6 +139,25 @@ def test_long_context_keeps_the_newest_words():
   assert method.memory_tokens() == [12]
 
 
+def test_long_context_finds_events_and_rag_all_words_of_a_chunk(experiment):
+  (request,) = asked(read_all('long_context', experiment))[0][:1]
+  kinds = {note.text.split()[0]: note.kind for note in request.notes}
+  assert kinds['Nobody'] == 'semantic'
+  long = ' '.join(f'word{i}' for i in range(700))
+  episode = Episode(0, 'x', (long, 'other things', 'more things'), ())
+  method = methods.make('rag_bm25_budget', experiment, None, [episode])
+  for chunk in episode.chunks:
+    method.observe([chunk])
+  ((request,),) = method.requests([['word699?']])
+  assert request.notes and request.notes[0].text.startswith('word0')
+
+
+def read_all(name, experiment):
+  method = methods.make(name, experiment, None, EPISODES)
+  read(method)
+  return method
+
+
 def test_rag_takes_the_chunks_that_bm25_takes(experiment):
   config = experiment.config.copy_and_resolve_references().unlock()
   config.reading.budget = 0
@@ -180,14 +199,15 @@ class Scripted:
 
 
 def test_a_model_overwrites_its_memory_and_failures_leave_it():
-  model = Scripted('Anna: boat.', None, ' one two three four five six ')
+  last = '<think>hm</think> one two three four five six '
+  model = Scripted('Anna: boat.', None, ' ', '<think>hm', last)
   method = texts.Rewritten(1, rewriters.overwrite(model, 4), 4, count)
   texts_after = []
-  for chunk in CHUNKS[:3]:
+  for chunk in CHUNKS:
     method.observe([chunk])
     texts_after.append(method.to_json()['texts'][0])
-  assert texts_after == ['Anna: boat.', 'Anna: boat.', 'one two three four']
-  assert method.missing == 1
+  assert texts_after == ['Anna: boat.'] * 4 + ['one two three four']
+  assert method.missing == 3
   assert CHUNKS[1] in model.chats[1][0]['content']
   assert 'Anna: boat.' in model.chats[1][0]['content']
 
@@ -272,8 +292,8 @@ def test_a_model_behind_a_server_writes(experiment, server):
   errors = []
   for chunk in CHUNKS[:3]:
     method.observe([chunk])
-    errors.append([*method.written[0].errors])
+    errors.append((method.written[0].errors, method.written[0].missing))
   notes = [e.text for e in state_lib.entries(method.memories.states[0])]
   assert notes == ['Anna has a boat', 'Anna sold a boat']
-  assert errors == [[], [], ['no reply']]
+  assert errors == [([], False), ([], False), ((), True)]
   assert CHUNKS[1] in server.seen[1] and 'Anna has a boat' in server.seen[1]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from mem_alpha_jax.baselines import texts
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.reading import budget, chat
+from mem_alpha_jax.reward import scoring
 
 OVERWRITE = (
   'You read a long text section by section and keep one memory of it. '
@@ -38,7 +39,7 @@ _SENTENCE_END = re.compile(r'(?<=[.!?])\s+|\n+')
 
 def overwrite(model: chat.ChatModel, tokens: int) -> texts.Rewrite:
   """The reply is the memory; see OVERWRITE."""
-  return _by_model(model, tokens, OVERWRITE, str.strip)
+  return _by_model(model, tokens, OVERWRITE, lambda reply: reply)
 
 
 def inner_state(model: chat.ChatModel, tokens: int) -> texts.Rewrite:
@@ -46,7 +47,7 @@ def inner_state(model: chat.ChatModel, tokens: int) -> texts.Rewrite:
 
   def read(reply: str) -> str | None:
     found = _STATE.findall(reply)
-    return found[-1].strip() if found else None
+    return found[-1] if found else None
 
   # The model thinks before it writes its state.
   return _by_model(model, tokens, INNER_STATE, read, room=2)
@@ -64,7 +65,13 @@ def _by_model(model, tokens, prompt, read: Callable, room: int = 1):
       for memory, chunk in pairs
     ]
     said = model.complete(chats, room * tokens)
-    return [None if text is None else read(text) for text in said]
+    return [text if text is None else written(text) for text in said]
+
+  def written(reply: str) -> str | None:
+    """What follows the model's thinking; nothing at all is missing."""
+    said = scoring.final_text(reply)
+    text = read(said) if said else None
+    return (text or '').strip() or None
 
   return rewrite
 

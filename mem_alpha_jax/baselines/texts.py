@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.reading import budget as budget_lib
 from mem_alpha_jax.reading import protocol
 
@@ -48,7 +49,8 @@ class LongContext:
         text = budget_lib.last_words(text, left, self._count)
         left -= self._count(text)
       if text:
-        notes.append(protocol.Note('semantic', text, step))
+        kind = writers.chunk_kind(chunks[step])  # as entries of raw chunks
+        notes.append(protocol.Note(kind, text, step))
       if text != chunks[step]:
         break
     return tuple(notes)

@@ -2,7 +2,7 @@
 
 It is shown what a chat policy is shown (memory/instructions.py) and calls the
 same tools; nothing of it is trained. A reply that could not be had makes no
-call and is an error of the step.
+call and is missing, not a call that is wrong.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from mem_alpha_jax.reading import chat
 from mem_alpha_jax.rollout.memory_method import Writer, Written
 
 STYLE = 'full'
+TOKENS = 2048  # of a reply, as in the paper
 
 
 def make(model: chat.ChatModel, config: Any) -> Writer:
@@ -19,16 +20,14 @@ def make(model: chat.ChatModel, config: Any) -> Writer:
 
   Args:
     model: replies to chats.
-    config: uses rollout.response_buckets (the longest reply, tokens) and
-      rollout.max_calls.
+    config: uses rollout.max_calls.
   """
-  tokens = config.rollout.response_buckets[-1]
 
   def write(memories, chunks, views, live, t):
     del t
     rows = [i for i, ok in enumerate(live) if ok]
     chats = [_chat(chunks[i], views[i], memories.states[i]) for i in rows]
-    said = dict(zip(rows, model.complete(chats, tokens), strict=True))
+    said = dict(zip(rows, model.complete(chats, TOKENS), strict=True))
     return [
       _written(said[i], config) if ok else Written((), noop=True)
       for i, ok in enumerate(live)
@@ -48,7 +47,7 @@ def _chat(chunk: str, view, state) -> list[dict[str, str]]:
 
 def _written(text: str | None, config) -> Written:
   if text is None:
-    return Written((), ('no reply',))
+    return Written((), missing=True)
   parsed = tools.parse_json(text)
   calls = parsed.calls[: config.rollout.max_calls]
   errors = [c.error for c in calls if c.op is None]

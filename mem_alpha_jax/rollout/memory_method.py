@@ -18,6 +18,7 @@ class Written(NamedTuple):
   errors: Sequence[str] = ()  # calls that could not be read
   noop: bool = False
   text: str = ''
+  missing: bool = False  # nothing could be had of the writer
 
 
 # (memories, chunks, views, live, t) -> one Written a memory.
