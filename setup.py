@@ -12,9 +12,11 @@ setuptools.setup(
   package_data={'mem_alpha_jax': ['assets/*/*']},
   install_requires=[
     'absl-py>=2.1',
+    'anyio>=4',
     'chex>=0.1.89',
     'flax>=0.12.8,<0.13',
     'grain>=0.2.12',
+    'httpx2>=2,<3',
     'importlib_resources>=6',
     'jax>=0.10,<0.12',
     'jaxtyping>=0.3',

@@ -1,7 +1,9 @@
 """The client against a server that sends, byte for byte, what it is told."""
 
+import asyncio
 import json
 import logging
+import signal
 import socketserver
 import threading
 import time
@@ -125,6 +127,28 @@ def test_a_request_is_what_the_protocol_asks_for():
   assert counted(client, 0)['requests'] == 0
 
 
+def test_options_are_fields_of_the_request():
+  extra = {'chat_template_kwargs': {'enable_thinking': False}}
+  options = http_client.Options(0.7, seed=3, stop=('\n',), extra=extra)
+  with Server(lambda *_: ok()) as server:
+    endpoint = http_client.Endpoint(server.url, 'small')
+    client = http_client.Client(endpoint, options=options)
+    assert client.complete([CHAT], 7) == ['Tom.']
+  assert server.bodies == [
+    {
+      'model': 'small', 'messages': CHAT, 'max_tokens': 7, 'temperature': 0.7,
+      'seed': 3, 'stop': ['\n'], **extra,
+    }
+  ]  # fmt: skip
+  assert http_client.Options().fields() == {'temperature': 0}
+
+
+@pytest.mark.parametrize('name', ['seed', 'messages', 'stream', 'n'])
+def test_extra_fields_change_nothing_that_is_read_here(name):
+  with pytest.raises(ValueError, match=f'extra.*{name}.*leave it out'):
+    http_client.Options(extra={name: 1})
+
+
 def page(text):
   return http(
     200, text if isinstance(text, bytes) else json.dumps(text).encode()
@@ -210,6 +234,65 @@ def test_nobody_there():
   client = client_of(server, retries=2)
   assert client.complete([CHAT], 7) == [None]
   assert counted(client, 1)['connection'] == 3
+
+
+def test_an_address_that_is_none_is_no_crash():
+  endpoint = http_client.Endpoint('http://host:port/v1', 'small', retries=0)
+  client = http_client.Client(endpoint)
+  assert client.complete([CHAT], 7) == [None]
+  assert counted(client, 1)['connection'] == 1
+
+
+def test_cookies_are_not_kept():
+  with Server(lambda *_: http(500, b'', 'Set-Cookie: a=b')) as server:
+    assert client_of(server, retries=1).complete([CHAT], 7) == [None]
+  assert len(server.heads) == 2
+  assert not any('cookie' in line.lower() for line in server.heads[1])
+
+
+def test_it_may_be_called_from_within_a_loop():
+  async def notebook():
+    return client_of(server).complete([CHAT], 7)
+
+  with Server(lambda *_: ok()) as server:
+    assert asyncio.run(notebook()) == ['Tom.']
+
+
+def test_a_chat_that_waits_holds_up_no_other():
+  """Two of three slots wait until the third has done all the rest."""
+
+  def say(nth, body):
+    text = body['messages'][0]['content']
+    again = sum(b == body for b in server.bodies) > 1
+    return ok(text) if again or text not in '01' else http(500)
+
+  async def sleep(seconds):
+    while len(server.bodies) < 9:
+      await asyncio.sleep(0.01)
+
+  chats = [[{'role': 'user', 'content': str(i)}] for i in range(9)]
+  with Server(say) as server:
+    endpoint = http_client.Endpoint(server.url, 'small', concurrency=3)
+    client = http_client.Client(endpoint, sleep=sleep)
+    assert client.complete(chats, 7) == [str(i) for i in range(9)]
+  asked = [body['messages'][0]['content'] for body in server.bodies]
+  assert sorted(asked[-2:]) == ['0', '1'] and len(asked) == 11
+
+
+def test_an_interrupt_sends_nothing_more():
+  def interrupt(*unused):
+    raise KeyboardInterrupt
+
+  with Server(lambda *_: time.sleep(2) or ok()) as server:
+    client = client_of(server, concurrency=2)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+      signal.setitimer(signal.ITIMER_REAL, 0.5)
+      with pytest.raises(KeyboardInterrupt):
+        client.complete([CHAT] * 9, 7)
+    finally:
+      signal.signal(signal.SIGALRM, before)
+    assert len(server.heads) <= 2
 
 
 def test_retries_are_bounded_and_wait_longer_each_time():

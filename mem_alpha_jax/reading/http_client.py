@@ -1,24 +1,23 @@
 """Asks a chat model behind an OpenAI-compatible server, and survives it.
 
 Time-outs, retries with back-off, bounded concurrency, a circuit breaker. What
-could not be had is None, never an empty text. The standard library is enough.
+could not be had is None, never an empty text.
 """
 
+import asyncio
 import collections
-import concurrent.futures
 import dataclasses
 import datetime
-import http.client
+import inspect
 import json
 import random
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from absl import logging
+from anyio import from_thread
 
 from mem_alpha_jax.reading import retry
 
@@ -57,8 +56,7 @@ class Endpoint:
     url: its address without '/chat/completions', often ending in '/v1'.
     model: name of the model there.
     key: sent as bearer token unless ''; never shown.
-    timeout: seconds for the connection, for each silence of the server, and
-      for the body of a reply to be whole.
+    timeout: seconds until the reply to a request must be whole.
     retries: further requests after one that failed.
     backoff: longest wait before the first retry, seconds; doubles.
     concurrency: requests at a time.
@@ -77,6 +75,49 @@ class Endpoint:
   breaker_pause: float = 30.0
 
 
+_OWN = ('model', 'messages', 'max_tokens', 'temperature', 'seed', 'stop')
+_UNREADABLE = ('stream', 'n')  # replies of another form than one text
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """How a server is to reply.
+
+  Attributes:
+    temperature: of its sampling; 0 is greedy.
+    seed: of its sampling; None leaves it to the server.
+    stop: texts that end a reply; none if empty.
+    extra: further fields of the request as they are, for what a server has
+      of its own: {'chat_template_kwargs': {'enable_thinking': False}} keeps
+      Qwen3 behind vLLM from thinking.
+
+  Raises:
+    ValueError: a field of `extra` is not free.
+  """
+
+  temperature: float = 0
+  seed: int | None = None
+  stop: tuple[str, ...] = ()
+  extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    for name in (*_OWN, *_UNREADABLE):
+      if name in self.extra:
+        raise ValueError(
+          f'extra: {name!r} cannot be set there; leave it out'
+          + (', it is an argument' if name in _OWN else '')
+        )
+
+  def fields(self) -> dict[str, Any]:
+    """The fields of a request that they are."""
+    found = {'temperature': self.temperature}
+    if self.seed is not None:
+      found['seed'] = self.seed
+    if self.stop:
+      found['stop'] = list(self.stop)
+    return {**found, **self.extra}
+
+
 class Reply(NamedTuple):
   """What came of a request: a text, or a fault."""
 
@@ -87,32 +128,61 @@ class Reply(NamedTuple):
 
 
 class Client:
-  """Sends chats to an endpoint; threads are its own business."""
+  """Sends chats to an endpoint; its event loop is its own business."""
 
   def __init__(
     self,
     endpoint: Endpoint,
     now: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], Any] = asyncio.sleep,
     draw: Callable[[], float] = random.random,
+    options: Options | None = None,
   ):
-    """Args: an endpoint; a clock, a sleep and a draw from [0, 1) for tests."""
-    self.endpoint = endpoint
+    """Args:
+    endpoint: the server.
+    now: a clock, for tests.
+    sleep: waits, or returns what is awaited, for tests.
+    draw: from [0, 1), for tests.
+    options: of every request; greedy if None.
+    """
+    from mem_alpha_jax.reading import http_transport  # takes long to import
+
+    self.endpoint, self.options = endpoint, options or Options()
     self._now, self._sleep, self._draw = now, sleep, draw
     self._lock = threading.Lock()
     self._breaker = retry.Breaker()
     self._counts = collections.Counter()
-    # A key must not follow a redirect to another host, nor a POST become GET.
-    self._opener = urllib.request.build_opener(_NoRedirect)
+    self._transport = http_transport
+    self._trusted = http_transport.trusted()
 
   def complete(self, chats: Sequence[Chat], tokens: int) -> list[str | None]:
-    """Returns a greedy reply of at most `tokens` to each; None if it failed."""
-    bodies = [_body(self.endpoint.model, chat, tokens) for chat in chats]
-    pool = concurrent.futures.ThreadPoolExecutor(self.endpoint.concurrency)
-    try:
-      return list(pool.map(self._answer, bodies))
-    finally:  # Ctrl-C waits for what is out, not for what is not
-      pool.shutdown(cancel_futures=True)
+    """Returns a reply of at most `tokens` to each; None if it failed."""
+    if not chats:
+      return []
+    bodies = [self._body(chat, tokens) for chat in chats]
+    # In a thread, as the caller's may have a loop already (notebooks have).
+    # What Ctrl-C finds under way is cancelled.
+    with from_thread.start_blocking_portal() as portal:
+      return portal.call(self._complete, bodies)
+
+  async def _complete(self, bodies: Sequence[bytes]) -> list[str | None]:
+    gate = asyncio.Semaphore(self.endpoint.concurrency)
+    async with self._transport.connections(self._trusted) as out:
+
+      async def one(body: bytes) -> str | None:
+        async with gate:
+          return await self._answer(out, body)
+
+      return await asyncio.gather(*map(one, bodies))
+
+  def _body(self, chat: Chat, tokens: int) -> bytes:
+    request = {
+      'model': self.endpoint.model,
+      'messages': list(chat),
+      'max_tokens': tokens,
+      **self.options.fields(),
+    }
+    return json.dumps(request).encode()
 
   def take(self) -> dict[str, int]:
     """Returns COUNTS since the last call."""
@@ -120,15 +190,15 @@ class Client:
       taken, self._counts = self._counts, collections.Counter()
     return {name: taken[name] for name in COUNTS}
 
-  def _answer(self, body: bytes) -> str | None:
+  async def _answer(self, out, body: bytes) -> str | None:
     attempt = 0
     while True:
-      admitted = self._admit()
+      admitted = await self._admit()
       if admitted == 'refuse':
         self._count('failures' if attempt else 'refused')
         return None
       self._count('requests', *['retries'] * (attempt > 0))
-      reply = self._send(body)
+      reply = await self._send(out, body)
       self._settle(reply, admitted == 'probe')
       if reply.text is not None:
         self._count('answers')
@@ -141,7 +211,7 @@ class Client:
         self._count('failures')
         return None
       wait = retry.backoff(attempt, self.endpoint.backoff, self._draw())
-      self._sleep(asked + wait)
+      await self._pause(asked + wait)
       attempt += 1
 
   def _count(self, *names: str) -> None:
@@ -153,14 +223,19 @@ class Client:
       for name, n in zip(USAGE, tokens, strict=True):
         self._counts[name] += n
 
-  def _admit(self) -> str:
+  async def _pause(self, seconds: float) -> None:
+    waiting = self._sleep(seconds)
+    # One that has slept already lets the others go on all the same.
+    await (waiting if inspect.isawaitable(waiting) else asyncio.sleep(0))
+
+  async def _admit(self) -> str:
     """Waits while the breaker says so: 'send', 'probe' or 'refuse'."""
     while True:
       with self._lock:
         may, self._breaker = retry.admit(self._breaker, self._now())
       if may != 'wait':
         return may
-      self._sleep(_POLL)
+      await self._pause(_POLL)
 
   def _settle(self, reply: Reply, probe: bool) -> None:
     # A server that refuses one request is well: the next may be better.
@@ -179,70 +254,29 @@ class Client:
         '%g s', e.url, self._breaker.failures, reply.fault, e.breaker_pause,
       )  # fmt: skip
 
-  def _send(self, body: bytes) -> Reply:
+  async def _send(self, out, body: bytes) -> Reply:
     """One request; whatever the network does becomes a Reply."""
+    e = self.endpoint
     headers = {'Content-Type': 'application/json'}
-    if self.endpoint.key:
-      headers['Authorization'] = f'Bearer {self.endpoint.key}'
-    url = f'{self.endpoint.url.rstrip("/")}/chat/completions'
-    timeout = self.endpoint.timeout
-    deadline = self._now() + timeout
+    if e.key:
+      headers['Authorization'] = f'Bearer {e.key}'
+    url = f'{e.url.rstrip("/")}/chat/completions'
     try:
-      # A connection a request: one that is kept may be closed by the server
-      # at any moment, which could not be told from a request that was dropped.
-      with self._opener.open(
-        urllib.request.Request(url, body, headers), timeout=timeout
-      ) as response:
-        body = self._read(response, deadline)
-    except urllib.error.HTTPError as error:
-      with error:
-        asked = error.headers.get('Retry-After')
+      response = await self._transport.post(
+        out, url, headers, body, e.timeout, LARGEST_BODY
+      )
+    except TimeoutError:
+      return Reply(None, 'timeout')
+    except ConnectionError:
+      return Reply(None, 'connection')
+    if not 200 <= response.status < 300:
       now = datetime.datetime.now(datetime.UTC)
-      wait = retry.retry_after(asked, now)
-      return Reply(None, status_fault(error.code), wait=wait)
-    except (OSError, http.client.HTTPException) as error:
-      # urllib wraps what happens before the request is out.
-      cause = getattr(error, 'reason', error)
-      late = isinstance(cause, TimeoutError)
-      return Reply(None, 'timeout' if late else 'connection')
-    text = content(body)
+      wait = retry.retry_after(response.retry_after, now)
+      return Reply(None, status_fault(response.status), wait=wait)
+    text = content(response.body)
     if text is None:
       return Reply(None, 'garbage')
-    return Reply(text, usage=usage(body))
-
-  def _read(self, response: http.client.HTTPResponse, deadline: float) -> bytes:
-    """The body; b'' if it is too long.
-
-    Raises:
-      TimeoutError: it trickles past the deadline.
-      http.client.IncompleteRead: the connection ended before it did.
-    """
-    parts, size = [], 0
-    while part := response.read1(1 << 16):
-      parts.append(part)
-      size += len(part)
-      if size > LARGEST_BODY:
-        return b''
-      if self._now() > deadline:
-        raise TimeoutError
-    if response.length:  # read1 does not say so itself
-      raise http.client.IncompleteRead(b'')
-    return b''.join(parts)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-  def redirect_request(self, *unused):
-    return None  # then urllib raises HTTPError
-
-
-def _body(model: str, chat: Chat, tokens: int) -> bytes:
-  request = {
-    'model': model,
-    'messages': list(chat),
-    'max_tokens': tokens,
-    'temperature': 0,
-  }
-  return json.dumps(request).encode()
+    return Reply(text, usage=usage(response.body))
 
 
 def content(body: bytes) -> str | None:
