@@ -63,6 +63,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reading.answer_tokens = 24  # longest answer of reader=lm and remote
   c.reading.batch = 16  # questions that reader=lm answers in one call
   c.reading.buckets = (128, 256, 512, 1024)  # padded lengths of its prompts
+  c.reading.judge = ''  # remote: the server judges in evaluations; '' rules
   c.reading.url = ''  # of reader=remote, without /chat/completions
   c.reading.key_env = ''  # environment variable with its key; '' needs none
   c.reading.cache = ''  # file of its replies, asked once for all runs; '' none

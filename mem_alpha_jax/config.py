@@ -165,6 +165,18 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     "reading.reader='remote' needs both: where the server is, and the name of "
     'the model there',
   )
+  judged = c.reading.judge == 'remote'
+  _require(
+    not judged or (c.reading.model and c.reading.url),
+    f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
+    "reading.judge='remote' needs both: where the server is, and the name of "
+    'the model there',
+  )
+  _require(
+    not judged or c.reading.reader != 'lm',
+    "reading.judge='remote': with reading.reader='lm' reading.model is the "
+    "model in this process; use reader='remote', or judge=''",
+  )
   if m.prompt_format != 'compact':
     return
   _require(

@@ -164,6 +164,7 @@ RULES: dict[str, Rule] = {
   'reading.answer_tokens': integer(1),
   'reading.batch': integer(1),
   'reading.buckets': ascending(1),
+  'reading.judge': choice('', 'remote'),
   'reading.url': address,
   'reading.key_env': string,
   'reading.cache': string,

@@ -83,6 +83,7 @@ def _arm(
     traces,
     adapt,
     experiment.eval_setup.embed(params),
+    experiment.judge,
   )
   strict, strict_types, unread = _accuracy(records, 'strict', config)
   lenient, lenient_types, also = _accuracy(records, 'lenient', config)

@@ -23,6 +23,7 @@ from mem_alpha_jax.reading import (
   protocol,
   remote_reader,
 )
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
@@ -43,6 +44,7 @@ class Experiment(NamedTuple):
   oracle_notes: Callable  # episode -> facts of each chunk
   source: pretrained.Pretrained | None  # of the first weights
   reader_counts: Callable[[], dict[str, int]]  # metrics since the last call
+  judge: judge_lib.AnswerJudge | None  # of answers, in evaluations
 
 
 def build(config, workdir: str) -> Experiment:
@@ -55,7 +57,10 @@ def build(config, workdir: str) -> Experiment:
   multihost.meet(mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
   policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
-  strict, lenient, oracle_notes, reader_counts = source_readers(config)
+  client = None
+  if 'remote' in (config.reading.reader, config.reading.judge):
+    client = remote_reader.make_client(config)
+  strict, lenient, oracle_notes = source_readers(config, client)
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
   buckets = buckets_lib.from_config(config.rollout)
@@ -84,7 +89,8 @@ def build(config, workdir: str) -> Experiment:
     (strict, lenient),
     oracle_notes,
     source,
-    reader_counts,
+    (lambda: _metrics(client)) if client else dict,
+    _judge(config, client),
   )
 
 
@@ -112,22 +118,23 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
   return tokenizer_lib.Tokenizer(path)
 
 
-def source_readers(config) -> tuple[Callable, Callable, Callable, Callable]:
-  """Strict and lenient reader, oracle notes of the source, reader's metrics.
+def source_readers(
+  config, client: http_client.Client | None
+) -> tuple[Callable, Callable, Callable]:
+  """Strict and lenient reader, and oracle notes of the source.
 
-  A language model is both readers: it has no rule for contradictions. Only a
-  server has metrics, `reader/...`.
+  A language model is both readers: it has no rule for contradictions.
+  `client` is that of reading.reader='remote'.
   """
   stories = config.data.source == 'babi'
   notes = _oracle_notes
   if config.reading.reader == 'lm':
     reader = lm_reader.from_config(config)
-    return reader, reader, notes, dict
+    return reader, reader, notes
   if config.reading.reader == 'remote':
-    client = remote_reader.make_client(config)
     model = remote_reader.make_model(config, client)
     reader = remote_reader.make_reader(model, config.reading.answer_tokens)
-    return reader, reader, notes, lambda: _metrics(client)
+    return reader, reader, notes
   frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
   if stories:
     frames = babi.frames(config.data.babi_tasks)
@@ -135,7 +142,13 @@ def source_readers(config) -> tuple[Callable, Callable, Callable, Callable]:
   strict, lenient = (
     _extractive(frames, lexicon, strict) for strict in (True, False)
   )
-  return strict, lenient, notes, dict
+  return strict, lenient, notes
+
+
+def _judge(config, client) -> judge_lib.AnswerJudge | None:
+  if not config.reading.judge:
+    return None
+  return judge_lib.answer_judge(remote_reader.make_model(config, client))
 
 
 def _oracle_notes(episode: Episode) -> list:
@@ -155,7 +168,10 @@ def _extractive(frames, lexicon, strict: bool) -> protocol.Reader:
 
 
 def _metrics(client: http_client.Client) -> dict[str, int]:
-  """What the clients of all processes counted; every process calls it."""
+  """What the clients of all processes counted, as metrics `reader/...`.
+
+  Every process calls it.
+  """
   taken = client.take()
   counts = multihost.gather(np.array([[*taken.values()]], np.int32)).sum(0)
   names = [f'reader/{name}' for name in taken]

@@ -8,6 +8,9 @@ from jaxtyping import Float
 from scipy import special
 
 Counts = dict[str, np.ndarray]  # type -> [episodes, 2]: correct, answered
+# How an average over sources s, their episodes i and questions q is made.
+MACRO = 'macro = mean over s of (mean over i of (mean score over q))'
+MICRO = 'micro = sum of scores / number of answers, over all s, i and q'
 
 
 class Answer(NamedTuple):
@@ -111,6 +114,50 @@ def overall(
   if not counts:
     return Estimate(np.nan, np.nan, np.nan, 0)
   return bootstrap(sum(counts.values()), resamples, seed)
+
+
+def macro(
+  tables: Mapping[str, Float[np.ndarray, 'episodes 2']],
+  resamples: int = 1000,
+  seed: int = 0,
+  level: float = 0.95,
+) -> Estimate:
+  """Returns the MACRO average and its percentile interval.
+
+  Each source counts the same, and so does each of its episodes. Episodes are
+  drawn with replacement within each source. A source of one episode tells
+  nothing of how episodes differ: then there is no interval (NaN).
+
+  Args:
+    tables: of each source, correct and answered questions of each episode;
+      episodes without an answer are missing data.
+    resamples: number of resamples.
+    seed: of the resampling.
+    level: coverage of the interval.
+
+  Raises:
+    ValueError: a source has no answer, so that the average would be another.
+  """
+  rng = np.random.default_rng(seed)
+  means, drawn, alone = [], np.zeros(resamples), False
+  for source, table in tables.items():
+    table = np.asarray(table, np.float64)
+    table = table[table[:, 1] > 0]
+    if not len(table):
+      raise ValueError(
+        f'no answers for source {source!r}; leave it out for every system'
+      )
+    scores = table[:, 0] / table[:, 1]
+    means.append(scores.mean())
+    alone |= len(scores) == 1
+    rows = rng.integers(0, len(scores), (resamples, len(scores)))
+    drawn += scores[rows].mean(1) / len(tables)
+  low, high = np.nan, np.nan
+  if resamples and not alone:
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+  answered = sum(float(np.asarray(t)[:, 1].sum()) for t in tables.values())
+  return Estimate(float(np.mean(means)), float(low), float(high), int(answered))
 
 
 def over_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:

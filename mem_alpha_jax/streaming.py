@@ -21,6 +21,7 @@ from mem_alpha_jax import methods, stream_curves, stream_plots, watchdog
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.baselines import method as method_lib
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.stream_curves import Ask
@@ -83,6 +84,7 @@ def run(
   rule: Callable[[Episode, Any], str],
   options: Options,
   folder: pathlib.Path,
+  judge: judge_lib.AnswerJudge | None = None,
 ) -> dict[str, Any]:
   """Reads all streams to their ends and returns the curves.
 
@@ -90,9 +92,10 @@ def run(
     method: holds one memory a stream, all of them empty.
     episodes: the streams; shorter ones end sooner.
     reader: answers the requests.
-    rule: (episode, question) -> key of scoring.RULES.
+    rule: (episode, question) -> rule of scoring.Asked.
     options: of the protocol.
     folder: of this method alone; holds the state between checkpoints.
+    judge: decides where `rule` says so.
 
   Raises:
     ValueError: if the folder holds a state of other streams or options.
@@ -123,7 +126,7 @@ def run(
       else []
       for e in episodes
     ]
-    asks += _ask(method, episodes, reader, rule, asked, t + 1)
+    asks += _ask(method, episodes, reader, rule, judge, asked, t + 1)
     sizes = [
       n for n, ok in zip(method.memory_tokens(), live, strict=True) if ok
     ]
@@ -136,20 +139,22 @@ def run(
   return curves(asks, taken, len(episodes), options)
 
 
-def _ask(method, episodes, reader, rule, asked, sessions: int) -> list[Ask]:
+def _ask(
+  method, episodes, reader, rule, judge, asked, sessions: int
+) -> list[Ask]:
   questions = [
     [e.questions[i].text for i in row]
     for e, row in zip(episodes, asked, strict=True)
   ]
   answers = protocol.ask(reader, method.requests(questions))
-  found = []
+  places, given = [], []
   for stream, (episode, row) in enumerate(zip(episodes, asked, strict=True)):
     for index, answer in zip(row, answers[stream], strict=True):
       q = episode.questions[index]
-      score = scoring.score(answer, (q.answer, *q.others), rule(episode, q))
-      lag = sessions - 1 - q.first
-      found.append(Ask(stream, sessions, index, lag, q.type, score))
-  return found
+      places.append((stream, sessions, index, sessions - 1 - q.first, q.type))
+      given.append(scoring.Asked(q, answer, rule(episode, q)))
+  scores = scoring.score_all(given, judge)
+  return [Ask(*at, score) for at, score in zip(places, scores, strict=True)]
 
 
 def curves(
@@ -230,15 +235,18 @@ def main(config, workdir: str) -> dict[str, Any]:
     params = train.restored_params(experiment, workdir)
   options = Options(s.every, s.questions, s.lag, s.drop, config.eval.bootstrap)
   episodes = _streams(config)
+  judge = experiment.judge
   rule = lambda episode, question: scoring.rule_of(
-    episode.source, config.reading.reader, question.type
+    episode.source, config.reading.reader, question.type, judge is not None
   )
   folder = pathlib.Path(workdir, 'stream', config.data.source)
   found = {}
   for name in s.methods:
     method = methods.make(name, experiment, params, episodes)
     reader = experiment.readers[not config.reading.strict]
-    found[name] = run(method, episodes, reader, rule, options, folder / name)
+    found[name] = run(
+      method, episodes, reader, rule, options, folder / name, judge
+    )
     print(line(name, found[name]), flush=True)
   workdir_lib.write_json(folder / 'curves.json', found)
   stream_plots.curves(found, options, str(folder / 'curves.png'))

@@ -32,7 +32,7 @@ from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.sampling import buckets
-from mem_alpha_jax.types import TrainState
+from mem_alpha_jax.types import Question, TrainState
 
 
 def train(config, workdir: str) -> dict[str, Any] | None:
@@ -359,10 +359,12 @@ def _pack(start: collector.Start) -> dict:
   return {
     **start._asdict(),
     'state': state_lib.to_json(start.state, with_log=False),
+    'history': list(start.history.values()),
   }
 
 
 def _unpack(packed: dict) -> collector.Start:
-  return collector.Start(
-    **{**packed, 'state': state_lib.from_json(packed['state'])}
-  )
+  questions = [Question(*fields) for fields in packed['history']]
+  history = {q.text: q._replace(others=tuple(q.others)) for q in questions}
+  state = state_lib.from_json(packed['state'])
+  return collector.Start(**{**packed, 'state': state, 'history': history})

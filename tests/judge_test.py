@@ -42,6 +42,10 @@ class Scripted:
     ('I know: yes', None),
     ('nothing', None),
     ('yesterday', None),
+    ('No-one knows', None),
+    ("Yes's", None),
+    ('<think>no, wait</think>\n\nYes', True),
+    ('<think>yes', None),
     ('', None),
     (None, None),
   ],
@@ -100,7 +104,28 @@ def test_a_chat_is_asked_once_and_failures_again(tmp_path):
   again = disk_cache.CachedModel(Scripted(), ['m'], path)
   assert again.complete([chat('a'), chat('b')], 5) == ['A', 'B']
   assert again.answered == 2
+  again.complete([chat('a')] * 3, 5)
+  assert again.answered == 5
   assert [text for text, _ in model.asked] == ['a', 'b', 'b', 'a', 'a']
+
+
+def test_a_reply_is_that_of_a_model_and_its_options(tmp_path):
+  config = tiny_config.get_config(
+    'reading.reader=remote,reading.model=m,reading.url=http://127.0.0.1:9/v1,'
+    f'reading.retries=0,reading.cache={tmp_path / "replies.db"}'
+  )
+  options = http_client.Options(extra={'top_k': 1})
+  with chat_server.serve(Scripted('greedy', 'sampled'), 'm') as url:
+    config.reading.url = url
+    ask = lambda client: remote_reader.make_model(config, client).complete(
+      [chat('a')], 5
+    )
+    assert ask(None) == ['greedy']
+    assert ask(remote_reader.make_client(config, options)) == ['sampled']
+  # The server is gone, and would be elsewhere.
+  config.reading.url = 'http://127.0.0.1:9/v1'
+  assert ask(remote_reader.make_client(config, options)) == ['sampled']
+  assert ask(None) == ['greedy']
 
 
 class Numbered:

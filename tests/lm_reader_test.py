@@ -121,6 +121,9 @@ def test_answers_are_kept(monkeypatch):
 def test_first_line():
   assert chat.first_line('\n  Ada is. \nBob') == 'Ada is.'
   assert chat.first_line(' \n ') == ''
+  assert chat.first_line('<think>\nBob?\n</think>\n\nAda is.\nBob') == 'Ada is.'
+  # Not '', which would abstain.
+  assert chat.first_line('<think>Is it Bob?\nOr') == '<think>Is it Bob?'
 
 
 def test_smollm2_reads():

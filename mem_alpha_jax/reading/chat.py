@@ -85,6 +85,20 @@ def user_text(request: protocol.Request, notes: Sequence[protocol.Note]) -> str:
   return '\n'.join(['Notes:', *lines, '', f'Question: {request.question}'])
 
 
+def final_text(text: str) -> str | None:
+  """What follows a model's thinking; None if it never stopped to think."""
+  if '</think>' in text:
+    return text.rpartition('</think>')[2]
+  return None if '<think>' in text else text
+
+
 def first_line(text: str) -> str:
-  """The first line that is not empty, without spaces around it."""
-  return text.strip().split('\n')[0].strip()
+  """The first line that is not empty, without spaces around it.
+
+  Of what follows the thinking; where that was never ended, its first line:
+  it is not the abstention that '' would be, and scores 0 (reward.scoring).
+  """
+  said = final_text(text)
+  if said is None:
+    said = text[text.index('<think>') :]
+  return said.strip().split('\n')[0].strip()

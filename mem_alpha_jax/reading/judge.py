@@ -14,11 +14,19 @@ from mem_alpha_jax.reading import chat
 from mem_alpha_jax.types import UNANSWERABLE
 
 TOKENS = 8  # of a verdict
-_VERDICT = re.compile(r'\W*(yes|no)\b', re.IGNORECASE)
+# 'Yes' and '**No**.', but not 'no-one' or "No's".
+_VERDICT = re.compile(r"\W*(yes|no)(?![\w'’-])", re.IGNORECASE)
 
 
 class Case(NamedTuple):
-  """An answer to be judged; `kind` is the type of the question."""
+  """An answer to be judged.
+
+  Attributes:
+    question: as it was asked.
+    gold: the correct answer; one a line where several are.
+    answer: of the reader.
+    kind: type of the question.
+  """
 
   question: str
   gold: str
@@ -84,13 +92,18 @@ def criterion(kind: str) -> str:
 
 
 def verdict(reply: str | None) -> bool | None:
-  """The first word, if it is yes or no; else missing."""
-  match = _VERDICT.match(reply or '')
+  """The first word after any thinking, if it is yes or no; else missing."""
+  match = _VERDICT.match(chat.final_text(reply or '') or '')
   return match[1].lower() == 'yes' if match else None
 
 
-def answer_judge(model: chat.ChatModel) -> AnswerJudge:
-  """Returns judge(cases): right, wrong, or None where there is no verdict."""
+def answer_judge(model: chat.ChatModel, tokens: int = TOKENS) -> AnswerJudge:
+  """Returns judge(cases): right, wrong, or None where there is no verdict.
+
+  Args:
+    model: gives the verdicts.
+    tokens: longest verdict; a model that thinks first needs many.
+  """
 
   def judge(cases: Sequence[Case]) -> list[bool | None]:
     asked = [
@@ -102,24 +115,29 @@ def answer_judge(model: chat.ChatModel) -> AnswerJudge:
       )
       for case in cases
     ]
-    return _verdicts(model, asked)
+    return _verdicts(model, asked, tokens)
 
   return judge
 
 
-def content_judge(model: chat.ChatModel) -> ContentJudge:
-  """Returns judge(notes): true to the chunk and in the right part, or not."""
+def content_judge(model: chat.ChatModel, tokens: int = TOKENS) -> ContentJudge:
+  """Returns judge(notes): true to the chunk and in the right part, or not.
+
+  The same arguments as `answer_judge`.
+  """
 
   def judge(notes: Sequence[Stored]) -> list[bool | None]:
     asked = [
       _CONTENT.format(part=KINDS[n.kind], chunk=n.chunk, text=n.text)
       for n in notes
     ]
-    return _verdicts(model, asked)
+    return _verdicts(model, asked, tokens)
 
   return judge
 
 
-def _verdicts(model: chat.ChatModel, asked: Sequence[str]) -> list[bool | None]:
+def _verdicts(
+  model: chat.ChatModel, asked: Sequence[str], tokens: int
+) -> list[bool | None]:
   chats = [[{'role': 'user', 'content': text}] for text in asked]
-  return [verdict(reply) for reply in model.complete(chats, TOKENS)]
+  return [verdict(reply) for reply in model.complete(chats, tokens)]

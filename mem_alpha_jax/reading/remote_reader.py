@@ -38,12 +38,15 @@ def make_model(
   client = client or make_client(config)
   if not config.reading.cache:
     return client
-  identity = [client.endpoint.url, client.endpoint.model]
+  # Not its address: the same model elsewhere would say the same.
+  identity = [client.endpoint.model, client.options.fields()]
   return disk_cache.CachedModel(client, identity, config.reading.cache)
 
 
-def make_client(config: Any) -> http_client.Client:
-  """The client of the server that `config.reading` names.
+def make_client(
+  config: Any, options: http_client.Options | None = None
+) -> http_client.Client:
+  """The client of the server that `config.reading` names; greedy by default.
 
   Raises:
     ValueError: if the environment has no key, or one that cannot be sent.
@@ -66,5 +69,6 @@ def make_client(config: Any) -> http_client.Client:
       concurrency=r.concurrency,
       breaker_limit=r.breaker_limit,
       breaker_pause=r.breaker_pause,
-    )
+    ),
+    options=options,
   )

@@ -11,16 +11,23 @@ _ARTICLES = re.compile(r'\b(a|an|the)\b')
 _PUNCTUATION = re.compile(r'[^\w\s]')
 _ARTICLES_AND = re.compile(r'\b(a|an|the|and)\b')
 _NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
-_BOX = re.compile(r'\\boxed\s*\{([^{}]*)(?:\}|\Z)')
-# Ways to say that one does not know, matched in normalised text.
+_BOX = re.compile(r'\\boxed\s*\{')
+_MARKUP = re.compile(r'\\(?:text|math)\w*\s*\{([^{}]*)\}|\$')
+_WORD = re.compile(r'\w+')
+# Commas and semicolons, but not the comma of 1,000.
+_BETWEEN = re.compile(r';|(?<!\d),|,(?!\d)')
+_NOT = re.compile(r"n['’]t\b")
+# Ways to say that one does not know, as whole words of normalised text in
+# which "isn't" has become "is not" and "cannot" is "can not".
 ABSTAINING = (
-  'unknown', 'not known', 'not mentioned', 'not specified', 'not stated',
-  'not provided', 'not enough information', 'insufficient information',
-  'no information', 'cannot be determined', 'can not be determined',
-  'cannot be answered', 'can not be answered', 'cannot answer',
-  'unanswerable', 'do not know', 'don t know', 'does not say',
-  'doesn t say', 'did not say', 'didn t say', 'did not mention',
-  'didn t mention', 'does not mention', 'doesn t mention', 'not answerable',
+  'unknown', 'unanswerable', 'not known', 'not mentioned', 'not specified',
+  'not stated', 'not given', 'not provided', 'not recorded', 'not discussed',
+  'not answerable', 'not sure', 'not enough information', 'no information',
+  'no mention', 'no record', 'insufficient information', 'do not know',
+  'does not know', 'does not say', 'do not say', 'did not say',
+  'do not mention', 'does not mention', 'did not mention', 'never mentioned',
+  'can not answer', 'can not be answered', 'can not be determined',
+  'can not determine', 'can not tell', 'can not say',
 )  # fmt: skip
 
 
@@ -50,10 +57,15 @@ def keywords(prediction: str, gold: str) -> float:
   Both sides are lowercased; Mem-alpha's code leaves the prediction as it is,
   so that capitals cost score there.
   """
-  words = [w.strip().lower() for w in gold.split(';') if w.strip()]
-  if not words:
+  return _hits(prediction, gold.split(';'))
+
+
+def _hits(prediction: str, words: Sequence[str]) -> float:
+  """Share of the words that a text holds; 0 of none."""
+  wanted = [w.strip().lower() for w in words if w.strip()]
+  if not wanted:
     return 0.0
-  return sum(w in prediction.lower() for w in words) / len(words)
+  return sum(w in prediction.lower() for w in wanted) / len(wanted)
 
 
 def f1(prediction: str, gold: str) -> float:
@@ -106,36 +118,57 @@ def contains(prediction: str, gold: str) -> float:
 
 
 def comma_keywords(prediction: str, gold: str) -> float:
-  """`keywords` of a gold that is separated by commas (book summaries)."""
-  return keywords(prediction, gold.replace(',', ';'))
+  """`keywords` of a gold with commas between them (book summaries)."""
+  return _hits(prediction, _BETWEEN.split(gold))
 
 
 def label(prediction: str, gold: str) -> float:
   """1 if the label in the last \\boxed{}, or else the whole answer, is gold.
 
-  A box that is not closed ends with the text. Numbers are compared as
-  numbers, so '07' is '7'.
+  Numbers are compared as numbers, so '07' is '7'; in names '_' is a space.
   """
-  boxes = _BOX.findall(prediction)
-  said, true = normalize(boxes[-1] if boxes else prediction), normalize(gold)
-  if said.isdecimal() and true.isdecimal():
-    return float(int(said) == int(true))
-  return float(said == true)
+  box = boxed(prediction)
+  said = _label(prediction if box is None else box)
+  return float(said == _label(gold))
+
+
+def boxed(text: str) -> str | None:
+  """What the last \\boxed{} of a text holds, None if there is none.
+
+  Braces inside belong to it, and \\text{} around a name is dropped. A box
+  that is not closed ends with its line.
+  """
+  starts = [match.end() for match in _BOX.finditer(text)]
+  if not starts:
+    return None
+  inside, depth = '', 1
+  for char in text[starts[-1] :].split('\n')[0]:
+    depth += (char == '{') - (char == '}')
+    if not depth:
+      break
+    inside += char
+  return _MARKUP.sub(r'\1', inside).strip()
+
+
+def _label(text: str) -> str | int:
+  plain = normalize(text.replace('_', ' '))
+  return int(plain) if plain.isdecimal() else plain
 
 
 def rouge_l(prediction: str, gold: str) -> float:
-  """F1 of the longest common subsequence of normalised words.
+  """F1 of the longest common subsequence of lowercase words: ROUGE-L.
 
-  ROUGE-L with beta = 1: F = 2 P R / (P + R), P = LCS / |prediction|,
-  R = LCS / |gold| (Lin 2004, https://aclanthology.org/W04-1013).
+  F = 2 P R / (P + R), P = LCS / |prediction|, R = LCS / |gold| (Lin 2004,
+  https://aclanthology.org/W04-1013, with beta = 1, no stemming). Articles
+  count.
   """
-  said, true = normalize(prediction).split(), normalize(gold).split()
+  said, true = _WORD.findall(prediction.lower()), _WORD.findall(gold.lower())
   before = [0] * (len(true) + 1)
   for word in said:
     row = [0]
     for j, other in enumerate(true):
-      same = before[j] + 1 if word == other else 0
-      row.append(max(same, before[j + 1], row[j]))
+      longest = max(before[j + 1], row[j])
+      row.append(before[j] + 1 if word == other else longest)
     before = row
   common = before[-1]
   return 2 * common / (len(said) + len(true)) if common else 0.0
@@ -144,5 +177,7 @@ def rouge_l(prediction: str, gold: str) -> float:
 def abstention(prediction: str, gold: str) -> float:
   """1 if the answer is empty or says that it is not known (ABSTAINING)."""
   del gold
-  said = f' {normalize(prediction)} '
-  return float(not said.strip() or any(f' {w} ' in said for w in ABSTAINING))
+  plain = normalize(_NOT.sub(' not', prediction)).replace('cannot', 'can not')
+  # "can't" has lost its n.
+  said = f' {plain} '.replace(' ca not ', ' can not ')
+  return float(not plain or any(f' {phrase} ' in said for phrase in ABSTAINING))

@@ -2,9 +2,14 @@
 
 import fnmatch
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from mem_alpha_jax.reading import chat
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reward import rules
-from mem_alpha_jax.types import UNANSWERABLE
+from mem_alpha_jax.types import UNANSWERABLE, Question
+
+JUDGE = 'judge'  # the rule that is none of RULES
 
 RULES = {
   'exact': rules.exact,
@@ -33,7 +38,7 @@ SOURCE_RULES = {
   'banking77': 'label',
   'pubmed_rct': 'label',
   'clinc150*': 'label',
-  'trec_*': 'label',
+  'trec*': 'label',
   'nlu': 'label',
   'booksum': 'comma_keywords',
   'infbench_sum*': 'comma_keywords',
@@ -54,6 +59,14 @@ TYPE_RULES = {
 JUDGED = ('lme_train', 'longmemeval*')
 
 
+class Asked(NamedTuple):
+  """A question that was answered; `answer` as `score` takes it."""
+
+  question: Question
+  answer: str | None
+  rule: str  # of RULES, or JUDGE
+
+
 def rule_of(
   source: str, reader: str, kind: str = '', judge: bool = False
 ) -> str:
@@ -66,13 +79,13 @@ def rule_of(
     source: of the episode.
     reader: `reading.reader`.
     kind: type of the question.
-    judge: whether a judge is at hand; the rule may then be 'judge'.
+    judge: whether a judge is at hand; the rule may then be JUDGE.
 
   Raises:
     ValueError: for a source without a rule.
   """
   if judge and _matches(source, JUDGED):
-    return 'judge'
+    return JUDGE
   if kind.endswith(UNANSWERABLE):
     return 'abstention'
   rule = TYPE_RULES.get((source, kind)) or _source_rule(source)
@@ -94,13 +107,6 @@ def _source_rule(source: str) -> str:
   )
 
 
-def final_text(answer: str) -> str | None:
-  """What follows a model's thinking; None if it never stopped to think."""
-  if '</think>' in answer:
-    return answer.rpartition('</think>')[2]
-  return None if '<think>' in answer else answer
-
-
 def score(
   prediction: str | None, gold: str | Sequence[str], rule: str
 ) -> float | None:
@@ -108,21 +114,69 @@ def score(
 
   Args:
     prediction: the reader's answer; '' is an abstention and scores 0 but by
-      the rule 'abstention'; None is a reader that failed.
-    gold: the gold answer, or several of which the best counts.
+      the rule 'abstention'; None is a reader that failed. Only what follows
+      its thinking counts, and a thought without an end scores 0.
+    gold: the gold answer, or several of which the best counts. If there is
+      nothing in any of them the rule is 'abstention', whatever `rule` says.
     rule: key of RULES, usually `rule_of` its source and reader.
 
   Returns:
     The score, or None for missing data, which callers exclude and count.
+
+  Raises:
+    ValueError: for an unknown rule, or that of a judge.
   """
+  if rule == JUDGE:
+    raise ValueError(f'rule {JUDGE!r} asks a judge; use score_all')
   if rule not in RULES:
     raise ValueError(f'unknown scoring rule {rule!r}; use one of {[*RULES]}')
   if prediction is None:
     return None
-  said = final_text(prediction)
+  said = chat.final_text(prediction)
   if said is None:
     return 0.0
-  if not said.strip() and rule != 'abstention':
+  golds = [g for g in _golds(gold) if g.strip()]
+  if not golds or rule == 'abstention':
+    return rules.abstention(said, '')
+  if not said.strip():
     return 0.0
-  golds = [gold] if isinstance(gold, str) else gold
   return max(RULES[rule](said, one) for one in golds)
+
+
+def score_all(
+  asked: Sequence[Asked], judge: judge_lib.AnswerJudge | None = None
+) -> list[float | None]:
+  """`score` of many answers; a judge gets all that are its in one call.
+
+  A judge sees no answer that is empty: that one is right if its question has
+  no answer. Nor one that failed or is a thought without an end.
+
+  Raises:
+    ValueError: for an unknown rule, or if there is no judge and one is asked.
+  """
+  marks, cases = [], {}
+  for i, (question, answer, rule) in enumerate(asked):
+    if rule != JUDGE or answer is None:
+      golds = (question.answer, *question.others)
+      marks.append(score(answer, golds, rule) if rule != JUDGE else None)
+      continue
+    said = chat.final_text(answer)
+    if said is None or not said.strip():
+      unknown = question.type.endswith(UNANSWERABLE)
+      marks.append(float(said is not None and unknown))
+      continue
+    golds = '\n'.join((question.answer, *question.others))
+    cases[i] = judge_lib.Case(question.text, golds, said, question.type)
+    marks.append(None)
+  if cases and judge is None:
+    raise ValueError(
+      f'rule {JUDGE!r} and no judge; give one, or use rule_of(judge=False)'
+    )
+  verdicts = judge([*cases.values()]) if cases else []
+  for i, verdict in zip(cases, verdicts, strict=True):
+    marks[i] = None if verdict is None else float(verdict)
+  return marks
+
+
+def _golds(gold: str | Sequence[str]) -> Sequence[str]:
+  return [gold] if isinstance(gold, str) else gold

@@ -26,7 +26,7 @@ from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import explore, grading, probes, prompts
 from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import step as step_lib
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Question
 
 PARTS = grading.PARTS
 
@@ -37,7 +37,7 @@ class Start(NamedTuple):
   state: state_lib.MemoryState
   read: int  # tokens its stream has shown so far
   chain: int  # episodes it has lived through
-  history: dict[str, str]  # questions about them that still hold
+  history: dict[str, Question]  # by text: those that still hold
 
 
 class Setup(NamedTuple):

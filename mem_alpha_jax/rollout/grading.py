@@ -13,7 +13,7 @@ from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import probes
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Question
 
 PARTS = ('answers', 'calls', 'size', 'content')  # r1 to r4
 TOOLS = ('insert', 'update', 'delete')
@@ -24,8 +24,8 @@ COUNTS = (*TOOLS, 'calls', 'valid', 'unread', 'noop', 'tokens')
 
 def step_questions(
   episodes: Sequence[Episode], starts, chunks, views, live, t: int, config
-) -> list[list[tuple[str, str]]]:
-  """(question, gold) pairs that grade each memory's step t.
+) -> list[list[Question]]:
+  """The questions that grade each memory's step t.
 
   reward.when='step': the questions true now that a call can change;
   'end': those that evaluation asks after the last chunk.
@@ -36,8 +36,7 @@ def step_questions(
     if not live[i]:
       asked.append([])
     elif config.reward.when == 'end':
-      questions = probes.ending(episode)
-      asked.append([(q.text, q.answer) for q in questions[:limit]])
+      asked.append(probes.ending(episode)[:limit])
     else:
       history = starts[i].history if config.rollout.retain else {}
       questions = {**history, **probes.current(episode, t)}
@@ -49,7 +48,7 @@ def step_questions(
 def gains(
   memories: memories_lib.Memories,
   outcomes: Sequence[Sequence[Any]],
-  asked: Sequence[Sequence[tuple[str, str]]],
+  asked: Sequence[Sequence[Question]],
   sources: Sequence[str],
   reader: protocol.Reader,
   width: int,
@@ -63,17 +62,26 @@ def gains(
   answers = _candidate_answers(memories, outcomes, asked, reader, width, t)
   found = []
   for i, row in enumerate(outcomes):
-    rule = scoring.rule_of(sources[i], memories.config.reading.reader)
     scores = [
-      [
-        scoring.score(answer, gold, rule)
-        for answer, (_, gold) in zip(given, asked[i], strict=True)
-      ]
+      _scores(sources[i], asked[i], given, memories.config)
       for given in answers[i]
     ]
     changes = [probes.gains(scores[-1], scores[g]) for g in range(len(row))]
     found.append([np.nan if c is None else c for c in changes])
   return found
+
+
+def _scores(
+  source: str, questions: Sequence[Question], answers: Sequence, config
+) -> list[float | None]:
+  """Scores of answers to questions of one episode."""
+  reader = config.reading.reader
+  return scoring.score_all(
+    [
+      scoring.Asked(q, answer, scoring.rule_of(source, reader, q.type))
+      for q, answer in zip(questions, answers, strict=True)
+    ]
+  )
 
 
 def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
@@ -92,7 +100,7 @@ def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
     slots_lib.broadcast(memories.bank, wide),
     memories.edits(spread('ops'), spread('results'), t),
   )
-  texts = [[q for q, _ in row] for row in asked for _ in range(wide)]
+  texts = [[q.text for q in row] for row in asked for _ in range(wide)]
   states = []
   for before, row in zip(memories.states, outcomes, strict=True):
     states += [o.state for o in row] + [before] * (wide - len(row))
@@ -123,11 +131,7 @@ def end_scores(
   given = protocol.ask(reader, requests)
   score = np.full(len(episodes), np.nan, np.float32)
   for i, row in enumerate(questions):
-    rule = scoring.rule_of(episodes[i].source, memories.config.reading.reader)
-    marks = [
-      scoring.score(answer, q.answer, rule)
-      for answer, q in zip(given[i], row, strict=True)
-    ]
+    marks = _scores(episodes[i].source, row, given[i], memories.config)
     marks = [m for m in marks if m is not None]
     score[i] = np.mean(marks) if marks else np.nan
   sizes = [

@@ -14,13 +14,14 @@ from mem_alpha_jax import multihost, report_html, watchdog
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import collector, explore
 from mem_alpha_jax.rollout import prompts as prompts_lib
 from mem_alpha_jax.rollout import step as step_lib
 from mem_alpha_jax.rollout.memory_method import MemoryMethod, Writer, Written
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Question
 
 
 class Record(NamedTuple):
@@ -110,6 +111,7 @@ def run(
   traces: int = 0,
   adapt: Callable = lambda limits: limits,
   embed: slots_lib.EmbedFn = slots_lib.no_vectors,
+  judge: judge_lib.AnswerJudge | None = None,
 ) -> tuple[list[Record], float]:
   """Steps episodes through a writer and asks their questions.
 
@@ -124,6 +126,7 @@ def run(
     traces: episodes, from the first, whose steps are kept for the report.
     adapt: changes the limits of a memory (baselines keep longer entries).
     embed: makes the vectors that the memories are searched by.
+    judge: decides where the source has no rule as good.
 
   Returns:
     One record an episode, and the seconds one chunk took, summed over the
@@ -150,7 +153,7 @@ def run(
           method.results[i],
           method.memories.states[i],
         )
-    _ask(method, episodes, readers, tallies, t, config)
+    _ask(method, episodes, readers, tallies, t, config, judge)
   seconds = (time.perf_counter() - started) / length
   memories = method.memories
   records = [
@@ -162,19 +165,29 @@ def run(
   return multihost.gather_lists(records)[:total], seconds
 
 
-def _ask(method, episodes, readers, tallies, t: int, config) -> None:
+def _ask(method, episodes, readers, tallies, t: int, config, judge) -> None:
   due = [[q for q in e.questions if q.asked and q.last == t] for e in episodes]
   if not any(due):
     return
   requests = method.requests([[q.text for q in row] for row in due])
   given = [protocol.ask(reader, requests) for reader in readers]
+  asked = [
+    scoring.Asked(q, answer, _rule(episodes[i].source, q, config, judge))
+    for i, row in enumerate(due)
+    for j, q in enumerate(row)
+    for answer in (answered[i][j] for answered in given)
+  ]
+  marks = iter(scoring.score_all(asked, judge))
   for i, row in enumerate(due):
     for j, question in enumerate(row):
-      rule = scoring.rule_of(
-        episodes[i].source, config.reading.reader, question.type
-      )
-      answers = [answered[i][j] for answered in given]
-      tallies[i].answer(question, answers, requests[i][j].notes, rule)
+      scores = [next(marks) for _ in given]
+      shown = (given[0][i][j], requests[i][j].notes)
+      tallies[i].answer(question, scores, *shown)
+
+
+def _rule(source: str, question: Question, config, judge) -> str:
+  reader = config.reading.reader
+  return scoring.rule_of(source, reader, question.type, judge is not None)
 
 
 class _Tally:
@@ -197,9 +210,9 @@ class _Tally:
     if self.steps is not None:
       self.steps.append(_trace_step(chunk, written, results, state))
 
-  def answer(self, question, answers, notes, rule: str) -> None:
-    golds = (question.answer, *question.others)
-    strict, lenient = (scoring.score(a, golds, rule) for a in answers)
+  def answer(self, question, scores, answer, notes) -> None:
+    """Args: scores by both readers; answer and notes of the strict one."""
+    strict, lenient = scores
     self.types.append(question.type)
     self.strict.append(strict)
     self.lenient.append(lenient)
@@ -210,7 +223,7 @@ class _Tally:
           question.text,
           question.type,
           question.answer,
-          answers[0],
+          answer,
           correct,
           tuple(note.text for note in notes),
         )

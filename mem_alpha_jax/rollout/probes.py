@@ -7,24 +7,24 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.rollout import memories
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Question
 
-History = Mapping[str, str]  # question -> gold of earlier episodes
+History = Mapping[str, Question]  # by text, of earlier episodes
 
 
-def ending(episode: Episode) -> list:
+def ending(episode: Episode) -> list[Question]:
   """The questions evaluation asks after the last chunk."""
   end = len(episode.chunks) - 1
   return [q for q in episode.questions if q.asked and q.last == end]
 
 
-def current(episode: Episode, step: int) -> dict[str, str]:
-  """Questions whose gold is true after chunk `step`, with that gold."""
+def current(episode: Episode, step: int) -> dict[str, Question]:
+  """Questions whose gold is true after chunk `step`, by their texts."""
   holding = [q for q in episode.questions if q.first <= step <= q.last]
-  return {q.text: q.answer for q in sorted(holding, key=lambda q: q.first)}
+  return {q.text: q for q in sorted(holding, key=lambda q: q.first)}
 
 
-def remembered(episode: Episode, history: History) -> dict[str, str]:
+def remembered(episode: Episode, history: History) -> dict[str, Question]:
   """What can still be asked once the episode is over."""
   end = len(episode.chunks) - 1
   return {**history, **current(episode, end)}
@@ -32,7 +32,7 @@ def remembered(episode: Episode, history: History) -> dict[str, str]:
 
 def relevant(
   questions: History, texts: Iterable[str], limit: int
-) -> list[tuple[str, str]]:
+) -> list[Question]:
   """The questions a call can change: they share words with what it saw.
 
   A call inserts words of the chunk, or changes an entry in view, so only
@@ -40,22 +40,22 @@ def relevant(
   answer (but for the small effect on BM25's statistics).
 
   Args:
-    questions: question -> gold.
+    questions: by their texts.
     texts: the chunk and the entries in view.
     limit: most questions returned, those with the largest overlap first.
 
   Returns:
-    (question, gold) pairs; ties keep their order.
+    The questions; ties keep their order.
   """
   seen = [set(retrieval.terms(text)) - memories.STOP for text in texts]
   scored = []
-  for text, gold in questions.items():
+  for text, question in questions.items():
     words = set(retrieval.terms(text)) - memories.STOP
     overlap = max((len(words & other) for other in seen), default=0)
     if overlap:
-      scored.append((overlap / len(words), text, gold))
+      scored.append((overlap / len(words), question))
   scored.sort(key=lambda item: -item[0])
-  return [(text, gold) for _, text, gold in scored[:limit]]
+  return [question for _, question in scored[:limit]]
 
 
 def gains(

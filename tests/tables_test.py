@@ -1,0 +1,110 @@
+"""Averages by hand, and our numbers beside the printed ones."""
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+
+from experiments.paper_tables import printed, tables
+from mem_alpha_jax import statistics
+
+# Source a: episodes 1/2 and 4/4; b: 0/1, and one with nothing answered.
+COUNTS = {
+  'a': np.array([[1, 2], [4, 4]]),
+  'b': np.array([[0, 1], [0, 0]]),
+}
+
+
+def test_macro_counts_sources_and_episodes_the_same():
+  # a: (1/2 + 1) / 2 = 3/4; b: 0.
+  found = statistics.macro(COUNTS)
+  assert found.mean == pytest.approx(3 / 8) and found.count == 7
+  # Micro: 5 of 7 answers.
+  assert statistics.overall(COUNTS).mean == pytest.approx(5 / 7)
+  # b has one episode: nothing is known of how its episodes differ.
+  assert math.isnan(found.low) and math.isnan(found.high)
+
+
+def test_macro_interval_is_over_the_episodes_of_each_source():
+  found = statistics.macro({'a': COUNTS['a'], 'c': np.ones((2, 2))})
+  # c is 1 in every resample; a is 1/2, 3/4 or 1.
+  assert found.mean == pytest.approx(7 / 8)
+  assert (found.low, found.high) == pytest.approx((3 / 4, 1))
+  same = statistics.macro({'c': np.ones((3, 2))})
+  assert same[:3] == (1, 1, 1)
+  assert statistics.macro(COUNTS, seed=3) == pytest.approx(
+    statistics.macro(COUNTS, seed=3), nan_ok=True
+  )
+
+
+def test_a_source_without_answers_is_named():
+  with pytest.raises(ValueError, match="'b'; leave it out for every system"):
+    statistics.macro({'a': COUNTS['a'], 'b': COUNTS['b'][1:]})
+
+
+TABLE = printed.Table(
+  'Table 0: two sources',
+  ('squad', 'nlu'),
+  {'Theirs': printed.Row((0.5, 0.7), 0.65, (1.5, 0.5), 1.0)},
+)
+CELLS = [
+  tables.Cell('before', 'squad', 0.25, 100.0, 0.2, 0.3),
+  tables.Cell('before', 'babi', 0.5, 300.0),
+  tables.Cell('after', 'squad', 0.75, 1234.0),
+]
+
+
+def test_ours_stand_beside_the_printed_numbers():
+  text = tables.markdown(TABLE, CELLS)
+  rows = [
+    [part.strip() for part in line.strip('|').split('|')]
+    for line in text.splitlines()
+    if line.startswith('|')
+  ]
+  assert rows[0] == [
+    'system', 'squad', 'nlu', 'babi', 'macro', 'printed avg', 'memory tokens',
+  ]  # fmt: skip
+  # Printed 0.65; the mean of 0.5 and 0.7 is 0.6.
+  assert rows[2] == [
+    'Theirs (paper)', '0.500', '0.700', '-', '0.600', '0.650', '1,000',
+  ]  # fmt: skip
+  assert rows[3] == [
+    'before (ours)', '0.250 [0.20, 0.30]', '-', '0.500', '0.375', '-', '200',
+  ]  # fmt: skip
+  # It lacks babi: an average would be over other sources than that of before.
+  assert rows[4] == ['after (ours)', '0.750', '-', '-', '-', '-', '-']
+  assert statistics.MACRO in text
+
+
+def test_csv_has_the_same_numbers():
+  rows = list(csv.DictReader(io.StringIO(tables.csv_text(TABLE, CELLS))))
+  by_place = {(r['system'], r['source']): r for r in rows}
+  assert len(by_place) == len(rows) == 2 + 2 + 2 + 1 + 1
+  first = by_place['before', 'squad']
+  assert [first[k] for k in ('origin', 'score', 'low', 'high')] == [
+    'ours', '0.25', '0.2', '0.3',
+  ]  # fmt: skip
+  assert by_place['after', 'squad']['memory_tokens'] == '1234'
+  assert by_place['after', 'squad']['low'] == ''
+  assert by_place['Theirs', 'macro']['score'] == '0.6'
+  assert by_place['Theirs', 'printed_average']['score'] == '0.65'
+  assert by_place['Theirs', 'squad']['memory_tokens'] == '1500'
+  assert ('after', 'macro') not in by_place
+
+
+def test_a_number_that_is_given_twice_is_named():
+  with pytest.raises(ValueError, match="'after' on 'squad'"):
+    tables.lines(TABLE, [*CELLS, CELLS[-1]])
+
+
+@pytest.mark.parametrize('name', printed.TABLES)
+def test_every_printed_table_can_be_shown(name):
+  table = printed.TABLES[name]
+  text = tables.markdown(table, [])
+  assert len(text.splitlines()) == len(table.rows) + 6
+  main = {line.system: line for line in tables.lines(table, [])[1]}
+  if name == 'main':
+    assert main['Mem-alpha'].average == pytest.approx(0.619, abs=5e-4)
+    assert main['Mem-alpha'].printed_average == 0.642
