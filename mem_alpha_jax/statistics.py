@@ -8,9 +8,8 @@ from jaxtyping import Float
 from scipy import special
 
 Counts = dict[str, np.ndarray]  # type -> [episodes, 2]: correct, answered
-# How an average over sources s, their episodes i and questions q is made.
+# The average over sources s, their episodes i and questions q.
 MACRO = 'macro = mean over s of (mean over i of (mean score over q))'
-MICRO = 'micro = sum of scores / number of answers, over all s, i and q'
 
 
 class Answer(NamedTuple):
@@ -110,7 +109,7 @@ def overall(
   resamples: int = 1000,
   seed: int = 0,
 ) -> Estimate:
-  """Returns the estimate over all questions, whatever their type."""
+  """Returns the micro average: all scores over the number of answers."""
   if not counts:
     return Estimate(np.nan, np.nan, np.nan, 0)
   return bootstrap(sum(counts.values()), resamples, seed)

@@ -131,6 +131,29 @@ def test_what_cannot_be_read_or_called_is_counted(experiment, episodes):
     evaluate._arm(experiment._replace(readers=failed), None, garbage, some, 0)
 
 
+def test_a_judge_decides_for_sources_that_ask_for_one(experiment, episodes):
+  judged = []
+
+  def judge(cases):
+    judged.extend(cases)
+    return [case.answer == 'strict' for case in cases]
+
+  quiet = lambda memories, chunks, *_: [greedy.Written([]) for _ in chunks]
+  readers = tuple(
+    (lambda requests, said=said: [said for _ in requests])
+    for said in ('strict', 'lenient')
+  )
+  one = episodes[0]._replace(source='longmemeval')
+  (record,), _ = greedy.run(
+    quiet, [one], experiment.config, experiment.eval_setup.tokenizer, readers,
+    judge=judge,
+  )  # fmt: skip
+  assert set(record.strict) == {1.0} and set(record.lenient) == {0.0}
+  assert len(judged) == 2 * sum(q.asked for q in one.questions)
+  first = next(q for q in one.questions if q.text == judged[0].question)
+  assert (judged[0].gold, judged[0].kind) == (first.answer, first.type)
+
+
 def test_lengths_are_multiples_of_the_train_length():
   config = tiny_config.get_config('eval.lengths=1;2;5,eval.length_episodes=3')
   found = evaluate.lengths(config, 'test')

@@ -90,6 +90,25 @@ def run(name, folder, ask=reader):
   return streaming.run(method, EPISODES, ask, rule, OPTIONS, folder)
 
 
+def test_a_judge_decides_where_the_rule_says_so(tmp_path):
+  calls = []
+
+  def judge(cases):
+    calls.append(len(cases))
+    return [case.gold == case.answer for case in cases]
+
+  rule = lambda episode, question: 'judge'
+  method = METHODS['all']()
+  found = streaming.run(
+    method, EPISODES, reader, rule, OPTIONS, tmp_path, judge
+  )
+  plain = run('all', tmp_path / 'plain')
+  assert found['accuracy'] == plain['accuracy']
+  # One call a checkpoint; the shorter stream ends between two.
+  marks = streaming.checkpoints(SESSIONS, EVERY)
+  assert sum(calls) == found['asked'] and len(calls) == len(marks) + 1
+
+
 def means(curve):
   return {int(at): estimate[0] for at, estimate in curve.items()}
 

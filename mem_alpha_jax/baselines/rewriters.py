@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from mem_alpha_jax.baselines import texts
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.reading import budget, chat
-from mem_alpha_jax.reward import scoring
 
 OVERWRITE = (
   'You read a long text section by section and keep one memory of it. '
@@ -69,7 +68,7 @@ def _by_model(model, tokens, prompt, read: Callable, room: int = 1):
 
   def written(reply: str) -> str | None:
     """What follows the model's thinking; nothing at all is missing."""
-    said = scoring.final_text(reply)
+    said = chat.final_text(reply)
     text = read(said) if said else None
     return (text or '').strip() or None
 
