@@ -15,8 +15,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.num_steps = 250  # collected batches; each makes several updates
 
   c.data = ml_collections.ConfigDict()
-  # synthetic | babi | locomo | mixture | banking77 | clinc150 | clinc150_oos |
-  # trec_coarse | trec_fine | nlu | pubmed_rct
+  # synthetic | babi | locomo | mixture | memalpha | memoryagentbench |
+  # banking77 | clinc150 | clinc150_oos | trec_coarse | trec_fine | nlu |
+  # pubmed_rct; several by turns: 'babi+nlu'
   c.data.source = 'synthetic'
   c.data.root = '../shared/data'  # folder of the real data sets
   c.data.babi_tasks = ('qa1',)  # bAbI tasks, used by source=babi
@@ -26,6 +27,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.label_questions = 24  # texts that must be labelled at its end
   c.data.label_words = 12  # longest text of an example; 0 is no limit
   c.data.turns = 1  # of a chunk, used by source=locomo; 0: whole sessions
+  c.data.turn_words = 0  # longer turns are split, source=locomo; 0: no limit
   c.data.batch_episodes = 24  # episodes of one batch, over all processes
   c.data.train_chunks = 8  # chunks of a training episode
   c.data.chunk_sentences = 1  # sentences of one chunk
@@ -35,6 +37,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.shuffle = True  # order of the training episodes
 
   c.tokenizer = ml_collections.ConfigDict()
+  c.tokenizer.source = ''  # whose train texts it is made of; '': data.source
   c.tokenizer.vocab_size = 900  # pieces, 256 bytes and control tokens included
   c.tokenizer.known_words = 0.4  # share of names and values it may see
   c.tokenizer.train_episodes = 3000  # episodes of the train split it reads

@@ -59,10 +59,11 @@ def _check_data(c: ml_collections.ConfigDict) -> None:
     f'eval.lengths={lengths}: stories of data.source={c.data.source!r} have '
     'the length they have; use (1,)',
   )
+  alone = {'synthetic', 'locomo'} & set(c.data.source.split('+'))
   _require(
-    c.data.source != 'locomo' or c.reading.reader != 'extractive',
-    f'reading.reader={c.reading.reader!r}: cannot read dialogues of '
-    'data.source=locomo; use lm or remote',
+    not alone or '+' not in c.data.source,
+    f'data.source={c.data.source!r}: {min(alone, default="")!r} has a reader '
+    'of its own; join others, or use it alone',
   )
 
 

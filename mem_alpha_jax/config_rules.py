@@ -10,7 +10,10 @@ LABELLED = (
   'banking77', 'clinc150', 'clinc150_oos', 'trec_coarse', 'trec_fine', 'nlu',
   'pubmed_rct',
 )  # fmt: skip
-SOURCES = ('synthetic', 'babi', 'locomo', 'mixture', *LABELLED)
+SOURCES = (
+  'synthetic', 'babi', 'locomo', 'mixture', 'memalpha', 'memoryagentbench',
+  *LABELLED,
+)  # fmt: skip
 # A rule returns '' for a value that is allowed, else what is allowed.
 Rule = Callable[[Any], str]
 
@@ -53,9 +56,28 @@ def zero_or(rule: Rule) -> Rule:
   return either
 
 
+def empty_or(rule: Rule) -> Rule:
+  """'' leaves a choice to others; else the rule holds."""
+  return lambda value: (
+    '' if value == '' or not rule(value) else (f"'' or {rule(value)}")
+  )
+
+
 def choice(*names: str) -> Rule:
   """One of some strings."""
   return lambda value: '' if value in names else f'one of {list(names)}'
+
+
+def joined(*names: str) -> Rule:
+  """Different strings of some, with '+' between them."""
+  allowed = f"one of {list(names)}, or several with '+' between them"
+
+  def rule(value: Any) -> str:
+    parts = value.split('+') if isinstance(value, str) else ['']
+    fits = set(parts) <= set(names) and len(set(parts)) == len(parts)
+    return '' if fits else allowed
+
+  return rule
 
 
 def flag(value: Any) -> str:
@@ -124,10 +146,11 @@ _FRACTION, _POSITIVE, _WEIGHT = (
 RULES: dict[str, Rule] = {
   'seed': integer(0, 2**31 - 1),
   'num_steps': integer(0),
-  'data.source': choice(*SOURCES),
+  'data.source': joined(*SOURCES),
   'data.root': text,
   'data.babi_tasks': tasks,
   'data.turns': integer(0),
+  'data.turn_words': integer(0),
   'data.mixture': text,
   'data.labels': integer(0),
   'data.per_label': integer(1),
@@ -140,6 +163,7 @@ RULES: dict[str, Rule] = {
   'data.asked_rate': _WEIGHT,
   'data.eval_episodes': integer(1),
   'data.shuffle': flag,
+  'tokenizer.source': empty_or(joined(*SOURCES)),
   'tokenizer.vocab_size': integer(300),
   'tokenizer.known_words': _FRACTION,
   'tokenizer.train_episodes': integer(1),

@@ -22,6 +22,7 @@ from mem_alpha_jax.reading import (
   lm_reader,
   protocol,
   remote_reader,
+  sentences,
 )
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.rollout import collector
@@ -57,10 +58,8 @@ def build(config, workdir: str) -> Experiment:
   multihost.meet(mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
   policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
-  client = None
-  if 'remote' in (config.reading.reader, config.reading.judge):
-    client = remote_reader.make_client(config)
-  strict, lenient, oracle_notes = source_readers(config, client)
+  client = make_client(config)
+  strict, lenient = source_readers(config, client)
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
   buckets = buckets_lib.from_config(config.rollout)
@@ -87,7 +86,7 @@ def build(config, workdir: str) -> Experiment:
     setup(False),
     setup(True),
     (strict, lenient),
-    oracle_notes,
+    _oracle_notes,
     source,
     (lambda: _metrics(client)) if client else dict,
     _judge(config, client),
@@ -120,29 +119,46 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
 
 def source_readers(
   config, client: http_client.Client | None
-) -> tuple[Callable, Callable, Callable]:
-  """Strict and lenient reader, and oracle notes of the source.
+) -> tuple[protocol.Reader, protocol.Reader]:
+  """Strict and lenient reader of the sources.
 
-  A language model is both readers: it has no rule for contradictions.
-  `client` is that of reading.reader='remote'.
+  A language model is both: it has no rule for contradictions. `client` is that
+  of reading.reader='remote'.
   """
-  stories = config.data.source == 'babi'
-  notes = _oracle_notes
   if config.reading.reader == 'lm':
     reader = lm_reader.from_config(config)
-    return reader, reader, notes
+    return reader, reader
   if config.reading.reader == 'remote':
     model = remote_reader.make_model(config, client)
     reader = remote_reader.make_reader(model, config.reading.answer_tokens)
-    return reader, reader, notes
-  frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
-  if stories:
-    frames = babi.frames(config.data.babi_tasks)
-    lexicon = babi.lexicon(config.data.root, config.data.babi_tasks)
-  strict, lenient = (
-    _extractive(frames, lexicon, strict) for strict in (True, False)
+    return reader, reader
+  strict, lenient = (_by_rules(config, strict) for strict in (True, False))
+  return strict, lenient
+
+
+def for_evaluation(experiment: Experiment, config) -> Experiment:
+  """The same policy and programs on what another config reads.
+
+  Args:
+    experiment: as `build` gave it.
+    config: differs in nothing but workdir.EVAL_FIELDS.
+  """
+  client = make_client(config)
+  setup = experiment.eval_setup._replace(config=config)
+  return experiment._replace(
+    config=config,
+    eval_setup=setup,
+    readers=source_readers(config, client),
+    reader_counts=(lambda: _metrics(client)) if client else dict,
+    judge=_judge(config, client),
   )
-  return strict, lenient, notes
+
+
+def make_client(config) -> http_client.Client | None:
+  """A client of the server of `reading`, None where none is asked."""
+  if 'remote' in (config.reading.reader, config.reading.judge):
+    return remote_reader.make_client(config)
+  return None
 
 
 def _judge(config, client) -> judge_lib.AnswerJudge | None:
@@ -160,9 +176,18 @@ def _oracle_notes(episode: Episode) -> list:
   return [facts(chunk) for chunk in episode.chunks]
 
 
-def _extractive(frames, lexicon, strict: bool) -> protocol.Reader:
-  """Rules for each kind of question that they know."""
-  read = extractive.ExtractiveReader(frames, lexicon, strict)
+def _by_rules(config, strict: bool) -> protocol.Reader:
+  """Rules for labels, for what a source is known to ask, and for free text."""
+  sources = config.data.source.split('+')
+  read = sentences.read
+  if 'synthetic' in sources:
+    read = extractive.ExtractiveReader(
+      synthetic.FRAMES, synthetic.LEXICON, strict
+    )
+  elif 'babi' in sources:
+    tasks = config.data.babi_tasks
+    lexicon = babi.lexicon(config.data.root, tasks)
+    read = extractive.ExtractiveReader(babi.frames(tasks), lexicon, strict)
   asked = labelled.question('', 'number')
   return protocol.cached(labels.make_reader(asked, read, strict))
 

@@ -34,6 +34,8 @@ from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.sampling import buckets
 from mem_alpha_jax.types import Question, TrainState
 
+START = 'start_params'  # what is trained, before RL
+
 
 def train(config, workdir: str) -> dict[str, Any] | None:
   """Runs or resumes a whole job.
@@ -169,7 +171,7 @@ class Run:
     self.open_writer()
     if restored is not None and self.config.rl.kl_coef:
       self.reference = params_file.load(
-        os.path.join(self.workdir, 'start_params'),
+        os.path.join(self.workdir, START),
         optimizer.split(self.state.params)[0],
       )
     return restored is not None
@@ -203,10 +205,10 @@ class Run:
     else:
       params = self._demonstrate()
     self.state = self.state.replace(params=params)
+    trained, _ = optimizer.split(params)
+    if self.config.rl.kl_coef or not _starts_from_source(self.config):
+      params_file.save(os.path.join(self.workdir, START), trained)
     if self.config.rl.kl_coef:
-      trained, _ = optimizer.split(params)
-      path = os.path.join(self.workdir, 'start_params')
-      params_file.save(path, trained)
       self.reference = jax.tree.map(jnp.copy, trained)
 
   def _demonstrate(self) -> Any:
@@ -353,6 +355,25 @@ def restored_params(experiment, workdir: str) -> Any:
       f'--workdir={workdir}: no checkpoint to evaluate; train first'
     )
   return restored.state.params
+
+
+def start_params(experiment, workdir: str) -> Any:
+  """Parameters of the policy of a workdir before RL.
+
+  Raises:
+    FileNotFoundError: if it has not begun.
+  """
+  params = experiment_lib.init_params(experiment)
+  if _starts_from_source(experiment.config):
+    return params
+  trained, frozen = optimizer.split(params)
+  loaded = params_file.load(os.path.join(workdir, START), trained)
+  return optimizer.join(loaded, frozen)
+
+
+def _starts_from_source(config) -> bool:
+  """True if no warm start changes the model that is loaded."""
+  return bool(config.model.source) and not config.warm_start.steps
 
 
 def _pack(start: collector.Start) -> dict:

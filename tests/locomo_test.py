@@ -86,6 +86,25 @@ def test_a_turn_or_more_or_a_session_is_a_chunk(tmp_path):
     assert episode.chunks == chunks
 
 
+def test_long_turns_are_split_after_sentences(tmp_path):
+  text = 'One two three. Four five six seven eight nine. Ten.'
+  turn = {'speaker': 'Ada', 'dia_id': 'D1:1', 'text': text}
+  _write(tmp_path, 26, MADE_UP | {'session_1': [turn, *MADE_UP['session_1']]})
+  (episode,) = locomo.episodes(str(tmp_path), words=4)
+  head = '8 May, 2023, Ada: '
+  assert episode.chunks[:4] == (
+    f'{head}One two three.',
+    f'{head}Four five six seven',
+    f'{head}eight nine. Ten.',
+    f'{head}I moved out.',
+  )
+  # Nothing is lost, and evidence is known when its last piece has been read.
+  whole = locomo.episodes(str(tmp_path))[0]
+  said = lambda e: [w for c in e.chunks for w in c.split(': ')[1].split()]
+  assert said(episode) == said(whole)
+  assert episode.questions[2].first == 5  # 'Look! (photo: a red | kite)'
+
+
 def test_questions_hold_from_their_last_evidence(tmp_path):
   _write(tmp_path, 26, MADE_UP)
   (episode,) = locomo.episodes(str(tmp_path))

@@ -65,6 +65,31 @@ def test_batches_are_lists_of_whole_episodes(config):
     assert all(isinstance(q.answer, str) for e in batch for q in e.questions)
 
 
+def test_joined_sources_come_by_turns(root):
+  joined = _config(root, 'babi+banking77', ',data.shuffle=False')
+  (batch,) = _take(joined, 1)
+  assert [e.source for e in batch] == ['babi', 'banking77'] * 3
+  alone = [_take(_config(root, n, ',data.shuffle=False'), 1)[0][:3]
+           for n in ('babi', 'banking77')]  # fmt: skip
+  assert batch[::2] == alone[0] and batch[1::2] == alone[1]
+  # Stories begin anew where they end; the examples of labels never do.
+  source = pipeline.make_source(joined, 'train')
+  stories = len(pipeline.make_source(_config(root, 'babi'), 'train'))
+  assert source[0] == source[2 * stories] != source[2]
+
+
+def test_a_tokenizer_may_be_made_of_other_texts(root):
+  config = _config(
+    root, 'synthetic', ',tokenizer.source=synthetic+babi,'
+    'tokenizer.train_episodes=20'
+  )  # fmt: skip
+  alone = list(pipeline.texts_for_tokenizer(_config(
+    root, 'synthetic', ',tokenizer.train_episodes=20')))  # fmt: skip
+  both = list(pipeline.texts_for_tokenizer(config))
+  stories = pipeline.make_source(_config(root, 'babi'), 'train')[:20]
+  assert both == alone + [c for e in stories for c in e.chunks]
+
+
 def test_order_depends_on_the_seed_and_not_on_threads(config, root):
   batches = _take(config, 5)
   for threads in (0, 4):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mem_alpha_jax.reward import stemming
+from mem_alpha_jax import stemming
 
 # Steps that follow shorten some of the paper's results further.
 EXAMPLES = dict(

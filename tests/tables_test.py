@@ -57,25 +57,49 @@ CELLS = [
 
 
 def test_ours_stand_beside_the_printed_numbers():
-  text = tables.markdown(TABLE, CELLS)
-  rows = [
-    [part.strip() for part in line.strip('|').split('|')]
-    for line in text.splitlines()
-    if line.startswith('|')
-  ]
-  assert rows[0] == [
-    'system', 'squad', 'nlu', 'babi', 'macro', 'printed avg', 'memory tokens',
-  ]  # fmt: skip
+  # Of the paper's sources squad and nlu ours lack nlu: two tables.
+  ours, theirs = _grids(tables.markdown(TABLE, CELLS))
+  header = ('macro', 'printed avg', 'memory tokens')
+  assert ours[0] == ['system', 'squad', 'babi', *header]
+  assert theirs[0] == ['system', 'squad', 'nlu', *header]
   # Printed 0.65; the mean of 0.5 and 0.7 is 0.6.
-  assert rows[2] == [
-    'Theirs (paper)', '0.500', '0.700', '-', '0.600', '0.650', '1,000',
-  ]  # fmt: skip
-  assert rows[3] == [
-    'before (ours)', '0.250 [0.20, 0.30]', '-', '0.500', '0.375', '-', '200',
+  assert theirs[2:] == [
+    ['Theirs (paper)', '0.500', '0.700', '0.600', '0.650', '1,000']
+  ]
+  assert ours[2] == [
+    'before (ours)', '0.250 [0.20, 0.30]', '0.500', '0.375', '-', '200',
   ]  # fmt: skip
   # It lacks babi: an average would be over other sources than that of before.
-  assert rows[4] == ['after (ours)', '0.750', '-', '-', '-', '-', '-']
-  assert statistics.MACRO in text
+  assert ours[3] == ['after (ours)', '0.750', '-', '-', '-', '-']
+  assert statistics.MACRO in tables.markdown(TABLE, CELLS)
+
+
+def test_with_all_sources_of_the_paper_it_is_one_table():
+  cells = [*CELLS[::2], tables.Cell('before', 'nlu', 0.75, 300.0)]
+  (rows,) = _grids(tables.markdown(TABLE, cells))
+  assert [row[0] for row in rows[2:]] == [
+    'Theirs (paper)', 'before (ours)', 'after (ours)',
+  ]  # fmt: skip
+  assert rows[3][-3] == '0.500'
+
+
+def test_a_source_beside_the_others_is_in_no_average():
+  text = tables.markdown(TABLE, CELLS, ['babi'])
+  ours = _grids(text)[0]
+  assert ours[2][-3] == '0.250' and ours[3][-3] == '0.750'
+  assert 'babi left out' in text
+
+
+def _grids(text):
+  """Tables of a Markdown text as lists of rows."""
+  blocks = [part for part in text.split('\n\n') if part.startswith('|')]
+  return [
+    [
+      [cell.strip() for cell in line.strip('|').split('|')]
+      for line in block.splitlines()
+    ]
+    for block in blocks
+  ]
 
 
 def test_csv_has_the_same_numbers():
@@ -102,8 +126,9 @@ def test_a_number_that_is_given_twice_is_named():
 @pytest.mark.parametrize('name', printed.TABLES)
 def test_every_printed_table_can_be_shown(name):
   table = printed.TABLES[name]
-  text = tables.markdown(table, [])
-  assert len(text.splitlines()) == len(table.rows) + 6
+  paper = _grids(tables.markdown(table, []))[-1]
+  assert len(paper) == len(table.rows) + 2
+  assert paper[0][1:-3] == list(table.sources)
   main = {line.system: line for line in tables.lines(table, [])[1]}
   if name == 'main':
     assert main['Mem-alpha'].average == pytest.approx(0.619, abs=5e-4)

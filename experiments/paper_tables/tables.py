@@ -7,7 +7,7 @@ printed columns, which is not always the same (printed.py).
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from experiments.paper_tables import printed
@@ -47,13 +47,18 @@ class Line(NamedTuple):
 
 
 def lines(
-  table: printed.Table, cells: Sequence[Cell]
+  table: printed.Table, cells: Sequence[Cell], beside: Collection[str] = ()
 ) -> tuple[tuple[str, ...], list[Line]]:
   """Sources in order, and a row a system: the paper's first, then ours.
 
   Sources that only we have stand after the paper's. A system that lacks a
   number of ours has no average: it would be one of another set of sources.
   Averages of the paper are over its sources, ours over those that we have.
+
+  Args:
+    table: what the paper printed.
+    cells: of our systems.
+    beside: sources that are in no average.
 
   Raises:
     ValueError: two cells are of the same system and source.
@@ -67,12 +72,12 @@ def lines(
         'mean over seeds'
       )
     row[cell.source] = cell
-  known = {cell.source for cell in cells}
+  known = {cell.source for cell in cells} - set(beside)
   sources = tuple(dict.fromkeys((*table.sources, *(c.source for c in cells))))
   found = [_paper(name, row, table.sources, sources)
            for name, row in table.rows.items()]  # fmt: skip
   for name, row in ours.items():
-    whole = [row[s] for s in sources if s in row] if known == set(row) else []
+    whole = [row[s] for s in sources if s in known] if known <= set(row) else []
     found.append(
       Line(
         name,
@@ -102,9 +107,40 @@ def _paper(name, row: printed.Row, own, sources) -> Line:
   )
 
 
-def markdown(table: printed.Table, cells: Sequence[Cell]) -> str:
-  """The table: scores with their intervals, averages, tokens of memory."""
-  sources, found = lines(table, cells)
+def markdown(
+  table: printed.Table, cells: Sequence[Cell], beside: Collection[str] = ()
+) -> str:
+  """The table: scores with their intervals, averages, tokens of memory.
+
+  Where we do not have all of the paper's sources its rows are a table of
+  their own. Arguments as of `lines`.
+  """
+  sources, found = lines(table, cells, beside)
+  known = {cell.source for cell in cells}
+  whole = known >= set(table.sources)
+  text = _grid(found, sources) if whole else ''
+  if not whole:
+    ours = [line for line in found if line.origin == 'ours']
+    paper = [line for line in found if line.origin == 'paper']
+    shown = tuple(dict.fromkeys(cell.source for cell in cells))
+    text = f'{_grid(_only(ours, sources, shown), shown)}\n\n'
+    text += _grid(_only(paper, sources, table.sources), table.sources)
+  left_out = f'; {", ".join(beside)} left out' if beside else ''
+  return (
+    f'### {table.title}\n\n{text}\n\n{statistics.MACRO}{left_out}; of the '
+    f'paper {printed.FORMULA.removeprefix("macro = ")}, over its own sources.\n'
+  )
+
+
+def _only(found: Sequence[Line], sources, kept) -> list[Line]:
+  """Lines with the cells of some sources."""
+  places = [sources.index(source) for source in kept]
+  return [
+    line._replace(cells=tuple(line.cells[i] for i in places)) for line in found
+  ]
+
+
+def _grid(found: Sequence[Line], sources: Sequence[str]) -> str:
   header = ('system', *sources, 'macro', 'printed avg', 'memory tokens')
   rows = [header, ('---',) * len(header)]
   for line in found:
@@ -117,21 +153,19 @@ def markdown(table: printed.Table, cells: Sequence[Cell]) -> str:
         _number(line.memory, 0),
       )
     )
-  text = '\n'.join(f'| {" | ".join(row)} |' for row in rows)
-  return (
-    f'### {table.title}\n\n{text}\n\n{statistics.MACRO}; of the paper '
-    f'{printed.FORMULA.removeprefix("macro = ")}, over its own sources.\n'
-  )
+  return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
 
-def csv_text(table: printed.Table, cells: Sequence[Cell]) -> str:
+def csv_text(
+  table: printed.Table, cells: Sequence[Cell], beside: Collection[str] = ()
+) -> str:
   """The same, a number a line; empty where there is none."""
   out = io.StringIO()
   writer = csv.writer(out, lineterminator='\n')
   writer.writerow(
     ('system', 'origin', 'source', 'score', 'low', 'high', 'memory_tokens')
   )
-  for line in lines(table, cells)[1]:
+  for line in lines(table, cells, beside)[1]:
     start = (line.system, line.origin)
     for cell in filter(None, line.cells):
       numbers = (cell.score, cell.low, cell.high, cell.memory)

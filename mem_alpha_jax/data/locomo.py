@@ -31,6 +31,7 @@ _UNANSWERABLE = 5
 _ALL = 'locomo10.json'
 _TURN_ID = re.compile(r'D\d+:\d+')
 _NUMBER = re.compile(r'\d+$')
+_SENTENCE_END = re.compile(r'(?<=[.!?])\s+')
 
 
 class Turn(NamedTuple):
@@ -104,6 +105,7 @@ def episodes(
   chunk: str = 'turn',
   turns: int = 1,
   adversarial: bool = True,
+  words: int = 0,
 ) -> list[types.Episode]:
   """The dialogues as episodes; all questions are asked at the end.
 
@@ -115,6 +117,8 @@ def episodes(
     chunk: 'turn', or 'session' for one chunk a session.
     turns: turns of a chunk if chunk='turn'; never of two sessions.
     adversarial: also the questions of category 5, with the answer ''.
+    words: a longer turn is split into several, after a sentence where one
+      ends, for small readers of chunks; 0 is no limit.
 
   Raises:
     FileNotFoundError: there is no dialogue.
@@ -126,7 +130,10 @@ def episodes(
       "turn, or 'session'"
     )
   size = turns if chunk == 'turn' else None
-  return [_episode(dialogue, size) for dialogue in load(root, adversarial)]
+  return [
+    _episode(_split(dialogue, words) if words else dialogue, size)
+    for dialogue in load(root, adversarial)
+  ]
 
 
 def note(turn: Turn) -> str:
@@ -150,6 +157,30 @@ def _episode(dialogue: Dialogue, size: int | None) -> types.Episode:
   )
   chunks = tuple('\n'.join(map(note, group)) for group in groups)
   return types.Episode(dialogue.uid, SOURCE, chunks, questions)
+
+
+def _split(dialogue: Dialogue, words: int) -> Dialogue:
+  """The same words in turns of at most `words`; pieces keep the turn's id."""
+  pieces = [
+    turn._replace(text=' '.join(piece))
+    for turn in dialogue.turns
+    for piece in _pieces(turn.text, words) or [[]]
+  ]
+  return dialogue._replace(turns=tuple(pieces))
+
+
+def _pieces(text: str, words: int) -> list[list[str]]:
+  """Whole sentences as long as they fit, and parts of those that do not."""
+  pieces: list[list[str]] = []
+  for sentence in _SENTENCE_END.split(text):
+    said = sentence.split()
+    for start in range(0, len(said), words):
+      part = said[start : start + words]
+      if pieces and len(pieces[-1]) + len(part) <= words:
+        pieces[-1] += part
+      else:
+        pieces.append(part)
+  return pieces
 
 
 def _groups(turns: Sequence[Turn], size: int | None) -> Iterator[list[Turn]]:

@@ -9,15 +9,24 @@ same in every process, however many they are.
 """
 
 import itertools
+import pathlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import SupportsIndex
 
 import grain
 import jax
 import ml_collections
 
-from mem_alpha_jax.data import babi, labelled, locomo, synthetic
+from mem_alpha_jax.data import (
+  babi,
+  content,
+  labelled,
+  locomo,
+  parquet_sets,
+  synthetic,
+)
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.types import Episode
 
@@ -94,16 +103,34 @@ def make_source(
 ) -> EndlessSource | Sequence[Episode]:
   """Episodes of a split by index, in a fixed order.
 
+  Of several sources, as in data.source='babi+trec_coarse', they come by turns;
+  one with fewer episodes than its turns begins anew.
+
   Raises:
     ValueError: for an unknown data.source or a split without episodes.
   """
-  source = config.data.source
-  if source in labelled.READERS:
-    return _labelled_episodes(config, split)
-  if source not in _SOURCES:
+  sources = [
+    _one_source(config, name, split) for name in config.data.source.split('+')
+  ]
+  if len(sources) == 1:
+    return sources[0]
+
+  def make(uid: int) -> Episode:
+    source = sources[uid % len(sources)]
+    return source[uid // len(sources) % len(source)]
+
+  return EndlessSource(make)
+
+
+def _one_source(
+  config: ml_collections.ConfigDict, name: str, split: str
+) -> EndlessSource | Sequence[Episode]:
+  if name in labelled.READERS:
+    return _labelled_episodes(config, name, split)
+  if name not in _SOURCES:
     known = [*_SOURCES, *labelled.READERS]
-    raise ValueError(f'data.source={source!r} is unknown; use one of {known}')
-  return _SOURCES[source](config, split)
+    raise ValueError(f'data.source={name!r} is unknown; use one of {known}')
+  return _SOURCES[name](config, split)
 
 
 def eval_episodes(
@@ -151,14 +178,21 @@ def eval_episodes(
 def texts_for_tokenizer(config: ml_collections.ConfigDict) -> Iterator[str]:
   """Train texts as a writer sees and writes them; never a question.
 
-  Of tokenizer.train_episodes episodes, or all if there are fewer.
+  Of tokenizer.train_episodes episodes of tokenizer.source, or all if there are
+  fewer.
   """
   count = config.tokenizer.train_episodes
-  if config.data.source == 'synthetic':
+  sources = (config.tokenizer.source or config.data.source).split('+')
+  texts = []
+  if 'synthetic' in sources:
     lines = synthetic.texts(_world(config), 'train', config.seed, count)
-    return filter(_known_words_only(config.tokenizer.known_words), lines)
-  episodes = make_source(config, 'train')[:count]
-  return itertools.chain.from_iterable(e.chunks for e in episodes)
+    texts.append(filter(_known_words_only(config.tokenizer.known_words), lines))
+  if others := '+'.join(name for name in sources if name != 'synthetic'):
+    fields = config.copy_and_resolve_references().unlock()
+    fields.data.source = others
+    episodes = make_source(fields, 'train')[:count]
+    texts.append(chain.from_iterable(e.chunks for e in episodes))
+  return chain.from_iterable(texts)
 
 
 def _known_words_only(share: float) -> Callable[[str], bool]:
@@ -182,19 +216,19 @@ def _synthetic_episodes(
 
 
 def _labelled_episodes(
-  config: ml_collections.ConfigDict, split: str
+  config: ml_collections.ConfigDict, name: str, split: str
 ) -> EndlessSource:
   d = config.data
   examples = [
     example
-    for example in labelled.load(d.root, d.source)
+    for example in labelled.load(d.root, name)
     if not d.label_words or len(example.text.split()) <= d.label_words
   ]
   make = labelled.maker(
     examples,
     split,
     config.seed,
-    source=d.source,
+    source=name,
     labels=d.labels or None,
     per_label=d.per_label,
     questions=d.label_questions,
@@ -215,6 +249,32 @@ def _mixture_episodes(
   return held_out[split == 'test' :: 2]
 
 
+def _published_episodes(
+  config: ml_collections.ConfigDict, split: str
+) -> list[Episode]:
+  """The parquet files of Mem-alpha; part of its train file is validation."""
+  folder = pathlib.Path(config.data.root, 'memalpha')
+  if split == 'test':
+    return parquet_sets.load(folder / 'test.parquet')
+  return [
+    episode
+    for episode in parquet_sets.load(folder / 'train.parquet')
+    if content.belongs(episode.chunks[0], split)
+  ]
+
+
+def _bench_episodes(
+  config: ml_collections.ConfigDict, split: str
+) -> list[Episode]:
+  """MemoryAgentBench as Mem-alpha processed it: test data alone."""
+  if split != 'test':
+    raise ValueError(
+      f'data.source=memoryagentbench has no {split} split; train on another'
+    )
+  path = pathlib.Path(config.data.root, 'memoryagentbench', 'test.parquet')
+  return parquet_sets.load(path)
+
+
 def _world(config: ml_collections.ConfigDict) -> synthetic.WorldConfig:
   return synthetic.WorldConfig(
     chunk_sentences=config.data.chunk_sentences,
@@ -231,9 +291,12 @@ def _locomo_episodes(
     raise ValueError(
       f'data.source=locomo has no {split} split; train on another source'
     )
-  turns = config.data.turns
+  d = config.data
   return locomo.episodes(
-    config.data.root, 'turn' if turns else 'session', max(turns, 1)
+    d.root,
+    'turn' if d.turns else 'session',
+    max(d.turns, 1),
+    words=d.turn_words,
   )
 
 
@@ -244,7 +307,7 @@ def _babi_episodes(
   tasks = [
     babi.load(config.data.root, task, split) for task in config.data.babi_tasks
   ]
-  turns = itertools.chain.from_iterable(itertools.zip_longest(*tasks))
+  turns = chain.from_iterable(itertools.zip_longest(*tasks))
   episodes = [episode for episode in turns if episode is not None]
   if not episodes:
     raise ValueError(
@@ -259,4 +322,6 @@ _SOURCES = {
   'babi': _babi_episodes,
   'locomo': _locomo_episodes,
   'mixture': _mixture_episodes,
+  'memalpha': _published_episodes,
+  'memoryagentbench': _bench_episodes,
 }

@@ -104,3 +104,18 @@ class LmChat:
         greedy=True,
       )
     return self._samplers[tokens]
+
+
+def from_config(config: Any) -> LmChat:
+  """Loads reading.model as a chat model."""
+  from mem_alpha_jax import pretrained  # needs the packages of real models
+
+  r = config.reading
+  model = pretrained.open_model(r.model)
+  return LmChat(
+    policy_lib.make_policy(model.config),
+    model.load(None, model.config.dtype),
+    model.tokenizer,
+    batch=r.batch,
+    buckets=r.buckets,
+  )

@@ -1,0 +1,179 @@
+"""Tables, plots and numbers from cells, beside what the paper printed."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from experiments.paper_tables import cells as cells_lib
+from experiments.paper_tables import printed, scales, tables
+from mem_alpha_jax import comparison, statistics
+from mem_alpha_jax import workdir as workdir_lib
+
+matplotlib.use('Agg')
+from matplotlib import pyplot as plt  # noqa: E402  the backend comes first
+
+READER_TEXT = {
+  'strict': 'notes that contradict each other make the reader abstain',
+  'lenient': 'of notes that contradict each other the newest counts',
+}
+
+
+def write(
+  scale: scales.Scale,
+  names: Sequence[str],
+  seeds: Sequence[int],
+  out: pathlib.Path,
+  folder: pathlib.Path,
+) -> dict[str, pathlib.Path]:
+  """Writes <table>.md and .json, and a .csv and a .png a reader.
+
+  Args:
+    scale: whose tables they are.
+    names: of the tables.
+    seeds: whose cells are all there.
+    out: where the cells are.
+    folder: of the report.
+
+  Returns:
+    Table -> its Markdown file.
+  """
+  written = {}
+  for name in names:
+    table, paper = scale.tables[name], printed.TABLES[name]
+    # A part of another column counts once.
+    beside = [c.name for c in table.columns if c.cells and c.cells != c.name]
+    text, results = '', {}
+    for reader in comparison.READERS:
+      found = _cells(table, seeds, out, reader)
+      if found == results.get('strict'):
+        continue  # a language model is both readers
+      results[reader] = found
+      mean = _mean_cells(found)
+      text += tables.markdown(paper, mean, beside)
+      text += _notes(reader, found, len(seeds))
+      path = folder / f'{name}_{reader}'
+      csv_text = tables.csv_text(paper, mean, beside)
+      workdir_lib.write_text(f'{path}.csv', csv_text)
+      plot(found, f'{path}.png', f'{name}, {reader} reader')
+    written[name] = folder / f'{name}.md'
+    workdir_lib.write_text(written[name], text)
+    value = {'seeds': list(seeds), **results}
+    workdir_lib.write_json(folder / f'{name}.json', value)
+  return written
+
+
+def _cells(
+  table: scales.Table, seeds: Sequence[int], out: pathlib.Path, reader: str
+) -> list[dict[str, Any]]:
+  """Each system and column with its scores, one a seed."""
+  found = []
+  for row in table.rows:
+    for column in table.columns:
+      if row.system in column.lacks:
+        continue
+      key = cells_lib.Cell(row.run, column, row.system)
+      files = [
+        cells_lib.read(cells_lib.path_of(out, key, seed)) for seed in seeds
+      ]
+      found.append(
+        {
+          'system': row.label,
+          'source': column.name,
+          'scores': [_score(f['scores'][reader], column) for f in files],
+          'intervals': [_within(f['scores'][reader], column) for f in files],
+          'memory_tokens': [f['memory_tokens'] for f in files],
+          'shown_tokens': [f['shown_tokens'] for f in files],
+          'questions': sum(f['questions'] for f in files),
+          'missing': sum(f['missing'] for f in files),
+        }
+      )
+  return found
+
+
+def _score(counts: Mapping[str, Any], column: scales.Column) -> float:
+  return statistics.macro({'': _table(counts, column)}, 0).mean
+
+
+def _within(counts: Mapping[str, Any], column: scales.Column) -> list[float]:
+  """95% interval of one seed's score, over its episodes."""
+  found = statistics.macro({'': _table(counts, column)})
+  return [found.low, found.high]
+
+
+def _table(counts: Mapping[str, Any], column: scales.Column) -> np.ndarray:
+  kept = [np.asarray(t) for kind, t in counts.items()
+          if kind not in column.types]  # fmt: skip
+  return sum(kept)
+
+
+def _mean_cells(found: Sequence[Mapping[str, Any]]) -> list[tables.Cell]:
+  """Means over seeds; the interval is over seeds, of one over episodes."""
+  made = []
+  for f in found:
+    over = statistics.over_seeds(f['scores'])
+    low, high = over.low, over.high
+    if len(f['scores']) == 1:
+      low, high = f['intervals'][0]
+    made.append(
+      tables.Cell(
+        f['system'],
+        f['source'],
+        over.mean,
+        float(np.mean(f['memory_tokens'])),
+        low,
+        high,
+      )
+    )
+  return made
+
+
+def _notes(reader: str, found, seeds: int) -> str:
+  """What the numbers of a table are."""
+  shown = {}
+  for f in found:
+    shown.setdefault(f['system'], []).append(float(np.mean(f['shown_tokens'])))
+  tokens = ', '.join(f'{k} {np.mean(v):.0f}' for k, v in shown.items())
+  over = f't over {seeds} seeds' if seeds > 1 else 'bootstrap over episodes'
+  return (
+    f'\nReader: {reader} ({READER_TEXT[reader]}). Intervals: 95%, {over}. '
+    f'Tokens that the reader was shown for a question, mean: {tokens}.\n\n'
+  )
+
+
+def plot(found: Sequence[Mapping[str, Any]], path: str, title: str) -> None:
+  """A panel a column: scores of all systems, seeds as dots."""
+  columns = list(dict.fromkeys(f['source'] for f in found))
+  systems = list(dict.fromkeys(f['system'] for f in found))
+  wide = min(len(columns), 4)
+  tall = -(-len(columns) // wide)
+  figure, axes = plt.subplots(
+    tall,
+    wide,
+    figsize=(1.6 + 2.6 * wide, 0.8 + 0.26 * tall * len(systems)),
+    sharey=True,
+    squeeze=False,
+  )
+  by_cell = {(f['system'], f['source']): f for f in found}
+  for i, axis in enumerate(axes.flat):
+    axis.set_visible(i < len(columns))
+    if i >= len(columns):
+      continue
+    for y, system in enumerate(systems):
+      cell = by_cell.get((system, columns[i]))
+      if cell is None:
+        continue
+      color = 'C1' if system.startswith('policy') else 'C0'
+      axis.barh(y, np.mean(cell['scores']), color=color, alpha=0.6)
+      dots = [y] * len(cell['scores'])
+      axis.plot(cell['scores'], dots, 'k.', markersize=3)
+    axis.set_title(columns[i], fontsize=9)
+    axis.set_xlim(0, 1)
+  axes[0, 0].set_yticks(range(len(systems)), systems, fontsize=8)
+  axes[0, 0].invert_yaxis()
+  figure.suptitle(title, fontsize=10)
+  figure.tight_layout()
+  figure.savefig(path, dpi=110)
+  plt.close(figure)

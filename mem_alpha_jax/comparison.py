@@ -1,0 +1,154 @@
+"""Every method on the same episodes: what it answered, held and showed.
+
+One loop for all of mem_alpha_jax/methods.py. Questions are asked where
+evaluation asks them, by the same readers, and one table scores the answers.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mem_alpha_jax import experiment as experiment_lib
+from mem_alpha_jax import methods, watchdog
+from mem_alpha_jax.baselines import method as method_lib
+from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.types import Episode, Question
+
+READERS = ('strict', 'lenient')
+
+
+class Answered(NamedTuple):
+  """A question that was asked; scores are None where the reader failed."""
+
+  episode: int
+  question: Question
+  answers: tuple[str | None, ...]  # of READERS
+  scores: tuple[float | None, ...]
+  shown: int  # tokens that the reader saw
+
+
+def compare(
+  name: str,
+  experiment: experiment_lib.Experiment,
+  params: Any,
+  episodes: Sequence[Episode],
+) -> dict[str, Any]:
+  """One method on episodes, as plain values.
+
+  Args:
+    name: key of methods.METHODS.
+    experiment: its config says what readers see; see `for_evaluation`.
+    params: of the policy.
+    episodes: none with a question that is asked may be empty of chunks.
+
+  Returns:
+    'scores' reader -> type -> [score, answers] of each episode; means over
+    episodes 'memory_tokens' (at the end) and 'read_tokens', over questions
+    'shown_tokens'; 'questions', 'missing', 'seconds', and 'examples'.
+  """
+  began = time.perf_counter()
+  count = experiment.eval_setup.tokenizer.count
+  method = methods.make(name, experiment, params, episodes)
+  answered, held = run(method, episodes, experiment, count)
+  missing = sum(score is None for a in answered for score in a.scores)
+  protocol.check_missing(
+    missing / max(len(READERS) * len(answered), 1),
+    experiment.config.reading.max_missing,
+    name,
+    experiment.reader_counts,
+  )
+  read = [sum(map(count, e.chunks)) for e in episodes]
+  return {
+    'scores': {
+      reader: _tables(answered, k, len(episodes))
+      for k, reader in enumerate(READERS)
+    },
+    'memory_tokens': float(np.mean(held)),
+    'read_tokens': float(np.mean(read)),
+    'shown_tokens': float(np.mean([a.shown for a in answered])),
+    'questions': len(answered),
+    'missing': missing,
+    'seconds': time.perf_counter() - began,
+    'examples': [
+      [a.question.text, a.question.answer, *a.answers]
+      for a in answered[:: max(len(answered) // 8, 1)]
+    ],
+  }
+
+
+def run(
+  method: method_lib.Method,
+  episodes: Sequence[Episode],
+  experiment: experiment_lib.Experiment,
+  count: Callable[[str], int],
+) -> tuple[list[Answered], list[int]]:
+  """Reads all episodes side by side and asks their questions.
+
+  Returns:
+    The answers, and the tokens held of each episode after its last chunk.
+  """
+  answered, held = [], [0] * len(episodes)
+  for t in range(max(len(e.chunks) for e in episodes)):
+    watchdog.beat(f'comparison, chunk {t + 1}')
+    method.observe(
+      [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
+    )
+    answered += _ask(method, episodes, experiment, count, t)
+    ended = [i for i, e in enumerate(episodes) if t == len(e.chunks) - 1]
+    if ended:
+      tokens = method.memory_tokens()
+      held = [tokens[i] if i in ended else n for i, n in enumerate(held)]
+  return answered, held
+
+
+def _ask(method, episodes, experiment, count, t: int) -> list[Answered]:
+  due = [[q for q in e.questions if q.asked and q.last == t] for e in episodes]
+  if not any(due):
+    return []
+  requests = method.requests([[q.text for q in row] for row in due])
+  given = [protocol.ask(reader, requests) for reader in experiment.readers]
+  places = [(i, j) for i, row in enumerate(due) for j in range(len(row))]
+  reader, judge = experiment.config.reading.reader, experiment.judge
+  asked = [
+    scoring.Asked(
+      due[i][j],
+      answers[i][j],
+      scoring.rule_of(
+        episodes[i].source, reader, due[i][j].type, judge is not None
+      ),
+    )
+    for i, j in places
+    for answers in given
+  ]
+  marks = iter(scoring.score_all(asked, judge))
+  return [
+    Answered(
+      i,
+      due[i][j],
+      tuple(answers[i][j] for answers in given),
+      tuple(next(marks) for _ in given),
+      _shown(requests[i][j], count),
+    )
+    for i, j in places
+  ]
+
+
+def _shown(request: protocol.Request, count: Callable[[str], int]) -> int:
+  texts = [note.text for note in request.notes] + [request.core]
+  return sum(count(text) for text in texts if text)
+
+
+def _tables(
+  answered: Sequence[Answered], reader: int, episodes: int
+) -> dict[str, list]:
+  """type -> [sum of scores, answers] of each episode."""
+  tables = {}
+  for a in answered:
+    score = a.scores[reader]
+    if score is not None:
+      table = tables.setdefault(a.question.type, np.zeros((episodes, 2)))
+      table[a.episode] += score, 1.0
+  return {kind: tables[kind].tolist() for kind in sorted(tables)}

@@ -1,0 +1,180 @@
+"""The tables' pipeline: what is trained, asked, kept and reported."""
+
+import json
+import math
+
+import pytest
+import tiny_config
+
+from experiments.paper_tables import cells, printed, report, scales
+from mem_alpha_jax import comparison, methods
+from mem_alpha_jax import config as config_lib
+
+COLUMNS = (
+  scales.Column('world'),
+  scales.Column(
+    'other',
+    {'data.overwrite': 0.9, 'data.train_chunks': 8},
+    lacks=('oracle',),
+  ),
+  scales.Column('world, no facts', types=('fact',), cells='world'),
+)
+SYSTEMS = ('keep_newest', 'oracle', scales.BEFORE, scales.AFTER)
+ROWS = tuple(scales.Row(f'the {s}', 'mix', s) for s in SYSTEMS)
+SCALE = scales.Scale({'mix': ''}, {'main': scales.Table(ROWS, COLUMNS)})
+
+
+def config_of(run):
+  assert run == 'mix'
+  return tiny_config.get_config('num_steps=2,eval.lengths=1,seed=3')
+
+
+def contents(folder):
+  return {
+    path.relative_to(folder): path.read_bytes()
+    for path in folder.rglob('*.json')
+  }
+
+
+@pytest.fixture(scope='module')
+def filled(tmp_path_factory):
+  """Filled after it was killed at the third cell; what each attempt did."""
+  out = tmp_path_factory.mktemp('tables')
+  said, real, asked = [], comparison.compare, []
+
+  def killed(name, *rest):
+    asked.append(name)
+    if len(asked) == 3:
+      raise KeyboardInterrupt
+    return real(name, *rest)
+
+  wanted = cells.needed(SCALE, ['main'])
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(comparison, 'compare', killed)
+    with pytest.raises(KeyboardInterrupt):
+      cells.fill(wanted, config_of, 3, out, said.append)
+    before = contents(out / 'cells')
+    metrics = (out / 'mix_seed3' / 'metrics.jsonl').stat()
+    cells.fill(wanted, config_of, 3, out, said.append)
+  return out, before, metrics, asked, said
+
+
+def test_a_killed_run_goes_on_and_does_nothing_twice(filled):
+  out, before, metrics, asked, said = filled
+  after = contents(out / 'cells')
+  # oracle cannot read one of the two columns; a part of a column is no cell.
+  assert len(before) == 2 and len(after) == 2 * len(SYSTEMS) - 1
+  assert {path: after[path] for path in before} == before
+  assert len(asked) == len(after) + 1  # the third was begun twice
+  again = (out / 'mix_seed3' / 'metrics.jsonl').stat()
+  assert again.st_mtime_ns == metrics.st_mtime_ns  # it was not trained again
+  assert '2 of 7 cells are there' in said
+  assert '5 of 5 cells, about 0.0 min left' in said[-1]
+
+
+def test_the_report_has_every_number_of_the_cells(filled, tmp_path):
+  out = filled[0]
+  folder = tmp_path / 'report'
+  folder.mkdir()
+  written = report.write(SCALE, ['main'], [3], out, folder)
+  text = written['main'].read_text()
+  assert printed.TABLES['main'].title in text and 'Mem-alpha (paper)' in text
+  assert 'Reader: strict' in text and 'Reader: lenient' in text
+  table = json.loads((folder / 'main.json').read_text())
+  assert table['seeds'] == [3]
+  by_place = {(f['system'], f['source']): f for f in table['strict']}
+  assert len(by_place) == len(SYSTEMS) * len(COLUMNS) - 1
+  cell = cells.Cell('mix', COLUMNS[0], 'oracle')
+  kept = cells.read(cells.path_of(out, cell, 3))
+  counts = kept['scores']['strict']
+  found = by_place['the oracle', 'world']
+  means = [
+    sum(table[i][0] for table in counts.values())
+    / sum(table[i][1] for table in counts.values())
+    for i in range(len(next(iter(counts.values()))))
+  ]
+  assert found['scores'] == [pytest.approx(sum(means) / len(means))]
+  assert found['questions'] == kept['questions'] > 0
+  assert found['memory_tokens'] == [kept['memory_tokens']]
+  for reader in comparison.READERS:
+    assert (folder / f'main_{reader}.png').stat().st_size > 5000
+    assert (folder / f'main_{reader}.csv').read_text().count('ours') > 10
+
+
+def test_cells_say_what_was_asked_and_shown(filled):
+  out = filled[0]
+  newest, before, after = (
+    cells.read(cells.path_of(out, cells.Cell('mix', COLUMNS[0], name), 3))
+    for name in ('keep_newest', scales.BEFORE, scales.AFTER)
+  )
+  assert newest['questions'] == before['questions'] == after['questions']
+  assert 0 < newest['memory_tokens'] < newest['read_tokens']
+  assert newest['shown_tokens'] > 0 and newest['missing'] == 0
+  assert before['examples'] != after['examples'] or before != after
+  assert all(len(example) == 4 for example in newest['examples'])
+
+
+def test_types_left_out_of_a_column_do_not_count():
+  counts = {'a': [[1, 2], [0, 2]], 'b': [[2, 2], [2, 2]]}
+  every = scales.Column('x')
+  assert report._score(counts, every) == pytest.approx((3 / 4 + 2 / 4) / 2)
+  some = scales.Column('x', types=('b',))
+  assert report._score(counts, some) == pytest.approx(1 / 4)
+
+
+def test_an_unknown_table_is_named():
+  with pytest.raises(ValueError, match="no table 'mian'; use some of"):
+    cells.check(SCALE, ['mian'])
+
+
+@pytest.mark.parametrize('name', scales.SCALES)
+def test_every_scale_has_valid_configs_and_known_systems(name):
+  scale = scales.SCALES[name]()
+  cells.check(scale, list(scale.tables))
+  assert set(scale.tables) == set(printed.TABLES) | {'parts'}
+  wanted = cells.needed(scale, list(scale.tables))
+  assert {cell.run for cell in wanted} == set(scale.runs)
+  for run in scale.runs:
+    config = _config(scale, run)
+    config_lib.validate(config)
+    for cell in wanted:
+      if cell.run == run:
+        fields = config.copy_and_resolve_references().unlock()
+        fields.update_from_flattened_dict(dict(cell.column.fields))
+        config_lib.validate(fields)
+  names = {row.system for table in scale.tables.values() for row in table.rows}
+  baselines = names - {scales.BEFORE, scales.AFTER, *scales.CHAT}
+  policies = {n for n in methods.METHODS if n.startswith('policy')}
+  assert baselines == set(methods.METHODS) - (policies - set(scales.PARTS)) - (
+    set(scales.CHAT)
+  )
+
+
+def _config(scale, run):
+  from experiments.paper_tables import run as run_lib
+
+  return run_lib.config_of(scale, run, 5, '')
+
+
+def test_the_grid_has_the_weights_of_the_paper():
+  scale = scales.SCALES['qwen3_4b']()
+  for row in scale.tables['grid'].rows:
+    assert row.label in printed.TABLES['grid'].rows
+    config = _config(scale, row.run)
+    label = f'beta={config.reward.size:g} gamma={config.reward.content:g}'
+    assert label == row.label and config.seed == 5
+
+
+def test_one_seed_has_no_interval_over_seeds():
+  found = {
+    'system': 's', 'source': 'x', 'scores': [0.5], 'intervals': [[0.4, 0.6]],
+    'memory_tokens': [10.0],
+  }  # fmt: skip
+  (cell,) = report._mean_cells([found])
+  assert (cell.score, cell.low, cell.high) == (0.5, 0.4, 0.6)
+  found['scores'], found['memory_tokens'] = [0.5, 0.7], [10.0, 20.0]
+  (cell,) = report._mean_cells([found])
+  assert cell.score == pytest.approx(0.6) and cell.memory == 15
+  # Student's t of two values 0.2 apart: 12.7 times 0.1.
+  assert cell.high - 0.6 == pytest.approx(1.2706, abs=1e-3)
+  assert not math.isnan(cell.low)
