@@ -17,7 +17,7 @@ from configs import common, tiny
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Returns the config; `arg` is 'key=value,...' over dotted field names."""
   c = tiny.get_config().unlock()
-  c.num_steps = 80
+  c.num_steps = 120
 
   c.data.source = 'babi+banking77+clinc150+trec_coarse'
   c.data.babi_tasks = ('qa1', 'qa6')
