@@ -6,7 +6,7 @@ evaluation asks them, by the same readers, and one table scores the answers.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,20 +14,10 @@ from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import methods, watchdog
 from mem_alpha_jax.baselines import method as method_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.rollout import asking
+from mem_alpha_jax.types import Episode
 
 READERS = ('strict', 'lenient')
-
-
-class Answered(NamedTuple):
-  """A question that was asked; scores are None where the reader failed."""
-
-  episode: int
-  question: Question
-  answers: tuple[str | None, ...]  # of READERS
-  scores: tuple[float | None, ...]
-  shown: int  # tokens that the reader saw
 
 
 def compare(
@@ -52,7 +42,7 @@ def compare(
   began = time.perf_counter()
   count = experiment.eval_setup.tokenizer.count
   method = methods.make(name, experiment, params, episodes)
-  answered, held = run(method, episodes, experiment, count)
+  answered, held = run(method, episodes, experiment)
   missing = sum(score is None for a in answered for score in a.scores)
   protocol.check_missing(
     missing / max(len(READERS) * len(answered), 1),
@@ -68,7 +58,9 @@ def compare(
     },
     'memory_tokens': float(np.mean(held)),
     'read_tokens': float(np.mean(read)),
-    'shown_tokens': float(np.mean([a.shown for a in answered])),
+    'shown_tokens': float(
+      np.mean([_shown(a.request, count) for a in answered])
+    ),
     'questions': len(answered),
     'missing': missing,
     'seconds': time.perf_counter() - began,
@@ -83,57 +75,33 @@ def run(
   method: method_lib.Method,
   episodes: Sequence[Episode],
   experiment: experiment_lib.Experiment,
-  count: Callable[[str], int],
-) -> tuple[list[Answered], list[int]]:
+) -> tuple[list[asking.Answered], list[int]]:
   """Reads all episodes side by side and asks their questions.
 
   Returns:
     The answers, and the tokens held of each episode after its last chunk.
   """
   answered, held = [], [0] * len(episodes)
+  judge = experiment.judge
+  rule = asking.rule_of(experiment.config, judge)
   for t in range(max(len(e.chunks) for e in episodes)):
     watchdog.beat(f'comparison, chunk {t + 1}')
     method.observe(
       [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
     )
-    answered += _ask(method, episodes, experiment, count, t)
+    answered += asking.ask(
+      method,
+      episodes,
+      asking.ending(episodes, t),
+      experiment.readers,
+      rule,
+      judge,
+    )
     ended = [i for i, e in enumerate(episodes) if t == len(e.chunks) - 1]
     if ended:
       tokens = method.memory_tokens()
       held = [tokens[i] if i in ended else n for i, n in enumerate(held)]
   return answered, held
-
-
-def _ask(method, episodes, experiment, count, t: int) -> list[Answered]:
-  due = [[q for q in e.questions if q.asked and q.last == t] for e in episodes]
-  if not any(due):
-    return []
-  requests = method.requests([[q.text for q in row] for row in due])
-  given = [protocol.ask(reader, requests) for reader in experiment.readers]
-  places = [(i, j) for i, row in enumerate(due) for j in range(len(row))]
-  reader, judge = experiment.config.reading.reader, experiment.judge
-  asked = [
-    scoring.Asked(
-      due[i][j],
-      answers[i][j],
-      scoring.rule_of(
-        episodes[i].source, reader, due[i][j].type, judge is not None
-      ),
-    )
-    for i, j in places
-    for answers in given
-  ]
-  marks = iter(scoring.score_all(asked, judge))
-  return [
-    Answered(
-      i,
-      due[i][j],
-      tuple(answers[i][j] for answers in given),
-      tuple(next(marks) for _ in given),
-      _shown(requests[i][j], count),
-    )
-    for i, j in places
-  ]
 
 
 def _shown(request: protocol.Request, count: Callable[[str], int]) -> int:
@@ -142,7 +110,7 @@ def _shown(request: protocol.Request, count: Callable[[str], int]) -> int:
 
 
 def _tables(
-  answered: Sequence[Answered], reader: int, episodes: int
+  answered: Sequence[asking.Answered], reader: int, episodes: int
 ) -> dict[str, list]:
   """type -> [sum of scores, answers] of each episode."""
   tables = {}
@@ -150,5 +118,5 @@ def _tables(
     score = a.scores[reader]
     if score is not None:
       table = tables.setdefault(a.question.type, np.zeros((episodes, 2)))
-      table[a.episode] += score, 1.0
+      table[a.stream] += score, 1.0
   return {kind: tables[kind].tolist() for kind in sorted(tables)}

@@ -11,7 +11,7 @@ import json
 import pathlib
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,7 +23,7 @@ from mem_alpha_jax.baselines import method as method_lib
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.rollout import asking
 from mem_alpha_jax.stream_curves import Ask
 from mem_alpha_jax.types import Episode
 
@@ -81,7 +81,7 @@ def run(
   method: method_lib.Method,
   episodes: Sequence[Episode],
   reader: protocol.Reader,
-  rule: Callable[[Episode, Any], str],
+  rule: asking.Rule,
   options: Options,
   folder: pathlib.Path,
   judge: judge_lib.AnswerJudge | None = None,
@@ -92,7 +92,7 @@ def run(
     method: holds one memory a stream, all of them empty.
     episodes: the streams; shorter ones end sooner.
     reader: answers the requests.
-    rule: (episode, question) -> rule of scoring.Asked.
+    rule: how an answer is scored.
     options: of the protocol.
     folder: of this method alone; holds the state between checkpoints.
     judge: decides where `rule` says so.
@@ -142,19 +142,23 @@ def run(
 def _ask(
   method, episodes, reader, rule, judge, asked, sessions: int
 ) -> list[Ask]:
-  questions = [
-    [e.questions[i].text for i in row]
+  due = [
+    [e.questions[i] for i in row]
     for e, row in zip(episodes, asked, strict=True)
   ]
-  answers = protocol.ask(reader, method.requests(questions))
-  places, given = [], []
-  for stream, (episode, row) in enumerate(zip(episodes, asked, strict=True)):
-    for index, answer in zip(row, answers[stream], strict=True):
-      q = episode.questions[index]
-      places.append((stream, sessions, index, sessions - 1 - q.first, q.type))
-      given.append(scoring.Asked(q, answer, rule(episode, q)))
-  scores = scoring.score_all(given, judge)
-  return [Ask(*at, score) for at, score in zip(places, scores, strict=True)]
+  found = asking.ask(method, episodes, due, [reader], rule, judge)
+  indices = [i for row in asked for i in row]
+  return [
+    Ask(
+      a.stream,
+      sessions,
+      i,
+      sessions - 1 - a.question.first,
+      a.question.type,
+      a.scores[0],
+    )
+    for i, a in zip(indices, found, strict=True)
+  ]
 
 
 def curves(
@@ -236,9 +240,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   options = Options(s.every, s.questions, s.lag, s.drop, config.eval.bootstrap)
   episodes = _streams(config)
   judge = experiment.judge
-  rule = lambda episode, question: scoring.rule_of(
-    episode.source, config.reading.reader, question.type, judge is not None
-  )
+  rule = asking.rule_of(config, judge)
   folder = pathlib.Path(workdir, 'stream', config.data.source)
   found = {}
   for name in s.methods:

@@ -16,12 +16,11 @@ from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.rollout import collector, explore
+from mem_alpha_jax.rollout import asking, collector, explore
 from mem_alpha_jax.rollout import prompts as prompts_lib
 from mem_alpha_jax.rollout import step as step_lib
 from mem_alpha_jax.rollout.memory_method import MemoryMethod, Writer, Written
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode
 
 
 class Record(NamedTuple):
@@ -139,6 +138,7 @@ def run(
     write, len(episodes), config, tokenizer.count, adapt, embed
   )
   tallies = [_Tally(row < traces) for row in rows]
+  rule = asking.rule_of(config, judge)
 
   started = time.perf_counter()
   for t in range(length):
@@ -153,7 +153,9 @@ def run(
           method.results[i],
           method.memories.states[i],
         )
-    _ask(method, episodes, readers, tallies, t, config, judge)
+    due = asking.ending(episodes, t)
+    for found in asking.ask(method, episodes, due, readers, rule, judge):
+      tallies[found.stream].answer(found)
   seconds = (time.perf_counter() - started) / length
   memories = method.memories
   records = [
@@ -163,31 +165,6 @@ def run(
     )
   ]
   return multihost.gather_lists(records)[:total], seconds
-
-
-def _ask(method, episodes, readers, tallies, t: int, config, judge) -> None:
-  due = [[q for q in e.questions if q.asked and q.last == t] for e in episodes]
-  if not any(due):
-    return
-  requests = method.requests([[q.text for q in row] for row in due])
-  given = [protocol.ask(reader, requests) for reader in readers]
-  asked = [
-    scoring.Asked(q, answer, _rule(episodes[i].source, q, config, judge))
-    for i, row in enumerate(due)
-    for j, q in enumerate(row)
-    for answer in (answered[i][j] for answered in given)
-  ]
-  marks = iter(scoring.score_all(asked, judge))
-  for i, row in enumerate(due):
-    for j, question in enumerate(row):
-      scores = [next(marks) for _ in given]
-      shown = (given[0][i][j], requests[i][j].notes)
-      tallies[i].answer(question, scores, *shown)
-
-
-def _rule(source: str, question: Question, config, judge) -> str:
-  reader = config.reading.reader
-  return scoring.rule_of(source, reader, question.type, judge is not None)
 
 
 class _Tally:
@@ -210,9 +187,9 @@ class _Tally:
     if self.steps is not None:
       self.steps.append(_trace_step(chunk, written, results, state))
 
-  def answer(self, question, scores, answer, notes) -> None:
-    """Args: scores by both readers; answer and notes of the strict one."""
-    strict, lenient = scores
+  def answer(self, found: asking.Answered) -> None:
+    """Counts the strict and the lenient reader's answer to a question."""
+    question, (strict, lenient) = found.question, found.scores
     self.types.append(question.type)
     self.strict.append(strict)
     self.lenient.append(lenient)
@@ -223,9 +200,9 @@ class _Tally:
           question.text,
           question.type,
           question.answer,
-          answer,
+          found.answers[0],
           correct,
-          tuple(note.text for note in notes),
+          tuple(note.text for note in found.request.notes),
         )
       )
 
