@@ -2,6 +2,9 @@
 
 import json
 import math
+import pathlib
+import subprocess
+import sys
 
 import pytest
 import tiny_config
@@ -127,6 +130,20 @@ def test_an_unknown_table_is_named():
     cells.check(SCALE, ['mian'])
 
 
+def test_what_a_user_can_mend_is_one_line_and_code_2(tmp_path):
+  command = [sys.executable, '-m', 'experiments.paper_tables.run']
+  ended = subprocess.run(
+    [*command, '--table=mian', f'--out={tmp_path}'],
+    capture_output=True,
+    text=True,
+    cwd=pathlib.Path(__file__).parents[1],
+  )
+  assert ended.returncode == 2
+  (line,) = ended.stderr.strip().splitlines()
+  assert line.startswith("error: no table 'mian'; use some of ['main', 'ood',")
+  assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize('name', scales.SCALES)
 def test_every_scale_has_valid_configs_and_known_systems(name):
   scale = scales.SCALES[name]()
@@ -137,11 +154,11 @@ def test_every_scale_has_valid_configs_and_known_systems(name):
   for run in scale.runs:
     config = _config(scale, run)
     config_lib.validate(config)
-    for cell in wanted:
-      if cell.run == run:
-        fields = config.copy_and_resolve_references().unlock()
-        fields.update_from_flattened_dict(dict(cell.column.fields))
-        config_lib.validate(fields)
+    columns = {c.column.read_as: c.column for c in wanted if c.run == run}
+    for column in columns.values():
+      fields = config.copy_and_resolve_references().unlock()
+      fields.update_from_flattened_dict(dict(column.fields))
+      config_lib.validate(fields)
   names = {row.system for table in scale.tables.values() for row in table.rows}
   baselines = names - {scales.BEFORE, scales.AFTER, *scales.CHAT}
   policies = {n for n in methods.METHODS if n.startswith('policy')}

@@ -19,6 +19,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   # by the tokenizer of a language model; the policy never reads them.
   c.tokenizer.source = f'synthetic+{c.data.source}'
   c.data.source = 'synthetic'
+  c.num_steps = 80
   c.data.train_chunks = 8
   c.data.batch_episodes = 24
   c.rollout.own_memory = 0.8  # as configs/tiny.py: worlds go on

@@ -27,6 +27,15 @@ RULES = (
   'random_inserts',
   'oracle',
 )
+# Those that stand for a row of the paper's table 2, and the bounds.
+FEW = (
+  'long_context',
+  'rag_bm25',
+  'newest_words',
+  'new_words',
+  'keep_newest',
+  'oracle',
+)
 CHAT = ('overwrite', 'inner_state', 'endpoint_writer')
 PARTS = tuple(f'policy_no_{p}' for p in ('core', 'semantic', 'episodic'))
 # beta and gamma of the paper's tables 4 and 9, in its order.
@@ -121,15 +130,24 @@ def _grid_runs(config: str, joint: str) -> dict[str, str]:
 def _tables(
   trained: tuple[Column, ...],
   unseen: tuple[Column, ...],
-  baselines: tuple[str, ...],
+  chat: tuple[str, ...],
   ood_run: str,
 ) -> dict[str, Table]:
-  """The paper's tables over columns that a policy was trained for or not."""
+  """The paper's tables over columns that a policy was trained for or not.
+
+  Args:
+    trained: columns whose kind the run 'mix' has seen.
+    unseen: columns that `ood_run` has not.
+    chat: baselines that ask a chat model.
+    ood_run: the run of the table 'ood'.
+  """
   ours = (BEFORE, AFTER)
+  # The paper's gpt-4.1-mini: a larger model that is only prompted.
+  prompted = chat[-1:]
   return {
-    'main': Table(_rows('mix', (*baselines, *ours)), trained),
-    'ood': Table(_rows(ood_run, (*baselines, *ours)), unseen),
-    'rl': Table(_rows('mix', ours), trained),
+    'main': Table(_rows('mix', (*RULES, *chat, *ours)), trained),
+    'ood': Table(_rows(ood_run, (*FEW, *chat, *ours)), unseen),
+    'rl': Table(_rows('mix', (BEFORE, *prompted, AFTER)), trained),
     'grid': _grid(trained),
     'grid_ood': _grid(unseen),
     'parts': Table(_rows('mix', (AFTER, *PARTS)), trained),
@@ -150,7 +168,7 @@ def _tiny() -> Scale:
     *_locomo(**{'data.turn_words': 12}),
   )
   runs = {'mix': config, 'world': 'configs/paper/tiny_world.py'}
-  tables = _tables(real, real, RULES, 'world')
+  tables = _tables(real, real, (), 'world')
   # What the mixture never showed.
   unseen = {'babi_qa2', 'trec_fine', 'locomo', 'locomo_1-4'}
   tables['grid_ood'] = _grid(tuple(c for c in real if c.name in unseen))
@@ -173,7 +191,7 @@ def _smollm2() -> Scale:
     *_locomo(**{'data.turns': 0}),
   )
   runs = {'mix': config, 'world': 'configs/paper/smollm2_world.py'}
-  tables = _tables(real, real, (*RULES, *CHAT), 'world')
+  tables = _tables(real, real, CHAT, 'world')
   return Scale({**runs, **_grid_runs(config, ':')}, tables)
 
 
@@ -187,7 +205,7 @@ def _qwen3_4b() -> Scale:
   bench = tuple(
     Column(name, fields, only=name, lacks=('oracle',)) for name in printed.BENCH
   )
-  tables = _tables(validation, bench, (*RULES, *CHAT), 'mix')
+  tables = _tables(validation, bench, CHAT, 'mix')
   return Scale({'mix': config, **_grid_runs(config, ':')}, tables)
 
 
