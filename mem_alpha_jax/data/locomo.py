@@ -28,6 +28,7 @@ CATEGORIES = {
 # its `adversarial_answer` (and at times `answer`) says is wrong.
 ADVERSARIAL = 'adversarial'
 _UNANSWERABLE = 5
+_PUBLISHER = 'https://github.com/snap-research/locomo'
 _ALL = 'locomo10.json'
 _TURN_ID = re.compile(r'D\d+:\d+')
 _NUMBER = re.compile(r'\d+$')
@@ -79,11 +80,7 @@ def load(root: str, adversarial: bool = False) -> list[Dialogue]:
     ValueError: a file is not of LoCoMo, or a dialogue is there twice.
   """
   folder = pathlib.Path(root) / 'locomo'
-  paths = [
-    path
-    for path in sorted(folder.glob('*.json'))
-    if path.name == _ALL or path.stem.isdecimal()
-  ]
+  paths = [path for path in sorted(folder.glob('*.json')) if _is_ours(path)]
   if not paths:
     raise FileNotFoundError(
       f'no {_ALL} and no <number>.json in {folder}; put the dialogues of '
@@ -134,6 +131,23 @@ def episodes(
     _episode(_split(dialogue, words) if words else dialogue, size)
     for dialogue in load(root, adversarial)
   ]
+
+
+def sessions(path: str | pathlib.Path) -> list[types.Episode]:
+  """The dialogues of one file, with all questions; a session is a chunk.
+
+  Raises:
+    FileNotFoundError: the file is not there.
+    ValueError: it is not of LoCoMo.
+  """
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise FileNotFoundError(f'no file {path}; download it from {_PUBLISHER}')
+  if not _is_ours(path):
+    raise ValueError(
+      f'{path}: files of LoCoMo are named {_ALL} or <number>.json'
+    )
+  return [_episode(dialogue, None) for dialogue in _read(path, True)]
 
 
 def note(turn: Turn) -> str:
@@ -190,6 +204,10 @@ def _groups(turns: Sequence[Turn], size: int | None) -> Iterator[list[Turn]]:
     step = size or len(session)
     for i in range(0, len(session), step):
       yield session[i : i + step]
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+  return path.name == _ALL or path.suffix == '.json' and path.stem.isdecimal()
 
 
 def _read(path: pathlib.Path, adversarial: bool) -> list[Dialogue]:
