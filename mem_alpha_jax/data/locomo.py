@@ -6,6 +6,7 @@ of {sample_id: 'conv-26', conversation, qa}, or a file for each dialogue,
 26.json, with what is in `conversation` beside `qa`.
 """
 
+import collections
 import contextlib
 import itertools
 import json
@@ -170,7 +171,10 @@ def _episode(dialogue: Dialogue, size: int | None) -> types.Episode:
     for q in dialogue.questions
   )
   chunks = tuple('\n'.join(map(note, group)) for group in groups)
-  return types.Episode(dialogue.uid, SOURCE, chunks, questions)
+  sessions = collections.Counter(group[0].session for group in groups)
+  return types.Episode(
+    dialogue.uid, SOURCE, chunks, questions, tuple(sessions.values())
+  )
 
 
 def _split(dialogue: Dialogue, words: int) -> Dialogue:
