@@ -15,9 +15,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.num_steps = 250  # collected batches; each makes several updates
 
   c.data = ml_collections.ConfigDict()
-  # synthetic | babi | locomo | mixture | memalpha | memoryagentbench |
-  # banking77 | clinc150 | clinc150_oos | trec_coarse | trec_fine | nlu |
-  # pubmed_rct; several by turns: 'babi+nlu'
+  # synthetic | babi | locomo | longmemeval | mixture | memalpha |
+  # memoryagentbench | banking77 | clinc150 | clinc150_oos | trec_coarse |
+  # trec_fine | nlu | pubmed_rct; several by turns: 'babi+nlu'
   c.data.source = 'synthetic'
   c.data.root = '../shared/data'  # folder of the real data sets
   c.data.babi_tasks = ('qa1',)  # bAbI tasks, used by source=babi
@@ -26,7 +26,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.per_label = 3  # examples of each
   c.data.label_questions = 24  # texts that must be labelled at its end
   c.data.label_words = 12  # longest text of an example; 0 is no limit
-  c.data.turns = 1  # of a chunk, used by source=locomo; 0: whole sessions
+  c.data.turns = 1  # of a chunk, of locomo and longmemeval; 0: whole sessions
   c.data.turn_words = 0  # longer turns are split, source=locomo; 0: no limit
   c.data.batch_episodes = 24  # episodes of one batch, over all processes
   c.data.train_chunks = 8  # chunks of a training episode
@@ -191,7 +191,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   # names of mem_alpha_jax/methods.py that --mode=stream compares
   c.stream.multiple = 13  # length of a stream in train lengths (synthetic)
   c.stream.episodes = 8  # streams
-  c.stream.every = 8  # sessions (chunks) between two checkpoints
+  c.stream.every = 8  # sessions between two checkpoints
   c.stream.questions = 64  # most of a stream at one checkpoint; 0: all
   c.stream.lag = 16  # sessions, of the fixed-lag curve
   c.stream.drop = 0.05  # fall of accuracy that counts as saturation

@@ -59,7 +59,8 @@ def _check_data(c: ml_collections.ConfigDict) -> None:
     f'eval.lengths={lengths}: stories of data.source={c.data.source!r} have '
     'the length they have; use (1,)',
   )
-  alone = {'synthetic', 'locomo'} & set(c.data.source.split('+'))
+  alone = {'synthetic', 'locomo', 'longmemeval'}
+  alone &= set(c.data.source.split('+'))
   _require(
     not alone or '+' not in c.data.source,
     f'data.source={c.data.source!r}: {min(alone, default="")!r} has a reader '

@@ -11,8 +11,8 @@ LABELLED = (
   'pubmed_rct',
 )  # fmt: skip
 SOURCES = (
-  'synthetic', 'babi', 'locomo', 'mixture', 'memalpha', 'memoryagentbench',
-  *LABELLED,
+  'synthetic', 'babi', 'locomo', 'longmemeval', 'mixture', 'memalpha',
+  'memoryagentbench', *LABELLED,
 )  # fmt: skip
 # A rule returns '' for a value that is allowed, else what is allowed.
 Rule = Callable[[Any], str]

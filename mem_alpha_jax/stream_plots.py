@@ -50,6 +50,8 @@ def _panel(panel, found: Mapping[str, Any], key: str) -> None:
   for i, (name, one) in enumerate(found.items()):
     color, dashes = _COLORS[i % len(_COLORS)], _DASHES[i // len(_COLORS) % 2]
     points = sorted((int(at), value) for at, value in one[key].items())
+    if not points:  # nothing was asked at that lag
+      continue
     x = [at for at, _ in points]
     if key == 'memory_tokens':
       panel.plot(

@@ -1,17 +1,20 @@
 """Questions asked while a memory is built, session by session.
 
-A stream is an Episode whose chunks are sessions. Its questions are asked at
-every k-th session and after the last, whenever their evidence has been read
-and their answer holds; so each is asked again while the memory grows. After
-every checkpoint all that the next one needs is written, and an interrupted
-evaluation goes on from there to the same bytes.
+A stream is an Episode; its sessions have one chunk or several. Its questions
+are asked after every k-th session and after the last, whenever their evidence
+has been read and their answer holds; so each is asked again while the memory
+grows. After every checkpoint all that the next one needs is written, and an
+interrupted evaluation goes on from there to the same bytes.
 """
 
+import bisect
+import collections
+import itertools
 import json
 import pathlib
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -37,7 +40,8 @@ class Options(NamedTuple):
     every: sessions between two checkpoints.
     questions: most questions of a stream at one checkpoint; 0 is no limit.
     lag: sessions, of the fixed-lag curve.
-    drop: of accuracy, that counts as saturation.
+    drop: of accuracy, that counts as saturation. Only checkpoints that all
+      streams have count: later ones are of the longer streams alone.
     resamples: of an interval, over streams.
   """
 
@@ -49,16 +53,23 @@ class Options(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-  """What is measured of all streams at once; means over the live ones."""
+  """What is measured of a stream when its questions are asked."""
 
+  stream: int
   sessions: int
-  memory_tokens: float
-  seconds: float  # of reading one session of one stream since the last one
+  memory_tokens: int
+  seconds: float  # of reading one session since the last one
 
 
 def checkpoints(sessions: int, every: int) -> list[int]:
   """Sessions read when questions are asked: every k-th, and the last."""
   return [*range(every, sessions, every), sessions]
+
+
+def session_ends(episode: Episode) -> list[int]:
+  """Chunks that have been read after each session."""
+  sizes = episode.sessions or (1,) * len(episode.chunks)
+  return list(itertools.accumulate(sizes))
 
 
 def due(episode: Episode, sessions: int, most: int) -> list[int]:
@@ -67,7 +78,7 @@ def due(episode: Episode, sessions: int, most: int) -> list[int]:
   Of more than `most` those whose texts have the smallest checksums, so that
   the same questions are asked again and again.
   """
-  now = sessions - 1
+  now = session_ends(episode)[sessions - 1] - 1
   found = [
     i for i, q in enumerate(episode.questions) if q.first <= now <= q.last
   ]
@@ -101,64 +112,65 @@ def run(
     ValueError: if the folder holds a state of other streams or options.
   """
   identity = _identity(episodes, options)
-  start, asks, taken = _resume(method, folder, identity)
+  start, asks, taken, spent = _resume(method, folder, identity, len(episodes))
   longest = max(len(e.chunks) for e in episodes)
-  marks = sorted(
-    {m for e in episodes for m in checkpoints(len(e.chunks), options.every)}
-  )
-  spent = 0.0
+  marks = [_marks(e, options.every) for e in episodes]
   for t in range(start, longest):
-    watchdog.beat(f'stream, session {t + 1} of {longest}')
+    watchdog.beat(f'stream, chunk {t + 1} of {longest}')
     began = time.perf_counter()
-    live = [t < len(e.chunks) for e in episodes]
-    method.observe(
-      [
-        e.chunks[t] if ok else None
-        for e, ok in zip(episodes, live, strict=True)
-      ]
-    )
-    spent += time.perf_counter() - began
-    if t + 1 not in marks:
+    chunks = [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
+    method.observe(chunks)
+    live = [i for i, chunk in enumerate(chunks) if chunk is not None]
+    seconds = (time.perf_counter() - began) / len(live)
+    for i in live:
+      spent[i] += seconds
+    reached = {i: marks[i][t + 1] for i in live if t + 1 in marks[i]}
+    if not reached:
       continue
-    asked = [
-      due(e, t + 1, options.questions)
-      if t + 1 in checkpoints(len(e.chunks), options.every)
-      else []
-      for e in episodes
-    ]
-    asks += _ask(method, episodes, reader, rule, judge, asked, t + 1)
-    sizes = [
-      n for n, ok in zip(method.memory_tokens(), live, strict=True) if ok
-    ]
-    sessions = t + 1 - (taken[-1].sessions if taken else 0)
-    taken.append(
-      Checkpoint(t + 1, sum(sizes) / len(sizes), spent / sessions / len(sizes))
-    )
-    spent = 0.0
-    _save(method, folder, identity, t + 1, asks, taken)
+    asks += _ask(method, episodes, reader, rule, judge, reached, options)
+    sizes = method.memory_tokens()
+    for i, sessions in reached.items():
+      since = (sessions - 1) // options.every * options.every
+      each = spent[i] / (sessions - since)
+      taken.append(Checkpoint(i, sessions, sizes[i], each))
+      spent[i] = 0.0
+    _save(method, folder, identity, t + 1, asks, taken, spent)
   return curves(asks, taken, len(episodes), options)
 
 
+def _marks(episode: Episode, every: int) -> dict[int, int]:
+  """Chunks read -> sessions read, where a stream is asked."""
+  ends = session_ends(episode)
+  return {ends[n - 1]: n for n in checkpoints(len(ends), every)}
+
+
 def _ask(
-  method, episodes, reader, rule, judge, asked, sessions: int
+  method,
+  episodes,
+  reader,
+  rule,
+  judge,
+  reached: Mapping[int, int],
+  options: Options,
 ) -> list[Ask]:
-  due = [
-    [e.questions[i] for i in row]
-    for e, row in zip(episodes, asked, strict=True)
+  """Asks the streams in `reached`, of which so many sessions were read."""
+  rows = [
+    due(e, reached[i], options.questions) if i in reached else []
+    for i, e in enumerate(episodes)
   ]
-  found = asking.ask(method, episodes, due, [reader], rule, judge)
-  indices = [i for row in asked for i in row]
-  return [
-    Ask(
-      a.stream,
-      sessions,
-      i,
-      sessions - 1 - a.question.first,
-      a.question.type,
-      a.scores[0],
-    )
-    for i, a in zip(indices, found, strict=True)
+  asked = [
+    [e.questions[index] for index in row]
+    for e, row in zip(episodes, rows, strict=True)
   ]
+  found = asking.ask(method, episodes, asked, [reader], rule, judge)
+  indices = [index for row in rows for index in row]
+  asks = []
+  for index, a in zip(indices, found, strict=True):
+    sessions, ends = reached[a.stream], session_ends(episodes[a.stream])
+    lag = sessions - 1 - bisect.bisect_right(ends, a.question.first)
+    kind, (score,) = a.question.type, a.scores
+    asks.append(Ask(a.stream, sessions, index, lag, kind, score))
+  return asks
 
 
 def curves(
@@ -172,6 +184,17 @@ def curves(
   overall = stream_curves.by_sessions(asks, streams, n)
   fixed = stream_curves.fixed_lag(asks, options.lag, every, streams, n)
   plain = lambda curve: {str(at): list(e) for at, e in curve.items()}
+  by_sessions = collections.defaultdict(list)
+  for checkpoint in taken:
+    by_sessions[checkpoint.sessions].append(checkpoint)
+  shared = {at for at, row in by_sessions.items() if len(row) == streams}
+  falls = lambda curve: stream_curves.saturation(
+    {at: e for at, e in curve.items() if at in shared}, options.drop
+  )
+  mean = lambda field: {
+    str(at): sum(getattr(c, field) for c in row) / len(row)
+    for at, row in sorted(by_sessions.items())
+  }
   return {
     'options': options._asdict(),
     'asked': len(asks),
@@ -179,10 +202,10 @@ def curves(
     'accuracy': plain(overall),
     'retention': plain(stream_curves.retention(asks, every, streams, n)),
     'fixed_lag': plain(fixed),
-    'saturation': stream_curves.saturation(overall, options.drop),
-    'fixed_lag_saturation': stream_curves.saturation(fixed, options.drop),
-    'memory_tokens': {str(c.sessions): c.memory_tokens for c in taken},
-    'time': {str(c.sessions): c.seconds for c in taken},
+    'saturation': falls(overall),
+    'fixed_lag_saturation': falls(fixed),
+    'memory_tokens': mean('memory_tokens'),
+    'time': mean('seconds'),
   }
 
 
@@ -191,10 +214,10 @@ def _identity(episodes: Sequence[Episode], options: Options) -> int:
   return zlib.crc32(text.encode())
 
 
-def _resume(method, folder, identity):
+def _resume(method, folder, identity, streams):
   path = folder / STATE
   if not path.exists():
-    return 0, [], []
+    return 0, [], [], [0.0] * streams
   state = json.loads(path.read_text(encoding='utf-8'))
   if state['identity'] != identity:
     raise ValueError(
@@ -203,16 +226,18 @@ def _resume(method, folder, identity):
     )
   method.restore(state['method'])
   asks = [Ask(*ask) for ask in state['asks']]
-  return state['sessions'], asks, [Checkpoint(*c) for c in state['taken']]
+  taken = [Checkpoint(*row) for row in state['taken']]
+  return state['chunks'], asks, taken, state['spent']
 
 
-def _save(method, folder, identity, sessions, asks, taken) -> None:
+def _save(method, folder, identity, chunks, asks, taken, spent) -> None:
   state = {
     'identity': identity,
-    'sessions': sessions,
+    'chunks': chunks,
     'method': method.to_json(),
     'asks': asks,
     'taken': taken,
+    'spent': spent,
   }
   workdir_lib.write_text(folder / STATE, json.dumps(state))
 

@@ -44,12 +44,21 @@ class Question(NamedTuple):
 
 
 class Episode(NamedTuple):
-  """One stream to remember: chunks in order, and questions about them."""
+  """One stream to remember: chunks in order, and questions about them.
+
+  Attributes:
+    uid: of the episode in its source and split.
+    source: name of the data set.
+    chunks: texts in order.
+    questions: about them.
+    sessions: how many chunks each session has; () if each chunk is one.
+  """
 
   uid: int
   source: str
   chunks: Sequence[str]
   questions: tuple[Question, ...]
+  sessions: tuple[int, ...] = ()
 
 
 @runtime_checkable

@@ -7,11 +7,20 @@ import subprocess
 import sys
 
 import grain
+import pyarrow
+import pyarrow.parquet as parquet
 import pytest
 import small_raw
 
-from mem_alpha_jax.data import labelled, leakage, mixture, prepared, tokenizer
-from mem_alpha_jax.data.builders import build, token_counts
+from mem_alpha_jax.data import (
+  labelled,
+  leakage,
+  mixture,
+  parquet_sets,
+  prepared,
+  tokenizer,
+)
+from mem_alpha_jax.data.builders import build, held_out, token_counts
 from mem_alpha_jax.types import Episode
 
 
@@ -128,6 +137,94 @@ def test_planted_overlap_fails_the_build_and_leaves_nothing(
   assert not [*tmp_path.glob('**/*.array_record*'), *tmp_path.glob('**/card.*')]
 
 
+def _parquet(path, context, questions, source):
+  row = {
+    'context': context,
+    'questions': questions,
+    'answers': [['x']] * len(questions),
+    'metadata': {'source': source},
+  }
+  parquet.write_table(pyarrow.Table.from_pylist([row]), path)
+
+
+def _exam(name, folder, episode):
+  """Writes a set that has text of an episode of training; returns its path."""
+  question, chunk = episode.questions[0], episode.chunks[0]
+  path = folder / f'{name}.parquet'
+  if name == 'locomo':
+    path = folder / '7.json'
+    small_raw.locomo_file(path, ['Hi!', chunk.split('\n')[2]], [('Why?', 'x')])
+  elif name == 'longmemeval':
+    path = folder / 'longmemeval_s.json'
+    said = [[{'role': 'user', 'content': 'Hi!'}]]
+    row = small_raw.longmemeval_row('q', question.text.split('] ')[1], said)
+    path.write_text(json.dumps([row]))
+  elif name == 'memoryagentbench':
+    text = question.text.rpartition('Sample: ')[2]
+    source = 'icl_nlu_8296shot_balance'
+    _parquet(path, f'a b\nlabel: 1\n{text}\nlabel: 2', ['c d'], source)
+  else:
+    asked = (question._replace(first=0, last=0),)
+    parquet_sets.write(path, [Episode(0, 'squad', ('Hi!',), asked)])
+  return path
+
+
+@pytest.mark.parametrize(
+  ('name', 'dataset', 'message'),
+  [
+    ('locomo', 'squad', 'paragraph of squad .* in locomo: '),
+    ('longmemeval', 'lme_train', 'question of lme_train .* in longmemeval: '),
+    ('memoryagentbench', 'nlu',
+     'sample of nlu .* in memoryagentbench icl_nlu_8296shot_balance: '),
+    ('memalpha', 'squad', 'question of squad .* in memalpha squad: '),
+  ],
+)  # fmt: skip
+def test_training_is_compared_with_files_of_evaluation_sets(
+  made, tmp_path, name, dataset, message
+):
+  root, _ = made
+  raw, model = str(root / 'raw'), str(root / 'tokenizer.model')
+  count = token_counts.load(model)
+  train = mixture.build(raw, dataset, 'train', 0, count)
+  path = _exam(name, tmp_path, train[0])
+  exam = held_out.read([f'{name}={path}'])
+  assert exam == held_out.read([f'{name}={tmp_path}'])  # all that it holds
+  built = tmp_path / 'built'
+  with pytest.raises(ValueError, match=message):
+    build.build(dataset, raw, str(built), model, held_out=exam)
+
+
+def test_the_card_counts_overlap_with_files_that_are_held_out(made, tmp_path):
+  root, _ = made
+  raw, model = str(root / 'raw'), str(root / 'tokenizer.model')
+  train = mixture.build(raw, 'lme_train', 'train', 0, token_counts.load(model))
+  path = _exam('longmemeval', tmp_path, train[0])
+  exam = held_out.read([f'longmemeval={path}'])
+  folder = build.build(
+    'lme_train', raw, str(tmp_path), model, held_out=exam, drop=True
+  )
+  card = json.loads((pathlib.Path(folder) / 'card.json').read_text())
+  found = {'question': 1, 'sample': 0, 'paragraph': 0}
+  assert card['overlap'] == {'lme_train': found}
+  assert card['held_out']['longmemeval'] == 1
+  assert len(prepared.load('lme_train', 'train', str(tmp_path))) == 5
+
+
+def test_what_is_held_out_is_named_if_it_cannot_be_read(tmp_path):
+  for item in ('locmo=x', 'locomo', 'locomo='):
+    with pytest.raises(ValueError, match=f'--held_out={item}: .*longmemeval'):
+      held_out.read([item])
+  for name, (suffix, _) in held_out.SETS.items():
+    with pytest.raises(FileNotFoundError, match=f'={name}={tmp_path}: no'):
+      held_out.read([f'{name}={tmp_path}'])
+    path = tmp_path / f'1{suffix}'
+    with pytest.raises(FileNotFoundError, match=str(path)):
+      held_out.read([f'{name}={path}'])
+  (tmp_path / '1.json').write_text('[{}]')
+  with pytest.raises(ValueError, match=r'1\.json: row 0: no field'):
+    held_out.read([f'longmemeval={tmp_path}'])
+
+
 def test_overlap_of_raw_files_can_be_left_out(made, tmp_path):
   root, _ = made
   for write in (small_raw.squad, small_raw.perltqa):
@@ -178,16 +275,31 @@ def test_errors_say_what_to_do(made, tmp_path):
     prepared.load('mixture', 'test', str(root / 'built'))
 
 
-def test_command_line_tells_an_error_in_one_line(tmp_path):
+def test_command_line_tells_an_overlap_in_one_line(made, tmp_path):
+  made, _ = made
   command = [sys.executable, '-m', 'mem_alpha_jax.data.builders']
-  flags = [f'--raw={tmp_path}', f'--data_dir={tmp_path}', '--dataset=squad']
+  articles = json.loads((made / 'raw/squad/train-v1.1.json').read_text())[
+    'data'
+  ]
+  text = articles[0]['paragraphs'][0]['context']
+  small_raw.locomo_file(tmp_path / '7.json', [text], [])
+  row = small_raw.longmemeval_row('q', 'Who?', [[]])
+  (tmp_path / 'lme.json').write_text(json.dumps([row]))
+  flags = [
+    f'--raw={made}/raw',
+    f'--data_dir={tmp_path}/built',
+    f'--tokenizer={made}/tokenizer.model',
+    '--dataset=squad',
+    f'--held_out=longmemeval={tmp_path}/lme.json,locomo={tmp_path}/7.json',
+  ]
   root = pathlib.Path(__file__).parents[1]
   result = subprocess.run(
     [*command, *flags], capture_output=True, text=True, cwd=root
   )
   assert result.returncode == 2
   (line,) = [s for s in result.stderr.splitlines() if s.startswith('error: ')]
-  assert '--tokenizer' in line and 'Traceback' not in result.stderr
+  assert 'paragraph of squad' in line and 'in locomo: ' in line
+  assert 'Traceback' not in result.stderr
 
 
 def test_too_little_text_is_an_error(tmp_path):

@@ -75,6 +75,45 @@ def test_no_overlap_where_there_is_none(episode):
   leakage.check([episode], HELD)
 
 
+@pytest.mark.parametrize(
+  ('train', 'held'),
+  [
+    (PASSAGE, f'8 May, 2023, Ada: {PASSAGE}'),
+    (f'User: {PASSAGE}', f'8 May, 2023, Ada: {PASSAGE}'),
+    (f'Bob: {PASSAGE}', ' '.join(PASSAGE.split()[:24])),
+  ],
+)
+def test_who_says_it_hides_nothing(train, held):
+  held = {'chats': [_episode([held], source='locomo')]}
+  (found,) = leakage.find([_episode([train], source='lme_train')], held)
+  assert found.kind == 'paragraph'
+
+
+@pytest.mark.parametrize(
+  ('source', 'found'), [('lme_train', 0), ('perltqa', 1), ('squad', 1)]
+)
+def test_a_phrase_of_a_chat_is_no_overlap_with_another(source, found):
+  held = {'x': [_episode([f'Assistant: {SHORT}'], source='infbench')]}
+  train = [_episode([f'User: {SHORT}'], source=source)]
+  assert len(leakage.find(train, held)) == found
+
+
+@pytest.mark.parametrize('sample', ['Where do cats live?', 'pay my card now'])
+@pytest.mark.parametrize(
+  'train', ['Sample: {}; Label: 3', 'Which label number? Sample: {}']
+)
+def test_examples_of_memoryagentbench_are_samples(sample, train):
+  held = _episode(
+    ['Where do cats live?\nlabel: 7\nno\nLabel: 2'],
+    [('Question: pay my card now \nlabel:', '1')],
+    source='icl_trec_fine_6400shot_balance',
+  )
+  (found,) = leakage.find([_episode([train.format(sample)])], {'exam': [held]})
+  assert found[:5] == ('sample', 'squad', 7, 'exam', sample)
+  others = held._replace(source='eventqa_full')
+  assert not leakage.find([_episode([train.format(sample)])], {'x': [others]})
+
+
 def test_the_wrapper_of_chunks_is_no_overlap():
   class First:
     def integers(self, _):

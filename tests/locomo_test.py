@@ -144,6 +144,22 @@ def test_the_published_file_has_all_dialogues(tmp_path):
     locomo.load(str(tmp_path))
 
 
+def test_one_file_is_read_by_session_with_all_its_questions(tmp_path):
+  _write(tmp_path, 26, MADE_UP)
+  _write(tmp_path, 30, MADE_UP)
+  folder = tmp_path / 'locomo'
+  (one,) = locomo.sessions(folder / '30.json')
+  assert one._replace(uid=26) == locomo.episodes(str(tmp_path), 'session')[0]
+  assert one.uid == 30 and len(one.questions) == 4
+  with pytest.raises(FileNotFoundError, match=r'31\.json; download'):
+    locomo.sessions(folder / '31.json')
+  (folder / 'x.json').write_text('{}')
+  with pytest.raises(
+    ValueError, match=r'x\.json: .*locomo10\.json or <number>'
+  ):
+    locomo.sessions(folder / 'x.json')
+
+
 def test_errors_name_the_file(tmp_path):
   with pytest.raises(FileNotFoundError, match='locomo.*data.root'):
     locomo.load(str(tmp_path))

@@ -55,7 +55,7 @@ def test_an_instance_is_an_episode_in_the_order_of_time(tmp_path):
     '[2023/05/30 (Tue) 23:40] Where do I live?', 'Bonn', 'knowledge-update',
     first=2, last=2,
   )  # fmt: skip
-  assert first == Episode(0, 'longmemeval', CHUNKS, (question,))
+  assert first == Episode(0, 'longmemeval', CHUNKS, (question,), (1, 1, 1))
   assert second.uid == 1 and second.questions[0].answer == '15'
 
 
@@ -101,6 +101,7 @@ def test_a_long_session_is_split_between_turns(tmp_path):
     f'{head}User: eleven twelve thirteen',
   )
   assert (episode.questions[0].first, episode.questions[0].last) == (3, 4)
+  assert episode.sessions == (5,)
 
 
 @settings(max_examples=50, deadline=None)
@@ -203,3 +204,26 @@ def test_missing_file_and_a_limit_without_room(tmp_path):
     longmemeval.load(tmp_path / 'x.json', 100, _words)
   with pytest.raises(ValueError, match='5 tokens cannot hold.*raise the limit'):
     _load(tmp_path, {}, limit=5)
+
+
+def test_a_folder_is_read_by_sessions_or_turns(tmp_path):
+  with pytest.raises(FileNotFoundError, match='no .json file in .*longmemeval'):
+    longmemeval.episodes(str(tmp_path))
+  folder = tmp_path / 'longmemeval'
+  folder.mkdir()
+  (folder / 'b.json').write_text(json.dumps([ROW | {'question_id': 'q2'}]))
+  (folder / 'a.json').write_text(json.dumps([ROW]))
+  one, two = longmemeval.episodes(str(tmp_path))
+  assert one.chunks == CHUNKS and one == two._replace(uid=0)
+  assert (two.uid, two.sessions, two.questions[0].first) == (1, (1, 1, 1), 2)
+  turns, _ = longmemeval.episodes(str(tmp_path), 1)
+  assert turns.chunks == (
+    *CHUNKS[:2],
+    'Chat on 2023/05/20 (Sat) 02:21\nUser: I moved to Bonn.',
+    'Chat on 2023/05/20 (Sat) 02:21\nAssistant: Nice town!',
+  )
+  assert (turns.sessions, turns.questions[0].first) == ((1, 1, 2), 2)
+  assert longmemeval.episodes(str(tmp_path), 2)[0] == one
+  (folder / 'c.json').write_text(json.dumps([ROW]))
+  with pytest.raises(ValueError, match=r'c\.json: question q1 .* \S*a\.json;'):
+    longmemeval.episodes(str(tmp_path))

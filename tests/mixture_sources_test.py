@@ -10,6 +10,7 @@ from mem_alpha_jax.data import (
   chunking,
   content,
   hotpotqa,
+  lme_train,
   mixture,
   perltqa,
   squad,
@@ -252,6 +253,60 @@ def test_perltqa_errors_name_the_person(tmp_path):
   path.write_text('[')
   with pytest.raises(ValueError, match='perltmem_en_v2.json: no JSON'):
     perltqa.load(tmp_path)
+
+
+def test_longmemeval_questions_share_a_history_by_session(tmp_path):
+  small_raw.lme_train(tmp_path)
+  instances = lme_train.load(str(tmp_path))
+  made = {
+    split: lme_train.episodes(instances, split, 0, count=_words, most=9)
+    for split in content.SPLITS
+  }
+  assert [len(made[split]) for split in content.SPLITS] == [6, 2]
+  by_text = {f'[{i.date}] {i.question}': i for i in instances}
+  for split, episodes in made.items():
+    assert [e.uid for e in episodes] == list(range(len(episodes)))
+    for e in episodes:
+      assert e.source == 'lme_train' and len(e.questions) == 4
+      assert len(e.chunks) == 8  # two sessions a question, each fits a chunk
+      dates = [c.split('\n')[0] for c in e.chunks]
+      assert dates == sorted(dates)
+      for q in e.questions:
+        instance = by_text[q.text]
+        assert content.belongs(instance.question, split)
+        assert (q.answer, q.last) == (instance.answer, 7)
+        said = [s.turns[1].text for s in instance.sessions]
+        read = '\n'.join(e.chunks[: q.first + 1])
+        assert all(text in read for text in said)
+        assert not all(text in '\n'.join(e.chunks[: q.first]) for text in said)
+  short = {'most': 1, 'limit': 40, 'questions': 2}
+  (one,) = lme_train.episodes(instances, 'train', 0, count=_words, **short)
+  assert len(one.questions) == 2 and len(one.chunks) == 8  # split by turns
+
+
+def test_longmemeval_questions_of_one_session_are_not_parted(tmp_path):
+  small_raw.lme_train(tmp_path)
+  shared = [[{'role': 'user', 'content': f'Note {k}.'}] for k in range(3)]
+  # The first and the last share a session with the second, not with each other.
+  chosen = (shared[:1], shared[:2], shared[1:])
+  rows = [
+    small_raw.longmemeval_row(f's{i}', f'Where is {i}?', sessions[::-1])
+    for i, sessions in enumerate(chosen)
+  ]
+  for row, dates in zip(rows, ('1', '21', '32'), strict=True):
+    row['haystack_dates'] = [f'2023/01/0{day}' for day in dates]
+  path = tmp_path / 'longmemeval' / 'longmemeval_oracle.json'
+  _edit(path, lambda data: data.extend([rows[0], rows[2], rows[1]]))
+  found = []
+  for split in content.SPLITS:
+    found += lme_train.episodes(
+      lme_train.load(str(tmp_path)), split, 0, count=_words, most=99
+    )
+  wanted = {f'[2023/05/30 (Tue) 23:40] Where is {i}?' for i in range(3)}
+  places = [e for e in found if wanted & {q.text for q in e.questions}]
+  assert len(places) == 1
+  texts = [c.split('\n')[1] for c in places[0].chunks if 'Note' in c]
+  assert texts == [f'User: Note {k}.' for k in range(3)]  # each is read once
 
 
 def test_a_source_that_is_not_mixed_is_named(tmp_path):

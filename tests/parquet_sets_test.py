@@ -118,6 +118,9 @@ def test_metadata_may_give_a_finer_type(tmp_path, metadata, types):
      r'question_spans\[1\]: expected'),
     ('metadata', '{"question_spans": [[0, 2, true], [1, 1, true]]}',
      r'question_spans\[0\]: expected'),
+    ('metadata', '{"session_chunks": 2}', 'expected a list'),
+    ('metadata', '{"session_chunks": [2, 1]}', 'add up to 2'),
+    ('metadata', '{"session_chunks": [2, 0]}', 'add up to 2'),
   ],
 )  # fmt: skip
 def test_a_malformed_row_is_named(tmp_path, column, value, message):
@@ -175,7 +178,9 @@ def _episodes(draw):
         tuple(draw(st.lists(st.text(), max_size=2))),
       )
     )
-  return _episode(draw(st.integers(0, 2**31 - 1)), chunks, tuple(questions))
+  uid, questions = draw(st.integers(0, 2**31 - 1)), tuple(questions)
+  sessions = draw(st.sampled_from([(), (len(chunks),), (1,) * len(chunks)]))
+  return _episode(uid, chunks, questions)._replace(sessions=sessions)
 
 
 @settings(max_examples=50, deadline=None)

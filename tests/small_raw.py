@@ -121,6 +121,53 @@ def perltqa(root, people=4):
   _json(root / 'perltqa' / 'perltqa_en_v2.json', asked)
 
 
+def lme_train(root, questions=32):
+  words, rows = Words(8), []
+  for i, split in enumerate(_each(questions)):
+    asked = (f'Where is {words.name(split)}?' for _ in itertools.count())
+    question = next(q for q in asked if content.belongs(q, split))
+    sessions = [
+      [{'role': role, 'content': words.text(30)} for role in ('user', 'system')]
+      for _ in range(2)
+    ]
+    rows.append(longmemeval_row(f'q{i}', question, sessions))
+  _json(root / 'longmemeval' / 'longmemeval_oracle.json', rows)
+
+
+def longmemeval_row(key, question, sessions):
+  """An instance of LongMemEval; all of its sessions are evidence, newest first.
+
+  Its answer is 'here'.
+  """
+  days = range(len(sessions), 0, -1)
+  ids = [f'answer_{key}_{day}' for day in days]
+  return {
+    'question_id': key,
+    'question_type': 'multi-session',
+    'question': question,
+    'answer': 'here',
+    'question_date': '2023/05/30 (Tue) 23:40',
+    'haystack_dates': [f'2023/05/{day:02} (Mon) 10:00' for day in days],
+    'haystack_session_ids': ids,
+    'haystack_sessions': sessions,
+    'answer_session_ids': ids,
+  }
+
+
+def locomo_file(path, turns, questions):
+  """A file of LoCoMo: turns of one session, questions with their answers."""
+  session = [
+    {'speaker': 'Ada', 'dia_id': f'D1:{i}', 'text': text}
+    for i, text in enumerate(turns, 1)
+  ]
+  asked = [
+    {'question': q, 'answer': a, 'category': 4, 'evidence': ['D1:1']}
+    for q, a in questions
+  ]
+  date = '1:56 pm on 8 May, 2023'
+  _json(path, {'session_1_date_time': date, 'session_1': session, 'qa': asked})
+
+
 def nlu(root, each=120):
   words = Words(5)
   header = (
@@ -145,7 +192,9 @@ def pubmed_rct(root, each=120):
   _text(root / labelled.READERS['pubmed_rct'][0], '\n'.join(['###1', *rows]))
 
 
-ALL = (squad, hotpotqa, booksum, perltqa, nlu, trec, pubmed_rct)
+ALL = (
+  squad, hotpotqa, booksum, perltqa, lme_train, nlu, trec, pubmed_rct,
+)  # fmt: skip
 
 
 def _json(path, data):

@@ -4,13 +4,17 @@ Three kinds of things are compared, normalised (`content.normalize`):
 
   question   its text together with a gold answer: a question that is asked
              of two stories, such as 'Where is Ada?', may have two answers
-  sample     the text in 'Sample: <text>; Label: ...', shown or asked
+  sample     the text in 'Sample: <text>; Label: ...', or of the icl sources
+             of MemoryAgentBench, '<text>\\nlabel: ...', shown or asked
   paragraph  in lines of the chunks: runs of 24 words, of the held-out text
              one behind the other, of training at every word, so that a shared
              passage of 47 words is found however chunks cut it; shorter lines
-             of 8 words and more, as they are
+             of 8 words and more, as they are. With and without who says it,
+             as 'Ada: '. Of chats the runs alone: 'Here are some tips to get
+             you started:' is said in many of them
 """
 
+import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +27,13 @@ KINDS = ('question', 'sample', 'paragraph')
 _RUN = 24  # words
 _LINE = 8  # words
 _NAMED = 5  # overlaps in an error
+_CHATS = ('lme_train', 'longmemeval*', 'locomo')  # sources
+_SPEAKER = re.compile(r'[^:]{1,40}: ')
 _SAMPLE = re.compile(r'Sample: (.*?)(?:; Label: [^;\n]*)?$', re.MULTILINE)
+_EXAMPLES = 'icl_'  # beginning of the sources
+_AROUND = re.compile(
+  r'^\s*(?:question|sample)\s*:|\blabel\s*:.*$', re.IGNORECASE | re.DOTALL
+)
 
 
 class Overlap(NamedTuple):
@@ -102,24 +112,42 @@ def without(
 
 def _things(episode: Episode, stride: int) -> Iterator[tuple[str, str, bytes]]:
   """(kind, text, key) of all that may leak; runs start every `stride` words."""
+  source = episode.source
   for question in episode.questions:
-    if sample := _SAMPLE.search(question.text):
-      yield 'sample', sample[1], content.digest(sample[1])
+    if sample := _sample(source, question.text):
+      yield 'sample', sample, content.digest(sample)
       continue
     for answer in (question.answer, *question.others):
       key = content.digest(f'{question.text}\n{answer}')
       yield 'question', question.text, key
+  chat = any(fnmatch.fnmatchcase(source, pattern) for pattern in _CHATS)
   for chunk in episode.chunks:
     for line in chunking.body(chunk):
-      if sample := _SAMPLE.search(line):
-        yield 'sample', sample[1], content.digest(sample[1])
-      else:
-        yield from _runs(line, stride)
+      if sample := _sample(source, line):
+        yield 'sample', sample, content.digest(sample)
+        continue
+      for text in _said(line):
+        yield from _runs(text, stride, _RUN if chat else _LINE)
 
 
-def _runs(line: str, stride: int) -> Iterator[tuple[str, str, bytes]]:
+def _sample(source: str, text: str) -> str:
+  """The labelled text in a line or a question; '' if there is none."""
+  if found := _SAMPLE.search(text):
+    return found[1]
+  return _AROUND.sub('', text).strip() if source.startswith(_EXAMPLES) else ''
+
+
+def _said(line: str) -> list[str]:
+  """A line, and it without who says it: sets name speakers in their own way."""
+  speaker = _SPEAKER.match(line)
+  return [line, line[speaker.end() :]] if speaker else [line]
+
+
+def _runs(
+  line: str, stride: int, least: int
+) -> Iterator[tuple[str, str, bytes]]:
   words = content.normalize(line).split()
-  if len(words) < _LINE:
+  if len(words) < least:
     return
   for start in range(0, max(1, len(words) - _RUN + 1), stride):
     text = ' '.join(words[start : start + _RUN])

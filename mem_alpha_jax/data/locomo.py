@@ -6,6 +6,7 @@ of {sample_id: 'conv-26', conversation, qa}, or a file for each dialogue,
 26.json, with what is in `conversation` beside `qa`.
 """
 
+import collections
 import contextlib
 import itertools
 import json
@@ -28,6 +29,7 @@ CATEGORIES = {
 # its `adversarial_answer` (and at times `answer`) says is wrong.
 ADVERSARIAL = 'adversarial'
 _UNANSWERABLE = 5
+_PUBLISHER = 'https://github.com/snap-research/locomo'
 _ALL = 'locomo10.json'
 _TURN_ID = re.compile(r'D\d+:\d+')
 _NUMBER = re.compile(r'\d+$')
@@ -79,11 +81,7 @@ def load(root: str, adversarial: bool = False) -> list[Dialogue]:
     ValueError: a file is not of LoCoMo, or a dialogue is there twice.
   """
   folder = pathlib.Path(root) / 'locomo'
-  paths = [
-    path
-    for path in sorted(folder.glob('*.json'))
-    if path.name == _ALL or path.stem.isdecimal()
-  ]
+  paths = [path for path in sorted(folder.glob('*.json')) if _is_ours(path)]
   if not paths:
     raise FileNotFoundError(
       f'no {_ALL} and no <number>.json in {folder}; put the dialogues of '
@@ -136,6 +134,23 @@ def episodes(
   ]
 
 
+def sessions(path: str | pathlib.Path) -> list[types.Episode]:
+  """The dialogues of one file, with all questions; a session is a chunk.
+
+  Raises:
+    FileNotFoundError: the file is not there.
+    ValueError: it is not of LoCoMo.
+  """
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise FileNotFoundError(f'no file {path}; download it from {_PUBLISHER}')
+  if not _is_ours(path):
+    raise ValueError(
+      f'{path}: files of LoCoMo are named {_ALL} or <number>.json'
+    )
+  return [_episode(dialogue, None) for dialogue in _read(path, True)]
+
+
 def note(turn: Turn) -> str:
   """The turn as an entry of a memory: '8 May, 2023, Ada: I moved out.'"""
   return f'{turn.date}, {turn.speaker}: {turn.text}'
@@ -156,7 +171,10 @@ def _episode(dialogue: Dialogue, size: int | None) -> types.Episode:
     for q in dialogue.questions
   )
   chunks = tuple('\n'.join(map(note, group)) for group in groups)
-  return types.Episode(dialogue.uid, SOURCE, chunks, questions)
+  sessions = collections.Counter(group[0].session for group in groups)
+  return types.Episode(
+    dialogue.uid, SOURCE, chunks, questions, tuple(sessions.values())
+  )
 
 
 def _split(dialogue: Dialogue, words: int) -> Dialogue:
@@ -190,6 +208,10 @@ def _groups(turns: Sequence[Turn], size: int | None) -> Iterator[list[Turn]]:
     step = size or len(session)
     for i in range(0, len(session), step):
       yield session[i : i + step]
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+  return path.name == _ALL or path.suffix == '.json' and path.stem.isdecimal()
 
 
 def _read(path: pathlib.Path, adversarial: bool) -> list[Dialogue]:

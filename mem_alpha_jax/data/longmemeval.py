@@ -85,10 +85,42 @@ def load(
     FileNotFoundError: the file is not there.
     ValueError: a broken file (names row and field), or the limit is too low.
   """
+  chunked = lambda session: session_chunks(*session[:2], limit, count)
   return [
-    episode(instance, uid, limit, count)
+    _episode(instance, uid, chunked)
     for uid, instance in enumerate(instances(path))
   ]
+
+
+def episodes(root: str, turns: int = 0) -> list[Episode]:
+  """Reads <root>/longmemeval/*.json as `load` does, without a limit of tokens.
+
+  Args:
+    root: the data folder, config field data.root.
+    turns: of a chunk, never of two sessions; 0: a session is a chunk.
+
+  Raises:
+    FileNotFoundError: there is no file.
+    ValueError: a broken file (names row and field), or a question comes twice.
+  """
+  folder = pathlib.Path(root) / SOURCE
+  paths = sorted(folder.glob('*.json'))
+  if not paths:
+    raise FileNotFoundError(
+      f'no .json file in {folder}; download one from {_PUBLISHER} or set '
+      'data.root'
+    )
+  found, origin = [], {}
+  chunked = lambda session: turn_chunks(*session[:2], turns)
+  for path, instance in ((p, i) for p in paths for i in instances(p)):
+    if other := origin.get(instance.id):
+      raise ValueError(
+        f'{path}: question {instance.id} is also in {other}; keep one of the '
+        'files'
+      )
+    origin[instance.id] = path
+    found.append(_episode(instance, len(found), chunked))
+  return found
 
 
 def instances(path: str | pathlib.Path) -> Iterator[Instance]:
@@ -102,26 +134,34 @@ def instances(path: str | pathlib.Path) -> Iterator[Instance]:
     yield _instance(row, where)
 
 
-def episode(
-  instance: Instance, uid: int, limit: int, count: Callable[[str], int]
+def _episode(
+  instance: Instance,
+  uid: int,
+  chunked: Callable[[Session], tuple[list[str], int | None]],
 ) -> Episode:
   """One instance as an episode; its question is asked at the end.
 
   `first` is the chunk with the last turn of the evidence, or the end of the
   last session of the evidence if none of its turns is marked, or the last
   chunk if no session of the history is evidence.
+
+  Args:
+    instance: the question and its history.
+    uid: of the episode.
+    chunked: what `session_chunks` returns of a session.
   """
-  chunks, first = [], None
+  chunks, sessions, first = [], [], None
   for session in instance.sessions:
-    found, evidence = session_chunks(session.date, session.turns, limit, count)
+    found, evidence = chunked(session)
     if session.evidence:
       first = len(chunks) + (len(found) - 1 if evidence is None else evidence)
     chunks += found
+    sessions.append(len(found))
   last = len(chunks) - 1
   first = last if first is None else first
   text = dated(instance.question, instance.date)
   question = Question(text, instance.answer, instance.type, first, last)
-  return Episode(uid, SOURCE, tuple(chunks), (question,))
+  return Episode(uid, SOURCE, tuple(chunks), (question,), tuple(sessions))
 
 
 def dated(question: str, date: str) -> str:
@@ -147,15 +187,14 @@ def session_chunks(
   Raises:
     ValueError: the limit leaves no room beside the date.
   """
-  header = f'Chat on {date}\n'
+  header = _header(date)
   room = limit - count(header)
   if room <= 0:
     raise ValueError(
       f'chunks of {limit} tokens cannot hold {header.strip()!r} and a turn; '
       'raise the limit'
     )
-  lines = [f'{turn.role.capitalize()}: {turn.text.strip()}' for turn in turns]
-  placed = passages.place(lines, room, count)
+  placed = passages.place(list(map(_line, turns)), room, count)
   chunks = [
     header + '\n'.join(text for _, text in chunk) for chunk in placed
   ] or [header.strip()]
@@ -164,6 +203,19 @@ def session_chunks(
     for at, chunk in enumerate(placed)
     if any(turns[i].evidence for i, _ in chunk)
   ]
+  return chunks, marked[-1] if marked else None
+
+
+def turn_chunks(
+  date: str, turns: Sequence[Turn], size: int
+) -> tuple[list[str], int | None]:
+  """`session_chunks` of `size` whole turns each, however long; 0 for all."""
+  size = size or max(len(turns), 1)
+  groups = [turns[i : i + size] for i in range(0, len(turns), size)] or [()]
+  chunks = [
+    (_header(date) + '\n'.join(map(_line, group))).strip() for group in groups
+  ]
+  marked = [i for i, g in enumerate(groups) if any(t.evidence for t in g)]
   return chunks, marked[-1] if marked else None
 
 
@@ -192,6 +244,14 @@ def type_of(kind: str, question_id: str, where: str) -> str:
   if kind not in TYPES:
     raise ValueError(f'{where}: no type {kind!r}, only {list(TYPES)}')
   return kind + UNANSWERABLE if question_id.endswith(UNANSWERABLE) else kind
+
+
+def _header(date: str) -> str:
+  return f'Chat on {date}\n'
+
+
+def _line(turn: Turn) -> str:
+  return f'{turn.role.capitalize()}: {turn.text.strip()}'
 
 
 def _instance(row: Mapping[str, Any], where: str) -> Instance:

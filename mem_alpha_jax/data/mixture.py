@@ -17,6 +17,7 @@ from mem_alpha_jax.data import (
   content,
   hotpotqa,
   labelled,
+  lme_train,
   perltqa,
   squad,
 )
@@ -124,6 +125,7 @@ SOURCES: dict[str, Callable[[Request], list[Episode]]] = {
   'squad': functools.partial(_packed, module=squad),
   'hotpotqa': functools.partial(_packed, module=hotpotqa),
   'perltqa': _perltqa,
+  'lme_train': functools.partial(_packed, module=lme_train),
   'booksum': functools.partial(_packed, module=booksum),
   **{name: functools.partial(_labelled, name=name) for name in _PER_LABEL},
 }

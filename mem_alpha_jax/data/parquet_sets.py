@@ -14,8 +14,8 @@ YuWangX/Memalpha-Memoryagentbench. A row is an instance:
   num_questions          int64
 
 Questions come after everything. What `write` has to keep and this schema has
-no place for goes into the metadata: `question_types`, one a question, and
-`question_spans`, lists [first, last, asked].
+no place for goes into the metadata: `question_types`, one a question,
+`question_spans`, lists [first, last, asked], and `session_chunks`, counts.
 """
 
 import json
@@ -106,6 +106,7 @@ def _episode(row: Mapping[str, Any], where: str) -> Episode:
   metadata = rows_lib.checked(_json(row, 'metadata', where), dict, column)
   types = _types(metadata, source, len(pairs), column)
   spans = _spans(metadata, len(chunks), len(pairs), column)
+  sessions = _sessions(metadata, len(chunks), column)
   questions = []
   for i, pair in enumerate(pairs):
     text = rows_lib.field(pair, 'question', str, place % i)
@@ -114,7 +115,7 @@ def _episode(row: Mapping[str, Any], where: str) -> Episode:
     questions.append(
       Question(text, answer, types[i], *spans[i], others=tuple(others))
     )
-  return Episode(uid, source, tuple(chunks), tuple(questions))
+  return Episode(uid, source, tuple(chunks), tuple(questions), sessions)
 
 
 def _types(metadata, source, count, where):
@@ -147,6 +148,18 @@ def _spans(metadata, chunks, count, where):
   return found
 
 
+def _sessions(metadata, chunks, where):
+  found = metadata.get('session_chunks', [])
+  where = f'{where}: session_chunks'
+  counts = rows_lib.checked(found, list, where)
+  whole = all(isinstance(n, int) and n > 0 for n in counts)
+  if counts and (not whole or sum(counts) != chunks):
+    raise ValueError(
+      f'{where}: expected counts that add up to {chunks}, got {counts}'
+    )
+  return tuple(counts)
+
+
 def _json(row: Mapping[str, Any], name: str, where: str) -> Any:
   text = rows_lib.field(row, name, str, where)
   try:
@@ -175,6 +188,8 @@ def _row(episode: Episode, prompt: str, where: str) -> dict[str, Any]:
   spans = [[q.first, q.last, q.asked] for q in questions]
   if any(span != [len(chunks) - 1, len(chunks) - 1, True] for span in spans):
     metadata['question_spans'] = spans
+  if episode.sessions:
+    metadata['session_chunks'] = list(episode.sessions)
   return {
     'instance_id': episode.uid,
     'prompt': prompt,

@@ -24,6 +24,7 @@ from mem_alpha_jax.data import (
   content,
   labelled,
   locomo,
+  longmemeval,
   parquet_sets,
   synthetic,
 )
@@ -267,10 +268,7 @@ def _bench_episodes(
   config: ml_collections.ConfigDict, split: str
 ) -> list[Episode]:
   """MemoryAgentBench as Mem-alpha processed it: test data alone."""
-  if split != 'test':
-    raise ValueError(
-      f'data.source=memoryagentbench has no {split} split; train on another'
-    )
+  _check_test('memoryagentbench', split)
   path = pathlib.Path(config.data.root, 'memoryagentbench', 'test.parquet')
   return parquet_sets.load(path)
 
@@ -286,11 +284,7 @@ def _world(config: ml_collections.ConfigDict) -> synthetic.WorldConfig:
 def _locomo_episodes(
   config: ml_collections.ConfigDict, split: str
 ) -> list[Episode]:
-  """All dialogues are test data: there are too few to train on some."""
-  if split != 'test':
-    raise ValueError(
-      f'data.source=locomo has no {split} split; train on another source'
-    )
+  _check_test('locomo', split)
   d = config.data
   return locomo.episodes(
     d.root,
@@ -298,6 +292,21 @@ def _locomo_episodes(
     max(d.turns, 1),
     words=d.turn_words,
   )
+
+
+def _longmemeval_episodes(
+  config: ml_collections.ConfigDict, split: str
+) -> list[Episode]:
+  _check_test('longmemeval', split)
+  return longmemeval.episodes(config.data.root, config.data.turns)
+
+
+def _check_test(source: str, split: str) -> None:
+  """Some sources are test data alone: there is too little to train on some."""
+  if split != 'test':
+    raise ValueError(
+      f'data.source={source} has no {split} split; train on another source'
+    )
 
 
 def _babi_episodes(
@@ -321,6 +330,7 @@ _SOURCES = {
   'synthetic': _synthetic_episodes,
   'babi': _babi_episodes,
   'locomo': _locomo_episodes,
+  'longmemeval': _longmemeval_episodes,
   'mixture': _mixture_episodes,
   'memalpha': _published_episodes,
   'memoryagentbench': _bench_episodes,

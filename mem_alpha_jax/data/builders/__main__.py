@@ -4,7 +4,7 @@ import sys
 
 from absl import app, flags
 
-from mem_alpha_jax.data.builders import build
+from mem_alpha_jax.data.builders import build, held_out
 
 _DATASET = flags.DEFINE_string(
   'dataset', 'mixture', 'A source, mixture, or with --sources any new name.'
@@ -18,6 +18,12 @@ _SOURCES = flags.DEFINE_list('sources', None, 'Sources to mix.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Of everything that is drawn.')
 _DROP = flags.DEFINE_bool(
   'drop', False, 'Leave out training episodes that overlap with held-out ones.'
+)
+_HELD_OUT = flags.DEFINE_list(
+  'held_out',
+  [],
+  'Evaluation sets that training is compared with, <name>=<file or folder>; '
+  f'names are {", ".join(held_out.SETS)}.',
 )
 flags.mark_flags_as_required(['raw', 'data_dir'])
 
@@ -35,6 +41,7 @@ def main(argv: list[str]) -> int:
       tuple(_SOURCES.value or ()),
       _SEED.value,
       _DROP.value,
+      held_out.read(_HELD_OUT.value),
     )
   except (OSError, ValueError) as error:
     print(f'error: {error}', file=sys.stderr)

@@ -131,9 +131,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 
 def encode(episode: Episode) -> dict[str, Any]:
-  """An episode as a record."""
+  """An episode as a record; without its sessions, which streams alone need."""
   questions = [
     {**question._asdict(), 'others': json.dumps(question.others)}
     for question in episode.questions
   ]
-  return {**episode._asdict(), 'questions': questions}
+  record = {**episode._asdict(), 'questions': questions}
+  del record['sessions']
+  return record
