@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import report, statistics
+from mem_alpha_jax import report, restore, statistics
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.data import pipeline
@@ -189,12 +189,10 @@ def chunk_time_ratio(experiment, params, episodes: dict[int, list]) -> float:
 
 def main(config, workdir: str) -> dict[str, Any]:
   """--mode=eval: the newest checkpoint at every length, and the baselines."""
-  from mem_alpha_jax import train  # the loop's restore; train imports us
-
   started = time.time()
   workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
   experiment = experiment_lib.build(config, workdir)
-  params = train.restored_params(experiment, workdir)
+  params = restore.newest_params(experiment, workdir)
   episodes = lengths(config, 'test')
   after, _ = policy_lengths(experiment, params, episodes)
   baselines = baseline_lengths(experiment, params, episodes)

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 
 from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import train
+from mem_alpha_jax import restore
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.model import hf_config, lora, presets, weights
 from mem_alpha_jax.sampling import buckets
@@ -41,7 +41,7 @@ def export(config, workdir: str, out: str) -> pathlib.Path:
   workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
   experiment = experiment_lib.build(config, workdir)
   shape = experiment.policy.config
-  params = lora.merge(train.restored_params(experiment, workdir), shape)
+  params = lora.merge(restore.newest_params(experiment, workdir), shape)
   with tempfile.TemporaryDirectory() as made:
     origin = _origin(experiment, workdir, pathlib.Path(made))
     weights.save(out, params, shape, shape.dtype, copy_from=origin)

@@ -20,7 +20,13 @@ from typing import Any, NamedTuple
 import jax
 
 from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import methods, stream_curves, stream_plots, watchdog
+from mem_alpha_jax import (
+  methods,
+  restore,
+  stream_curves,
+  stream_plots,
+  watchdog,
+)
 from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.baselines import method as method_lib
 from mem_alpha_jax.data import pipeline
@@ -200,6 +206,14 @@ def curves(
     'asked': len(asks),
     'missing': sum(ask.score is None for ask in asks),
     'accuracy': plain(overall),
+    'by_type': {
+      kind: plain(
+        stream_curves.by_sessions(
+          [ask for ask in asks if ask.type == kind], streams, n
+        )
+      )
+      for kind in sorted({ask.type for ask in asks})
+    },
     'retention': plain(stream_curves.retention(asks, every, streams, n)),
     'fixed_lag': plain(fixed),
     'saturation': falls(overall),
@@ -251,8 +265,6 @@ def main(config, workdir: str) -> dict[str, Any]:
     FileNotFoundError: if the policy is compared and there is no checkpoint.
     ValueError: for an unknown method, or in a run of several processes.
   """
-  from mem_alpha_jax import train  # the loop's restore; train imports us
-
   if jax.process_count() > 1:
     raise ValueError('--mode=stream runs in one process; leave out the others')
   methods.check(config.stream.methods)
@@ -261,7 +273,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   s = config.stream
   params = None
   if any(name.startswith('policy') for name in s.methods):
-    params = train.restored_params(experiment, workdir)
+    params = restore.newest_params(experiment, workdir)
   options = Options(s.every, s.questions, s.lag, s.drop, config.eval.bootstrap)
   episodes = _streams(config)
   judge = experiment.judge

@@ -1,7 +1,6 @@
 """The training run: warm start, reinforcement learning, evaluation, report."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +16,7 @@ from mem_alpha_jax import (
   optimizer,
   params_file,
   plan,
+  restore,
   summary,
   warm_start,
   watchdog,
@@ -32,9 +32,7 @@ from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.sampling import buckets
-from mem_alpha_jax.types import Question, TrainState
-
-START = 'start_params'  # what is trained, before RL
+from mem_alpha_jax.types import Question
 
 
 def train(config, workdir: str) -> dict[str, Any] | None:
@@ -123,7 +121,7 @@ class Run:
     self.tx, self.schedule = optimizer.create_optimizer(
       config.optim, config_lib.derive(config).total_updates
     )
-    self.state = initial_state(experiment, self.tx)
+    self.state = restore.initial_state(experiment, self.tx)
     self.loader = iter(pipeline.make_dataset(config, 'train'))
     self.rows = multihost.share(range(config.data.batch_episodes))
     self.starts = [collector.empty_start()] * len(self.rows)
@@ -159,7 +157,7 @@ class Run:
 
   def restore(self, manager: checkpoint.Manager) -> bool:
     """Takes up the newest checkpoint; False if there is none."""
-    restored = read_checkpoint(manager, self.state)
+    restored = restore.read_checkpoint(manager, self.state)
     if restored is not None:
       self.state = restored.state
       self.data_state = restored.data_state
@@ -171,7 +169,7 @@ class Run:
     self.open_writer()
     if restored is not None and self.config.rl.kl_coef:
       self.reference = params_file.load(
-        os.path.join(self.workdir, START),
+        restore.start_file(self.workdir),
         optimizer.split(self.state.params)[0],
       )
     return restored is not None
@@ -206,8 +204,8 @@ class Run:
       params = self._demonstrate()
     self.state = self.state.replace(params=params)
     trained, _ = optimizer.split(params)
-    if self.config.rl.kl_coef or not _starts_from_source(self.config):
-      params_file.save(os.path.join(self.workdir, START), trained)
+    if self.config.rl.kl_coef or not restore.starts_from_source(self.config):
+      params_file.save(restore.start_file(self.workdir), trained)
     if self.config.rl.kl_coef:
       self.reference = jax.tree.map(jnp.copy, trained)
 
@@ -315,65 +313,6 @@ class Run:
       return None
     _, frozen = optimizer.split(self.state.params)
     return self.logps(optimizer.join(self.reference, frozen), rows)
-
-
-def initial_state(experiment, tx) -> TrainState:
-  """Random parameters and a fresh optimiser."""
-  return update_lib.init_state(
-    experiment_lib.init_params(experiment),
-    tx,
-    jax.random.clone(experiment.train_setup.key),
-    experiment.mesh,
-  )
-
-
-def read_checkpoint(
-  manager: checkpoint.Manager, state: TrainState
-) -> checkpoint.Restored | None:
-  """The newest checkpoint, completed by what `state` has and it has not."""
-  trained, frozen = optimizer.split(state.params)
-  restored = manager.restore(state.replace(params=trained))
-  if restored is None:
-    return None
-  params = optimizer.join(restored.state.params, frozen)
-  return restored._replace(state=restored.state.replace(params=params))
-
-
-def restored_params(experiment, workdir: str) -> Any:
-  """Parameters of the newest checkpoint of a workdir.
-
-  Raises:
-    FileNotFoundError: if it has none.
-  """
-  run = Run(experiment, workdir, Clock())
-  with checkpoint.Manager(
-    workdir, experiment.config.checkpoint.keep
-  ) as manager:
-    restored = read_checkpoint(manager, run.state)
-  if restored is None:
-    raise FileNotFoundError(
-      f'--workdir={workdir}: no checkpoint to evaluate; train first'
-    )
-  return restored.state.params
-
-
-def start_params(experiment, workdir: str) -> Any:
-  """Parameters of the policy of a workdir before RL.
-
-  Raises:
-    FileNotFoundError: if it has not begun.
-  """
-  params = experiment_lib.init_params(experiment)
-  if _starts_from_source(experiment.config):
-    return params
-  trained, frozen = optimizer.split(params)
-  loaded = params_file.load(os.path.join(workdir, START), trained)
-  return optimizer.join(loaded, frozen)
-
-
-def _starts_from_source(config) -> bool:
-  """True if no warm start changes the model that is loaded."""
-  return bool(config.model.source) and not config.warm_start.steps
 
 
 def _pack(start: collector.Start) -> dict:

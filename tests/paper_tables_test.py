@@ -173,6 +173,15 @@ def _config(scale, run):
   return run_lib.config_of(scale, run, 5, '')
 
 
+def test_some_columns_alone():
+  some = scales.with_columns(SCALE, ['other'])
+  assert [c.system for c in cells.needed(some, ['main'])] == [
+    s for s in SYSTEMS if s != 'oracle'
+  ]
+  with pytest.raises(ValueError, match="no column 'wrld'; use some of"):
+    scales.with_columns(SCALE, ['other', 'wrld'])
+
+
 def test_the_grid_has_the_weights_of_the_paper():
   scale = scales.SCALES['qwen3_4b']()
   for row in scale.tables['grid'].rows:

@@ -224,6 +224,15 @@ def test_missing_answers_are_counted_and_left_out(tmp_path):
   assert set(means(found['accuracy']).values()) == {1.0}
 
 
+def test_each_type_has_its_curve():
+  asks = [Ask(0, 5, i, 0, kind, score) for i, (kind, score) in enumerate(
+    [('a', 1.0), ('a', 0.0), ('b', 1.0)])]  # fmt: skip
+  asks.append(Ask(0, 10, 2, 5, 'b', 0.0))
+  found = streaming.curves(asks, [], 1, OPTIONS)
+  assert means(found['by_type']['a']) == {5: 0.5}
+  assert means(found['by_type']['b']) == {5: 1.0, 10: 0.0}
+
+
 def test_saturation_is_the_start_of_a_fall_that_lasts():
   def curve(*accuracies):
     asks = [

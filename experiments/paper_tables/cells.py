@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from experiments.paper_tables import scales
-from mem_alpha_jax import comparison, methods, train
+from mem_alpha_jax import comparison, methods, restore, train
 from mem_alpha_jax import config as config_lib
 from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import workdir as workdir_lib
@@ -104,8 +104,8 @@ def _computed(
   """Each cell of one run with what was found."""
   experiment = experiment_lib.build(config, workdir)
   weights = {
-    scales.BEFORE: train.start_params(experiment, workdir),
-    scales.AFTER: train.restored_params(experiment, workdir),
+    scales.BEFORE: restore.start_params(experiment, workdir),
+    scales.AFTER: restore.newest_params(experiment, workdir),
   }
   for name in dict.fromkeys(cell.column.read_as for cell in cells):
     mine = [cell for cell in cells if cell.column.read_as == name]

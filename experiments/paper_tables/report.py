@@ -1,7 +1,7 @@
 """Tables, plots and numbers from cells, beside what the paper printed."""
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -28,7 +28,7 @@ def write(
   out: pathlib.Path,
   folder: pathlib.Path,
 ) -> dict[str, pathlib.Path]:
-  """Writes <table>.md and .json, and a .csv and a .png a reader.
+  """Writes <table>.md and .json, and a .csv and two .png a reader.
 
   Args:
     scale: whose tables they are.
@@ -57,7 +57,9 @@ def write(
       path = folder / f'{name}_{reader}'
       csv_text = tables.csv_text(paper, mean, beside)
       workdir_lib.write_text(f'{path}.csv', csv_text)
-      plot(found, f'{path}.png', f'{name}, {reader} reader')
+      title = f'{name}, {reader} reader'
+      plot(found, f'{path}.png', title)
+      plot_memory(found, beside, f'{path}_memory.png', title)
     written[name] = folder / f'{name}.md'
     workdir_lib.write_text(written[name], text)
     value = {'seeds': list(seeds), **results}
@@ -171,9 +173,50 @@ def plot(found: Sequence[Mapping[str, Any]], path: str, title: str) -> None:
       axis.plot(cell['scores'], dots, 'k.', markersize=3)
     axis.set_title(columns[i], fontsize=9)
     axis.set_xlim(0, 1)
-  axes[0, 0].set_yticks(range(len(systems)), systems, fontsize=8)
+    axis.tick_params(labelsize=8)
+  axes[0, 0].set_yticks(range(len(systems)), systems)
   axes[0, 0].invert_yaxis()
   figure.suptitle(title, fontsize=10)
+  figure.tight_layout()
+  figure.savefig(path, dpi=110)
+  plt.close(figure)
+
+
+def plot_memory(
+  found: Sequence[Mapping[str, Any]],
+  beside: Collection[str],
+  path: str,
+  title: str,
+) -> None:
+  """Mean score over columns against mean tokens held, a point a system.
+
+  Systems that lack a column are left out: their means are of other columns.
+  """
+  rows: dict[str, dict[str, Mapping[str, Any]]] = {}
+  for f in found:
+    if f['source'] not in beside:
+      rows.setdefault(f['system'], {})[f['source']] = f
+  columns = {source for row in rows.values() for source in row}
+  figure, axis = plt.subplots(figsize=(6.4, 4.2))
+  for system, row in rows.items():
+    if set(row) != columns:
+      continue
+    score = np.mean([np.mean(f['scores']) for f in row.values()])
+    held = np.mean([np.mean(f['memory_tokens']) for f in row.values()])
+    color = 'C1' if system.startswith('policy') else 'C0'
+    axis.plot(held, score, 'o', color=color)
+    axis.annotate(
+      system,
+      (held, score),
+      xytext=(4, 3),
+      textcoords='offset points',
+      fontsize=7,
+    )
+  axis.set_xscale('log')
+  axis.set_xlabel('tokens held at the end, mean over columns')
+  axis.set_ylabel('score, mean over columns')
+  axis.set_title(title, fontsize=10)
+  axis.margins(x=0.2)
   figure.tight_layout()
   figure.savefig(path, dpi=110)
   plt.close(figure)

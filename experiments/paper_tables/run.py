@@ -24,6 +24,7 @@ _TABLES = flags.DEFINE_list(
   'table', ['main'], 'main, ood, rl, grid, grid_ood, parts, or several.'
 )
 _SCALE = flags.DEFINE_enum('scale', 'tiny', list(scales.SCALES), 'Size of all.')
+_COLUMNS = flags.DEFINE_list('columns', [], 'Columns of them; none: all.')
 _SEEDS = flags.DEFINE_list('seeds', ['0'], 'Seeds of policies and episodes.')
 _OUT = flags.DEFINE_string('out', None, 'Folder; runs/paper/<scale> if unset.')
 _REPORT = flags.DEFINE_string(
@@ -104,6 +105,8 @@ def main(argv: list[str]) -> int:
 
 def _run() -> None:
   scale = scales.SCALES[_SCALE.value]()
+  if _COLUMNS.value:
+    scale = scales.with_columns(scale, _COLUMNS.value)
   cells.check(scale, _TABLES.value)
   out = pathlib.Path(_OUT.value or f'runs/paper/{_SCALE.value}')
   seeds = [int(seed) for seed in _SEEDS.value]

@@ -5,7 +5,7 @@ system a way to remember them, and a cell one system on one column with one
 seed. Tables share cells.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from experiments.paper_tables import printed
@@ -84,6 +84,24 @@ class Scale(NamedTuple):
 
   runs: Mapping[str, str]
   tables: Mapping[str, Table]
+
+
+def with_columns(scale: Scale, names: Sequence[str]) -> Scale:
+  """The same with some columns alone.
+
+  Raises:
+    ValueError: for a name that no table has.
+  """
+  known = {c.name for table in scale.tables.values() for c in table.columns}
+  if unknown := sorted(set(names) - known):
+    raise ValueError(f'no column {unknown[0]!r}; use some of {sorted(known)}')
+  tables = {
+    name: table._replace(
+      columns=tuple(c for c in table.columns if c.name in names)
+    )
+    for name, table in scale.tables.items()
+  }
+  return scale._replace(tables=tables)
 
 
 def _babi(task: str, fields: Mapping[str, Any]) -> Column:
