@@ -136,6 +136,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reward.calls = 0.3  # weight of r2, share of valid calls
   c.reward.size = 0.1  # weight of r3, compression
   c.reward.content = 0.1  # weight of r4, content found in the chunk
+  c.reward.content_judge = ''  # remote: the server says what is found; '' words
   c.reward.noop = 1.0  # r2 and r4 of storing nothing; the reference: 0
   c.reward.when = 'step'  # step: dense credit | end: as the reference
 

@@ -167,18 +167,22 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     "reading.reader='remote' needs both: where the server is, and the name of "
     'the model there',
   )
-  judged = c.reading.judge == 'remote'
-  _require(
-    not judged or (c.reading.model and c.reading.url),
-    f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
-    "reading.judge='remote' needs both: where the server is, and the name of "
-    'the model there',
-  )
-  _require(
-    not judged or c.reading.reader != 'lm',
-    "reading.judge='remote': with reading.reader='lm' reading.model is the "
-    "model in this process; use reader='remote', or judge=''",
-  )
+  judges = {
+    'reading.judge': c.reading.judge,
+    'reward.content_judge': c.reward.content_judge,
+  }
+  for name in (name for name, where in judges.items() if where == 'remote'):
+    _require(
+      bool(c.reading.model and c.reading.url),
+      f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
+      f"{name}='remote' needs both: where the server is, and the name of the "
+      'model there',
+    )
+    _require(
+      c.reading.reader != 'lm',
+      f"{name}='remote': with reading.reader='lm' reading.model is the model "
+      "in this process; use reader='remote', or ''",
+    )
   if m.prompt_format != 'compact':
     return
   _require(

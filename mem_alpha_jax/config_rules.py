@@ -247,6 +247,7 @@ RULES: dict[str, Rule] = {
   'reward.calls': _WEIGHT,
   'reward.size': _WEIGHT,
   'reward.content': _WEIGHT,
+  'reward.content_judge': choice('', 'remote'),
   'reward.noop': _FRACTION,
   'reward.when': choice('step', 'end'),
   'rl.advantage': choice('grpo', 'dr_grpo', 'rloo', 'gae'),

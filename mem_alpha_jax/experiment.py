@@ -64,6 +64,10 @@ def build(config, workdir: str) -> Experiment:
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
   buckets = buckets_lib.from_config(config.rollout)
   embed = embedders.create(config, policy, tokenizer)
+  content_judge = None
+  if config.reward.content_judge:
+    model = remote_reader.make_model(config, client)
+    content_judge = judge_lib.content_judge(model)
 
   def setup(greedy: bool) -> collector.Setup:
     generate = sampler.make_sampler(
@@ -76,7 +80,7 @@ def build(config, workdir: str) -> Experiment:
     )
     generate = multihost.together(generate)
     return collector.Setup(
-      config, tokenizer, generate, buckets, reader, key, embed
+      config, tokenizer, generate, buckets, reader, key, embed, content_judge
     )
 
   return Experiment(
@@ -156,7 +160,12 @@ def for_evaluation(experiment: Experiment, config) -> Experiment:
 
 def make_client(config) -> http_client.Client | None:
   """A client of the server of `reading`, None where none is asked."""
-  if 'remote' in (config.reading.reader, config.reading.judge):
+  asks = (
+    config.reading.reader,
+    config.reading.judge,
+    config.reward.content_judge,
+  )
+  if 'remote' in asks:
     return remote_reader.make_client(config)
   return None
 

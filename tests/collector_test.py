@@ -153,6 +153,36 @@ def test_one_call_embeds_what_a_step_writes_and_one_what_it_asks(setups):
   assert len(set.union(*calls)) == sum(map(len, calls))  # none twice
 
 
+@GROUPS
+def test_a_judge_gives_the_content_part(setups, groups):
+  tokenizer, asked = setups['state'].tokenizer, []
+
+  def judge(notes):
+    asked.append(list(notes))
+    return [[True, False, None][len(n.text) % 3] for n in notes]
+
+  setup = scripted(setups[groups], random_call(tokenizer))
+  collect = lambda s: collector.collect(
+    s, None, episodes_of(3, 3, 2, 3), empty_starts(), 0
+  )
+  plain, judged = collect(setup), collect(setup._replace(content_judge=judge))
+  assert len(asked) <= 3 and all(asked)  # one call a chunk
+  assert all(len(set(notes)) == len(notes) for notes in asked)
+  place = collector.PARTS.index('content')
+  before, after = plain.grid.parts[..., place], judged.grid.parts[..., place]
+  live = judged.grid.valid
+  missing = np.isnan(after) & live
+  assert (
+    missing.any() and (after[live & ~missing] != before[live & ~missing]).any()
+  )
+  assert set(np.unique(after[live & ~missing])) <= {0.0, 1.0}  # one call each
+  # Such rewards are missing, not zero, and are told as missing answers are.
+  assert judged.metrics['rollout/missing_answers'] > 0
+  rows, credit = assemble.to_rows(judged.grid, setup.config)
+  assert credit['rl/missing_rewards'] > 0
+  assert np.isfinite(rows.advantages).all()
+
+
 def test_streams_go_on_with_their_own_memory_for_a_while(setups):
   config = setups['state'].config
   limit = config.rollout.chain

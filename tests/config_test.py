@@ -68,7 +68,8 @@ BAD = {
   'reading.judge=lm': r"judge='lm': use one of \['', 'remote'\]",
   'reading.judge=remote': r"reading\.judge='remote' needs both",
   'reading.reader=lm,reading.judge=remote,reading.model=m,'
-  'reading.url=http://h/v1': r"use reader='remote', or judge=''",
+  'reading.url=http://h/v1': r"use reader='remote', or ''",
+  'reward.content_judge=remote': r"reward\.content_judge='remote' needs both",
   'reading.url=localhost': r"url='localhost': use an address such as http",
   'reading.timeout=0.0': 'a number above 0',
   'reading.max_missing=1.5': 'a number, 0 to 1',

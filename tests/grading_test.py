@@ -10,6 +10,7 @@ from mem_alpha_jax import train
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import collector, grading, probes
+from mem_alpha_jax.rollout import step as step_lib
 from mem_alpha_jax.types import Episode, Question
 
 WHO = Question('Who has the kite?', 'Ada', 'single_hop', 0, 1)
@@ -71,6 +72,50 @@ def test_a_step_is_graded_by_whole_questions(config):
   (asked,) = grading.step_questions(*args, 0, config)
   assert asked == list(EPISODE.questions)[: config.rollout.probes]
   assert grading.step_questions(*args[:4], [False], 0, config) == [[]]
+
+
+def outcome(ops, ok, errors=(), content=0.25):
+  results = tuple(state_lib.OpResult(good, '') for good in ok)
+  return step_lib.Outcome(
+    state_lib.empty(), tuple(ops), results, errors, False, 1.0, 1.0, content
+  )
+
+
+def test_judged_content_is_the_share_of_true_calls():
+  memory = state_lib.empty()
+  entry = state_lib.Entry(1, 'semantic', 'kite red', 0, 0, 2)
+  insert = state_lib.Op('insert', 'semantic', 'Ada kite')
+  lie = state_lib.Op('insert', 'episodic', 'Ada sold it')
+  update = state_lib.Op('update', 'semantic', 'kite blue', 1)
+  delete = state_lib.Op('delete', 'semantic', entry_id=1)
+  asked = []
+
+  def judge(notes):
+    asked.extend(notes)
+    return [{'Ada sold it': False, 'kite blue': None}.get(n.text, True)
+            for n in notes]  # fmt: skip
+
+  rows = [
+    [
+      outcome([insert], [True]),
+      outcome([insert, lie], [True, True]),
+      outcome([insert, delete], [False, True]),  # what failed is not judged
+      outcome([insert], [True], ('unreadable',)),
+      outcome([], []),  # keeps what a response without calls earns
+      outcome([update, insert], [True, True]),  # no verdict
+    ],
+    [],
+  ]
+  found = grading.judged_content(
+    [memory] * 2, rows, ['Ada has a kite.', ''], [[entry], []], 6, judge
+  )
+  np.testing.assert_array_equal(
+    found[0], [1, 1 / 2, 1 / 2, 1 / 2, 0.25, np.nan]
+  )
+  assert np.isnan(found[1]).all()
+  assert len(asked) == 3  # each text once
+  # An update may keep what it replaces.
+  assert asked[2].chunk == 'kite red\nAda has a kite.'
 
 
 def test_questions_of_earlier_episodes_come_back_from_a_checkpoint():

@@ -118,12 +118,13 @@ def test_answers_are_kept(monkeypatch):
   assert _reader()(REQUESTS) == first
 
 
-def test_first_line():
-  assert chat.first_line('\n  Ada is. \nBob') == 'Ada is.'
-  assert chat.first_line(' \n ') == ''
-  assert chat.first_line('<think>\nBob?\n</think>\n\nAda is.\nBob') == 'Ada is.'
+def test_answers_lose_their_thoughts():
+  said = '<think>\nBob?\n</think>\n\nAda is.\nBob'
+  assert chat.answer_text(said) == 'Ada is.\nBob'
+  assert chat.answer_text(' \n ') == ''
   # Not '', which would abstain.
-  assert chat.first_line('<think>Is it Bob?\nOr') == '<think>Is it Bob?'
+  assert chat.answer_text('<think>Is it Bob?\nOr') == '<think>Is it Bob?\nOr'
+  assert chat.first_line('\n  Ada is. \nBob') == 'Ada is.'
 
 
 def test_smollm2_reads():

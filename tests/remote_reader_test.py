@@ -37,7 +37,7 @@ def request(question, *texts, core=''):
   return protocol.Request(question, notes, core)
 
 
-def test_the_answer_is_the_first_line_and_only_failures_are_missing():
+def test_the_answer_is_whole_and_only_failures_are_missing():
   asked = []
 
   class Client:
@@ -48,14 +48,14 @@ def test_the_answer_is_the_first_line_and_only_failures_are_missing():
 
   read = remote_reader.make_reader(Client(), 9)
   requests = [request(name, 'best', core='I am Bob') for name in 'abcd']
-  assert read(requests) == ['Tom.', None, '', 'Ada']
+  assert read(requests) == ['Tom. \nBob', None, '', 'Ada']
   task, *examples, last = asked[0]
   assert task == {'role': 'system', 'content': chat.INSTRUCTIONS.task}
   assert [m['role'] for m in examples] == ['user', 'assistant'] * 4
   assert last['content'] == chat.user_text(requests[0], requests[0].notes)
   # What was answered is known, what failed is asked for again.
   asked.clear()
-  assert read(requests) == ['Tom.', 'Tom.', '', 'Ada']
+  assert read(requests) == ['Tom. \nBob', 'Tom. \nBob', '', 'Ada']
   assert len(asked) == 1
 
 

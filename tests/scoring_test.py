@@ -226,6 +226,22 @@ def test_a_judge_is_asked_once_for_what_only_it_can_tell():
   assert scoring.score_all([asked[1], asked[4]]) == [1.0, 0.0]
 
 
+def test_only_long_answers_count_beyond_their_first_line():
+  said = 'Rome\nQuestion: where is Oslo?\nAnswer: Norway'
+  assert scoring.score(said, 'Norway', 'substring') == 0
+  assert scoring.score(said, 'Rome', 'exact') == 1
+  assert scoring.score(said, '', 'abstention') == 0
+  assert scoring.score('Unknown.\nRome', '', 'abstention') == 1
+  # A summary has lines; a label comes after its reasons.
+  summary = 'Ada moves to Rome.\n\nBob follows her.'
+  assert scoring.score(summary, 'Bob, Rome', 'comma_keywords') == 1
+  assert scoring.score('Ulm; Rome\nOslo', 'rome;oslo', 'keywords') == 1
+  assert scoring.score('It asks for a card.\n\\boxed{3}', '3', 'label') == 1
+  assert scoring.score('Ada moves.\nBob follows.', 'bob follows', 'rouge_l') > (
+    scoring.score('Ada moves.', 'bob follows', 'rouge_l')
+  )
+
+
 def test_unknown_rule_is_named():
   with pytest.raises(ValueError, match='bleu.*exact'):
     scoring.score('a', 'a', 'bleu')

@@ -92,13 +92,18 @@ def final_text(text: str) -> str | None:
   return None if '<think>' in text else text
 
 
-def first_line(text: str) -> str:
-  """The first line that is not empty, without spaces around it.
+def answer_text(text: str) -> str:
+  """What a model said, without its thinking and spaces around it.
 
-  Of what follows the thinking; where that was never ended, its first line:
-  it is not the abstention that '' would be, and scores 0 (reward.scoring).
+  A thought that was never ended stays as it is: it is not the abstention that
+  '' would be, and scores 0 (reward.scoring).
   """
   said = final_text(text)
   if said is None:
     said = text[text.index('<think>') :]
-  return said.strip().split('\n')[0].strip()
+  return said.strip()
+
+
+def first_line(text: str) -> str:
+  """The first line that is not empty, without spaces around it."""
+  return text.strip().split('\n')[0].strip()

@@ -81,7 +81,7 @@ def make_reader(
   buckets: Sequence[int],
   instructions: chat.Instructions = chat.INSTRUCTIONS,
 ) -> protocol.Reader:
-  """Returns a reader that answers with the first line the model says.
+  """Returns a reader that answers with what the model says.
 
   Requests are sorted by length and answered `batch` rows a call, each call
   padded to one of `buckets`: one compilation a bucket. A request that fits no
@@ -105,7 +105,7 @@ def make_reader(
     filled = [*rows, *[rows[-1]] * (batch - len(rows))]
     tokens, mask = respond(*buckets_lib.pad(filled, size, tokenizer.pad_id))
     return [
-      chat.first_line(tokenizer.decode(tokens[i][mask[i]].tolist()))
+      chat.answer_text(tokenizer.decode(tokens[i][mask[i]].tolist()))
       for i in range(len(rows))
     ]
 

@@ -12,7 +12,7 @@ def make_reader(
   answer_tokens: int,
   instructions: chat.Instructions = chat.INSTRUCTIONS,
 ) -> protocol.Reader:
-  """Returns a reader that answers with the first line the model says.
+  """Returns a reader that answers with what the model says.
 
   Args:
     model: behind the server; a chat that it could not answer is missing.
@@ -26,7 +26,7 @@ def make_reader(
       for request in requests
     ]
     said = model.complete(chats, answer_tokens)
-    return [None if text is None else chat.first_line(text) for text in said]
+    return [None if text is None else chat.answer_text(text) for text in said]
 
   return protocol.cached(read)
 

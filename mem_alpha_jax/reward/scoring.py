@@ -10,6 +10,10 @@ from mem_alpha_jax.reward import rules
 from mem_alpha_jax.types import UNANSWERABLE, Question
 
 JUDGE = 'judge'  # the rule that is none of RULES
+# Rules of long answers: summaries, lists of facts, a box after its reasons. By
+# the others the first line counts, for a small model goes on with new
+# questions of its own.
+WHOLE = ('keywords', 'comma_keywords', 'rouge_l', 'label')
 
 RULES = {
   'exact': rules.exact,
@@ -136,6 +140,8 @@ def score(
   if said is None:
     return 0.0
   golds = [g for g in _golds(gold) if g.strip()]
+  if rule not in WHOLE:
+    said = chat.first_line(said)
   if not golds or rule == 'abstention':
     return rules.abstention(said, '')
   if not said.strip():

@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, Int
 
 from mem_alpha_jax import multihost, watchdog
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import explore, grading, probes, prompts
 from mem_alpha_jax.rollout import memories as memories_lib
@@ -50,6 +51,7 @@ class Setup(NamedTuple):
   reader: protocol.Reader
   key: Array  # root key of sampling
   embed: Callable  # params -> slots.EmbedFn; see memory/embedders.py
+  content_judge: judge_lib.ContentJudge | None = None  # gives r4
 
 
 class Interrupted(Exception):
@@ -190,6 +192,9 @@ class Batch:
     )
     self.answers = collections.Counter()
     self.reader = protocol.counted(setup.reader, self.answers)
+    self.content_judge = setup.content_judge and protocol.counted(
+      setup.content_judge, self.answers
+    )
     self.steps: list[dict[str, np.ndarray]] = []
 
   def advance(self, params, t: int) -> None:
@@ -287,6 +292,15 @@ class Batch:
     for i, row in enumerate(outcomes):
       for g, o in enumerate(row):
         parts[i, g, 1:] = (o.calls_reward, o.size_reward, o.content_reward)
+    if self.content_judge:
+      parts[..., 3] = grading.judged_content(
+        self.memories.states,
+        outcomes,
+        chunks,
+        views,
+        self.width,
+        self.content_judge,
+      )
     if self.copies > 1 and self.config.reward.when == 'end':
       parts[..., 0] = 0.0  # known only at the end: see `finish`
       return parts

@@ -8,11 +8,13 @@ from jaxtyping import Bool, Float, Int
 
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import memories as memories_lib
 from mem_alpha_jax.rollout import probes
+from mem_alpha_jax.rollout import step as step_lib
 from mem_alpha_jax.types import Episode, Question
 
 PARTS = ('answers', 'calls', 'size', 'content')  # r1 to r4
@@ -113,6 +115,60 @@ def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
   ]
   answers = protocol.ask(reader, requests)
   return [answers[i : i + wide] for i in range(0, len(answers), wide)]
+
+
+def judged_content(
+  states: Sequence[Any],
+  outcomes: Sequence[Sequence[Any]],
+  chunks: Sequence[str],
+  views: Sequence[Sequence],
+  width: int,
+  judge: judge_lib.ContentJudge,
+) -> Float[np.ndarray, 'N G']:
+  """r4 by a judge: share of a response's calls that store what is true.
+
+  As reward.parts.content_reward, but a stored text earns what the judge says
+  of it beside the chunk and the text it replaces. All texts of a step are
+  judged in one call, equal ones once.
+
+  Args:
+    states: the memories before the step.
+    outcomes: of each sample of each memory, none where there is no chunk.
+    chunks: what was read.
+    views: the entries in view.
+    width: samples of a memory.
+    judge: of notes.
+
+  Returns:
+    NaN where there is no chunk, or where a verdict is missing.
+  """
+  asked: dict[judge_lib.Stored, int] = {}
+  rows = []
+  for i, row in enumerate(outcomes):
+    for g, o in enumerate(row):
+      old = step_lib.replaced(states[i], o.ops, views[i])
+      notes = [
+        judge_lib.Stored(op.kind, op.text, f'{before}\n{chunks[i]}'.strip())
+        if op.tool != 'delete' and result.ok
+        else float(result.ok)
+        for op, result, before in zip(o.ops, o.results, old, strict=True)
+      ]
+      rows.append((i, g, o, notes))
+      for note in notes:
+        if isinstance(note, judge_lib.Stored):
+          asked.setdefault(note, len(asked))
+  verdicts = judge(list(asked)) if asked else []
+  found = np.full((len(outcomes), width), np.nan, np.float32)
+  for i, g, o, notes in rows:
+    marks = [
+      verdicts[asked[note]] if isinstance(note, judge_lib.Stored) else note
+      for note in notes
+    ]
+    if not marks and not o.errors:
+      found[i, g] = o.content_reward  # a response without calls
+    elif None not in marks:
+      found[i, g] = sum(marks) / (len(marks) + len(o.errors))
+  return found
 
 
 def end_scores(

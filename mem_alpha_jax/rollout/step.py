@@ -70,11 +70,7 @@ def perform(
 ) -> Outcome:
   """Parses a response, applies its calls in order and scores the step."""
   ops, errors, noop = parse(response, view, config)
-  texts = {e.id: e.text for e in view if e}
-  replaced = [
-    state.core if op.kind == 'core' else texts.get(op.entry_id, '')
-    for op in ops
-  ]
+  old = replaced(state, ops, view)
   before = state_lib.token_length(state)
   results = []
   for op in ops:
@@ -82,7 +78,7 @@ def perform(
     results.append(result)
   added = state_lib.token_length(state) - before
   calls = parts_lib.calls_reward(results, len(errors), noop)
-  content = parts_lib.content_reward(ops, results, chunk, replaced, len(errors))
+  content = parts_lib.content_reward(ops, results, chunk, old, len(errors))
   if noop and not results:
     calls, content = calls * config.reward.noop, content * config.reward.noop
   return Outcome(
@@ -95,3 +91,14 @@ def perform(
     size_reward=parts_lib.size_step(added, count_tokens(chunk)),
     content_reward=content,
   )
+
+
+def replaced(
+  state: state_lib.MemoryState, ops: Sequence[state_lib.Op], view: Sequence
+) -> list[str]:
+  """The text that each operation replaces, '' where it replaces none."""
+  texts = {e.id: e.text for e in view if e}
+  return [
+    state.core if op.kind == 'core' else texts.get(op.entry_id, '')
+    for op in ops
+  ]
