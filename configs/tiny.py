@@ -69,6 +69,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reading.judge = ''  # remote: the server judges in evaluations; '' rules
   c.reading.url = ''  # of reader=remote, without /chat/completions
   c.reading.key_env = ''  # environment variable with its key; '' needs none
+  c.reading.extra = ''  # JSON object: further fields of a request to it
+  c.reading.price_prompt = 0.0  # USD of a million tokens; 0: unknown
+  c.reading.price_completion = 0.0  # the same, of replies
   c.reading.cache = ''  # file of its replies, asked once for all runs; '' none
   c.reading.timeout = 60.0  # seconds that one request to it may take
   c.reading.retries = 4  # further requests after one that failed

@@ -1,6 +1,7 @@
 """The rule of each config field, and what rules are made of."""
 
 import itertools
+import json
 import math
 import re
 from collections.abc import Callable
@@ -101,6 +102,17 @@ def address(value: Any) -> str:
   return '' if fits else "an address such as http://host:8000/v1, or ''"
 
 
+def json_object(value: Any) -> str:
+  """The text of a JSON object, or ''."""
+  try:
+    fits = isinstance(value, str) and isinstance(
+      json.loads(value or '{}'), dict
+    )
+  except ValueError:
+    fits = False
+  return '' if fits else """JSON such as '{"top_k": 1}', or ''"""
+
+
 def ascending(low: int) -> Rule:
   """Integers that grow, each at least `low`, at least one of them."""
 
@@ -191,6 +203,9 @@ RULES: dict[str, Rule] = {
   'reading.judge': choice('', 'remote'),
   'reading.url': address,
   'reading.key_env': string,
+  'reading.extra': json_object,
+  'reading.price_prompt': _WEIGHT,
+  'reading.price_completion': _WEIGHT,
   'reading.cache': string,
   'reading.timeout': _POSITIVE,
   'reading.retries': integer(0, 20),

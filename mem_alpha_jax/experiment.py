@@ -44,8 +44,15 @@ class Experiment(NamedTuple):
   readers: tuple[protocol.Reader, protocol.Reader]  # strict and lenient
   oracle_notes: Callable  # episode -> facts of each chunk
   source: pretrained.Pretrained | None  # of the first weights
-  reader_counts: Callable[[], dict[str, int]]  # metrics since the last call
+  server: remote_reader.Server | None  # of chats, where one is named
   judge: judge_lib.AnswerJudge | None  # of answers, in evaluations
+
+  def reader_counts(self) -> dict[str, float]:
+    """What was asked of the server since the last call: metrics `reader/...`.
+
+    Every process calls it.
+    """
+    return _metrics(self.server, self.config.reading) if self.server else {}
 
 
 def build(config, workdir: str) -> Experiment:
@@ -58,16 +65,15 @@ def build(config, workdir: str) -> Experiment:
   multihost.meet(mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
   policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
-  client = make_client(config)
-  strict, lenient = source_readers(config, client)
+  server = make_server(config)
+  strict, lenient = source_readers(config, server)
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
   buckets = buckets_lib.from_config(config.rollout)
   embed = embedders.create(config, policy, tokenizer)
   content_judge = None
   if config.reward.content_judge:
-    model = remote_reader.make_model(config, client)
-    content_judge = judge_lib.content_judge(model)
+    content_judge = judge_lib.content_judge(server.model)
 
   def setup(greedy: bool) -> collector.Setup:
     generate = sampler.make_sampler(
@@ -92,8 +98,8 @@ def build(config, workdir: str) -> Experiment:
     (strict, lenient),
     _oracle_notes,
     source,
-    (lambda: _metrics(client)) if client else dict,
-    _judge(config, client),
+    server,
+    _judge(config, server),
   )
 
 
@@ -122,19 +128,18 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
 
 
 def source_readers(
-  config, client: http_client.Client | None
+  config, server: remote_reader.Server | None
 ) -> tuple[protocol.Reader, protocol.Reader]:
   """Strict and lenient reader of the sources.
 
-  A language model is both: it has no rule for contradictions. `client` is that
-  of reading.reader='remote'.
+  A language model is both: it has no rule for contradictions.
   """
   if config.reading.reader == 'lm':
     reader = lm_reader.from_config(config)
     return reader, reader
   if config.reading.reader == 'remote':
-    model = remote_reader.make_model(config, client)
-    reader = remote_reader.make_reader(model, config.reading.answer_tokens)
+    tokens = config.reading.answer_tokens
+    reader = remote_reader.make_reader(server.model, tokens)
     return reader, reader
   strict, lenient = (_by_rules(config, strict) for strict in (True, False))
   return strict, lenient
@@ -147,33 +152,27 @@ def for_evaluation(experiment: Experiment, config) -> Experiment:
     experiment: as `build` gave it.
     config: differs in nothing but workdir.EVAL_FIELDS.
   """
-  client = make_client(config)
+  server = make_server(config)
   setup = experiment.eval_setup._replace(config=config)
   return experiment._replace(
     config=config,
     eval_setup=setup,
-    readers=source_readers(config, client),
-    reader_counts=(lambda: _metrics(client)) if client else dict,
-    judge=_judge(config, client),
+    readers=source_readers(config, server),
+    server=server,
+    judge=_judge(config, server),
   )
 
 
-def make_client(config) -> http_client.Client | None:
-  """A client of the server of `reading`, None where none is asked."""
-  asks = (
-    config.reading.reader,
-    config.reading.judge,
-    config.reward.content_judge,
-  )
-  if 'remote' in asks:
-    return remote_reader.make_client(config)
-  return None
+def make_server(config) -> remote_reader.Server | None:
+  """The chat server of `reading`, None where none is named."""
+  named = config.reading.url and config.reading.model
+  return remote_reader.make_server(config) if named else None
 
 
-def _judge(config, client) -> judge_lib.AnswerJudge | None:
+def _judge(config, server) -> judge_lib.AnswerJudge | None:
   if not config.reading.judge:
     return None
-  return judge_lib.answer_judge(remote_reader.make_model(config, client))
+  return judge_lib.answer_judge(server.model)
 
 
 def _oracle_notes(episode: Episode) -> list:
@@ -201,15 +200,16 @@ def _by_rules(config, strict: bool) -> protocol.Reader:
   return protocol.cached(labels.make_reader(asked, read, strict))
 
 
-def _metrics(client: http_client.Client) -> dict[str, int]:
-  """What the clients of all processes counted, as metrics `reader/...`.
-
-  Every process calls it.
-  """
-  taken = client.take()
+def _metrics(server: remote_reader.Server, reading) -> dict[str, float]:
+  """What the clients of all processes counted, and what it cost."""
+  taken = server.take()
   counts = multihost.gather(np.array([[*taken.values()]], np.int32)).sum(0)
-  names = [f'reader/{name}' for name in taken]
-  return dict(zip(names, counts.tolist(), strict=True))
+  total = dict(zip(taken, counts.tolist(), strict=True))
+  found = {f'reader/{name}': n for name, n in total.items()}
+  prices = reading.price_prompt, reading.price_completion
+  if any(prices):
+    found['reader/cost'] = http_client.cost(total, *prices)
+  return found
 
 
 def model_shape(

@@ -19,7 +19,7 @@ from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax.baselines import method, rewriters, texts, writers
 from mem_alpha_jax.memory import embedders, slots
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import chat, lm_chat, remote_reader
+from mem_alpha_jax.reading import chat, lm_chat
 from mem_alpha_jax.rollout import endpoint_writer, greedy
 from mem_alpha_jax.rollout.memory_method import MemoryMethod, Writer, Written
 from mem_alpha_jax.types import Episode
@@ -134,15 +134,14 @@ def _text_tokens(experiment) -> int:
 
 def _chat_model(experiment) -> chat.ChatModel:
   """The model at reading.url, or the one in this process that reads."""
-  reading = experiment.config.reading
-  if reading.url:
-    return remote_reader.make_model(experiment.config)
-  if reading.reader == 'lm':
+  if experiment.server:
+    return experiment.server.model
+  if experiment.config.reading.reader == 'lm':
     return lm_chat.from_config(experiment.config)
   raise ValueError(
-    'config.reading.url is empty: overwrite, inner_state and endpoint_writer '
-    'ask a chat model; give the address of an OpenAI-compatible server, or '
-    "reading.reader='lm' and reading.model"
+    f'config.reading.url={experiment.config.reading.url!r}: overwrite, '
+    'inner_state and endpoint_writer ask a chat model; give the address of an '
+    "OpenAI-compatible server and its reading.model, or reading.reader='lm'"
   )
 
 

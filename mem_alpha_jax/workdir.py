@@ -38,6 +38,8 @@ RESUME_FIELDS = (
   'reading.url',
   'reading.key_env',
   'reading.cache',
+  'reading.price_prompt',
+  'reading.price_completion',
   'reading.timeout',
   'reading.retries',
   'reading.backoff',

@@ -8,6 +8,7 @@ import urllib.request
 import pytest
 import tiny_config
 
+from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import pretrained_files
 from mem_alpha_jax.reading import (
   chat_server,
@@ -198,6 +199,29 @@ def test_usage_is_counted_and_costs():
   assert read({'usage': {'prompt_tokens': 'many', 'total': 3}}) == (0, 0)
   counts = {'prompt_tokens': 2_000_000, 'completion_tokens': 500_000}
   assert http_client.cost(counts, 0.1, 0.4) == pytest.approx(0.4)
+
+
+def test_what_a_server_was_asked_is_counted_and_costs(tmp_path, monkeypatch):
+  config = tiny_config.get_config(
+    'reading.reader=remote,reading.model=m,reading.url=http://127.0.0.1:9/v1,'
+    'reading.price_prompt=2.5,reading.price_completion=10,'
+    f'reading.cache={tmp_path / "replies.db"}'
+  )
+  config.reading.extra = '{"top_k": 1}'
+  usage = lambda body: (1000, 40)
+  monkeypatch.setattr(http_client, 'usage', usage)
+  with chat_server.serve(Scripted('A', 'B'), 'm') as url:
+    config.reading.url = url
+    server = remote_reader.make_server(config)
+    assert server.client.options.fields()['top_k'] == 1
+    server.model.complete([chat('a'), chat('b')], 5)
+    assert server.model.complete([chat('a')] * 3, 5) == ['A'] * 3
+  found = experiment_lib._metrics(server, config.reading)
+  assert found['reader/answers'] == 2 and found['reader/cached'] == 3
+  # Two requests of 1,000 and 40 tokens.
+  assert found['reader/cost'] == pytest.approx(2 * (0.0025 + 0.0004))
+  again = experiment_lib._metrics(server, config.reading)
+  assert not any(again.values())
 
 
 def test_a_real_model_behind_a_server_reads_and_judges(tmp_path):

@@ -97,6 +97,12 @@ def test_the_report_has_every_number_of_the_cells(filled, tmp_path):
     for i in range(len(next(iter(counts.values()))))
   ]
   assert found['scores'] == [pytest.approx(sum(means) / len(means))]
+  total = [sum(row[k] for t in counts.values() for row in t) for k in (0, 1)]
+  assert found['sums'] == [total]
+  columns = [c for c in by_place.values() if c['system'] == 'the keep_newest']
+  columns = [c['sums'][0] for c in columns if 'no facts' not in c['source']]
+  micro = sum(c[0] for c in columns) / sum(c[1] for c in columns)
+  assert f'{report.MICRO}: the keep_newest {micro:.3f}' in text
   assert found['questions'] == kept['questions'] > 0
   assert found['memory_tokens'] == [kept['memory_tokens']]
   for reader in comparison.READERS:

@@ -21,6 +21,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reading.reader = 'remote'
   c.reading.model = 'Qwen3-32B'  # paper
   c.reading.url = 'http://localhost:8000/v1'  # of a vLLM server
+  # The paper's readers do not think.
+  c.reading.extra = '{"chat_template_kwargs": {"enable_thinking": false}}'
   c.reading.answer_tokens = 2048  # paper's code: of a summary
   c.reading.cache = 'replies.sqlite'
   c.eval.lengths = (1,)

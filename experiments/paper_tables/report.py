@@ -15,6 +15,7 @@ from mem_alpha_jax import workdir as workdir_lib
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402  the backend comes first
 
+MICRO = 'micro = sum of all scores over the number of answers'
 READER_TEXT = {
   'strict': 'notes that contradict each other make the reader abstain',
   'lenient': 'of notes that contradict each other the newest counts',
@@ -53,7 +54,7 @@ def write(
       results[reader] = found
       mean = _mean_cells(found)
       text += tables.markdown(paper, mean, beside)
-      text += _notes(reader, found, len(seeds))
+      text += _notes(reader, found, beside, len(seeds))
       path = folder / f'{name}_{reader}'
       csv_text = tables.csv_text(paper, mean, beside)
       workdir_lib.write_text(f'{path}.csv', csv_text)
@@ -86,6 +87,7 @@ def _cells(
           'source': column.name,
           'scores': [_score(f['scores'][reader], column) for f in files],
           'intervals': [_within(f['scores'][reader], column) for f in files],
+          'sums': [_sums(f['scores'][reader], column) for f in files],
           'memory_tokens': [f['memory_tokens'] for f in files],
           'shown_tokens': [f['shown_tokens'] for f in files],
           'questions': sum(f['questions'] for f in files),
@@ -97,6 +99,11 @@ def _cells(
 
 def _score(counts: Mapping[str, Any], column: scales.Column) -> float:
   return statistics.macro({'': _table(counts, column)}, 0).mean
+
+
+def _sums(counts: Mapping[str, Any], column: scales.Column) -> list[float]:
+  """Scores and answers of one seed, added up."""
+  return _table(counts, column).sum(0).tolist()
 
 
 def _within(counts: Mapping[str, Any], column: scales.Column) -> list[float]:
@@ -132,15 +139,24 @@ def _mean_cells(found: Sequence[Mapping[str, Any]]) -> list[tables.Cell]:
   return made
 
 
-def _notes(reader: str, found, seeds: int) -> str:
-  """What the numbers of a table are."""
-  shown = {}
+def _notes(reader: str, found, beside: Collection[str], seeds: int) -> str:
+  """What the numbers of a table are, and the averages that it lacks."""
+  shown, sums = {}, {}
   for f in found:
     shown.setdefault(f['system'], []).append(float(np.mean(f['shown_tokens'])))
+    if f['source'] not in beside:
+      sums.setdefault(f['system'], []).append(np.sum(f['sums'], 0))
   tokens = ', '.join(f'{k} {np.mean(v):.0f}' for k, v in shown.items())
+  whole = max(map(len, sums.values()))
+  micro = ', '.join(
+    f'{k} {score / answers:.3f}'
+    for k, (score, answers) in ((k, np.sum(v, 0)) for k, v in sums.items()
+                                if len(v) == whole)
+  )  # fmt: skip
   over = f't over {seeds} seeds' if seeds > 1 else 'bootstrap over episodes'
   return (
-    f'\nReader: {reader} ({READER_TEXT[reader]}). Intervals: 95%, {over}. '
+    f'\nReader: {reader} ({READER_TEXT[reader]}). Intervals: 95%, {over}.\n\n'
+    f'{MICRO}: {micro}.\n\n'
     f'Tokens that the reader was shown for a question, mean: {tokens}.\n\n'
   )
 

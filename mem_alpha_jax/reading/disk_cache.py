@@ -39,7 +39,7 @@ class CachedModel:
     """
     self._model, self._identity = model, json.dumps(identity, sort_keys=True)
     self._path, self._lock = pathlib.Path(path), threading.Lock()
-    self.answered = 0
+    self.answered = self._taken = 0
     self._path.parent.mkdir(parents=True, exist_ok=True)
     try:
       with self._open() as file:
@@ -81,6 +81,12 @@ class CachedModel:
     with self._lock:
       self.answered += len(keys) - len(new)
     return [fresh[key] if key in fresh else known[key][0] for key in keys]
+
+  def take(self) -> int:
+    """Chats answered from the file since the last call."""
+    with self._lock:
+      new, self._taken = self.answered - self._taken, self.answered
+    return new
 
   def _key(self, chat: Sequence[dict[str, str]], tokens: int) -> bytes:
     text = json.dumps([self._identity, tokens, list(chat)], sort_keys=True)

@@ -1,10 +1,31 @@
 """A language model behind a server as reader."""
 
+import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mem_alpha_jax.reading import chat, disk_cache, http_client, protocol
+
+
+class Server(NamedTuple):
+  """A chat server: its client, and the model behind the cache there may be."""
+
+  client: http_client.Client
+  model: chat.ChatModel
+
+  def take(self) -> dict[str, int]:
+    """Counts since the last call; `cached` with `reading.cache` alone."""
+    counts = self.client.take()
+    if isinstance(self.model, disk_cache.CachedModel):
+      counts['cached'] = self.model.take()
+    return counts
+
+
+def make_server(config: Any) -> Server:
+  """The server that `config.reading` names; errors as of `make_client`."""
+  client = make_client(config)
+  return Server(client, make_model(config, client))
 
 
 def make_reader(
@@ -46,12 +67,16 @@ def make_model(
 def make_client(
   config: Any, options: http_client.Options | None = None
 ) -> http_client.Client:
-  """The client of the server that `config.reading` names; greedy by default.
+  """The client of the server that `config.reading` names.
+
+  Greedy, with the fields of `reading.extra`, unless `options` says otherwise.
 
   Raises:
     ValueError: if the environment has no key, or one that cannot be sent.
   """
   r = config.reading
+  if options is None:
+    options = http_client.Options(extra=json.loads(r.extra or '{}'))
   key = os.environ.get(r.key_env, '').strip()
   if r.key_env and not (key and key.isascii() and key.isprintable()):
     raise ValueError(

@@ -20,13 +20,16 @@ def make(model: chat.ChatModel, config: Any) -> Writer:
 
   Args:
     model: replies to chats.
-    config: uses rollout.max_calls.
+    config: uses rollout.max_calls and memory.prompt_order.
   """
 
   def write(memories, chunks, views, live, t):
     del t
     rows = [i for i, ok in enumerate(live) if ok]
-    chats = [_chat(chunks[i], views[i], memories.states[i]) for i in rows]
+    order = config.memory.prompt_order
+    chats = [
+      _chat(chunks[i], views[i], memories.states[i], order) for i in rows
+    ]
     said = dict(zip(rows, model.complete(chats, TOKENS), strict=True))
     return [
       _written(said[i], config) if ok else Written((), noop=True)
@@ -36,12 +39,17 @@ def make(model: chat.ChatModel, config: Any) -> Writer:
   return write
 
 
-def _chat(chunk: str, view, state) -> list[dict[str, str]]:
+def _chat(chunk: str, view, state, order: str) -> list[dict[str, str]]:
   style = instructions.STYLES[STYLE]
-  user = style.user.replace(instructions.CHUNK, chunk)
+  parts = [
+    style.user.replace(instructions.CHUNK, chunk),
+    style.memory_text(view, state),
+  ]
+  if order == 'memory_first':
+    parts.reverse()
   return [
     {'role': 'system', 'content': f'{style.system}\n\n{style.tools}'},
-    {'role': 'user', 'content': f'{user}\n\n{style.memory_text(view, state)}'},
+    {'role': 'user', 'content': '\n\n'.join(parts)},
   ]
 
 
