@@ -24,7 +24,8 @@ COLUMNS = (
 )
 SYSTEMS = ('keep_newest', 'oracle', scales.BEFORE, scales.AFTER)
 ROWS = tuple(scales.Row(f'the {s}', 'mix', s) for s in SYSTEMS)
-SCALE = scales.Scale({'mix': ''}, {'main': scales.Table(ROWS, COLUMNS)})
+TABLE = scales.Table(ROWS, COLUMNS)
+SCALE = scales.Scale({'mix': ''}, {'main': TABLE, 'parts': TABLE})
 
 
 def config_of(run):
@@ -79,7 +80,8 @@ def test_the_report_has_every_number_of_the_cells(filled, tmp_path):
   out = filled[0]
   folder = tmp_path / 'report'
   folder.mkdir()
-  written = report.write(SCALE, ['main'], [3], out, folder)
+  written = report.write(SCALE, ['main', 'parts'], [3], out, folder)
+  assert '### Not in the paper' in written['parts'].read_text()
   text = written['main'].read_text()
   assert printed.TABLES['main'].title in text and 'Mem-alpha (paper)' in text
   assert 'Reader: strict' in text and 'Reader: lenient' in text

@@ -12,7 +12,6 @@ from mem_alpha_jax.reading import chat
 from mem_alpha_jax.rollout.memory_method import Writer, Written
 
 STYLE = 'full'
-TOKENS = 2048  # of a reply, as in the paper
 
 
 def make(model: chat.ChatModel, config: Any) -> Writer:
@@ -20,17 +19,19 @@ def make(model: chat.ChatModel, config: Any) -> Writer:
 
   Args:
     model: replies to chats.
-    config: uses rollout.max_calls and memory.prompt_order.
+    config: uses rollout.max_calls, rollout.response_buckets and
+      memory.prompt_order.
   """
 
   def write(memories, chunks, views, live, t):
     del t
     rows = [i for i, ok in enumerate(live) if ok]
     order = config.memory.prompt_order
+    tokens = config.rollout.response_buckets[-1]  # as long as the policy's
     chats = [
       _chat(chunks[i], views[i], memories.states[i], order) for i in rows
     ]
-    said = dict(zip(rows, model.complete(chats, TOKENS), strict=True))
+    said = dict(zip(rows, model.complete(chats, tokens), strict=True))
     return [
       _written(said[i], config) if ok else Written((), noop=True)
       for i, ok in enumerate(live)
