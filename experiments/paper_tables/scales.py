@@ -185,8 +185,13 @@ def _tiny() -> Scale:
     ),
     *_locomo(**{'data.turn_words': 12}),
   )
-  runs = {'mix': config, 'world': 'configs/paper/tiny_world.py'}
+  world = 'configs/paper/tiny_world.py'
+  silent = f'{world}:reward.noop=0.0'
+  runs = {'mix': config, 'world': world, 'world_noop': silent}
   tables = _tables(real, real, (), 'world')
+  # Where storing nothing is paid, a policy may store nothing of what is new.
+  other = Row(f'{AFTER}, no-op unpaid', 'world_noop', AFTER)
+  tables['ood'] = Table((*tables['ood'].rows, other), real)
   # What the mixture never showed.
   unseen = {'babi_qa2', 'trec_fine', 'locomo', 'locomo_1-4'}
   tables['grid_ood'] = _grid(tuple(c for c in real if c.name in unseen))
