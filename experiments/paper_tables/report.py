@@ -91,7 +91,9 @@ def _cells(
           'sums': [_sums(f['scores'][reader], column) for f in files],
           'memory_tokens': [f['memory_tokens'] for f in files],
           'shown_tokens': [f['shown_tokens'] for f in files],
-          'questions': sum(f['questions'] for f in files),
+          'questions': sum(
+            round(_sums(f['scores'][reader], column)[1]) for f in files
+          ),
           'missing': sum(f['missing'] for f in files),
         }
       )

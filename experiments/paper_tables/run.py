@@ -54,6 +54,8 @@ def fill(scale: scales.Scale, seed: int, out: pathlib.Path) -> None:
   workdir_lib.use_compilation_cache()
   say = lambda line: print(f'[seed {seed}] {line}', flush=True)
   wanted = cells.needed(scale, _TABLES.value)
+  if all(cells.path_of(out, cell, seed).exists() for cell in wanted):
+    return  # a report disturbs nobody
   with workdir_lib.locked(out / f'lock_{seed}'):
     config = lambda run: config_of(scale, run, seed, _SET.value)
     cells.fill(wanted, config, seed, out, say)
