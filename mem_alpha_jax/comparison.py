@@ -32,7 +32,7 @@ def compare(
     name: key of methods.METHODS.
     experiment: its config says what readers see; see `for_evaluation`.
     params: of the policy.
-    episodes: none with a question that is asked may be empty of chunks.
+    episodes: held-out ones, with at least one question.
 
   Returns:
     'scores' reader -> type -> [score, answers] of each episode; means over

@@ -133,6 +133,14 @@ def test_types_left_out_of_a_column_do_not_count():
   assert report._score(counts, some) == pytest.approx(1 / 4)
 
 
+def test_a_column_without_episodes_is_named():
+  config = config_of('mix')
+  some = cells._episodes(config, scales.Column('x', only='synthetic'))
+  assert some and {e.source for e in some} == {'synthetic'}
+  with pytest.raises(ValueError, match='column squad: no test episode of sou'):
+    cells._episodes(config, scales.Column('squad', only='squad'))
+
+
 def test_an_unknown_table_is_named():
   with pytest.raises(ValueError, match="no table 'mian'; use some of"):
     cells.check(SCALE, ['mian'])

@@ -8,6 +8,7 @@ import pytest
 
 from configs import tiny
 from mem_alpha_jax.data import babi, pipeline
+from mem_alpha_jax.types import Episode, Question
 
 PEOPLE = ('Ada', 'Bob', 'Cyd', 'Dee')
 PLACES = ('attic', 'cellar', 'porch', 'tower', 'stable')
@@ -216,3 +217,32 @@ def test_tokenizer_texts_of_the_synthetic_world(root):
   texts = list(pipeline.texts_for_tokenizer(config))
   assert texts and list(pipeline.texts_for_tokenizer(config)) == texts
   assert not any(text.endswith('?') for text in texts)
+
+
+def test_published_files_are_sources(tmp_path):
+  pytest.importorskip('pyarrow')
+  from mem_alpha_jax.data import parquet_sets
+
+  def write(folder, part, count):
+    made = [
+      Episode(i, 'squad', (f'text {folder} {part} {i}',),
+              (Question(f'q{i}', 'a', 'squad', 0, 0),))
+      for i in range(count)
+    ]  # fmt: skip
+    (tmp_path / folder).mkdir(exist_ok=True)
+    parquet_sets.write(tmp_path / folder / f'{part}.parquet', made)
+    return made
+
+  train = write('memalpha', 'train', 60)
+  test = write('memalpha', 'test', 3)
+  bench = write('memoryagentbench', 'test', 2)
+  read = lambda source, split: list(
+    pipeline.make_source(_config(tmp_path, source), split)
+  )
+  parts = [read('memalpha', split) for split in ('train', 'validation')]
+  assert sorted(parts[0] + parts[1]) == sorted(train)
+  assert 0 < len(parts[1]) < len(parts[0])
+  assert read('memalpha', 'test') == test
+  assert read('memoryagentbench', 'test') == bench
+  with pytest.raises(ValueError, match='memoryagentbench has no train split'):
+    read('memoryagentbench', 'train')

@@ -55,7 +55,7 @@ def ask(
     method: one memory for each episode.
     episodes: the streams.
     due: questions of each, maybe none.
-    readers: answer the same requests.
+    readers: answer the same requests; one may stand there twice.
     rule: how an answer is scored.
     judge: decides where `rule` says so, for all answers in one call.
 
@@ -65,7 +65,13 @@ def ask(
   if not any(due):
     return []
   requests = method.requests([[q.text for q in row] for row in due])
-  given = [protocol.ask(reader, requests) for reader in readers]
+  # A language model is the strict and the lenient reader: judged once.
+  distinct = list({id(reader): reader for reader in readers}.values())
+  which = [
+    next(k for k, one in enumerate(distinct) if one is reader)
+    for reader in readers
+  ]
+  given = [protocol.ask(reader, requests) for reader in distinct]
   places = [(i, j) for i, row in enumerate(due) for j in range(len(row))]
   asked = [
     scoring.Asked(due[i][j], answers[i][j], rule(episodes[i], due[i][j]))
@@ -73,16 +79,19 @@ def ask(
     for answers in given
   ]
   marks = iter(scoring.score_all(asked, judge))
-  return [
-    Answered(
-      i,
-      due[i][j],
-      requests[i][j],
-      tuple(answers[i][j] for answers in given),
-      tuple(next(marks) for _ in given),
+  found = []
+  for i, j in places:
+    scores = [next(marks) for _ in given]
+    found.append(
+      Answered(
+        i,
+        due[i][j],
+        requests[i][j],
+        tuple(given[k][i][j] for k in which),
+        tuple(scores[k] for k in which),
+      )
     )
-    for i, j in places
-  ]
+  return found
 
 
 def ending(episodes: Sequence[Episode], t: int) -> list[list[Question]]:

@@ -1,0 +1,81 @@
+"""What is asked of a method: once, in order, with every reader's score."""
+
+from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.rollout import asking
+from mem_alpha_jax.types import Episode, Question
+
+FIRST = Question('Who?', 'Ada', 'a', 0, 0)
+LATER = Question('Where?', 'Rome', 'b', 0, 1)
+HIDDEN = Question('Why?', 'Rain', 'b', 0, 1, asked=False)
+EPISODES = [
+  Episode(0, 'babi', ('x', 'y'), (FIRST, LATER, HIDDEN)),
+  Episode(1, 'locomo', ('z',), (FIRST._replace(answer='Bob'),)),
+]
+
+
+class Method:
+  """Its notes are its number."""
+
+  def requests(self, questions):
+    return [
+      [protocol.Request(q, (protocol.Note('core', str(i), 0),)) for q in row]
+      for i, row in enumerate(questions)
+    ]
+
+
+def rule(episode, question):
+  return 'exact' if episode.source == 'babi' else 'f1'
+
+
+def reader(said, calls):
+  def read(requests):
+    calls.append([r.question for r in requests])
+    return [said.get(r.question) for r in requests]
+
+  return read
+
+
+def test_questions_are_due_at_the_end_of_their_span():
+  assert asking.ending(EPISODES, 0) == [[FIRST], [EPISODES[1].questions[0]]]
+  assert asking.ending(EPISODES, 1) == [[LATER], []]
+
+
+def test_every_reader_is_asked_once_and_scored():
+  calls = []
+  strict = reader({'Who?': 'Ada'}, calls)
+  lenient = reader({'Who?': 'Bob or Ada'}, calls)
+  due = asking.ending(EPISODES, 0)
+  found = asking.ask(Method(), EPISODES, due, [strict, lenient], rule)
+  assert calls == [['Who?', 'Who?']] * 2
+  assert [a.stream for a in found] == [0, 1]
+  assert found[0].answers == ('Ada', 'Bob or Ada')
+  assert found[0].scores == (1, 0)  # exact
+  assert found[1].scores == (0, 0.5)  # F1: one of three words, all of the gold
+  assert found[1].request.notes[0].text == '1'
+
+
+def test_one_reader_that_stands_twice_is_asked_and_judged_once():
+  calls, judged = [], []
+
+  def judge(cases):
+    judged.extend(cases)
+    return [True for _ in cases]
+
+  one = reader({'Who?': 'Ada'}, calls)
+  due = asking.ending(EPISODES, 0)
+  found = asking.ask(
+    Method(), EPISODES, due, [one, one], lambda *_: 'judge', judge
+  )
+  assert len(calls) == 1 and len(judged) == 2
+  assert [a.scores for a in found] == [(1, 1), (1, 1)]
+  assert found[0].answers == ('Ada', 'Ada')
+
+
+def test_nothing_due_asks_nobody():
+  assert asking.ask(None, EPISODES, [[], []], [None], rule) == []
+
+
+def test_what_failed_is_missing():
+  due = asking.ending(EPISODES, 1)
+  found = asking.ask(Method(), EPISODES, due, [reader({}, [])], rule)
+  assert found[0].answers == found[0].scores == (None,)
