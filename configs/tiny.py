@@ -57,7 +57,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.memory.view = 'retrieved'  # retrieved | newest
   c.memory.view_entries = 3  # entries the writer sees
   c.memory.fixed_width = True  # pad each viewed entry to entry_tokens
-  c.memory.instructions = 'full'  # full | brief, of prompt_format=chat
+  c.memory.instructions = 'full'  # full | brief, of chat models
   c.memory.thinking = False  # chat models may think before they call tools
 
   c.reading = ml_collections.ConfigDict()

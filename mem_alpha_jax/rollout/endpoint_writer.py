@@ -11,25 +11,23 @@ from mem_alpha_jax.memory import instructions, tools
 from mem_alpha_jax.reading import chat
 from mem_alpha_jax.rollout.memory_method import Writer, Written
 
-STYLE = 'full'
-
 
 def make(model: chat.ChatModel, config: Any) -> Writer:
   """Returns the writer.
 
   Args:
     model: replies to chats.
-    config: uses rollout.max_calls, rollout.response_buckets and
-      memory.prompt_order.
+    config: uses rollout.max_calls, rollout.response_buckets,
+      memory.instructions and memory.prompt_order.
   """
 
   def write(memories, chunks, views, live, t):
     del t
     rows = [i for i, ok in enumerate(live) if ok]
-    order = config.memory.prompt_order
     tokens = config.rollout.response_buckets[-1]  # as long as the policy's
     chats = [
-      _chat(chunks[i], views[i], memories.states[i], order) for i in rows
+      _chat(chunks[i], views[i], memories.states[i], config.memory)
+      for i in rows
     ]
     said = dict(zip(rows, model.complete(chats, tokens), strict=True))
     return [
@@ -40,13 +38,13 @@ def make(model: chat.ChatModel, config: Any) -> Writer:
   return write
 
 
-def _chat(chunk: str, view, state, order: str) -> list[dict[str, str]]:
-  style = instructions.STYLES[STYLE]
+def _chat(chunk: str, view, state, memory) -> list[dict[str, str]]:
+  style = instructions.STYLES[memory.instructions]
   parts = [
     style.user.replace(instructions.CHUNK, chunk),
     style.memory_text(view, state),
   ]
-  if order == 'memory_first':
+  if memory.prompt_order == 'memory_first':
     parts.reverse()
   return [
     {'role': 'system', 'content': f'{style.system}\n\n{style.tools}'},
