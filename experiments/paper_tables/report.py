@@ -216,26 +216,35 @@ def plot_memory(
     if f['source'] not in beside:
       rows.setdefault(f['system'], {})[f['source']] = f
   columns = {source for row in rows.values() for source in row}
-  figure, axis = plt.subplots(figsize=(6.4, 4.2))
-  for system, row in rows.items():
-    if set(row) != columns:
-      continue
-    score = np.mean([np.mean(f['scores']) for f in row.values()])
-    held = np.mean([np.mean(f['memory_tokens']) for f in row.values()])
+  mean = lambda row, key: np.mean([np.mean(f[key]) for f in row.values()])
+  points = [
+    (mean(row, 'memory_tokens'), mean(row, 'scores'), system)
+    for system, row in rows.items()
+    if set(row) == columns
+  ]
+  figure, axis = plt.subplots(figsize=(7, 4.6))
+  axis.set_xscale('log')
+  for held, score, system in points:
     color = 'C1' if system.startswith('policy') else 'C0'
     axis.plot(held, score, 'o', color=color)
-    axis.annotate(
-      system,
-      (held, score),
-      xytext=(4, 3),
-      textcoords='offset points',
-      fontsize=7,
-    )
-  axis.set_xscale('log')
   axis.set_xlabel('tokens held at the end, mean over columns')
   axis.set_ylabel('score, mean over columns')
   axis.set_title(title, fontsize=10)
-  axis.margins(x=0.2)
+  axis.margins(x=0.3)
   figure.tight_layout()
+  _name(axis, points)
   figure.savefig(path, dpi=110)
   plt.close(figure)
+
+
+def _name(axis, points: Sequence[tuple[float, float, str]]) -> None:
+  """Writes names right of their points, from below, none over another."""
+  taken = []
+  for held, score, system in sorted(points, key=lambda point: point[1]):
+    x, y = axis.transData.transform((held, score))
+    for other_x, other_y in taken:  # pixels
+      if abs(x - other_x) < 80 and y < other_y + 11:
+        y = other_y + 11
+    taken.append((x, y))
+    place = axis.transData.inverted().transform((x + 6, y))
+    axis.text(*place, system, fontsize=7, va='center')
