@@ -192,7 +192,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
   c.stream = ml_collections.ConfigDict()
   c.stream.methods = ('policy', 'oracle', 'keep_newest', 'long_context')
-  # names of mem_alpha_jax/methods.py that --mode=stream compares
+  # names of mem_alpha_jax/methods/registry.py that --mode=stream compares
   c.stream.multiple = 13  # length of a stream in train lengths (synthetic)
   c.stream.episodes = 8  # streams
   c.stream.every = 8  # sessions between two checkpoints

@@ -6,9 +6,9 @@ import sys
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from mem_alpha_jax import cluster
-from mem_alpha_jax import config as config_lib
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import cluster
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', help_string='Config file; :field=value,... after it sets fields.'
@@ -25,7 +25,7 @@ def parse(argv: list[str]) -> list[str]:
   """Reads the flags; a wrong one is told in one line, exit code 2."""
   try:
     rest = flags.FLAGS(argv)
-    config_lib.validate(_CONFIG.value)
+    validate_lib.validate(_CONFIG.value)
     if len(rest) > 1:
       raise ValueError(f'unknown argument {rest[1]!r}; see --help')
   except AttributeError as error:  # from --config.field=value

@@ -8,30 +8,26 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mem_alpha_jax import (
-  base,
-  checkpoint,
-  evaluate,
-  multihost,
-  optimizer,
-  params_file,
-  plan,
-  restore,
-  summary,
-  warm_start,
-  watchdog,
-)
-from mem_alpha_jax import config as config_lib
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import metrics as metrics_lib
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.compile import footprint
+from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import evaluate, summary
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.rl import batching
+from mem_alpha_jax.rl import batching, optimizer
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.rollout import assemble, collector, warm_start
+from mem_alpha_jax.run import (
+  base_checkpoint,
+  checkpoint,
+  parameters,
+  params_file,
+)
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import metrics as metrics_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.sampling import buckets
+from mem_alpha_jax.system import multihost, watchdog
 from mem_alpha_jax.types import Question
 
 
@@ -62,10 +58,10 @@ def _train(config, workdir: str, clock: 'Clock') -> dict[str, Any] | None:
   if finished is not None:
     summary.show(finished, workdir)
     return finished
-  experiment = experiment_lib.build(config, workdir)
-  planned = plan.make(config, experiment.policy, experiment.mesh)
-  print(plan.table(planned))
-  plan.check(planned, config)
+  experiment = build_lib.build(config, workdir)
+  planned = footprint.make(config, experiment.policy, experiment.mesh)
+  print(footprint.table(planned))
+  footprint.check(planned, config)
   held_out = evaluate.lengths(config, 'test')
   run = Run(experiment, workdir, clock)
   with (
@@ -119,9 +115,9 @@ class Run:
     self.experiment, self.config, self.clock = experiment, config, clock
     self.workdir = workdir
     self.tx, self.schedule = optimizer.create_optimizer(
-      config.optim, config_lib.derive(config).total_updates
+      config.optim, validate_lib.derive(config).total_updates
     )
-    self.state = restore.initial_state(experiment, self.tx)
+    self.state = parameters.initial_state(experiment, self.tx)
     self.loader = iter(pipeline.make_dataset(config, 'train'))
     self.rows = multihost.share(range(config.data.batch_episodes))
     self.starts = [collector.empty_start()] * len(self.rows)
@@ -157,7 +153,7 @@ class Run:
 
   def restore(self, manager: checkpoint.Manager) -> bool:
     """Takes up the newest checkpoint; False if there is none."""
-    restored = restore.read_checkpoint(manager, self.state)
+    restored = parameters.read_checkpoint(manager, self.state)
     if restored is not None:
       self.state = restored.state
       self.data_state = restored.data_state
@@ -169,7 +165,7 @@ class Run:
     self.open_writer()
     if restored is not None and self.config.rl.kl_coef:
       self.reference = params_file.load(
-        restore.start_file(self.workdir),
+        parameters.start_file(self.workdir),
         optimizer.split(self.state.params)[0],
       )
     return restored is not None
@@ -199,13 +195,13 @@ class Run:
     """The supervised stage; its result is the policy 'before RL'."""
     name = self.config.warm_start.checkpoint
     if name:
-      params = base.load_params(name, self.state.params)
+      params = base_checkpoint.load_params(name, self.state.params)
     else:
       params = self._demonstrate()
     self.state = self.state.replace(params=params)
     trained, _ = optimizer.split(params)
-    if self.config.rl.kl_coef or not restore.starts_from_source(self.config):
-      params_file.save(restore.start_file(self.workdir), trained)
+    if self.config.rl.kl_coef or not parameters.starts_from_source(self.config):
+      params_file.save(parameters.start_file(self.workdir), trained)
     if self.config.rl.kl_coef:
       self.reference = jax.tree.map(jnp.copy, trained)
 

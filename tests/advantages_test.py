@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from mem_alpha_jax.rl import advantages
+from mem_alpha_jax.credit import advantages
 
 NAN = float('nan')
 FEW = hypothesis.settings(max_examples=50, deadline=None)

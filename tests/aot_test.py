@@ -6,8 +6,8 @@ import jax
 import pytest
 
 from configs import tiny
-from mem_alpha_jax import aot, programs
-from mem_alpha_jax import config as config_lib
+from mem_alpha_jax.compile import main, programs
+from mem_alpha_jax.config import validate as validate_lib
 
 SMALL = (
   'model.layers=1,model.copy_head=False,model.match_bias=False,'
@@ -21,13 +21,13 @@ SMALL = (
 
 def config(arg: str):
   found = tiny.get_config(f'{SMALL},{arg}')
-  config_lib.validate(found)
+  validate_lib.validate(found)
   return found
 
 
 def needs_libtpu(topology: str) -> None:
   try:
-    aot.topology_devices(topology)
+    main.topology_devices(topology)
   except ValueError as error:
     pytest.skip(f'libtpu is not installed: {error}')
 
@@ -43,7 +43,7 @@ def only(monkeypatch, *kinds):
 def test_programs_compile_for_a_slice_that_is_not_here(tmp_path, monkeypatch):
   needs_libtpu('v5e:2x2')
   only(monkeypatch, 'update', 'sample')
-  rows = aot.main(config('mesh.topology=v5e:2x2'), str(tmp_path))
+  rows = main.main(config('mesh.topology=v5e:2x2'), str(tmp_path))
   assert all(row['fits'] for row in rows)
   update = next(row for row in rows if row['kind'] == 'update')
   # Rematerialised and padded, but no more than a few times the model's own.
@@ -67,7 +67,7 @@ def test_what_does_not_fit_is_refused_with_the_field(
     'memory.slot_terms=1024'
   )
   with pytest.raises(ValueError, match=r'retrieve.*memory\.max_slots=262144'):
-    aot.main(found, str(tmp_path))
+    main.main(found, str(tmp_path))
   assert 'DOES NOT FIT' in (tmp_path / 'compile.txt').read_text()
   assert capsys.readouterr().out.count('\n') > 4
 
@@ -76,7 +76,7 @@ def test_without_a_topology_it_compiles_for_what_is_here(tmp_path):
   found = config(
     'mesh.topology=,model.attention=xla,model.layers=1,model.dtype=float32'
   )
-  rows = aot.main(found, str(tmp_path))
+  rows = main.main(found, str(tmp_path))
   assert {row['kind'] for row in rows} == {
     'update', 'sample', 'greedy', 'reshard', 'retrieve'
   }  # fmt: skip
@@ -87,4 +87,4 @@ def test_without_a_topology_it_compiles_for_what_is_here(tmp_path):
 @pytest.mark.parametrize('topology', ['z9:2x2', 'v5e:3x77'])
 def test_unknown_topologies_are_refused(topology):
   with pytest.raises(ValueError, match=r"mesh\.topology='.*'"):
-    aot.topology_devices(topology)
+    main.topology_devices(topology)

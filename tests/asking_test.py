@@ -1,7 +1,7 @@
 """What is asked of a method: once, in order, with every reader's score."""
 
+from mem_alpha_jax.evaluation import asking
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.rollout import asking
 from mem_alpha_jax.types import Episode, Question
 
 FIRST = Question('Who?', 'Ada', 'a', 0, 0)

@@ -18,9 +18,9 @@ from mem_alpha_jax.data import (
   mixture,
   parquet_sets,
   prepared,
-  tokenizer,
 )
 from mem_alpha_jax.data.builders import build, held_out, token_counts
+from mem_alpha_jax.text import tokenizer
 from mem_alpha_jax.types import Episode
 
 

@@ -12,16 +12,16 @@ import pathlib
 import ml_collections
 import pytest
 
-from mem_alpha_jax import pretrained
-from mem_alpha_jax.memory import chat_prompt
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.pretrained import registry
+from mem_alpha_jax.roles import chat_prompt
 
 pytest.importorskip('jinja2')
 pytest.importorskip('tokenizers')
 pytest.importorskip('gguf')
 
 FOLDER = pathlib.Path(__file__).parent / 'golden'
-ASSETS = pathlib.Path(pretrained.__file__).parent / 'assets'
+ASSETS = pathlib.Path(registry.__file__).parent / 'assets'
 QWEN3 = ASSETS / 'chat_templates' / 'qwen3.jinja'
 BAR = '\n────\n'
 PLAIN = 'These days Sigrid works as a pilot. "Ünïcode" 😀'
@@ -54,7 +54,7 @@ class Spelled:
 @functools.cache
 def smollm2():
   try:
-    return pretrained.open_model('smollm2').tokenizer
+    return registry.open_model('smollm2').tokenizer
   except FileNotFoundError as error:
     pytest.skip(str(error))
 

@@ -6,8 +6,8 @@ import pathlib
 import ml_collections
 import pytest
 
-from mem_alpha_jax.memory import chat_prompt, instructions, prompt
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.roles import chat_prompt, instructions, prompt
 
 pytest.importorskip('jinja2')
 
@@ -122,7 +122,7 @@ def test_data_cannot_speak_for_the_template():
 
 
 def test_the_whole_is_what_the_template_gives():
-  from mem_alpha_jax.data import chat_template
+  from mem_alpha_jax.text import chat_template
 
   _, prefix, own = render(core='tea', prompt_order='memory_first')
   style = instructions.STYLES['full']

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip('jinja2')
 
-from mem_alpha_jax import pretrained_files  # noqa: E402
-from mem_alpha_jax.data import chat_template  # noqa: E402
+from mem_alpha_jax.pretrained import packages
+from mem_alpha_jax.text import chat_template
 
 GOLDEN = pathlib.Path(__file__).parent / 'golden' / 'qwen3_format.txt'
 BAR = '\n════\n'
@@ -106,9 +106,11 @@ def test_equal_to_transformers(transformers_render, template, case):
 
 
 def test_smollm2s_own_template_equals_transformers(transformers_render):
-  hf_tokenizer = pytest.importorskip('mem_alpha_jax.data.hf_tokenizer')
+  hf_tokenizer = pytest.importorskip(
+    'mem_alpha_jax.pretrained.registry.hf_tokenizer'
+  )
   try:
-    tok = hf_tokenizer.from_gguf(pretrained_files.smollm2_gguf())
+    tok = hf_tokenizer.from_gguf(packages.smollm2_gguf())
   except FileNotFoundError as error:
     pytest.skip(str(error))
   assert not chat_template.uses_tools(tok.chat_template)

@@ -8,7 +8,7 @@ import optax
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from mem_alpha_jax import checkpoint, params_file
+from mem_alpha_jax.run import checkpoint, params_file
 from mem_alpha_jax.types import TrainState
 
 

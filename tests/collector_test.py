@@ -16,12 +16,12 @@ from small_rollouts import (
   scripted,
 )
 
-from mem_alpha_jax import experiment as experiment_lib
 from mem_alpha_jax import train
 from mem_alpha_jax.memory import embedders
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.run import build as build_lib
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
 
@@ -31,7 +31,7 @@ def setups(tmp_path_factory) -> dict[str, collector.Setup]:
   folder = str(tmp_path_factory.mktemp('collector'))
   configs = {name: tiny_config.get_config(arg) for name, arg in ARGS.items()}
   return {
-    name: experiment_lib.build(config, folder).train_setup
+    name: build_lib.build(config, folder).train_setup
     for name, config in configs.items()
   }
 

@@ -1,9 +1,9 @@
 import pytest
 
 from configs import babi, labels, smollm2, tiny, tpu_v4
-from mem_alpha_jax import config as config_lib
-from mem_alpha_jax import config_rules
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.config import fields as fields_lib
+from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 
 # The numbers that the messages below depend on, whatever tiny.py has.
 BASE = (
@@ -32,12 +32,12 @@ CONFIGS = {
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_shipped_configs_are_valid(name):
-  config_lib.validate(CONFIGS[name].get_config())
+  validate_lib.validate(CONFIGS[name].get_config())
 
 
 def test_every_field_has_a_rule():
   fields = workdir_lib.flatten(tiny.get_config().to_dict())
-  assert set(fields) == set(config_rules.RULES)
+  assert set(fields) == set(fields_lib.RULES)
 
 
 def make_config(arg=''):
@@ -113,7 +113,7 @@ BAD = {
 def test_bad_value_is_told_in_one_line(arg):
   config = make_config(arg)
   with pytest.raises(ValueError, match=BAD[arg]) as caught:
-    config_lib.validate(config)
+    validate_lib.validate(config)
   assert '\n' not in str(caught.value)
   assert str(caught.value).startswith('config.')
 
@@ -130,7 +130,7 @@ def test_bad_value_is_told_in_one_line(arg):
   ],
 )
 def test_good_combinations_pass(arg):
-  config_lib.validate(make_config(arg))
+  validate_lib.validate(make_config(arg))
 
 
 def test_wrong_types_missing_and_unknown_fields():
@@ -138,22 +138,22 @@ def test_wrong_types_missing_and_unknown_fields():
   with config.ignore_type():
     config.model.tied = 1
   with pytest.raises(ValueError, match=r'model\.tied=1: use True or False'):
-    config_lib.validate(config)
+    validate_lib.validate(config)
   config.model.tied = True
   config.rl.typo = 3
   with pytest.raises(ValueError, match=r'rl\.typo=3: there is no such field'):
-    config_lib.validate(config)
+    validate_lib.validate(config)
   del config.rl.typo
   del config.rl.clip_low
   with pytest.raises(ValueError, match=r'config\.rl\.clip_low is missing'):
-    config_lib.validate(config)
+    validate_lib.validate(config)
 
 
 def test_mesh_must_fit_the_devices():
   config = make_config('mesh.fsdp=2,mesh.tensor=4')
-  config_lib.validate(config, devices=8)
+  validate_lib.validate(config, devices=8)
   with pytest.raises(ValueError, match=r'mesh\.fsdp=2.*the 4 devices'):
-    config_lib.validate(config, devices=4)
+    validate_lib.validate(config, devices=4)
 
 
 def test_derived_numbers():
@@ -161,7 +161,7 @@ def test_derived_numbers():
     'num_steps=10,data.batch_episodes=4,data.train_chunks=5,'
     'rollout.group_size=8,rl.minibatch_rows=64,eval.lengths=1;3'
   )
-  derived = config_lib.derive(config)
+  derived = validate_lib.derive(config)
   assert derived.rows == 4 * 5 * 8
   assert derived.updates_per_step == 3  # 160 rows in parts of 64
   assert derived.total_updates == 30

@@ -6,10 +6,10 @@ import ml_collections
 import numpy as np
 import pytest
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import sharding
 from mem_alpha_jax.model import decoding, presets
+from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.system import sharding
 from tests import small_models
 
 

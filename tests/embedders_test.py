@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import small_models
 
-from mem_alpha_jax import pretrained_files
 from mem_alpha_jax.memory import embedders
-from mem_alpha_jax.model import pooling
+from mem_alpha_jax.pretrained import packages, pooling
 
 TOKENIZER = types.SimpleNamespace(
   encode_text=lambda text: [3 + ord(c) % 37 for c in text]
@@ -138,7 +137,7 @@ def test_minilm_is_read_from_its_package(tmp_path, monkeypatch):
   import small_minilm
 
   folder = small_minilm.write(tmp_path)
-  monkeypatch.setattr(pretrained_files, 'minilm_folder', lambda: folder)
+  monkeypatch.setattr(packages, 'minilm_folder', lambda: folder)
   embed = embedders.create(config('minilm', 384), None, None)(None)
   found = embed(['a b', 'c d e', '', 'a b', 'j ' * 40])
   np.testing.assert_array_equal(found[0], found[3])

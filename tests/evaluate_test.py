@@ -4,13 +4,13 @@ import pytest
 import tiny_config
 
 from configs import tiny
-from mem_alpha_jax import evaluate
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import episodes as episodes_lib
+from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.methods import writers
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.rollout import greedy
+from mem_alpha_jax.run import build as build_lib
 
 
 @pytest.fixture(scope='module')
@@ -18,7 +18,7 @@ def experiment(tmp_path_factory):
   """The laptop run's retrieval, memory and readers; no model is needed."""
   config = tiny.get_config('tokenizer.train_episodes=200,eval.bootstrap=200')
   folder = str(tmp_path_factory.mktemp('evaluate'))
-  return experiment_lib.build(config, folder)
+  return build_lib.build(config, folder)
 
 
 @pytest.fixture(scope='module')
@@ -85,7 +85,7 @@ def test_the_same_arm_again_is_the_same(arms, experiment, episodes):
 
 
 def run(experiment, episodes, write, readers=None):
-  return greedy.run(
+  return episodes_lib.run(
     write, episodes, experiment.config, experiment.eval_setup.tokenizer,
     readers or experiment.readers, traces=len(episodes),
   )[0]  # fmt: skip
@@ -103,7 +103,9 @@ def test_short_episodes_stop_early_in_a_batch_of_mixed_lengths(experiment):
   def write(memories, chunks, views, live, t):
     seen.append(live)
     op = state_lib.Op('insert', 'semantic', f'chunk {t}')
-    return [greedy.Written([op] if ok else [], noop=not ok) for ok in live]
+    return [
+      episodes_lib.Written([op] if ok else [], noop=not ok) for ok in live
+    ]
 
   records = run(experiment, episodes, write)
   assert [sum(row) for row in zip(*seen, strict=True)] == [3, 6, 1]
@@ -119,7 +121,7 @@ def test_short_episodes_stop_early_in_a_batch_of_mixed_lengths(experiment):
 
 def test_what_cannot_be_read_or_called_is_counted(experiment, episodes):
   garbage = lambda memories, chunks, *_: [
-    greedy.Written([], errors=['no call', 'empty text']) for _ in chunks
+    episodes_lib.Written([], errors=['no call', 'empty text']) for _ in chunks
   ]
   failed = (lambda requests: [None for _ in requests],) * 2
   some = episodes[:2]
@@ -138,13 +140,15 @@ def test_a_judge_decides_for_sources_that_ask_for_one(experiment, episodes):
     judged.extend(cases)
     return [case.answer == 'strict' for case in cases]
 
-  quiet = lambda memories, chunks, *_: [greedy.Written([]) for _ in chunks]
+  quiet = lambda memories, chunks, *_: [
+    episodes_lib.Written([]) for _ in chunks
+  ]
   readers = tuple(
     (lambda requests, said=said: [said for _ in requests])
     for said in ('strict', 'lenient')
   )
   one = episodes[0]._replace(source='longmemeval')
-  (record,), _ = greedy.run(
+  (record,), _ = episodes_lib.run(
     quiet, [one], experiment.config, experiment.eval_setup.tokenizer, readers,
     judge=judge,
   )  # fmt: skip

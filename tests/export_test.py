@@ -10,16 +10,11 @@ import small_checkpoints
 import small_gguf
 import tiny_config
 
-from mem_alpha_jax import (
-  checkpoint,
-  experiment,
-  export,
-  pretrained,
-  train,
-  workdir,
-)
-from mem_alpha_jax.data import tokenizer as tokenizer_lib
-from mem_alpha_jax.model import gguf_weights, lora, presets, weights
+from mem_alpha_jax import train
+from mem_alpha_jax.model import lora, presets
+from mem_alpha_jax.pretrained import gguf_weights, hf_weights, registry
+from mem_alpha_jax.run import build, checkpoint, export, workdir
+from mem_alpha_jax.text import tokenizer as tokenizer_lib
 
 PLAIN = 'model.copy_head=False,model.match_bias=False'
 
@@ -27,7 +22,7 @@ PLAIN = 'model.copy_head=False,model.match_bias=False'
 def _run(config, folder) -> tuple[presets.ModelConfig, dict]:
   """Saves a run's first checkpoint; returns its model and parameters."""
   workdir.prepare(folder, config)
-  built = experiment.build(config, str(folder))
+  built = build.build(config, str(folder))
   run = train.Run(built, str(folder), train.Clock())
   rng = np.random.default_rng(0)
   params = jax.tree.map(
@@ -103,8 +98,8 @@ def _public(monkeypatch, path, reader, **fields):
   """The config of a run that starts from the model at `path`."""
   config = reader.read_config(path)
   load = lambda places, dtype: reader.load(path, config, places, dtype)
-  source = pretrained.Pretrained(path, config, _Tokenizer(), load)
-  monkeypatch.setattr(pretrained, 'open_model', lambda name: source)
+  source = registry.Pretrained(path, config, _Tokenizer(), load)
+  monkeypatch.setattr(registry, 'open_model', lambda name: source)
   shape = {f'model.{k}': v for k, v in vars(config).items()}
   run = tiny_config.get_config().unlock()
   known = {k for k in shape if k.split('.')[1] in run.model}
@@ -121,7 +116,10 @@ def test_lora_is_merged_and_the_tokenizer_of_a_folder_kept(
   small_checkpoints.write('qwen3', origin)
   (origin / 'tokenizer.json').write_text('{"there": 1}')
   config = _public(
-    monkeypatch, origin, weights, **{'lora.rank': 2, 'model.value_head': True}
+    monkeypatch,
+    origin,
+    hf_weights,
+    **{'lora.rank': 2, 'model.value_head': True},
   )
   shape, params = _run(config, tmp_path / 'run')
   out = export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
@@ -129,7 +127,9 @@ def test_lora_is_merged_and_the_tokenizer_of_a_folder_kept(
   merged = small_checkpoints.reference_logits(_reload(out), ids)
   # The training pass, with the factors beside the kernels.
   small_checkpoints.check_prompt_logps(shape, params, ids, merged, 1e-4)
-  got, old = (weights.load(f, weights.read_config(f)) for f in (out, origin))
+  got, old = (
+    hf_weights.load(f, hf_weights.read_config(f)) for f in (out, origin)
+  )
   change = jax.tree.map(lambda a, b: float(abs(a - b).max()), got, old)
   assert change['blocks']['attention']['q'] > 1e-3
   assert change['embedding'] == 0
@@ -153,7 +153,7 @@ def test_a_model_from_gguf_gets_the_tokenizer_saved(tmp_path, monkeypatch):
   assert again.config.max_position_embeddings == 77
   assert again.config.eos_token_id == 2
   assert (out / 'tokenizer.json').read_text() == '{"here": 1}'
-  half = weights.load(out, weights.read_config(out), dtype='bfloat16')
+  half = hf_weights.load(out, hf_weights.read_config(out), dtype='bfloat16')
   jax.tree.map(
     lambda x, want: np.testing.assert_array_equal(x, want.astype(x.dtype)),
     half,

@@ -8,9 +8,10 @@ import pytest
 import small_checkpoints
 import small_gguf
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import pretrained_files
-from mem_alpha_jax.model import gguf_weights, hf_config, layout, presets
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.pretrained import gguf_weights, hf_config, packages
+from mem_alpha_jax.pretrained import tensors as tensors_lib
 
 gguf = small_gguf.gguf
 
@@ -63,20 +64,20 @@ def wide():
     vocab_size=70, norm_eps=1e-5, tied=False,
   )  # fmt: skip
   params = jax.jit(policy_lib.make_policy(config).init)(jax.random.key(0))
-  return config, dict(layout.tensors(params, config, 'float32'))
+  return config, dict(tensors_lib.tensors(params, config, 'float32'))
 
 
 @pytest.mark.parametrize('encoding', ['Q8_0', 'Q4_1', 'F16', 'BF16'])
 def test_encodings_are_decoded_part_by_part(
   wide, encoding, tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(layout, 'BLOCK_BYTES', 2000)
+  monkeypatch.setattr(tensors_lib, 'BLOCK_BYTES', 2000)
   config, tensors = wide
   path, kind = tmp_path / 'x.gguf', gguf.GGMLQuantizationType[encoding]
   small_gguf.write(path, 'llama', config, tensors, kind)
   assert gguf_weights.read_config(path) == config
   params = gguf_weights.load(path, config)
-  for name, got in layout.tensors(params, config, 'float32'):
+  for name, got in tensors_lib.tensors(params, config, 'float32'):
     want = tensors[name]
     if want.ndim == 2:
       want = gguf.quants.dequantize(gguf.quants.quantize(want, kind), kind)
@@ -164,7 +165,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 def _smollm2():
   try:
-    return pretrained_files.smollm2_gguf()
+    return packages.smollm2_gguf()
   except FileNotFoundError as error:
     pytest.skip(str(error))
 

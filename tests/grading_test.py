@@ -9,8 +9,8 @@ import tiny_config
 from mem_alpha_jax import train
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.rollout import collector, grading, probes
-from mem_alpha_jax.rollout import step as step_lib
+from mem_alpha_jax.rollout import collector, credit_questions, grading
+from mem_alpha_jax.rollout import response as response_lib
 from mem_alpha_jax.types import Episode, Question
 
 WHO = Question('Who has the kite?', 'Ada', 'single_hop', 0, 1)
@@ -76,7 +76,7 @@ def test_a_step_is_graded_by_whole_questions(config):
 
 def outcome(ops, ok, errors=(), content=0.25):
   results = tuple(state_lib.OpResult(good, '') for good in ok)
-  return step_lib.Outcome(
+  return response_lib.Outcome(
     state_lib.empty(), tuple(ops), results, errors, False, 1.0, 1.0, content
   )
 
@@ -119,7 +119,7 @@ def test_judged_content_is_the_share_of_true_calls():
 
 
 def test_questions_of_earlier_episodes_come_back_from_a_checkpoint():
-  history = probes.remembered(EPISODE, {})
+  history = credit_questions.remembered(EPISODE, {})
   assert history[NAMES.text] == NAMES
   start = collector.Start(state_lib.empty(), 7, 1, history)
   packed = json.loads(json.dumps(train._pack(start)))

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from mem_alpha_jax.model import hf_config, presets
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.pretrained import hf_config
 
 # Fields of config.json as they stand in the repositories on huggingface.co.
 QWEN3_4B = {

@@ -19,7 +19,7 @@ from small_tokenizers import (  # noqa: E402
 )
 
 from mem_alpha_jax import types  # noqa: E402
-from mem_alpha_jax.data import hf_tokenizer  # noqa: E402
+from mem_alpha_jax.pretrained import hf_tokenizer
 
 
 @pytest.mark.parametrize(

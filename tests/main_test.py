@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from configs import tiny
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 

@@ -6,7 +6,7 @@ import tiny_config
 
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.rollout import memories
+from mem_alpha_jax.rollout import memory_batch
 
 
 def test_a_second_hop_finds_what_the_question_does_not_name():
@@ -14,7 +14,7 @@ def test_a_second_hop_finds_what_the_question_does_not_name():
   found = {}
   for hops in (1, 2):
     config = tiny_config.get_config(f'reading.hops={hops}')
-    batch = memories.Memories(
+    batch = memory_batch.Memories(
       [state_lib.empty(), state_lib.empty()],
       [100, 100],
       config,
@@ -55,7 +55,7 @@ def written(retrieval, calls, *rows):
     f'reading.retrieval={retrieval},memory.embedder=hashed,'
     'memory.embedding_size=3,memory.view=retrieved,memory.slots=4'
   )
-  batch = memories.Memories(
+  batch = memory_batch.Memories(
     [state_lib.empty()] * len(rows), [500] * len(rows), config,
     lambda text: len(text.split()), embed=by_meaning(calls),
   )  # fmt: skip

@@ -11,12 +11,11 @@ import rank_bm25
 from hypothesis import strategies as st
 
 from configs import tiny
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import methods
-from mem_alpha_jax.baselines import rewriters, texts
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.methods import registry, rewriters, texts
+from mem_alpha_jax.methods.memory import Written
 from mem_alpha_jax.reading import budget, protocol
-from mem_alpha_jax.rollout.memory_method import Written
+from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Episode
 
 CHUNKS = (
@@ -30,7 +29,7 @@ QUESTIONS = ('Who sold the boat?', 'What does Tom like?', 'How many goats?')
 BUDGET = 30
 MODEL_FREE = [
   name
-  for name in methods.METHODS
+  for name in registry.METHODS
   if not name.startswith('policy')
   and name not in ('overwrite', 'inner_state', 'endpoint_writer')
 ]
@@ -46,7 +45,7 @@ def experiment(tmp_path_factory):
     f'tokenizer.train_episodes=200,reading.budget={BUDGET}'
   )
   folder = str(tmp_path_factory.mktemp('methods'))
-  return experiment_lib.build(config, folder)
+  return build_lib.build(config, folder)
 
 
 EPISODES = [
@@ -74,7 +73,7 @@ def shown(request, tokens) -> int:
 def test_budget_resume_and_streams_that_end(name, experiment):
   tokens = experiment.eval_setup.tokenizer.count
   whole, first, second = (
-    methods.make(name, experiment, None, EPISODES) for _ in range(3)
+    registry.make(name, experiment, None, EPISODES) for _ in range(3)
   )
   read(whole)
   for row in asked(whole):
@@ -145,7 +144,7 @@ def test_long_context_finds_events_and_rag_all_words_of_a_chunk(experiment):
   assert kinds['Nobody'] == 'semantic'
   long = ' '.join(f'word{i}' for i in range(700))
   episode = Episode(0, 'x', (long, 'other things', 'more things'), ())
-  method = methods.make('rag_bm25_budget', experiment, None, [episode])
+  method = registry.make('rag_bm25_budget', experiment, None, [episode])
   for chunk in episode.chunks:
     method.observe([chunk])
   ((request,),) = method.requests([['word699?']])
@@ -153,7 +152,7 @@ def test_long_context_finds_events_and_rag_all_words_of_a_chunk(experiment):
 
 
 def read_all(name, experiment):
-  method = methods.make(name, experiment, None, EPISODES)
+  method = registry.make(name, experiment, None, EPISODES)
   read(method)
   return method
 
@@ -161,7 +160,7 @@ def read_all(name, experiment):
 def test_rag_takes_the_chunks_that_bm25_takes(experiment):
   config = experiment.config.copy_and_resolve_references().unlock()
   config.reading.budget = 0
-  method = methods.make(
+  method = registry.make(
     'rag_bm25', experiment._replace(config=config), None, EPISODES[:1]
   )
   for chunk in CHUNKS:
@@ -233,7 +232,9 @@ def test_a_part_that_is_off_holds_nothing():
     state_lib.Op('insert', 'episodic', 'b'),
     state_lib.Op('update', 'core', 'c'),
   ]
-  write = methods.without_part(lambda: [Written(ops, ['bad call'])], 'episodic')
+  write = registry.without_part(
+    lambda: [Written(ops, ['bad call'])], 'episodic'
+  )
   (one,) = write()
   assert [op.kind for op in one.ops] == ['semantic', 'core']
   assert one.errors == ['bad call', 'episodic memory is off']
@@ -241,9 +242,9 @@ def test_a_part_that_is_off_holds_nothing():
 
 def test_unknown_methods_and_missing_servers_are_named(experiment):
   with pytest.raises(ValueError, match="no method 'rag'.*rag_bm25"):
-    methods.make('rag', experiment, None, EPISODES)
+    registry.make('rag', experiment, None, EPISODES)
   with pytest.raises(ValueError, match="config.reading.url=''"):
-    methods.make('overwrite', experiment, None, EPISODES)
+    registry.make('overwrite', experiment, None, EPISODES)
 
 
 class _Server(http.server.BaseHTTPRequestHandler):
@@ -289,8 +290,8 @@ def test_a_model_behind_a_server_writes(experiment, server, order):
   config.reading.url = f'http://127.0.0.1:{server.server_port}/v1'
   config.reading.model, config.reading.retries = 'writer', 0
   config.memory.prompt_order = order
-  changed = experiment_lib.for_evaluation(experiment, config)
-  method = methods.make('endpoint_writer', changed, None, EPISODES[:1])
+  changed = build_lib.for_evaluation(experiment, config)
+  method = registry.make('endpoint_writer', changed, None, EPISODES[:1])
   errors = []
   for chunk in CHUNKS[:3]:
     method.observe([chunk])

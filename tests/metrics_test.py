@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mem_alpha_jax import metrics
+from mem_alpha_jax.run import metrics
 
 
 def open_writer(folder, start=0, **kwargs):
@@ -76,7 +76,7 @@ def test_progress_bar_shows_step_and_reward(tmp_path, capsys):
 def test_tensorboard_events_need_no_tensorflow(tmp_path):
   code = f"""
 import sys
-from mem_alpha_jax import metrics
+from mem_alpha_jax.run import metrics
 with metrics.Writer({str(tmp_path)!r}, total=2, progress=False) as writer:
   writer.write(1, {{'a': 1.0, 'b': float('nan')}})
 assert 'tensorflow' not in sys.modules

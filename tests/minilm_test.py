@@ -10,8 +10,7 @@ pytest.importorskip('tokenizers')
 
 import small_minilm  # noqa: E402
 
-from mem_alpha_jax import pretrained_files  # noqa: E402
-from mem_alpha_jax.model import minilm  # noqa: E402
+from mem_alpha_jax.pretrained import minilm, packages
 
 TEXTS = (
   '',
@@ -46,7 +45,7 @@ def reference(folder, tokens, lengths):
 @functools.cache
 def real_folder():
   try:
-    return pretrained_files.minilm_folder()
+    return packages.minilm_folder()
   except FileNotFoundError as error:
     pytest.skip(str(error))
 

@@ -8,10 +8,12 @@ import numpy as np
 from absl import flags
 from jax.sharding import NamedSharding, PartitionSpec
 
-from mem_alpha_jax import cluster, evaluate, multihost, train
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import cluster, multihost
 from tests import tiny_config
 
 
@@ -86,7 +88,7 @@ def cross(config, workdir: str) -> None:
 
 def steps(config, workdir: str) -> None:
   """Two steps of training and a baseline; the first process writes them."""
-  experiment = experiment_lib.build(config, workdir)
+  experiment = build_lib.build(config, workdir)
   run = train.Run(experiment, workdir, train.Clock())
   run.open_writer()
   for _ in range(2):

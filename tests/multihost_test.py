@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from experiments import local_processes
-from mem_alpha_jax import cluster, metrics
+from mem_alpha_jax.run import metrics
+from mem_alpha_jax.system import cluster
 
 SECONDS = 900  # after which a process is killed
 MODULE = 'tests.multihost_process'

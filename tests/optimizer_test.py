@@ -6,7 +6,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from mem_alpha_jax import optimizer
+from mem_alpha_jax.rl import optimizer
 
 
 def optim(**changes):

@@ -10,8 +10,9 @@ import pytest
 import tiny_config
 
 from experiments.paper_tables import cells, printed, report, scales
-from mem_alpha_jax import comparison, methods
-from mem_alpha_jax import config as config_lib
+from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.evaluation import comparison
+from mem_alpha_jax.methods import registry
 
 COLUMNS = (
   scales.Column('world'),
@@ -169,16 +170,16 @@ def test_every_scale_has_valid_configs_and_known_systems(name):
   assert {cell.run for cell in wanted} == set(scale.runs)
   for run in scale.runs:
     config = _config(scale, run)
-    config_lib.validate(config)
+    validate_lib.validate(config)
     columns = {c.column.read_as: c.column for c in wanted if c.run == run}
     for column in columns.values():
       fields = config.copy_and_resolve_references().unlock()
       fields.update_from_flattened_dict(dict(column.fields))
-      config_lib.validate(fields)
+      validate_lib.validate(fields)
   names = {row.system for table in scale.tables.values() for row in table.rows}
   baselines = names - {scales.BEFORE, scales.AFTER, *scales.CHAT}
-  policies = {n for n in methods.METHODS if n.startswith('policy')}
-  assert baselines == set(methods.METHODS) - (policies - set(scales.PARTS)) - (
+  policies = {n for n in registry.METHODS if n.startswith('policy')}
+  assert baselines == set(registry.METHODS) - (policies - set(scales.PARTS)) - (
     set(scales.CHAT)
   )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import small_checkpoints
 
-from mem_alpha_jax.model import weights
+from mem_alpha_jax.pretrained import hf_weights
 
 FAMILIES = list(small_checkpoints.FAMILIES)
 
@@ -26,8 +26,8 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize('family', FAMILIES)
 def test_logits_are_those_of_transformers(folder, family):
-  config = weights.read_config(folder(family))
-  params = weights.load(folder(family), config)
+  config = hf_weights.read_config(folder(family))
+  params = hf_weights.load(folder(family), config)
   ids = small_checkpoints.tokens()
   reference = small_checkpoints.reference_logits(
     small_checkpoints.model(family), ids
@@ -45,10 +45,10 @@ def test_bfloat16_is_as_near_as_that_of_transformers(
   """bfloat16 here and there err alike against float32."""
   torch = small_checkpoints.torch
   path = folder(family)
-  config = weights.read_config(path)
+  config = hf_weights.read_config(path)
   options = dict(dtype='bfloat16', param_dtype='bfloat16')
   half = type(config)(**{**vars(config), **options})
-  params = weights.load(path, half, dtype='bfloat16')
+  params = hf_weights.load(path, half, dtype='bfloat16')
   ids = small_checkpoints.tokens()
   exact = small_checkpoints.reference_logits(
     small_checkpoints.model(family), ids

@@ -6,11 +6,14 @@ import pytest
 import tiny_config
 
 from configs import tpu_v4
-from mem_alpha_jax import config as config_lib
-from mem_alpha_jax import optimizer, plan, sharding, types
-from mem_alpha_jax import policy as policy_lib
+from mem_alpha_jax import types
+from mem_alpha_jax.compile import footprint
+from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
+from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import RolloutRows
 
 
@@ -18,7 +21,7 @@ def planned(config, vocabulary=600):
   mesh = sharding.create_mesh(config.mesh)
   shape = presets.model_config(config.model, vocabulary)
   policy = policy_lib.make_policy(shape, mesh=mesh)
-  return plan.make(config, policy, mesh), policy
+  return footprint.make(config, policy, mesh), policy
 
 
 def abstract_rows(config) -> RolloutRows:
@@ -93,12 +96,12 @@ def test_sharding_divides_what_is_sharded():
 
 def test_the_table_has_every_number():
   found, _ = planned(tiny_config.get_config())
-  text = plan.table(found)
-  for name in (*plan.Plan._fields, 'rollout', 'update'):
+  text = footprint.table(found)
+  for name in (*footprint.Plan._fields, 'rollout', 'update'):
     assert name in text
 
 
-FULL = plan.Plan(1, 2, 2, 1, 1, 1, 4)
+FULL = footprint.Plan(1, 2, 2, 1, 1, 1, 4)
 WAYS = {
   'parameters': (FULL, '', 'lora.rank'),
   'factors': (FULL, 'lora.rank=8', 'model.param_dtype'),
@@ -114,12 +117,12 @@ WAYS = {
 def test_a_plan_that_does_not_fit_names_the_field(case):
   found, arg, field = WAYS[case]
   config = tiny_config.get_config(arg)
-  config_lib.validate(config)
+  validate_lib.validate(config)
   with pytest.raises(ValueError, match=field) as caught:
-    plan.check(found, config)
+    footprint.check(found, config)
   assert '\n' not in str(caught.value)
-  plan.check(found._replace(available=99), config)
-  plan.check(found._replace(available=0), config)
+  footprint.check(found._replace(available=99), config)
+  footprint.check(found._replace(available=0), config)
 
 
 def test_qwen3_4b_without_sharding_is_refused():
@@ -128,4 +131,4 @@ def test_qwen3_4b_without_sharding_is_refused():
   gib = types.GIB
   assert 14.9 * gib < found.parameters < 15 * gib  # 4.02e9 in float32
   with pytest.raises(ValueError, match='lora.rank|batch_episodes|micro'):
-    plan.check(found._replace(available=24 * gib), config)
+    footprint.check(found._replace(available=24 * gib), config)

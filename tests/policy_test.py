@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import small_models
 
-from mem_alpha_jax.model import distribution, vocabulary
+from mem_alpha_jax.model import blockwise_softmax, distribution
 
 
 def _distribution(name, rows):
@@ -28,8 +28,8 @@ def _distribution(name, rows):
     dist = policy.head(params, prefix, hidden, rows.own)
     return distribution.dense(
       dist,
-      vocabulary.stats(dist.hidden, dist.table, 2**25),
-      vocabulary.logits(dist.hidden, dist.table),
+      blockwise_softmax.stats(dist.hidden, dist.table, 2**25),
+      blockwise_softmax.logits(dist.hidden, dist.table),
     )
 
   return run(small_models.params(name), rows)

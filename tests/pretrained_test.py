@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from configs import smollm2
-from mem_alpha_jax import pretrained
 from mem_alpha_jax.model import presets
+from mem_alpha_jax.pretrained import registry
 
 pytest.importorskip('tokenizers')
 pytest.importorskip('gguf')
@@ -14,17 +14,17 @@ pytest.importorskip('gguf')
 
 def test_an_unknown_name_lists_the_ways():
   with pytest.raises(FileNotFoundError, match=r"'smollm3'.*smollm2.*\.gguf"):
-    pretrained.open_model('smollm3')
+    registry.open_model('smollm3')
 
 
 def test_the_config_of_smollm2_is_that_of_its_file():
   try:
-    model = pretrained.open_model('smollm2')
+    model = registry.open_model('smollm2')
   except FileNotFoundError as error:
     pytest.skip(str(error))
   config = smollm2.get_config()
   wanted = presets.model_config(config.model, model.tokenizer.vocab_size)
-  adopted = pretrained.adopt(model.config, wanted)
+  adopted = registry.adopt(model.config, wanted)
   assert adopted == model.config
   assert adopted.vocab_size == 49152
   assert model.tokenizer.chat_template
@@ -37,7 +37,7 @@ def test_options_are_the_runs_and_shapes_the_checkpoints():
   mine = dataclasses.replace(
     theirs, vocab_size=9, rope_scaling=None, dtype='bfloat16', lora_rank=8
   )
-  adopted = pretrained.adopt(theirs, mine)
+  adopted = registry.adopt(theirs, mine)
   assert adopted == dataclasses.replace(theirs, dtype='bfloat16', lora_rank=8)
 
 
@@ -48,9 +48,9 @@ def test_another_shape_is_refused_by_field(field, value):
   theirs = presets.preset('smollm2-135m')
   mine = dataclasses.replace(theirs, **{field: value})
   with pytest.raises(ValueError, match=rf'model\.{field}={value}'):
-    pretrained.adopt(theirs, mine)
+    registry.adopt(theirs, mine)
 
 
 def test_single_precision_is_near_enough():
   theirs = presets.preset('smollm2-135m', norm_eps=9.999999747378752e-06)
-  assert pretrained.adopt(theirs, presets.preset('smollm2-135m')) == theirs
+  assert registry.adopt(theirs, presets.preset('smollm2-135m')) == theirs

@@ -3,8 +3,9 @@
 import ml_collections
 import pytest
 
-from mem_alpha_jax.memory import prompt, tools
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory import tools
+from mem_alpha_jax.roles import prompt
 
 Op = state_lib.Op
 

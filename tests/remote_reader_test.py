@@ -9,9 +9,11 @@ import tiny_config
 from configs import tiny
 from experiments.reader_faults import run as run_lib
 from experiments.reader_faults import server as server_lib
-from mem_alpha_jax import checkpoint, evaluate, train
-from mem_alpha_jax import metrics as metrics_lib
+from mem_alpha_jax import train
+from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.reading import chat, http_client, protocol, remote_reader
+from mem_alpha_jax.run import checkpoint
+from mem_alpha_jax.run import metrics as metrics_lib
 
 STEPS, RATE = 3, 0.3
 TIMEOUT, DELAY = 1.0, 1.5  # seconds

@@ -8,10 +8,11 @@ import struct
 import numpy as np
 import pytest
 
-from mem_alpha_jax import report, report_html, report_plots
-from mem_alpha_jax import workdir as workdir_lib
-from mem_alpha_jax.report_html import Trace, TraceStep
-from mem_alpha_jax.statistics import Estimate
+from mem_alpha_jax.report import html as html_lib
+from mem_alpha_jax.report import plots, tables
+from mem_alpha_jax.report.html import Trace, TraceStep
+from mem_alpha_jax.report.statistics import Estimate
+from mem_alpha_jax.run import workdir as workdir_lib
 
 NONE = Estimate(math.nan, math.nan, math.nan, 0)
 
@@ -22,7 +23,7 @@ def make_arm(accuracy, overwritten=0.5):
 
   types = {'overwritten': near(overwritten), 'who': near(accuracy)}
   lenient = {'overwritten': near(0.75)}
-  return report.arm(
+  return tables.arm(
     near(accuracy),
     near(0.875),
     types,
@@ -47,7 +48,7 @@ LENGTH = {1: make_arms(), 4: make_arms(0.125), 13: make_arms(0.25)}
 
 def test_results_have_the_documented_keys(tmp_path):
   path = tmp_path / 'results.json'
-  value = report.results({'seed': 3, 'a': (1,)}, 12.5, LENGTH[1], LENGTH)
+  value = tables.results({'seed': 3, 'a': (1,)}, 12.5, LENGTH[1], LENGTH)
   workdir_lib.write_json(path, value)
   found = json.loads(path.read_text())
   assert {
@@ -85,7 +86,7 @@ def table_cells(text):
 
 
 def test_summary_table_has_a_line_for_every_system():
-  text = report.summary_table(make_arms())
+  text = tables.summary_table(make_arms())
   lines = text.splitlines()
   assert len(lines) == 2 + 4
   assert ' '.join(lines[3].split()) == (
@@ -98,22 +99,22 @@ def test_summary_table_has_a_line_for_every_system():
 
 
 def test_tables_show_missing_numbers_as_dashes():
-  arms = {'after': report.arm(NONE, NONE, {}, {})}
-  row = report.summary_table(arms).splitlines()[-1]
+  arms = {'after': tables.arm(NONE, NONE, {}, {})}
+  row = tables.summary_table(arms).splitlines()[-1]
   assert row.split() == ['after', 'RL', '-', '[-,', '-]', *'-----']
   # As they come back from a file, where NaN is null.
   arms['after']['interval'] = [None, None]
   arms['after']['accuracy'] = None
-  assert report.summary_table(arms).splitlines()[-1] == row
+  assert tables.summary_table(arms).splitlines()[-1] == row
 
 
 def test_type_and_length_tables():
-  rows = table_cells(report.type_table(make_arms()))
+  rows = table_cells(tables.type_table(make_arms()))
   assert rows[2] == ['overwritten', '0.500', '0.500', '0.500', '0.500']
   assert rows[3] == ['who', '0.250', '0.950', '0.500', '0.990']
   length = {str(m): arms for m, arms in LENGTH.items()}
   del length['4']['baselines']['oracle']
-  rows = report.length_table(length).splitlines()
+  rows = tables.length_table(length).splitlines()
   assert rows[0].split() == ['1x', '4x', '13x']
   oracle = next(row for row in rows if row.startswith('oracle'))
   assert oracle.split()[3:] == ['1.01]', '-', '0.990', '[0.97,', '1.01]']
@@ -133,7 +134,7 @@ def test_read_metrics_merges_a_step_and_drops_a_line_cut_short(tmp_path):
     {'step': 1, 'a': 5.0},
     tail='{"step": 3, "a"',
   )
-  assert report.read_metrics(path) == [
+  assert tables.read_metrics(path) == [
     {'step': 1, 'a': 5.0, 'b': 2.0},
     {'step': 2, 'a': 3.0},
   ]
@@ -143,7 +144,7 @@ def test_read_metrics_names_the_broken_line(tmp_path):
   path = tmp_path / 'metrics.jsonl'
   path.write_text('{"step": 1}\n{"loss": 2}\n{"step": 3}\n')
   with pytest.raises(ValueError, match=r'metrics\.jsonl:2'):
-    report.read_metrics(path)
+    tables.read_metrics(path)
 
 
 def png_size(path):
@@ -163,14 +164,14 @@ def test_plots_are_written_with_gaps_in_the_data(tmp_path):
     for i in range(10)
   ]
   path = tmp_path / 'curve.png'
-  report_plots.learning_curve(rows, path, references={'oracle': 0.99})
+  plots.learning_curve(rows, path, references={'oracle': 0.99})
   assert png_size(path) == (1575, 600)
-  report_plots.learning_curve([], path)
+  plots.learning_curve([], path)
   assert png_size(path) == (1575, 600)
   length = {str(m): arms for m, arms in LENGTH.items()}
-  length['64'] = {'after': report.arm(NONE, NONE, {}, {}), 'baselines': {}}
+  length['64'] = {'after': tables.arm(NONE, NONE, {}, {}), 'baselines': {}}
   path = tmp_path / 'length.png'
-  report_plots.length_curve(length, path, cap=0.35, train_chunks=8, cap_base=8)
+  plots.length_curve(length, path, cap=0.35, train_chunks=8, cap_base=8)
   assert png_size(path) == (1950, 630)
   assert sorted(p.name for p in tmp_path.iterdir()) == [
     'curve.png',
@@ -183,7 +184,7 @@ def test_end_labels_do_not_overlap():
 
   panel = figure.Figure().subplots()
   panel.set_ylim(0, 1)
-  report_plots._end_labels(
+  plots._end_labels(
     panel, [(0.5, 'a', 'k'), (0.5, 'b', 'k'), (0.51, 'c', 'k'), (0.9, 'd', 'k')]
   )
   places = [text.xy[1] for text in panel.texts]
@@ -236,7 +237,7 @@ class Page(html.parser.HTMLParser):
 
 def written(tmp_path, *traces):
   path = tmp_path / 'episodes.html'
-  report_html.write(path, [(EVIL, traces)])
+  html_lib.write(path, [(EVIL, traces)])
   return path.read_text(encoding='utf-8')
 
 

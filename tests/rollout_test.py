@@ -20,12 +20,12 @@ from small_rollouts import (
   scripted,
 )
 
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import train, warm_start
+from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.rollout import assemble, collector, warm_start
+from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.sampling import buckets as buckets_lib
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
@@ -36,7 +36,7 @@ class World(NamedTuple):
 
   folder: str
   params: Any
-  experiments: dict[str, experiment_lib.Experiment]
+  experiments: dict[str, build_lib.Experiment]
 
   def setup(self, groups: str) -> collector.Setup:
     return self.experiments[groups].train_setup
@@ -51,13 +51,13 @@ def world(tmp_path_factory) -> World:
   folder = str(tmp_path_factory.mktemp('rollout'))
 
   def build(arg):
-    return experiment_lib.build(tiny_config.get_config(arg), folder)
+    return build_lib.build(tiny_config.get_config(arg), folder)
 
   plain = build('')
   params = warm_start.train(
     plain.train_setup,
     plain.policy,
-    experiment_lib.init_params(plain),
+    build_lib.init_params(plain),
     iter(pipeline.make_dataset(plain.config, 'train')),
   )
   return World(folder, params, {k: build(arg) for k, arg in ARGS.items()})

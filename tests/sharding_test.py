@@ -7,10 +7,10 @@ import pytest
 import small_models
 from jax.sharding import PartitionSpec as P
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import sharding
+from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.system import sharding
 
 
 def _mesh(fsdp, tensor, data=1):

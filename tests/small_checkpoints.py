@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax.model import vocabulary
+from mem_alpha_jax.model import blockwise_softmax
+from mem_alpha_jax.model import policy as policy_lib
 
 torch = pytest.importorskip('torch')
 transformers = pytest.importorskip('transformers')
@@ -89,7 +89,7 @@ def our_logits(config, params, ids: np.ndarray) -> np.ndarray:
     cache = policy.init_cache(length, n, n)
     hidden, _ = policy.extend(layers, prefix, cache, own, ids[:, None, :-1], 0)
     dist = policy.head(layers, prefix, hidden, own)
-    return vocabulary.logits(dist.hidden, dist.table)[:, 0]
+    return blockwise_softmax.logits(dist.hidden, dist.table)[:, 0]
 
   return np.asarray(run(params, jnp.asarray(ids)), np.float32)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import small_checkpoints
 
-from mem_alpha_jax.model import layout, weights
+from mem_alpha_jax.pretrained import hf_weights
+from mem_alpha_jax.pretrained import tensors as tensors_lib
 
 gguf = pytest.importorskip('gguf')
 
@@ -84,7 +85,7 @@ def write(
 def family(name, folder):
   """A model of transformers: architecture, our config and its tensors."""
   small_checkpoints.write(name, folder)
-  config = weights.read_config(folder)
-  params = weights.load(folder, config)
-  tensors = dict(layout.tensors(params, config, 'float32'))
+  config = hf_weights.read_config(folder)
+  params = hf_weights.load(folder, config)
+  tensors = dict(tensors_lib.tensors(params, config, 'float32'))
   return small_checkpoints.FAMILIES[name][0], config, tensors, params

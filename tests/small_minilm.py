@@ -8,7 +8,7 @@ import numpy as np
 import safetensors.numpy
 import tokenizers
 
-from mem_alpha_jax.model import minilm
+from mem_alpha_jax.pretrained import minilm
 
 WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', *'abcdefghij']
 FIELDS = {

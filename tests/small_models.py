@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mem_alpha_jax import policy as policy_lib
 from mem_alpha_jax import types
+from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 
 VOCAB, EOS, PAD = 41, 2, 0

@@ -4,7 +4,7 @@ import json
 
 import gguf
 
-from mem_alpha_jax.data import byte_level
+from mem_alpha_jax.pretrained import byte_level
 
 # Texts that tokenizers differ in.
 HARD = [

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from mem_alpha_jax import statistics
-from mem_alpha_jax.statistics import Answer
+from mem_alpha_jax.report import statistics
+from mem_alpha_jax.report.statistics import Answer
 
 
 def test_count_answers_by_episode_and_type_without_missing_ones():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mem_alpha_jax import stemming
+from mem_alpha_jax.text import stemming
 
 # Steps that follow shorten some of the paper's results further.
 EXAMPLES = dict(

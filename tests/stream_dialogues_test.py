@@ -5,15 +5,15 @@ import json
 import pytest
 import tiny_config
 
-from mem_alpha_jax import streaming
-from mem_alpha_jax.baselines import texts
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import stream as stream_lib
+from mem_alpha_jax.methods import texts
 from mem_alpha_jax.reading import lm_reader
 from mem_alpha_jax.reward import scoring
 
 SIZES = {26: (2, 1, 3, 2, 1, 2, 1), 30: (1, 3, 2, 1, 1)}  # turns a session
 EVERY = 2
-OPTIONS = streaming.Options(every=EVERY, lag=2, resamples=20)
+OPTIONS = stream_lib.Options(every=EVERY, lag=2, resamples=20)
 
 
 def _locomo(root):
@@ -121,11 +121,11 @@ def _rule(episode, question):
 
 def _run(episodes, folder, budget=0, reader=_reader):
   method = texts.LongContext(len(episodes), budget, _count)
-  return streaming.run(method, episodes, reader, _rule, OPTIONS, folder)
+  return stream_lib.run(method, episodes, reader, _rule, OPTIONS, folder)
 
 
 def _asks(folder):
-  return json.loads((folder / streaming.STATE).read_text())['asks']
+  return json.loads((folder / stream_lib.STATE).read_text())['asks']
 
 
 def _wanted_locomo():
@@ -133,7 +133,7 @@ def _wanted_locomo():
   for stream, sizes in enumerate(SIZES.values()):
     count = len(sizes)
     ready = [*range(1, count + 1), 4, count, 3]  # by session
-    for n in streaming.checkpoints(count, EVERY):
+    for n in stream_lib.checkpoints(count, EVERY):
       for q, session in enumerate(ready):
         if session <= n:
           yield [stream, n, q, n - session]
@@ -142,7 +142,7 @@ def _wanted_locomo():
 def _wanted_longmemeval():
   for stream, (count, evidence) in enumerate(HISTORIES.values()):
     session = max(evidence, default=count)
-    for n in streaming.checkpoints(count, EVERY):
+    for n in stream_lib.checkpoints(count, EVERY):
       if session <= n:
         yield [stream, n, 0, n - session]
 
@@ -180,7 +180,7 @@ def test_no_session_is_dropped_whatever_a_chunk_is(root, source, turns):
     assert len(one.chunks) == len(one.sessions) == len(sizes)
     size = turns or max(sizes)
     assert other.sessions == tuple(-(-n // size) for n in sizes)
-    ends = streaming.session_ends(other)
+    ends = stream_lib.session_ends(other)
     for s, end in enumerate(ends):
       said = '\n'.join(other.chunks[end - other.sessions[s] : end])
       header = one.chunks[s].split('\n')[0]
@@ -198,7 +198,7 @@ def test_the_newest_words_are_what_a_bounded_memory_answers(root, tmp_path):
   assert found[0] == found[1] == found[2]
   asked = {}
   for stream, n, q, _ in _wanted_locomo():
-    ends = streaming.session_ends(episodes[stream])
+    ends = stream_lib.session_ends(episodes[stream])
     words = ' '.join(episodes[stream].chunks[: ends[n - 1]]).split()[-budget:]
     question = episodes[stream].questions[q]
     held = question.type == 'adversarial' or any(
@@ -247,7 +247,7 @@ def test_the_mode_streams_dialogues(root, tmp_path, source, other, monkeypatch):
     'stream.lag=9,eval.bootstrap=20,warm_start.checkpoint=tiny_base'
   )
   config = _config(root, source, 1, more)
-  found = streaming.main(config, str(tmp_path))
+  found = stream_lib.main(config, str(tmp_path))
   folder = tmp_path / 'stream' / source
   assert (folder / 'curves.png').read_bytes()[:4] == b'\x89PNG'
   wanted = sorted({str(n) for _, n, *_ in WANTED[source]()}, key=int)

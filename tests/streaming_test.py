@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import tiny_config
 
-from mem_alpha_jax import stream_curves, streaming
-from mem_alpha_jax.baselines import rewriters, texts, writers
-from mem_alpha_jax.rollout.memory_method import MemoryMethod, Written
-from mem_alpha_jax.stream_curves import Ask
+from mem_alpha_jax.evaluation import stream as stream_lib
+from mem_alpha_jax.evaluation import stream_curves
+from mem_alpha_jax.evaluation.stream_curves import Ask
+from mem_alpha_jax.methods import rewriters, texts, writers
+from mem_alpha_jax.methods.memory import MemoryMethod, Written
 from mem_alpha_jax.types import Episode, Question
 
 SESSIONS, EVERY, CAPACITY = 47, 5, 20
-OPTIONS = streaming.Options(every=EVERY, lag=10, resamples=20)
+OPTIONS = stream_lib.Options(every=EVERY, lag=10, resamples=20)
 CONFIG = tiny_config.get_config(
   'memory.slots=64,memory.cap_rate=0,memory.view=newest'
 )
@@ -87,7 +88,7 @@ METHODS = {
 def run(name, folder, ask=reader):
   rule = lambda episode, question: 'exact'
   method = METHODS[name]()
-  return streaming.run(method, EPISODES, ask, rule, OPTIONS, folder)
+  return stream_lib.run(method, EPISODES, ask, rule, OPTIONS, folder)
 
 
 def test_a_judge_decides_where_the_rule_says_so(tmp_path):
@@ -99,13 +100,13 @@ def test_a_judge_decides_where_the_rule_says_so(tmp_path):
 
   rule = lambda episode, question: 'judge'
   method = METHODS['all']()
-  found = streaming.run(
+  found = stream_lib.run(
     method, EPISODES, reader, rule, OPTIONS, tmp_path, judge
   )
   plain = run('all', tmp_path / 'plain')
   assert found['accuracy'] == plain['accuracy']
   # One call a checkpoint; the shorter stream ends between two.
-  marks = streaming.checkpoints(SESSIONS, EVERY)
+  marks = stream_lib.checkpoints(SESSIONS, EVERY)
   assert sum(calls) == found['asked'] and len(calls) == len(marks) + 1
 
 
@@ -114,9 +115,20 @@ def means(curve):
 
 
 def test_checkpoints_end_with_the_last_session():
-  assert streaming.checkpoints(47, 5) == [5, 10, 15, 20, 25, 30, 35, 40, 45, 47]
-  assert streaming.checkpoints(10, 5) == [5, 10]
-  assert streaming.checkpoints(3, 5) == [3]
+  assert stream_lib.checkpoints(47, 5) == [
+    5,
+    10,
+    15,
+    20,
+    25,
+    30,
+    35,
+    40,
+    45,
+    47,
+  ]
+  assert stream_lib.checkpoints(10, 5) == [5, 10]
+  assert stream_lib.checkpoints(3, 5) == [3]
 
 
 def test_a_memory_of_everything_is_flat_at_one(tmp_path):
@@ -153,7 +165,7 @@ def test_an_interrupted_stream_goes_on_to_the_same_bytes(name, tmp_path):
     run(name, tmp_path / 'cut', breaks)
   resumed = run(name, tmp_path / 'cut')
   state = [
-    json.loads((tmp_path / part / streaming.STATE).read_text())
+    json.loads((tmp_path / part / stream_lib.STATE).read_text())
     for part in ('whole', 'cut')
   ]
   for one in state:  # without seconds
@@ -174,12 +186,12 @@ def test_no_session_is_dropped_and_an_ended_stream_is_left_alone(tmp_path):
 
   method = Watching(len(EPISODES), 0, count)
   rule = lambda episode, question: 'exact'
-  found = streaming.run(method, EPISODES, reader, rule, OPTIONS, tmp_path)
+  found = stream_lib.run(method, EPISODES, reader, rule, OPTIONS, tmp_path)
   for i, episode in enumerate(EPISODES):
     read = [row[i] for row in seen if row[i] is not None]
     assert read == list(episode.chunks)
   asked = sum(
-    streaming.checkpoints(len(e.chunks), EVERY).count(t) * t
+    stream_lib.checkpoints(len(e.chunks), EVERY).count(t) * t
     for e in EPISODES
     for t in range(1, SESSIONS + 1)
   )
@@ -193,16 +205,16 @@ def test_other_streams_are_refused(tmp_path):
   method, rule = memory(CAPACITY), lambda episode, question: 'exact'
   other = OPTIONS._replace(every=7)
   with pytest.raises(ValueError, match='other streams or options'):
-    streaming.run(method, EPISODES, reader, rule, other, tmp_path)
+    stream_lib.run(method, EPISODES, reader, rule, other, tmp_path)
 
 
 def test_the_same_few_questions_are_asked_again():
   episode = EPISODES[0]
-  early, late = (streaming.due(episode, t, 6) for t in (20, 40))
+  early, late = (stream_lib.due(episode, t, 6) for t in (20, 40))
   assert len(early) == len(late) == 6
   # Those of the early ones that gave way did so to smaller checksums.
   assert set(early) & set(late)
-  assert streaming.due(episode, 20, 0) == list(range(20))
+  assert stream_lib.due(episode, 20, 0) == list(range(20))
 
 
 def test_an_answer_that_changed_is_not_asked_any_more():
@@ -211,7 +223,7 @@ def test_an_answer_that_changed_is_not_asked_any_more():
     Question('Where is it?', 'there', 'now', 4, 9),
   )
   episode = Episode(0, 'synthetic', ['x'] * 10, questions)
-  assert [streaming.due(episode, t, 0) for t in (4, 5, 10)] == [[0], [1], [1]]
+  assert [stream_lib.due(episode, t, 0) for t in (4, 5, 10)] == [[0], [1], [1]]
 
 
 def test_missing_answers_are_counted_and_left_out(tmp_path):
@@ -228,7 +240,7 @@ def test_each_type_has_its_curve():
   asks = [Ask(0, 5, i, 0, kind, score) for i, (kind, score) in enumerate(
     [('a', 1.0), ('a', 0.0), ('b', 1.0)])]  # fmt: skip
   asks.append(Ask(0, 10, 2, 5, 'b', 0.0))
-  found = streaming.curves(asks, [], 1, OPTIONS)
+  found = stream_lib.curves(asks, [], 1, OPTIONS)
   assert means(found['by_type']['a']) == {5: 0.5}
   assert means(found['by_type']['b']) == {5: 1.0, 10: 0.0}
 
@@ -253,7 +265,7 @@ def test_the_mode_writes_curves_and_goes_on(tmp_path, capsys):
     'stream.episodes=2,stream.every=5,stream.lag=3,eval.bootstrap=20'
   )
   config = tiny_config.get_config(arg)
-  found = streaming.main(config, str(tmp_path))
+  found = stream_lib.main(config, str(tmp_path))
   folder = tmp_path / 'stream' / 'synthetic'
   assert json.loads((folder / 'curves.json').read_text()).keys() == found.keys()
   assert (folder / 'curves.png').read_bytes()[:4] == b'\x89PNG'
@@ -261,14 +273,14 @@ def test_the_mode_writes_curves_and_goes_on(tmp_path, capsys):
   best = means(found['oracle']['accuracy'])[12]
   assert best > means(found['keep_newest']['accuracy'])[12]
   assert 'oracle: accuracy' in capsys.readouterr().out
-  again = streaming.main(config, str(tmp_path))
+  again = stream_lib.main(config, str(tmp_path))
   assert json.dumps(again) == json.dumps(found)
 
 
 def test_the_mode_names_what_it_lacks(tmp_path):
   config = tiny_config.get_config('stream.methods=oracle;nobody')
   with pytest.raises(ValueError, match="no method 'nobody'"):
-    streaming.main(config, str(tmp_path / 'a'))
+    stream_lib.main(config, str(tmp_path / 'a'))
   config = tiny_config.get_config('stream.methods=policy')
   with pytest.raises(FileNotFoundError, match='no checkpoint'):
-    streaming.main(config, str(tmp_path / 'b'))
+    stream_lib.main(config, str(tmp_path / 'b'))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.paper_tables import printed, tables
-from mem_alpha_jax import statistics
+from mem_alpha_jax.report import statistics
 
 # Source a: episodes 1/2 and 4/4; b: 0/1, and one with nothing answered.
 COUNTS = {

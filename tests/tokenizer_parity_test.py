@@ -19,8 +19,7 @@ from small_tokenizers import (  # noqa: E402
   write_folder,
 )
 
-from mem_alpha_jax import pretrained_files  # noqa: E402
-from mem_alpha_jax.data import byte_level, hf_tokenizer  # noqa: E402
+from mem_alpha_jax.pretrained import byte_level, hf_tokenizer, packages
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / 'shared' / 'data'
 LINES = 10_000
@@ -73,7 +72,7 @@ def differing(lines, ours, theirs):
 @functools.cache
 def smollm2():
   try:
-    return hf_tokenizer.from_gguf(pretrained_files.smollm2_gguf())
+    return hf_tokenizer.from_gguf(packages.smollm2_gguf())
   except FileNotFoundError as error:
     pytest.skip(str(error))
 

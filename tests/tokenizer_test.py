@@ -5,7 +5,7 @@ import pytest
 from hypothesis import strategies as st
 
 from mem_alpha_jax import types
-from mem_alpha_jax.data import tokenizer
+from mem_alpha_jax.text import tokenizer
 
 SYMBOLS = ('<ins>', '<upd>', '<sem>', '<1>', '<12>', '<null>')
 SENTENCES = [

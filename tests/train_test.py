@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 import tiny_config
 
-from mem_alpha_jax import checkpoint, evaluate, train, warm_start
-from mem_alpha_jax import config as config_lib
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import metrics as metrics_lib
-from mem_alpha_jax.baselines import writers
-from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax import train
+from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.methods import writers
+from mem_alpha_jax.rollout import assemble, collector, warm_start
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import checkpoint
+from mem_alpha_jax.run import metrics as metrics_lib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STEPS = 14  # of the runs that are stopped
@@ -152,7 +154,7 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
 ):
   folder = str(tmp_path / 'run')
   arg = 'checkpoint.every=1,eval.lengths=1,num_steps=4,optim.max_skipped='
-  updates = config_lib.derive(tiny_config.get_config()).updates_per_step
+  updates = validate_lib.derive(tiny_config.get_config()).updates_per_step
   limit = updates + 1  # more than one step makes
   poison |= {2, 3}
   with pytest.raises(FloatingPointError, match=rf'{limit} updates .* step 2'):
@@ -162,7 +164,7 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   assert [row['rl/skipped'] for row in rows] == [0, updates]
   assert rows[1]['rl/loss'] is None and rows[1]['reward/total'] is not None
   run = train.Run(
-    experiment_lib.build(tiny_config.get_config(f'{arg}{limit}'), folder),
+    build_lib.build(tiny_config.get_config(f'{arg}{limit}'), folder),
     folder, train.Clock(),
   )  # fmt: skip
   with checkpoint.Manager(folder, 2) as manager:
@@ -192,7 +194,7 @@ def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
   )  # fmt: skip
   runs = []
   for _ in range(2):
-    run = train.Run(experiment_lib.build(config, folder), folder, train.Clock())
+    run = train.Run(build_lib.build(config, folder), folder, train.Clock())
     with checkpoint.Manager(folder, 2) as manager:
       if not run.restore(manager):
         run.warm_start()

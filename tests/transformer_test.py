@@ -7,8 +7,8 @@ import pytest
 import small_models
 from jax.extend import core
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax.model import attention, presets, vocabulary
+from mem_alpha_jax.model import attention, blockwise_softmax, presets
+from mem_alpha_jax.model import policy as policy_lib
 
 
 def _norm(x, scale, eps):
@@ -213,7 +213,7 @@ def _stats_loss(function, use):
 def test_softmax_statistics_and_gradients(vocab, blocks, use, monkeypatch):
   rows = 2 * 3 * 6
   if blocks > 1:
-    monkeypatch.setattr(vocabulary, 'SMALL', 8)
+    monkeypatch.setattr(blockwise_softmax, 'SMALL', 8)
   rng = np.random.default_rng(0)
   hidden = jnp.float32(rng.standard_normal((2, 3, 6, 5)))
   table = jnp.float32(2 * rng.standard_normal((vocab, 5)))
@@ -224,7 +224,7 @@ def test_softmax_statistics_and_gradients(vocab, blocks, use, monkeypatch):
     return jax.nn.logsumexp(values, -1), (probs * values).sum(-1)
 
   held = rows * -(-vocab // blocks)
-  stats = lambda *args: vocabulary.stats(*args, held)
+  stats = lambda *args: blockwise_softmax.stats(*args, held)
   got = _stats_loss(stats, use)(hidden, table)
   want = _stats_loss(plain, use)(hidden, table)
   jax.tree.map(

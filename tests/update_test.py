@@ -11,10 +11,11 @@ import optax
 import pytest
 
 from configs import tiny
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import sharding
-from mem_alpha_jax.rl import advantages, batching
+from mem_alpha_jax.credit import advantages
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.system import sharding
 
 VOCAB, WIDTH, EOS = 16, 8, 2
 # The state of this optimiser is the gradient itself, exactly.

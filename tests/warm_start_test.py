@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tiny_config
 
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import warm_start
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rollout import prompts as prompts_lib
-from mem_alpha_jax.rollout import step as step_lib
+from mem_alpha_jax.rollout import response as response_lib
+from mem_alpha_jax.rollout import warm_start
+from mem_alpha_jax.run import build as build_lib
 
 STEPS = tiny_config.FIELDS['warm_start.steps']
 
@@ -22,7 +22,7 @@ STEPS = tiny_config.FIELDS['warm_start.steps']
 @pytest.fixture(scope='module')
 def experiment(tmp_path_factory):
   folder = str(tmp_path_factory.mktemp('warm_start'))
-  return experiment_lib.build(tiny_config.get_config(), folder)
+  return build_lib.build(tiny_config.get_config(), folder)
 
 
 @pytest.fixture(scope='module')
@@ -52,13 +52,13 @@ def test_demonstrations_are_valid_calls_of_all_kinds(setup):
     # What is learned is ids, cut to the bucket: the call must survive that.
     ids = setup.tokenizer.encode(text)[: width - 1]
     said = setup.tokenizer.decode(ids)
-    ops, errors, noop = step_lib.parse(said, view, setup.config)
+    ops, errors, noop = response_lib.parse(said, view, setup.config)
     assert not errors and len(ops) + noop == 1, text
     name = 'none' if noop else f'{ops[0].tool} {ops[0].kind}'
     seen[name] = seen.get(name, 0) + 1
     if noop or ops[0].tool == 'delete':
       continue
-    ops, _, _ = step_lib.parse(text, view, setup.config)
+    ops, _, _ = response_lib.parse(text, view, setup.config)
     words = retrieval.terms(ops[0].text)
     assert set(words) <= set(retrieval.terms(chunk)), (chunk, text)
     least, most = warm_start.WORDS
@@ -130,7 +130,7 @@ def test_loss_falls_and_is_the_same_again(experiment):
   params = warm_start.train(
     setup,
     experiment.policy,
-    experiment_lib.init_params(experiment),
+    build_lib.init_params(experiment),
     loader(setup.config),
     lambda step, loss: losses.append((step, float(loss))),
   )

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from mem_alpha_jax import watchdog
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import watchdog
 
 
 def watch(seconds, grace, act):

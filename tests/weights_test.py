@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 import small_checkpoints
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import sharding
-from mem_alpha_jax.model import hf_config, layout, presets, weights
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.pretrained import hf_config, hf_weights
+from mem_alpha_jax.pretrained import tensors as tensors_lib
+from mem_alpha_jax.system import sharding
 
 safetensors_numpy = pytest.importorskip('safetensors.numpy')
 
@@ -55,12 +57,12 @@ def _tensors(folder) -> dict[str, np.ndarray]:
 
 
 def _rewrite(folder, tensors):
-  path = folder / weights.SINGLE
+  path = folder / hf_weights.SINGLE
   safetensors_numpy.save_file(tensors, path, metadata={'format': 'pt'})
 
 
 def _load(folder, **options):
-  return weights.load(folder, weights.read_config(folder), **options)
+  return hf_weights.load(folder, hf_weights.read_config(folder), **options)
 
 
 def _check_same_tensors(got, want):
@@ -74,8 +76,8 @@ def _check_same_tensors(got, want):
 @pytest.mark.parametrize('family', list(small_checkpoints.FAMILIES))
 def test_the_tree_is_that_of_the_policy(family, tmp_path):
   small_checkpoints.write(family, tmp_path)
-  config = weights.read_config(tmp_path)
-  params = weights.load(tmp_path, config)
+  config = hf_weights.read_config(tmp_path)
+  params = hf_weights.load(tmp_path, config)
   init = policy_lib.make_policy(config).init
   shapes = jax.eval_shape(init, jax.random.key(0))
   jax.tree.map(
@@ -93,10 +95,10 @@ def test_there_and_back_gives_the_same_bytes(
   family, dtype, tmp_path, monkeypatch
 ):
   small_checkpoints.write(family, tmp_path / 'a', dtype)
-  config = weights.read_config(tmp_path / 'a')
-  params = weights.load(tmp_path / 'a', config, dtype=dtype)
-  monkeypatch.setattr(weights, 'FILE_BYTES', 20_000)
-  weights.save(tmp_path / 'b', params, config, copy_from=tmp_path / 'a')
+  config = hf_weights.read_config(tmp_path / 'a')
+  params = hf_weights.load(tmp_path / 'a', config, dtype=dtype)
+  monkeypatch.setattr(hf_weights, 'FILE_BYTES', 20_000)
+  hf_weights.save(tmp_path / 'b', params, config, copy_from=tmp_path / 'a')
   transformers = small_checkpoints.transformers
   again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / 'b')
   assert str(again.dtype) == f'torch.{dtype}'
@@ -121,8 +123,8 @@ def test_dtypes_are_converted(original, tmp_path):
     exact,
     half,
   )
-  config = weights.read_config(original)
-  weights.save(tmp_path / 'half', exact, config, 'bfloat16', original)
+  config = hf_weights.read_config(original)
+  hf_weights.save(tmp_path / 'half', exact, config, 'bfloat16', original)
   wide = _load(tmp_path / 'half')
   jax.tree.map(
     lambda x, y: np.testing.assert_array_equal(x.astype(y.dtype), y), half, wide
@@ -131,16 +133,16 @@ def test_dtypes_are_converted(original, tmp_path):
 
 
 def test_a_mesh_gets_the_same_arrays_in_parts(original, split, monkeypatch):
-  monkeypatch.setattr(layout, 'BLOCK_BYTES', 200)
-  config = weights.read_config(split)
-  whole = weights.load(original, config)
+  monkeypatch.setattr(tensors_lib, 'BLOCK_BYTES', 200)
+  config = hf_weights.read_config(split)
+  whole = hf_weights.load(original, config)
   policy = policy_lib.make_policy(config)
   mesh = jax.make_mesh(
     (2, 4), ('fsdp', 'tensor'), axis_types=(jax.sharding.AxisType.Auto,) * 2
   )
   places = sharding.param_shardings(policy, mesh)
   read = []
-  open_folder = weights.open_folder
+  open_folder = hf_weights.open_folder
 
   def watched(folder):
     source = open_folder(folder)
@@ -152,8 +154,8 @@ def test_a_mesh_gets_the_same_arrays_in_parts(original, split, monkeypatch):
 
     return source._replace(read=count)
 
-  monkeypatch.setattr(weights, 'open_folder', watched)
-  params = weights.load(split, config, places)
+  monkeypatch.setattr(hf_weights, 'open_folder', watched)
+  params = hf_weights.load(split, config, places)
   jax.tree.map(np.testing.assert_array_equal, params, whole)
   assert jax.tree.map(lambda x: x.sharding, params) == places
   q = params['blocks']['attention']['q']
@@ -168,20 +170,20 @@ def test_a_mesh_gets_the_same_arrays_in_parts(original, split, monkeypatch):
 
 
 def _saved_and_loaded(params, config, parent):
-  weights.save(parent / 'sharded', params, config)
-  return weights.load(parent / 'sharded', config)
+  hf_weights.save(parent / 'sharded', params, config)
+  return hf_weights.load(parent / 'sharded', config)
 
 
 def test_leaves_of_training_are_not_asked_for(original):
   """A value head and LoRA's factors have places, but are not in files."""
-  config = weights.read_config(original)
+  config = hf_weights.read_config(original)
   more = dataclasses.replace(config, value_head=True)
   mesh = jax.make_mesh(
     (1, 1), ('fsdp', 'tensor'), axis_types=(jax.sharding.AxisType.Auto,) * 2
   )
   places = sharding.param_shardings(policy_lib.make_policy(more), mesh)
   assert 'value' in places
-  assert 'value' not in weights.load(original, more, places)
+  assert 'value' not in hf_weights.load(original, more, places)
 
 
 def test_donated_parameters_do_not_change_what_others_hold(original):
@@ -233,7 +235,7 @@ def _to_integers(tensors):
     (_add, r'experts\.0\.weight is of no use'),
     (_add_layer, r'model\.layers\.2\.input_layernorm\.weight is of no use'),
     (_turn, rf'{KEY} is \[24, 16\], the config makes it \[16, 24\]'),
-    (_to_integers, rf'{weights.SINGLE}: tensor {KEY} is I8'),
+    (_to_integers, rf'{hf_weights.SINGLE}: tensor {KEY} is I8'),
   ],
 )
 def test_tensors_that_do_not_fit_are_named(folder, change, message):
@@ -249,11 +251,11 @@ def test_a_head_of_a_tied_model_must_be_its_embedding(folder):
   """Some checkpoints store it; transformers writes it no more."""
   tensors = _tensors(folder)
   want = _load(folder)
-  _rewrite(folder, tensors | {weights.HEAD: tensors[EMBEDDING].copy()})
+  _rewrite(folder, tensors | {hf_weights.HEAD: tensors[EMBEDDING].copy()})
   jax.tree.map(np.testing.assert_array_equal, _load(folder), want)
   for other in (2 * tensors[EMBEDDING], tensors[EMBEDDING][:5]):
-    _rewrite(folder, tensors | {weights.HEAD: other})
-    with pytest.raises(ValueError, match=rf'{weights.HEAD}.*tie_word'):
+    _rewrite(folder, tensors | {hf_weights.HEAD: other})
+    with pytest.raises(ValueError, match=rf'{hf_weights.HEAD}.*tie_word'):
       _load(folder)
 
 
@@ -303,11 +305,11 @@ def test_pickles_are_not_opened(folder):
     def __reduce__(self):
       return (pytest.fail, ('the pickle was opened',))
 
-  (folder / weights.SINGLE).unlink()
+  (folder / hf_weights.SINGLE).unlink()
   (folder / 'pytorch_model.bin').write_bytes(pickle.dumps(Boom()))
   with pytest.raises(FileNotFoundError, match='convert the model'):
     _load(folder)
-  (folder / weights.SINGLE).write_bytes(pickle.dumps(Boom()))
+  (folder / hf_weights.SINGLE).write_bytes(pickle.dumps(Boom()))
   with pytest.raises(ValueError, match='not a whole safetensors file'):
     _load(folder)
 
@@ -321,7 +323,7 @@ def test_pickles_are_not_opened(folder):
 )  # fmt: skip
 def test_an_index_may_only_name_files_beside_it(split, tmp_path, file):
   folder = shutil.copytree(split, tmp_path / 'copy')
-  index = json.loads((folder / weights.INDEX).read_text())
+  index = json.loads((folder / hf_weights.INDEX).read_text())
   name = index['weight_map'][KEY]
   shutil.copy(folder / name, tmp_path / name)
   (folder / 'sub').mkdir()
@@ -329,15 +331,15 @@ def test_an_index_may_only_name_files_beside_it(split, tmp_path, file):
   if isinstance(file, str):
     file = file.format(name=name, parent=tmp_path)
   index['weight_map'][KEY] = file
-  (folder / weights.INDEX).write_text(json.dumps(index))
-  with pytest.raises(ValueError, match=weights.INDEX) as raised:
+  (folder / hf_weights.INDEX).write_text(json.dumps(index))
+  with pytest.raises(ValueError, match=hf_weights.INDEX) as raised:
     _load(folder)
   assert KEY in str(raised.value)
 
 
 def test_links_out_of_the_folder_are_refused(original, tmp_path):
   outside = shutil.copytree(original, tmp_path / 'outside')
-  for name in (weights.SINGLE, 'config.json'):
+  for name in (hf_weights.SINGLE, 'config.json'):
     folder = shutil.copytree(original, tmp_path / name)
     (folder / name).unlink()
     (folder / name).symlink_to(outside / name)
@@ -349,16 +351,16 @@ def test_a_download_cache_keeps_its_files_as_links(original, tmp_path):
   blobs, snapshot = tmp_path / 'blobs', tmp_path / 'snapshots' / 'a1b2'
   blobs.mkdir()
   snapshot.mkdir(parents=True)
-  for i, name in enumerate((weights.SINGLE, 'config.json')):
+  for i, name in enumerate((hf_weights.SINGLE, 'config.json')):
     shutil.copy(original / name, blobs / str(i))
     (snapshot / name).symlink_to(pathlib.Path('../../blobs') / str(i))
   _load(snapshot)
 
 
 def _edit_index(folder, edit):
-  index = json.loads((folder / weights.INDEX).read_text())
+  index = json.loads((folder / hf_weights.INDEX).read_text())
   edit(index['weight_map'])
-  (folder / weights.INDEX).write_text(json.dumps(index))
+  (folder / hf_weights.INDEX).write_text(json.dumps(index))
 
 
 def test_an_index_must_fit_its_files(split, tmp_path):
@@ -386,7 +388,7 @@ def test_an_index_must_fit_its_files(split, tmp_path):
 
 @pytest.mark.parametrize('text', ['', '{', '[]', '"a"', '[' * 100_000, '\xff'])
 def test_bad_json_is_named(split, tmp_path, text):
-  for name in (weights.INDEX, 'config.json'):
+  for name in (hf_weights.INDEX, 'config.json'):
     folder = shutil.copytree(split, tmp_path / name)
     (folder / name).write_bytes(text.encode('latin-1'))
     with pytest.raises(ValueError, match=f'{name}: not '):
@@ -401,11 +403,11 @@ def test_a_saved_folder_has_what_a_server_needs(folder, tmp_path):
   for name, text in companions.items():
     (folder / name).write_text(text)
   (folder / 'optimizer.pt').write_text('not of the model')
-  config = weights.read_config(folder)
+  config = hf_weights.read_config(folder)
   target = tmp_path / 'runs' / 'export'
-  weights.save(target, _load(folder), config, copy_from=folder)
+  hf_weights.save(target, _load(folder), config, copy_from=folder)
   assert {p.name for p in target.iterdir()} == {
-    'config.json', 'generation_config.json', weights.SINGLE, *companions
+    'config.json', 'generation_config.json', hf_weights.SINGLE, *companions
   }  # fmt: skip
   for name, text in companions.items():
     assert (target / name).read_text() == text
@@ -419,10 +421,10 @@ def test_a_saved_folder_has_what_a_server_needs(folder, tmp_path):
 @pytest.mark.parametrize('family', list(small_checkpoints.FAMILIES))
 def test_a_config_can_be_made_from_the_model_alone(family, tmp_path):
   small_checkpoints.write(family, tmp_path / 'a')
-  config = weights.read_config(tmp_path / 'a')
-  params = weights.load(tmp_path / 'a', config)
-  weights.save(tmp_path / 'b', params, config)
-  assert weights.read_config(tmp_path / 'b') == config
+  config = hf_weights.read_config(tmp_path / 'a')
+  params = hf_weights.load(tmp_path / 'a', config)
+  hf_weights.save(tmp_path / 'b', params, config)
+  assert hf_weights.read_config(tmp_path / 'b') == config
   transformers = small_checkpoints.transformers
   again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / 'b')
   ids = small_checkpoints.tokens()
@@ -434,66 +436,68 @@ def test_a_config_can_be_made_from_the_model_alone(family, tmp_path):
 
 
 def test_nothing_is_overwritten_or_half_written(folder, tmp_path, monkeypatch):
-  config, params = weights.read_config(folder), _load(folder)
+  config, params = hf_weights.read_config(folder), _load(folder)
   before = sorted(p.name for p in folder.iterdir())
   for target in (folder, folder / 'config.json'):
     with pytest.raises(ValueError, match='is there already'):
-      weights.save(target, params, config)
+      hf_weights.save(target, params, config)
   assert sorted(p.name for p in folder.iterdir()) == before
 
   def fail(*args):
     raise OSError('disk full')
 
-  monkeypatch.setattr(weights, '_write_companions', fail)
+  monkeypatch.setattr(hf_weights, '_write_companions', fail)
   target = tmp_path / 'new' / 'export'
   with pytest.raises(OSError, match='disk full'):
-    weights.save(target, params, config)
+    hf_weights.save(target, params, config)
   assert list(target.parent.iterdir()) == []
   monkeypatch.undo()
   target.mkdir()  # an empty folder is no obstacle
-  weights.save(target, params, config)
-  assert (target / weights.SINGLE).exists()
+  hf_weights.save(target, params, config)
+  assert (target / hf_weights.SINGLE).exists()
 
 
 @pytest.mark.parametrize('field', ['copy_head', 'match_bias'])
 def test_what_no_architecture_has_cannot_be_saved(field, original, tmp_path):
-  config = dataclasses.replace(weights.read_config(original), **{field: True})
+  config = dataclasses.replace(
+    hf_weights.read_config(original), **{field: True}
+  )
   with pytest.raises(ValueError, match=rf'model\.{field}=True'):
-    weights.save(tmp_path / 'x', _load(original), config)
+    hf_weights.save(tmp_path / 'x', _load(original), config)
   assert list(tmp_path.iterdir()) == []
 
 
 def test_parameters_that_do_not_fit_cannot_be_saved(original, tmp_path):
-  config, params = weights.read_config(original), _load(original)
+  config, params = hf_weights.read_config(original), _load(original)
   strange = {**params, 'seen': jnp.zeros(24)}
   less = {k: v for k, v in params.items() if k != 'final_norm'}
   for tree, name in ((strange, 'seen'), (less, 'final_norm/scale')):
     with pytest.raises(ValueError, match=f'parameter {name}'):
-      weights.save(tmp_path / 'x', tree, config)
+      hf_weights.save(tmp_path / 'x', tree, config)
   valued = {**params, 'value': jnp.zeros(24)}
-  weights.save(tmp_path / 'x', valued, config)
+  hf_weights.save(tmp_path / 'x', valued, config)
   assert set(_tensors(tmp_path / 'x')) == set(_tensors(original))
 
 
 def test_a_copy_from_another_model_is_refused(original, tmp_path):
-  config = dataclasses.replace(weights.read_config(original), rope_theta=5.0)
+  config = dataclasses.replace(hf_weights.read_config(original), rope_theta=5.0)
   with pytest.raises(ValueError, match=r'rope_theta is 10000\.0 there, 5\.0'):
-    weights.save(tmp_path / 'x', _load(original), config, copy_from=original)
+    hf_weights.save(tmp_path / 'x', _load(original), config, copy_from=original)
 
 
 LOAD = """
 import jax, pathlib
-from mem_alpha_jax.model import layout, weights
+from mem_alpha_jax.pretrained import hf_weights, tensors
 
 def status(name):
   text = pathlib.Path('/proc/self/status').read_text()
   return 1024 * int(text.split(name + ':')[1].split()[0])
 
-layout.BLOCK_BYTES = 2**21
+tensors.BLOCK_BYTES = 2**21
 jax.block_until_ready(jax.numpy.ones(3))
-config = weights.read_config({folder!r})
+config = hf_weights.read_config({folder!r})
 before = status('VmRSS')
-params = weights.load({folder!r}, config, dtype='bfloat16')
+params = hf_weights.load({folder!r}, config, dtype='bfloat16')
 jax.block_until_ready(params)
 size = sum(x.nbytes for x in jax.tree.leaves(params))
 print((status('VmHWM') - before) / size)
@@ -507,10 +511,10 @@ def test_loading_needs_little_more_memory_than_the_result(tmp_path):
     layers=4, width=1024, heads=8, kv_heads=8, head_size=128, ffn=4096,
     vocab_size=6144,
   )  # fmt: skip
-  names = layout.sizes(config, 'bfloat16')
+  names = tensors_lib.sizes(config, 'bfloat16')
   tensors = {
     name: np.zeros(leaf.tensor_shape, ml_dtypes.bfloat16)
-    for leaf in layout.leaves(config)
+    for leaf in tensors_lib.leaves(config)
     for name in leaf.names(config)
   }
   assert list(tensors) == list(names)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.data import babi, synthetic
 from mem_alpha_jax.data.oracle import OracleNote
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.state import Limits
+from mem_alpha_jax.methods import writers
 
 LIMITS = Limits(core_tokens=8, entry_tokens=6, slots=16, total_tokens=12)
 CHUNKS = (

@@ -13,8 +13,8 @@ import sys
 from absl import app, flags
 
 from experiments import side_by_side
-from mem_alpha_jax import report, statistics
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.report import statistics, tables
+from mem_alpha_jax.run import workdir as workdir_lib
 
 HERE = pathlib.Path(__file__).parent
 _TASKS = flags.DEFINE_list('tasks', ['qa1', 'qa2', 'qa6'], 'bAbI tasks.')
@@ -57,7 +57,7 @@ def main(argv):
   tasks = json.loads(path.read_text()) if path.exists() else {}
   for task, runs in jobs.items():
     runs = [json.loads(pathlib.Path(job.done).read_text()) for job in runs]
-    systems = [report.systems(r) for r in runs]
+    systems = [tables.systems(r) for r in runs]
     table = {n: over_seeds([s[n] for s in systems]) for n in systems[0]}
     tasks[task] = {
       'seeds': [r['seed'] for r in runs],
@@ -68,11 +68,11 @@ def main(argv):
       'config': runs[0]['config'],
     }
     rows += [
-      (task, report.label(n), *(f'{t[k]["mean"]:.3f}' for k in t))
+      (task, tables.label(n), *(f'{t[k]["mean"]:.3f}' for k in t))
       for n, t in table.items()
     ]
   workdir_lib.write_json(path, tasks)
-  print(report.grid(('task', '', *NUMBERS), rows))
+  print(tables.grid(('task', '', *NUMBERS), rows))
 
 
 if __name__ == '__main__':

@@ -3,7 +3,8 @@
   python -m experiments.base_checkpoint.build [--config=configs/tiny.py]
 
 A longer warm start than a run would spend on itself, from the same poor
-demonstrations (mem_alpha_jax/warm_start.py): no reinforcement, no questions.
+demonstrations (mem_alpha_jax/rollout/warm_start.py): no reinforcement, no
+questions.
 """
 
 import json
@@ -14,10 +15,12 @@ import time
 from absl import app, flags
 from ml_collections import config_flags
 
-from mem_alpha_jax import base, evaluate, train
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.run import base_checkpoint
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 
 _CONFIG = config_flags.DEFINE_config_file('config', 'configs/tiny.py')
 _NAME = flags.DEFINE_string('name', 'tiny_base', 'Base checkpoint to write.')
@@ -32,11 +35,13 @@ def main(argv):
     config.warm_start.checkpoint = ''
     config.warm_start.steps = _STEPS.value
   with tempfile.TemporaryDirectory() as folder:
-    experiment = experiment_lib.build(config, folder)
+    experiment = build_lib.build(config, folder)
     run = train.Run(experiment, folder, train.Clock())
     run.open_writer()
     run.warm_start()
-    path = base.save(_NAME.value, run.state.params, f'{folder}/tokenizer.model')
+    path = base_checkpoint.save(
+      _NAME.value, run.state.params, f'{folder}/tokenizer.model'
+    )
     arm, _ = evaluate.policy_arm(
       experiment,
       run.state.params,

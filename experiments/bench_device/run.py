@@ -19,9 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import common, gpu_h100
-from mem_alpha_jax import optimizer, policy, programs, workdir
-from mem_alpha_jax.model import presets
-from mem_alpha_jax.rl import update
+from mem_alpha_jax.compile import programs
+from mem_alpha_jax.model import policy, presets
+from mem_alpha_jax.rl import optimizer, update
+from mem_alpha_jax.run import workdir
 from mem_alpha_jax.sampling import sampler
 
 # name -> prompts, samples of each, prefix, own and response tokens

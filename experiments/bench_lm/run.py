@@ -23,9 +23,9 @@ import optax
 import torch
 import transformers
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import pretrained, workdir
-from mem_alpha_jax.model import weights
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.pretrained import hf_weights, registry
+from mem_alpha_jax.run import workdir
 from mem_alpha_jax.sampling import sampler
 
 PROMPT, NEW = 128, 32  # tokens
@@ -217,11 +217,11 @@ def main():
   flags.add_argument('--out', type=pathlib.Path, default=default)
   flags = flags.parse_args()
   torch.set_num_threads(THREADS)
-  model = pretrained.open_model('smollm2')
+  model = registry.open_model('smollm2')
   params = model.load(None, 'float32')
   with tempfile.TemporaryDirectory() as made:
     folder = pathlib.Path(made) / 'model'
-    weights.save(folder, params, model.config)
+    hf_weights.save(folder, params, model.config)
     theirs = Theirs(folder)
     ours = Ours(params, model.config)
     rng = np.random.default_rng(0)

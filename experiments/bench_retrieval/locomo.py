@@ -24,7 +24,7 @@ from experiments.bench_retrieval import run as bench  # noqa: E402
 from mem_alpha_jax.data import locomo  # noqa: E402
 from mem_alpha_jax.memory import embedders  # noqa: E402
 from mem_alpha_jax.memory import slots as slots_lib  # noqa: E402
-from mem_alpha_jax.rollout import memories  # noqa: E402
+from mem_alpha_jax.rollout import memory_batch  # noqa: E402
 
 TOP, WIDTH, QUESTIONS, HASHED = (5, 20), 64, 32, 384
 WAYS = (
@@ -102,7 +102,7 @@ def main() -> None:
     start = time.perf_counter()
     states = bench.make_states(notes)
     bank = slots_lib.from_states(states, slots, WIDTH, kinds[kind])
-    found, _ = memories.search(
+    found, _ = memory_batch.search(
       bank, texts, config, max(TOP), QUESTIONS, kinds[kind]
     )
     name = method if kind == 'none' else f'{kind} {method}'

@@ -20,9 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 from absl import app, flags
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import workdir as workdir_lib
-from mem_alpha_jax.model import hf_config, layout, presets, weights
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.pretrained import hf_config, hf_weights
+from mem_alpha_jax.pretrained import tensors as tensors_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.sampling import sampler
 
 HERE = pathlib.Path(__file__).parent
@@ -41,7 +43,7 @@ def config() -> presets.ModelConfig:
 def tensors(c: presets.ModelConfig):
   """Yields (name, random bfloat16 tensor); norms are ones."""
   rng = np.random.default_rng(0)
-  for leaf in layout.leaves(c):
+  for leaf in tensors_lib.leaves(c):
     for name in leaf.names(c):
       shape = leaf.tensor_shape
       if len(shape) == 1:
@@ -80,8 +82,8 @@ def write(folder: pathlib.Path) -> None:
 def answer(folder: pathlib.Path) -> dict:
   """Loads the folder and answers one prompt, twice; returns what it took."""
   started = time.perf_counter()
-  c = weights.read_config(folder)
-  params = jax.block_until_ready(weights.load(folder, c, None, jnp.bfloat16))
+  c = hf_weights.read_config(folder)
+  params = jax.block_until_ready(hf_weights.load(folder, c, None, jnp.bfloat16))
   loaded = time.perf_counter() - started
   after_load = workdir_lib.peak_rss_bytes()
   policy = policy_lib.make_policy(config())

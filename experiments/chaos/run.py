@@ -20,8 +20,8 @@ import tempfile
 import time
 
 from experiments import local_processes
-from mem_alpha_jax import metrics
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.run import metrics
+from mem_alpha_jax.run import workdir as workdir_lib
 from tests import tiny_config
 
 COUNTS = {'kill': 20, 'disk': 10, 'files': 10, 'move': 2}

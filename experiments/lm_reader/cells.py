@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from configs import tiny
-from mem_alpha_jax.baselines import writers
 from mem_alpha_jax.data import locomo, synthetic, synthetic_words
 from mem_alpha_jax.data.oracle import OracleNote
 from mem_alpha_jax.memory import embedders
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.methods import writers
 from mem_alpha_jax.reading import extractive, protocol
 from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.rollout import memories as memories_lib
+from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 
 EPISODES = {'validation': 9, 'test': 24}
 CHUNKS = 32  # sentences of an episode of the synthetic world
@@ -55,7 +55,7 @@ def world(split: str) -> dict[str, list[Item]]:
         states.append(state)
         asked.append([(uid, q) for q in due])
   config = _config(states, 'bm25', TOP, 'none')
-  memories = memories_lib.Memories(states, [0] * len(states), config, len)
+  memories = memory_batch_lib.Memories(states, [0] * len(states), config, len)
   requests = memories.requests([[q.text for _, q in r] for r in asked], _WIDTH)
   cells = {'retrieved': [], 'gold evidence': [], 'no memory': []}
   for state, row, found in zip(states, asked, requests, strict=True):
@@ -134,7 +134,7 @@ def dialogues(root: str, tokenizer) -> Iterator[tuple[str, list[Item]]]:
   ]
   yield 'gold evidence', _items(loaded, gold)
   config = _config(states, 'bm25', 5, 'minilm')
-  memories = memories_lib.Memories(
+  memories = memory_batch_lib.Memories(
     states, [0] * len(states), config, tokenizer.count,
     embed=embedders.minilm(),
   )  # fmt: skip

@@ -16,11 +16,12 @@ import numpy as np
 from absl import app, flags
 
 from experiments.lm_reader import cells as cells_lib
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax import pretrained, report, statistics
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import chat, lm_reader, protocol
+from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.run import workdir as workdir_lib
 
 RESULTS = pathlib.Path(__file__).parent / 'results.json'
 _PARTS = flags.DEFINE_list('parts', ['world', 'locomo'], 'world, locomo.')
@@ -40,7 +41,7 @@ INSTRUCTIONS = {
 }
 
 
-def reader(part: str, model: pretrained.Pretrained) -> protocol.Reader:
+def reader(part: str, model: registry.Pretrained) -> protocol.Reader:
   """SmolLM2 with the prompt and the shapes of one part."""
   return lm_reader.make_reader(
     policy_lib.make_policy(model.config),
@@ -117,12 +118,12 @@ def table(done: dict) -> str:
     row = [name, f'{100 * mean:.1f} ({100 * low:.1f}-{100 * high:.1f})']
     row += [f'{100 * cell["by_type"][k]["mean"]:.1f}' for k in kinds]
     rows.append((*row, f'{100 * cell["evidence_found"]:.0f}'))
-  return report.grid(('cell', 'all', *kinds, 'evidence found'), rows)
+  return tables.grid(('cell', 'all', *kinds, 'evidence found'), rows)
 
 
 def main(argv):
   del argv
-  model = pretrained.open_model(_MODEL.value)
+  model = registry.open_model(_MODEL.value)
   if 'world' in _PARTS.value:
     cells = cells_lib.world(_SPLIT.value).items()
     print(table(run('world', f'world {_SPLIT.value}', cells, model)))

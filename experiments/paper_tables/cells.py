@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from experiments.paper_tables import scales
-from mem_alpha_jax import comparison, methods, restore, train
-from mem_alpha_jax import config as config_lib
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax import train
+from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import comparison
+from mem_alpha_jax.methods import registry
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import parameters
+from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.types import Episode
 
 
@@ -84,7 +87,7 @@ def fill(
     mine = [cell for cell in missing if cell.run == run]
     workdir = str(workdir_of(out, run, seed))
     config = config_of(run)
-    config_lib.validate(config)
+    validate_lib.validate(config)
     say(f'{run}: training, or taking it up, in {workdir}')
     if train.train(config, workdir) is None:
       raise Stopped(workdir)
@@ -102,17 +105,17 @@ def _computed(
   cells: Sequence[Cell], config, workdir: str
 ) -> Iterator[tuple[Cell, dict]]:
   """Each cell of one run with what was found."""
-  experiment = experiment_lib.build(config, workdir)
+  experiment = build_lib.build(config, workdir)
   weights = {
-    scales.BEFORE: restore.start_params(experiment, workdir),
-    scales.AFTER: restore.newest_params(experiment, workdir),
+    scales.BEFORE: parameters.start_params(experiment, workdir),
+    scales.AFTER: parameters.newest_params(experiment, workdir),
   }
   for name in dict.fromkeys(cell.column.read_as for cell in cells):
     mine = [cell for cell in cells if cell.column.read_as == name]
     fields = config.copy_and_resolve_references().unlock()
     fields.update_from_flattened_dict(dict(mine[0].column.fields))
-    config_lib.validate(fields)
-    reading = experiment_lib.for_evaluation(experiment, fields)
+    validate_lib.validate(fields)
+    reading = build_lib.for_evaluation(experiment, fields)
     episodes = _episodes(fields, mine[0].column)
     for cell in mine:
       params = weights.get(cell.system, weights[scales.AFTER])
@@ -140,7 +143,7 @@ def check(scale: scales.Scale, tables: Sequence[str]) -> None:
     if name not in scale.tables:
       raise ValueError(f'no table {name!r}; use some of {list(scale.tables)}')
     systems = {row.system for row in scale.tables[name].rows}
-    methods.check(sorted(systems - {scales.BEFORE, scales.AFTER}))
+    registry.check(sorted(systems - {scales.BEFORE, scales.AFTER}))
 
 
 class _Left:

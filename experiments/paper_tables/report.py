@@ -9,8 +9,9 @@ import numpy as np
 
 from experiments.paper_tables import cells as cells_lib
 from experiments.paper_tables import printed, scales, tables
-from mem_alpha_jax import comparison, statistics
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.evaluation import comparison
+from mem_alpha_jax.report import statistics
+from mem_alpha_jax.run import workdir as workdir_lib
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402  the backend comes first

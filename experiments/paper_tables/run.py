@@ -17,7 +17,7 @@ import time
 from absl import app, flags, logging
 
 from experiments.paper_tables import cells, report, scales
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 
 HERE = pathlib.Path(__file__).parent
 _TABLES = flags.DEFINE_list(

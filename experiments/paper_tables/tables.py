@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from experiments.paper_tables import printed
-from mem_alpha_jax import statistics
+from mem_alpha_jax.report import statistics
 
 _ABSENT = '-'
 

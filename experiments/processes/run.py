@@ -19,8 +19,8 @@ from typing import NamedTuple
 from absl import app, flags
 
 from experiments import local_processes
-from mem_alpha_jax import metrics
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax.run import metrics
+from mem_alpha_jax.run import workdir as workdir_lib
 
 HERE = pathlib.Path(__file__).parent
 _OUT = flags.DEFINE_string('out', 'runs/processes', 'Folder of the workdirs.')

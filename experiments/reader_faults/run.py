@@ -23,12 +23,13 @@ import numpy as np
 
 from configs import tiny
 from experiments.reader_faults import server as server_lib
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import metrics as metrics_lib
-from mem_alpha_jax import report, train
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax import train
 from mem_alpha_jax.reading import http_client, protocol
+from mem_alpha_jax.report import tables
 from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import metrics as metrics_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 
 RESULTS = pathlib.Path(__file__).parent / 'results.json'
 RUNS = pathlib.Path('runs/reader_faults')
@@ -75,7 +76,7 @@ def watch(config, folder: str) -> Watched:
     pairs.append((collect(setup, *args), true))
     return pairs[-1][0]
 
-  experiment = experiment_lib.build(config, folder)
+  experiment = build_lib.build(config, folder)
   run = train.Run(experiment, folder, train.Clock())
   run.open_writer()
   run.warm_start()
@@ -192,7 +193,7 @@ def table(cells: dict[str, Any]) -> str:
   ]
   for name in ('missing_answers', 'missing_rewards', 'reward'):
     rows.append((name, *(f'{c[name]:.4f}' for c in cells.values())))
-  return report.grid(('', *cells), rows)
+  return tables.grid(('', *cells), rows)
 
 
 def main() -> None:

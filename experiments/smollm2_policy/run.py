@@ -16,10 +16,11 @@ import numpy as np
 from absl import app, flags
 
 from configs import smollm2
-from mem_alpha_jax import evaluate, report
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import workdir as workdir_lib
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.report import tables
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 
 HERE = pathlib.Path(__file__).parent
 _OUT = flags.DEFINE_string('out', 'runs/smollm2_policy', 'Folder of the run.')
@@ -29,12 +30,12 @@ _ARG = flags.DEFINE_string(
 ENDS = 4  # steps whose mean reward is the first or the last
 
 
-def as_it_comes(config, folder: pathlib.Path) -> report.Arm:
+def as_it_comes(config, folder: pathlib.Path) -> tables.Arm:
   """The model without any training; measured once."""
   path = folder / 'raw.json'
   if not path.exists():
-    experiment = experiment_lib.build(config, str(folder))
-    params = experiment_lib.init_params(experiment)
+    experiment = build_lib.build(config, str(folder))
+    params = build_lib.init_params(experiment)
     episodes = pipeline.eval_episodes(config, 'test', 1)
     arm, _ = evaluate.policy_arm(experiment, params, episodes)
     workdir_lib.write_json(path, arm)
@@ -63,7 +64,7 @@ def main(argv):
   subprocess.run(command, check=True)
   run = json.loads((folder / 'results.json').read_text())
   raw = as_it_comes(smollm2.get_config(_ARG.value), folder)
-  systems = {'as it comes': raw, **report.systems(run)}
+  systems = {'as it comes': raw, **tables.systems(run)}
   found = {
     'systems': systems,
     'rewards': rewards(folder),
@@ -76,10 +77,10 @@ def main(argv):
   workdir_lib.write_json(HERE / 'results.json', found)
   numbers = ('accuracy', 'memory_share', 'valid_calls')
   rows = [
-    (report.label(name), *(f'{arm[n] or 0:.3f}' for n in numbers))
+    (tables.label(name), *(f'{arm[n] or 0:.3f}' for n in numbers))
     for name, arm in systems.items()
   ]
-  print(report.grid(('', *numbers), rows))
+  print(tables.grid(('', *numbers), rows))
   print(found['rewards'])
 
 

@@ -17,10 +17,12 @@ from absl import app, flags
 
 from configs import tiny
 from experiments import side_by_side
-from mem_alpha_jax import evaluate, report, statistics, train
-from mem_alpha_jax import experiment as experiment_lib
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.report import statistics, tables
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import workdir as workdir_lib
 
 HERE = pathlib.Path(__file__).parent
 LENGTHS = (1, 13)
@@ -88,7 +90,7 @@ def run(row: int, seed: int, workdir: str) -> None:
   config = config_of(row, seed)
   workdir_lib.use_compilation_cache()
   os.makedirs(workdir, exist_ok=True)
-  experiment = experiment_lib.build(config, workdir)
+  experiment = build_lib.build(config, workdir)
   loop = train.Run(experiment, workdir, train.Clock())
   loop.open_writer()
   loop.warm_start()
@@ -157,7 +159,7 @@ def main(argv):
   result = {'seconds': _SECONDS.value, 'seeds': seeds, 'rows': found}
   result['versions'] = workdir_lib.versions()
   workdir_lib.write_json(HERE / 'credit.json', result)
-  print(report.grid(('', *found[0]['cells'], 'responses'), lines))
+  print(tables.grid(('', *found[0]['cells'], 'responses'), lines))
 
 
 if __name__ == '__main__':

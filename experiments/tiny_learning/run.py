@@ -13,8 +13,9 @@ import shutil
 from absl import app, flags
 
 from configs import tiny
-from mem_alpha_jax import report, statistics, train
-from mem_alpha_jax import workdir as workdir_lib
+from mem_alpha_jax import train
+from mem_alpha_jax.report import statistics, tables
+from mem_alpha_jax.run import workdir as workdir_lib
 
 HERE = pathlib.Path(__file__).parent
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds to run.')
@@ -63,9 +64,9 @@ def main(argv):
   table = {
     multiple: {
       name: over_seeds(
-        [report.systems(r['length'][multiple])[name] for r in runs]
+        [tables.systems(r['length'][multiple])[name] for r in runs]
       )
-      for name in report.systems(runs[0]['length'][multiple])
+      for name in tables.systems(runs[0]['length'][multiple])
     }
     for multiple in runs[0]['length']
   }
@@ -89,7 +90,7 @@ def main(argv):
     shutil.copy(first / name, HERE / name)
   rows = [
     (
-      report.label(name),
+      tables.label(name),
       *(
         f'{table[m][name]["accuracy"]["mean"]:.3f}'
         f' / {table[m][name]["overwritten"]["mean"]:.3f}'
@@ -99,7 +100,7 @@ def main(argv):
     for name in table['1']
   ]
   header = ('accuracy / overwritten', *(f'{m}x' for m in table))
-  print(report.grid(header, rows))
+  print(tables.grid(header, rows))
 
 
 if __name__ == '__main__':

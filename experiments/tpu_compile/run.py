@@ -11,7 +11,8 @@ import importlib
 import json
 import pathlib
 
-from mem_alpha_jax import aot, workdir
+from mem_alpha_jax.compile import main as main_lib
+from mem_alpha_jax.run import workdir
 
 CONFIGS = ('tpu_v4', 'tpu_v5e', 'tpu_v6e')
 # Four groups of eight rows on a chip at once instead of one.
@@ -24,16 +25,16 @@ HERE = pathlib.Path(__file__).parent
 def table() -> str:
   """All rows as Markdown."""
   lines = [
-    f'| config | {" | ".join(aot.COLUMNS)} |',
-    '|---' * (1 + len(aot.COLUMNS)) + '|',
+    f'| config | {" | ".join(main_lib.COLUMNS)} |',
+    '|---' * (1 + len(main_lib.COLUMNS)) + '|',
   ]
   for name in CONFIGS:
     path = HERE / name / 'compile.json'
     if path.exists():
       rows = json.loads(path.read_text())
       for row in rows:
-        cells = aot.cells(row)
-        cells += [''] * (len(aot.COLUMNS) - len(cells))
+        cells = main_lib.cells(row)
+        cells += [''] * (len(main_lib.COLUMNS) - len(cells))
         lines.append(f'| {" | ".join([name, *cells])} |')
   return '\n'.join(lines)
 
@@ -46,7 +47,7 @@ def main():
     module = importlib.import_module(f'configs.{config}')
     print(f'== {name}', flush=True)
     try:
-      aot.main(module.get_config(arg), str(HERE / name))
+      main_lib.main(module.get_config(arg), str(HERE / name))
     except ValueError as error:
       if name != 'too_large':
         raise

@@ -61,10 +61,10 @@ def minilm() -> EmbedFn:
   Raises:
     FileNotFoundError: if it is not installed.
   """
-  from mem_alpha_jax import pretrained_files  # optional packages
-  from mem_alpha_jax.model import minilm as minilm_lib
+  from mem_alpha_jax.pretrained import minilm as minilm_lib
+  from mem_alpha_jax.pretrained import packages
 
-  model = minilm_lib.load(pretrained_files.minilm_folder())
+  model = minilm_lib.load(packages.minilm_folder())
   size = model.config.width
   return cached(in_batches(model.tokenize, model.encode, size), size)
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import kv_cache, presets, products
+from mem_alpha_jax.model import kv_cache, matmul, presets
 
 HIDDEN = -1e30  # score of a masked key
 FUSE_WIDTH = 1024  # below it, projections are joined into one matmul
@@ -229,7 +229,7 @@ class Attention(nn.Module):
     )
     o = self.param('o', init, (c.heads, c.head_size, c.width))
     o = o.astype(x.dtype).reshape(-1, c.width)
-    return products.dense(self, 'o_t', out, o), own
+    return matmul.dense(self, 'o_t', out, o), own
 
   def _project(self, x):
     """Returns q, k and v, joined by kv head: [B, G, n, K, J + 2, Hd]."""
@@ -246,7 +246,7 @@ class Attention(nn.Module):
     outs = []
     for i, (kernel, *bias) in enumerate(parts):
       kernel = kernel.reshape(c.width, -1)
-      out = products.dense(self, f'qkv_t{i}', x, kernel)
+      out = matmul.dense(self, f'qkv_t{i}', x, kernel)
       out = out.reshape(*x.shape[:3], c.kv_heads, -1, c.head_size)
       outs.append(out + bias[0] if bias else out)
     return outs[0] if len(outs) == 1 else jnp.concatenate(outs, axis=4)

@@ -16,16 +16,16 @@ from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from mem_alpha_jax import sharding
 from mem_alpha_jax.model import (
   attention,
   kv_cache,
-  layout,
   lora,
+  matmul,
   presets,
-  products,
   transformer,
 )
+from mem_alpha_jax.pretrained import tensors
+from mem_alpha_jax.system import sharding
 
 COPY_BYTES = {'cpu': 2**31}
 ACCELERATOR_BYTES = 2**34  # of COPY_BYTES, elsewhere
@@ -38,7 +38,7 @@ STACKED_OPTIONS = {'xla_disable_hlo_passes': 'while-loop-invariant-code-motion'}
 
 def copies(config: presets.ModelConfig, mesh: Mesh | None) -> bool:
   """Whether a decode loop on a mesh gets a copy of the layers."""
-  layer = sum(math.prod(x.shape) for x in layout.leaves(config) if x.stacked)
+  layer = sum(math.prod(x.shape) for x in tensors.leaves(config) if x.stacked)
   size = layer * config.layers * jnp.dtype(config.dtype).itemsize
   limit = COPY_BYTES.get(sharding.platform(mesh), ACCELERATOR_BYTES)
   devices = 1 if mesh is None else mesh.size
@@ -109,7 +109,7 @@ def _transposed(c, layer):
   )
   block, params = transformer.Block(c), {'params': layer}
   _, kernels = block.apply(
-    params, x, None, context, mutable=[products.COLLECTION]
+    params, x, None, context, mutable=[matmul.COLLECTION]
   )
   return params | kernels
 

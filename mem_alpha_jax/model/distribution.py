@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mem_alpha_jax.model import copy_head, vocabulary
+from mem_alpha_jax.model import blockwise_softmax, copy_head
 
 
 class Distribution(NamedTuple):
@@ -24,10 +24,15 @@ class Distribution(NamedTuple):
 
 
 def log_prob(
-  dist: Distribution, stats: vocabulary.Stats, tokens: Int[Array, 'B G n']
+  dist: Distribution,
+  stats: blockwise_softmax.Stats,
+  tokens: Int[Array, 'B G n'],
 ) -> Float[Array, 'B G n']:
   """Returns the log-prob (nats) of `tokens`."""
-  plain = vocabulary.token_logits(dist.hidden, dist.table, tokens) - stats.log_z
+  plain = (
+    blockwise_softmax.token_logits(dist.hidden, dist.table, tokens)
+    - stats.log_z
+  )
   if dist.copy is None:
     return plain
   copy = dist.copy
@@ -52,17 +57,19 @@ def _prefix_terms(dist, stats):
   b, g, n, p = copy.weights.shape
   rows = jnp.take(dist.table, copy.tokens, axis=0)
   flat = dist.hidden.reshape(b, g * n, -1)
-  values = vocabulary.dot('bqd,bpd->bqp', flat, rows).reshape(b, g, n, p)
+  values = blockwise_softmax.dot('bqd,bpd->bqp', flat, rows).reshape(b, g, n, p)
   plain = (copy.log_keep - stats.log_z)[..., None] + values
   equal = copy.tokens[:, :, None] == copy.tokens[:, None, :]
   flat = copy.weights.reshape(b, g * n, p)
-  copied = vocabulary.dot('bqp,bpk->bqk', flat, equal).reshape(b, g, n, p)
+  copied = blockwise_softmax.dot('bqp,bpk->bqk', flat, equal).reshape(
+    b, g, n, p
+  )
   first = ~jnp.tril(equal, -1).any(-1)
   return plain, _mix(plain, copy.log_gate[..., None], copied), first
 
 
 def entropy(
-  dist: Distribution, stats: vocabulary.Stats
+  dist: Distribution, stats: blockwise_softmax.Stats
 ) -> Float[Array, 'B G n']:
   """Returns H = -sum_v p_v log p_v (nats).
 
@@ -79,7 +86,9 @@ def entropy(
 
 
 def mode(
-  dist: Distribution, stats: vocabulary.Stats, values: Float[Array, 'B G n V']
+  dist: Distribution,
+  stats: blockwise_softmax.Stats,
+  values: Float[Array, 'B G n V'],
 ) -> Int[Array, 'B G n']:
   """Returns the most likely token; `values` are `logits` of the hidden."""
   best = argmax(values)
@@ -102,7 +111,9 @@ def argmax(x: Float[Array, '... V']) -> Int[Array, '...']:
 
 
 def dense(
-  dist: Distribution, stats: vocabulary.Stats, values: Float[Array, 'B G n V']
+  dist: Distribution,
+  stats: blockwise_softmax.Stats,
+  values: Float[Array, 'B G n V'],
 ) -> Float[Array, 'B G n V']:
   """Returns all log-probs; the copy part is one matmul with a one-hot."""
   plain = values - stats.log_z[..., None]
@@ -112,7 +123,9 @@ def dense(
   b, g, n, p = copy.weights.shape
   one_hot = jax.nn.one_hot(copy.tokens, values.shape[-1])
   flat = copy.weights.reshape(b, g * n, p)
-  copied = vocabulary.dot('bqp,bpv->bqv', flat, one_hot).reshape(plain.shape)
+  copied = blockwise_softmax.dot('bqp,bpv->bqv', flat, one_hot).reshape(
+    plain.shape
+  )
   log_plain = copy.log_keep[..., None] + plain
   return _mix(log_plain, copy.log_gate[..., None], copied)
 
@@ -126,9 +139,9 @@ def tempered_mixture(
   dist: Distribution, temperature: float
 ) -> Float[Array, 'B G n V']:
   """Returns all log-probs of p^(1/temperature) / Z, normalised."""
-  values = vocabulary.logits(dist.hidden, dist.table)
-  values = dense(dist, vocabulary.stats_of(values), values) / temperature
-  return values - vocabulary.stats_of(values).log_z[..., None]
+  values = blockwise_softmax.logits(dist.hidden, dist.table)
+  values = dense(dist, blockwise_softmax.stats_of(values), values) / temperature
+  return values - blockwise_softmax.stats_of(values).log_z[..., None]
 
 
 def at(
@@ -150,8 +163,8 @@ def log_prob_and_entropy(
   """
   if temperature != 1.0 and dist.copy is not None:
     values = tempered_mixture(dist, temperature)
-    return at(values, tokens), -vocabulary.stats_of(values).mean
+    return at(values, tokens), -blockwise_softmax.stats_of(values).mean
   if temperature != 1.0:
     dist = temper(dist, temperature)
-  stats = vocabulary.stats(dist.hidden, dist.table, block_logits)
+  stats = blockwise_softmax.stats(dist.hidden, dist.table, block_logits)
   return log_prob(dist, stats, tokens), entropy(dist, stats)

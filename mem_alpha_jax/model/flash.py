@@ -26,8 +26,9 @@ from jax.experimental.pallas.ops.tpu.splash_attention import (
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
-from mem_alpha_jax import hlo, sharding
+from mem_alpha_jax.compile import hlo
 from mem_alpha_jax.model import attention
+from mem_alpha_jax.system import sharding
 
 LANES = 128  # sequences are padded to a multiple of it
 BLOCKS = (1024, 512, 256, LANES)  # tile edges of splash, largest that divides

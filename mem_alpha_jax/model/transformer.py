@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import attention, copy_head, presets, products
+from mem_alpha_jax.model import attention, copy_head, matmul, presets
 
 UNROLL = 4  # models of at most so many layers are unrolled inside the scan
 
@@ -31,12 +31,12 @@ class Mlp(nn.Module):
     gate, up, down = (w.astype(x.dtype) for w in (gate, up, down))
     if attention.fuses(c):
       both = jnp.stack([gate, up], axis=1).reshape(c.width, -1)
-      both = products.dense(self, 'both_t', x, both)
+      both = matmul.dense(self, 'both_t', x, both)
       a, b = jax.lax.split(both, (c.ffn, c.ffn), axis=both.ndim - 1)
     else:
-      a = products.dense(self, 'gate_t', x, gate)
-      b = products.dense(self, 'up_t', x, up)
-    return products.dense(self, 'down_t', jax.nn.silu(a) * b, down)
+      a = matmul.dense(self, 'gate_t', x, gate)
+      b = matmul.dense(self, 'up_t', x, up)
+    return matmul.dense(self, 'down_t', jax.nn.silu(a) * b, down)
 
   def _weight(self, name, shape, names, fan):
     init = nn.initializers.normal(fan**-0.5)

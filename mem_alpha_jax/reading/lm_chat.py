@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from mem_alpha_jax import policy as policy_lib
-from mem_alpha_jax.data import chat_template
+from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.text import chat_template
 
 _MARK = 0xE000  # private-use characters: where contents go when rendered
 
@@ -108,10 +108,10 @@ class LmChat:
 
 def from_config(config: Any) -> LmChat:
   """Loads reading.model as a chat model."""
-  from mem_alpha_jax import pretrained  # needs the packages of real models
+  from mem_alpha_jax.pretrained import registry
 
   r = config.reading
-  model = pretrained.open_model(r.model)
+  model = registry.open_model(r.model)
   return LmChat(
     policy_lib.make_policy(model.config),
     model.load(None, model.config.dtype),

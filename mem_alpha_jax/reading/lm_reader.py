@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mem_alpha_jax import policy as policy_lib
+from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.reading import chat, protocol
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
@@ -40,7 +40,7 @@ def make_form(tokenizer: Any, instructions: chat.Instructions) -> Form:
   messages = chat.messages(instructions, _HERE)
   template = getattr(tokenizer, 'chat_template', None)
   if template:
-    from mem_alpha_jax.data import chat_template  # needs jinja2
+    from mem_alpha_jax.text import chat_template
 
     values = getattr(tokenizer, 'template_values', {})
     text = chat_template.render(
@@ -126,10 +126,10 @@ def make_reader(
 
 def from_config(config: Any) -> protocol.Reader:
   """Loads reading.model and makes it the reader that `config` asks for."""
-  from mem_alpha_jax import pretrained  # needs the packages of real models
+  from mem_alpha_jax.pretrained import registry
 
   r = config.reading
-  model = pretrained.open_model(r.model)
+  model = registry.open_model(r.model)
   return make_reader(
     policy_lib.make_policy(model.config),
     model.load(None, model.config.dtype),

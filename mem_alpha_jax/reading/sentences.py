@@ -11,9 +11,9 @@ import math
 import re
 from collections.abc import Sequence
 
-from mem_alpha_jax import stemming
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.text import stemming
 
 ANSWER_WORDS = 8  # longest answer; half of LoCoMo's golds have 4 or fewer
 SHARED = 0.3  # share of the question's weight below which it is not answered

@@ -5,7 +5,7 @@ import re
 import string
 from collections.abc import Sequence
 
-from mem_alpha_jax import stemming
+from mem_alpha_jax.text import stemming
 
 _ARTICLES = re.compile(r'\b(a|an|the)\b')
 _PUNCTUATION = re.compile(r'[^\w\s]')

@@ -11,8 +11,8 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
-from mem_alpha_jax import multihost, optimizer, sharding
-from mem_alpha_jax.rl import losses
+from mem_alpha_jax.rl import losses, optimizer
+from mem_alpha_jax.system import multihost, sharding
 from mem_alpha_jax.types import RolloutRows, TrainState
 
 

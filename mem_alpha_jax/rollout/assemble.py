@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float
 
+from mem_alpha_jax.credit import advantages as advantages_lib
 from mem_alpha_jax.reward import parts as parts_lib
-from mem_alpha_jax.rl import advantages as advantages_lib
-from mem_alpha_jax.rollout import collector, explore, grading
+from mem_alpha_jax.rollout import collector, forced_calls, grading
 from mem_alpha_jax.types import RolloutRows
 
 
@@ -46,7 +46,7 @@ def to_rows(
     rows, values = _with_values(rows, value_fn, (b, g, t), shared)
     values = np.where(grid.valid, values, 0.0)  # an episode's end is worth 0
   result = advantages_lib.compute(total, config.rl, grid.valid, values)
-  weight = explore.weights(grid.forced, grid.logps, result.advantages)
+  weight = forced_calls.weights(grid.forced, grid.logps, result.advantages)
   weight = weight * result.valid
   rows = rows.replace(
     advantages=_spread(_arrange(result.advantages, shared), rows),
@@ -55,7 +55,7 @@ def to_rows(
   )
   live = _arrange(grid.valid, shared).any(-1)
   if config.rollout.groups == 'state' and config.rl.min_gap:
-    explored = (grid.forced != explore.FREE).any(-1)
+    explored = (grid.forced != forced_calls.FREE).any(-1)
     live &= _informative(
       _arrange(total, shared), _arrange(explored, shared), config.rl.min_gap
     )

@@ -20,13 +20,18 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from mem_alpha_jax import multihost, watchdog
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.rollout import explore, grading, probes, prompts
-from mem_alpha_jax.rollout import memories as memories_lib
-from mem_alpha_jax.rollout import step as step_lib
+from mem_alpha_jax.rollout import (
+  credit_questions,
+  forced_calls,
+  grading,
+  prompts,
+)
+from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
+from mem_alpha_jax.rollout import response as response_lib
+from mem_alpha_jax.system import multihost, watchdog
 from mem_alpha_jax.types import Episode, Question
 
 PARTS = grading.PARTS
@@ -183,7 +188,7 @@ class Batch:
     self.rows = [e for e in episodes for _ in range(copies)]
     self.starts = [s for s in starts for _ in range(copies)]
     self.count = setup.tokenizer.count
-    self.memories = memories_lib.Memories(
+    self.memories = memory_batch_lib.Memories(
       [s.state for s in self.starts],
       [s.read for s in self.starts],
       self.config,
@@ -220,7 +225,7 @@ class Batch:
   def _forced(self, views, t):
     r = self.config.rollout
     forced = np.full(
-      (len(views), self.width, explore.WIDTH), explore.FREE, np.int32
+      (len(views), self.width, forced_calls.WIDTH), forced_calls.FREE, np.int32
     )
     if self.width == 1 or not r.forced:
       return forced
@@ -229,7 +234,7 @@ class Batch:
         (self.config.seed, self.step, self.rows[i].uid, t, 2)
       )
       visible = sum(e is not None for e in view)
-      forced[i] = explore.forced_calls(
+      forced[i] = forced_calls.forced_calls(
         rng, self.setup.tokenizer, visible, self.width, r.forced
       )
     return forced
@@ -269,7 +274,7 @@ class Batch:
         ids = sampled['response'][i, g][sampled['mask'][i, g]]
         known = ids.tobytes()
         if known not in seen:
-          seen[known] = step_lib.perform(
+          seen[known] = response_lib.perform(
             self.memories.states[i],
             self.setup.tokenizer.decode(ids.tolist()),
             chunks[i],
@@ -363,7 +368,7 @@ class Batch:
       state_lib.without_log(self.memories.states[i]),
       self.memories.read[i],
       start.chain + 1,
-      probes.remembered(self.rows[i], start.history),
+      credit_questions.remembered(self.rows[i], start.history),
     )
 
   def _stack(self) -> Grid:

@@ -12,9 +12,9 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.rollout import memories as memories_lib
-from mem_alpha_jax.rollout import probes
-from mem_alpha_jax.rollout import step as step_lib
+from mem_alpha_jax.rollout import credit_questions
+from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
+from mem_alpha_jax.rollout import response as response_lib
 from mem_alpha_jax.types import Episode, Question
 
 PARTS = ('answers', 'calls', 'size', 'content')  # r1 to r4
@@ -38,17 +38,17 @@ def step_questions(
     if not live[i]:
       asked.append([])
     elif config.reward.when == 'end':
-      asked.append(probes.ending(episode)[:limit])
+      asked.append(credit_questions.ending(episode)[:limit])
     else:
       history = starts[i].history if config.rollout.retain else {}
-      questions = {**history, **probes.current(episode, t)}
+      questions = {**history, **credit_questions.current(episode, t)}
       texts = [chunks[i]] + [e.text for e in views[i] if e]
-      asked.append(probes.relevant(questions, texts, limit))
+      asked.append(credit_questions.relevant(questions, texts, limit))
   return asked
 
 
 def gains(
-  memories: memories_lib.Memories,
+  memories: memory_batch_lib.Memories,
   outcomes: Sequence[Sequence[Any]],
   asked: Sequence[Sequence[Question]],
   sources: Sequence[str],
@@ -68,7 +68,9 @@ def gains(
       _scores(sources[i], asked[i], given, memories.config)
       for given in answers[i]
     ]
-    changes = [probes.gains(scores[-1], scores[g]) for g in range(len(row))]
+    changes = [
+      credit_questions.gains(scores[-1], scores[g]) for g in range(len(row))
+    ]
     found.append([np.nan if c is None else c for c in changes])
   return found
 
@@ -106,12 +108,12 @@ def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
   states = []
   for before, row in zip(memories.states, outcomes, strict=True):
     states += [o.state for o in row] + [before] * (wide - len(row))
-  slots, ok = memories_lib.look_up(
+  slots, ok = memory_batch_lib.look_up(
     bank, states, texts, config, config.rollout.probes, memories.embed
   )
   found = zip(states, texts, slots, ok, strict=True)
   requests = [
-    list(map(memories.fit, memories_lib.requests(*one))) for one in found
+    list(map(memories.fit, memory_batch_lib.requests(*one))) for one in found
   ]
   answers = protocol.ask(reader, requests)
   return [answers[i : i + wide] for i in range(0, len(answers), wide)]
@@ -146,7 +148,7 @@ def judged_content(
   rows = []
   for i, row in enumerate(outcomes):
     for g, o in enumerate(row):
-      old = step_lib.replaced(states[i], o.ops, views[i])
+      old = response_lib.replaced(states[i], o.ops, views[i])
       notes = [
         judge_lib.Stored(op.kind, op.text, f'{before}\n{chunks[i]}'.strip())
         if op.tool != 'delete' and result.ok
@@ -173,14 +175,14 @@ def judged_content(
 
 def end_scores(
   episodes: Sequence[Episode],
-  memories: memories_lib.Memories,
+  memories: memory_batch_lib.Memories,
   reader: protocol.Reader,
 ) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
   """Accuracy on the asked questions, NaN without any, and compression.
 
   The accuracy is that of the questions that were answered.
   """
-  questions = [probes.ending(e) for e in episodes]
+  questions = [credit_questions.ending(e) for e in episodes]
   requests = memories.requests(
     [[q.text for q in row] for row in questions], memories.config.rollout.probes
   )

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from mem_alpha_jax import multihost
-from mem_alpha_jax.memory import chat_prompt
-from mem_alpha_jax.memory import prompt as prompt_lib
+from mem_alpha_jax.roles import chat_prompt
+from mem_alpha_jax.roles import prompt as prompt_lib
 from mem_alpha_jax.sampling import buckets as buckets_lib
+from mem_alpha_jax.system import multihost
 
 PROMPTS = {
   'compact': prompt_lib.compact,

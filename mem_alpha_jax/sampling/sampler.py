@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import distribution, kv_cache, vocabulary
+from mem_alpha_jax.model import blockwise_softmax, distribution, kv_cache
 from mem_alpha_jax.sampling import logits
 
 SEGMENT = 512  # tokens after which the cache grows
@@ -222,8 +222,8 @@ def _chooser(temperature, greedy, top_k, top_p):
       dist = distribution.temper(dist, temperature)
     elif temperature != 1.0:
       return choose_dense(dist, uniform)
-    values = vocabulary.logits(dist.hidden, dist.table)
-    stats = vocabulary.stats_of(values)
+    values = blockwise_softmax.logits(dist.hidden, dist.table)
+    stats = blockwise_softmax.stats_of(values)
     if greedy:
       token = distribution.mode(dist, stats, values)
     elif filtered:

@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Callable
 
-from mem_alpha_jax.data import tokenizer
+from mem_alpha_jax.text import tokenizer
 
 
 def load(path: str) -> Callable[[str], int]:
@@ -24,7 +24,7 @@ def load(path: str) -> Callable[[str], int]:
     )
   file = pathlib.Path(path)
   if file.suffix == '.gguf' or file.is_dir():
-    from mem_alpha_jax.data import hf_tokenizer  # optional packages
+    from mem_alpha_jax.pretrained import hf_tokenizer
 
     opened = hf_tokenizer.from_gguf if file.is_file() else (
       hf_tokenizer.from_folder

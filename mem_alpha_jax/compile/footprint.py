@@ -1,0 +1,213 @@
+"""What a run will hold in the memory of each device, before it holds any.
+
+An estimate from shapes alone. Parameters, gradients, moments and caches are
+exact; activations follow a count of the arrays that the backward pass reads,
+checked against XLA's own analysis in the tests.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.system import sharding
+from mem_alpha_jax.types import GIB
+
+
+class Plan(NamedTuple):
+  """Bytes of one device.
+
+  Attributes:
+    parameters: as stored.
+    optimizer: two moments of each trained parameter.
+    gradients: float32 sums, and those of one micro-batch.
+    decoding: the copy of the parameters that a decode loop reads.
+    cache: keys and values of all responses sampled at once.
+    activations: what the backward pass of one micro-batch reads.
+    available: what the device has; 0 if it does not say.
+  """
+
+  parameters: int
+  optimizer: int
+  gradients: int
+  decoding: int
+  cache: int
+  activations: int
+  available: int
+
+  @property
+  def rollout(self) -> int:
+    """Peak while sampling."""
+    return self.parameters + self.optimizer + self.decoding + self.cache
+
+  @property
+  def update(self) -> int:
+    """Peak while training."""
+    return self.parameters + self.optimizer + self.gradients + self.activations
+
+  @property
+  def peak(self) -> int:
+    return max(self.rollout, self.update)
+
+
+def make(
+  config: Any, policy: Any, mesh: Mesh, available: int | None = None
+) -> Plan:
+  """Plans a run of `config` for a policy on a mesh; allocates nothing.
+
+  Args:
+    config: a whole config.
+    policy: made for the mesh.
+    mesh: of the run.
+    available: bytes of a device; None asks the devices.
+  """
+  shapes = jax.eval_shape(policy.init, jax.random.key(0))
+  places = sharding.param_shardings(policy, mesh)
+  trained, _ = optimizer.split(shapes)
+  trained_places, _ = optimizer.split(places)
+  stored = _bytes(shapes, places)
+  size = np.dtype(policy.config.dtype).itemsize
+  moments = _bytes(trained, trained_places)
+  sums = _bytes(trained, trained_places, lambda x: 4)
+  return Plan(
+    parameters=stored,
+    optimizer=2 * moments,
+    gradients=moments + sums,
+    decoding=_bytes(shapes, places, lambda x: size),
+    cache=_cache(config, policy.config, mesh),
+    activations=_activations(config, policy.config, mesh),
+    available=_available(mesh) if available is None else available,
+  )
+
+
+def _bytes(
+  shapes: Any, places: Any, itemsize: Callable = lambda x: x.dtype.itemsize
+) -> int:
+  """Bytes of one device's shards."""
+  sizes = jax.tree.map(
+    lambda x, place: int(np.prod(place.shard_shape(x.shape))) * itemsize(x),
+    shapes,
+    places,
+  )
+  return sum(jax.tree.leaves(sizes))
+
+
+def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
+  """Keys and values of a prefix for each prompt, and of each response."""
+  r = config.rollout
+  samples = config.data.batch_episodes * r.group_size
+  shared = collector.shares_prefix(config)
+  prompts = config.data.batch_episodes if shared else samples
+  own = r.own_buckets[-1] + r.response_buckets[-1]
+  tokens = prompts * r.prefix_buckets[-1] + samples * own
+  token = 2 * c.layers * c.kv_heads * c.head_size
+  size = np.dtype(c.dtype).itemsize
+  tensor = mesh.shape['tensor'] if c.kv_heads % mesh.shape['tensor'] == 0 else 1
+  return tokens * token * size // sharding.batch_parts(mesh) // tensor
+
+
+def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
+  """What a layer keeps for its gradient, times the layers that keep it."""
+  r, rl = config.rollout, config.rl
+  width = collector.prompt_width(config)
+  groups = -(-rl.minibatch_rows // width // rl.microbatches)
+  groups = -(-groups // sharding.batch_parts(mesh))
+  prefix = r.prefix_buckets[-1]
+  own = r.own_buckets[-1] + r.response_buckets[-1]
+  tokens = groups * (prefix + width * own)
+  size = np.dtype(c.dtype).itemsize
+  tensor = mesh.shape['tensor']
+  heads = (c.heads + 2 * c.kv_heads) * c.head_size
+  inner = (3 * heads + 3 * c.ffn) // tensor
+  if c.attention == 'xla':
+    scores = groups * c.heads * (prefix**2 + width * own * (prefix + own))
+  else:  # the prefix's keys and values, copied to each sample
+    scores = groups * width * prefix * c.kv_heads * c.head_size
+  layer = tokens * (4 * c.width + inner) * size + 2 * 4 * scores // tensor
+  carried = tokens * c.width * size // tensor
+  kept = {
+    'none': c.layers * (layer + carried),
+    'dots': c.layers * (tokens * (2 * c.width + inner) * size) + layer,
+    'full': c.layers * carried + layer,
+  }
+  held = 2 * c.block_logits // sharding.batch_parts(mesh)
+  logits = min(held, groups * width * own * c.vocab_size)
+  return kept[c.remat] + 2 * 4 * logits
+
+
+def _available(mesh: Mesh) -> int:
+  """Memory of one device; CPU devices share the machine's."""
+  device = mesh.local_devices[0]
+  stats = device.memory_stats()
+  if stats and 'bytes_limit' in stats:
+    return stats['bytes_limit']
+  if device.platform != 'cpu':
+    return 0
+  total = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+  return total // len(jax.local_devices())
+
+
+def table(plan: Plan) -> str:
+  """Returns the plan as text, one line a kind."""
+  rows = [
+    (name, getattr(plan, name))
+    for name in (*Plan._fields[:-1], 'rollout', 'update', 'available')
+  ]
+  lines = [f'  {name:<11} {_gib(size):>9}' for name, size in rows]
+  return '\n'.join(['memory of one device (estimate):', *lines])
+
+
+def _gib(size: int) -> str:
+  return f'{size / GIB:.3f} GiB' if size else 'unknown'
+
+
+def check(plan: Plan, config: Any) -> None:
+  """Refuses a plan that does not fit.
+
+  Raises:
+    ValueError: naming the field that gives most.
+  """
+  if not plan.available or plan.peak <= plan.available:
+    return
+  fixed = plan.parameters + plan.optimizer
+  kinds = {
+    'parameters': max(fixed, plan.gradients),
+    'cache': plan.cache if plan.rollout > plan.available else 0,
+    'activations': plan.activations if plan.update > plan.available else 0,
+  }
+  wrong = max(kinds, key=kinds.get)
+  raise ValueError(
+    f'the run needs {_gib(plan.peak)} a device, {wrong} most of it, and there '
+    f'are {_gib(plan.available)}: {way_out(wrong, config)}'
+  )
+
+
+def way_out(wrong: str, config: Any) -> str:
+  """The field to change first when one kind of memory is too much."""
+  if wrong == 'greedy':
+    return f'lower data.eval_episodes={config.data.eval_episodes}'
+  if wrong == 'retrieve':
+    return (
+      f'lower memory.max_slots={config.memory.max_slots} or '
+      f'memory.slot_terms={config.memory.slot_terms}'
+    )
+  if wrong == 'cache':
+    return (
+      f'lower data.batch_episodes={config.data.batch_episodes} or '
+      f'rollout.group_size={config.rollout.group_size}'
+    )
+  if wrong == 'activations' and config.model.remat != 'full':
+    return f"set model.remat='full' (it is {config.model.remat!r})"
+  if wrong == 'activations':
+    return f'raise rl.microbatches={config.rl.microbatches}'
+  if not config.lora.rank:
+    return 'set lora.rank to 16, or spread over more devices by mesh.fsdp'
+  return (
+    "set model.param_dtype='bfloat16', or spread over more devices by mesh.fsdp"
+  )

@@ -1,0 +1,241 @@
+"""Every compiled program of a run, as shapes: nothing is allocated.
+
+A run pads all that reaches a program to the table of its config, so the
+config says which programs there will be and with which shapes.
+"""
+
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding
+
+from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.memory import retrieval, slots
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.rollout import collector, forced_calls
+from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
+from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.system import sharding
+from mem_alpha_jax.types import RolloutRows, TrainState
+
+
+class Program(NamedTuple):
+  """One program of a run.
+
+  Attributes:
+    kind: sample | greedy | logps | update | reshard | retrieve.
+    shape: bucket sizes in tokens, by name.
+    rows: sequences it runs.
+    width: of them that share a prefix.
+    lower: () -> jax.stages.Lowered.
+  """
+
+  kind: str
+  shape: dict[str, int]
+  rows: int
+  width: int
+  lower: Callable[[], jax.stages.Lowered]
+
+  @property
+  def name(self) -> str:
+    return ' '.join([self.kind, *(f'{k}={v}' for k, v in self.shape.items())])
+
+
+def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
+  """Returns the programs of a run of `config` on a mesh, largest first.
+
+  Args:
+    config: a whole config.
+    policy: made for that mesh.
+    mesh: of attached devices or of a topology that is not here.
+  """
+  r = config.rollout
+  params = _placed(
+    jax.eval_shape(policy.init, jax.random.key(0)),
+    sharding.param_shardings(policy, mesh),
+  )
+  found = []
+  for own, prefix in itertools.product(r.own_buckets[::-1], r.prefix_buckets):
+    shape = dict(prefix=prefix, own=own, response=r.response_buckets[-1])
+    found += _updates(config, policy, mesh, params, shape)
+    found += [
+      _sampler(config, policy, mesh, params, shape, greedy)
+      for greedy in (False, True)
+    ]
+  found.sort(key=lambda p: -p.shape['prefix'])
+  return [*found, _reshard(config, policy, params), _retrieval(config, mesh)]
+
+
+def _placed(shapes: Any, places: Any) -> Any:
+  return jax.tree.map(
+    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+    shapes,
+    places,
+  )
+
+
+def _batch(mesh: Mesh, tree: Any) -> Any:
+  """Arrays whose first dim is spread as a batch."""
+
+  def place(x):
+    return NamedSharding(mesh, sharding.spec(mesh, x.shape, ('batch',)))
+
+  return _placed(tree, jax.tree.map(place, tree))
+
+
+def _ints(*shape: int) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct(shape, jnp.int32)
+
+
+def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
+  """Prefill and the whole decode loop."""
+  r = config.rollout
+  prompts, samples = config.data.batch_episodes, r.group_size
+  if greedy:
+    prompts, samples = config.data.eval_episodes, 1
+  elif r.groups == 'trajectory' and not collector.shares_prefix(config):
+    prompts, samples = prompts * samples, 1
+  generate = sampler.make_sampler(
+    policy,
+    response_len=shape['response'],
+    eos_id=policy.config.vocab_size - 1,
+    pad_id=0,
+    temperature=r.temperature,
+    greedy=greedy,
+  )
+  keys = jax.eval_shape(
+    lambda: jax.random.split(jax.random.key(0), (prompts, samples))
+  )
+  arguments = (
+    _ints(prompts, shape['prefix']),
+    _ints(prompts),
+    _ints(prompts, samples, shape['own']),
+    _ints(prompts, samples),
+    _ints(prompts, samples, forced_calls.WIDTH),
+    keys,
+  )
+  arguments = _batch(mesh, arguments)
+  return Program(
+    kind='greedy' if greedy else 'sample',
+    shape=shape,
+    rows=prompts * samples,
+    width=samples,
+    lower=lambda: generate.lower(params, *arguments),
+  )
+
+
+def _updates(config, policy, mesh, params, shape) -> list[Program]:
+  """The update, and the log-probs before it where a config asks for them."""
+  rl, width = config.rl, collector.prompt_width(config)
+  groups = rl.minibatch_rows // width
+  width = min(rl.train_samples or width, width)
+  rows = _batch(mesh, rows_of(groups, width, **shape))
+  logps = _batch(mesh, rows.rollout_logps)
+  old = logps if rl.importance_cap else None
+  reference = logps if rl.kl_coef else None
+  tx, _ = optimizer.create_optimizer(
+    config.optim, validate_lib.derive(config).total_updates
+  )
+  make = lambda f, *more, **options: f(
+    policy, *more, config.rollout.temperature, mesh, **options
+  )
+  update = make(
+    update_lib.make_update_fn,
+    tx,
+    rl,
+    horizon=config.rollout.response_buckets[-1],
+    skip_norm=config.optim.skip_norm,
+  )
+  scored = make(update_lib.make_logps_fn)
+  state = state_of(params, tx, mesh)
+  found = [
+    Program(
+      'update',
+      shape,
+      groups * width,
+      width,
+      lambda: update.lower(state, rows, reference, old),
+    )
+  ]
+  if rl.importance_cap or rl.kl_coef:
+    found.append(
+      Program(
+        'logps',
+        shape,
+        groups * width,
+        width,
+        lambda: scored.lower(params, rows),
+      )
+    )
+  return found
+
+
+def rows_of(
+  groups: int, width: int, prefix: int, own: int, response: int
+) -> RolloutRows:
+  """Shapes of training rows."""
+  floats = jax.ShapeDtypeStruct((groups, width, response), jnp.float32)
+  return RolloutRows(
+    prefix=_ints(groups, prefix),
+    prefix_length=_ints(groups),
+    own=_ints(groups, width, own),
+    own_length=_ints(groups, width),
+    response=_ints(groups, width, response),
+    response_mask=jax.ShapeDtypeStruct(floats.shape, bool),
+    rollout_logps=floats,
+    advantages=floats,
+    row_weight=jax.ShapeDtypeStruct((groups, width), jnp.float32),
+    returns=floats,
+    old_values=floats,
+  )
+
+
+def state_of(params: Any, tx: Any, mesh: Mesh) -> TrainState:
+  """Shapes of a train state around parameters that have a place."""
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  shapes = jax.eval_shape(
+    lambda p, k: update_lib.init_state(p, tx, k), params, key
+  )
+  places = update_lib.state_shardings(shapes.replace(params=params), tx, mesh)
+  return _placed(shapes, places)
+
+
+def _reshard(config, policy, params) -> Program:
+  """From the layout of training to that of decoding; a part of `sample`."""
+  r = config.rollout
+  size = r.prefix_buckets[-1] + r.own_buckets[-1] + r.response_buckets[-1]
+  prepare = jax.jit(lambda params: policy.prepare(params, size))
+  return Program('reshard', {}, 0, 0, lambda: prepare.lower(params))
+
+
+def _retrieval(config, mesh) -> Program:
+  """A look-up of all questions of a step in full memories."""
+  m, r = config.memory, config.rollout
+  count = config.data.batch_episodes * (
+    r.group_size if r.groups == 'trajectory' else 1
+  )
+  bank = jax.eval_shape(
+    lambda: slots.empty(count, m.max_slots, m.slot_terms, m.embedding_size)
+  )
+  queries = _ints(count, r.probes, memory_batch_lib.QUERY_TERMS)
+  vectors = None
+  if config.reading.retrieval != 'bm25':
+    vectors = jax.ShapeDtypeStruct(
+      (count, r.probes, m.embedding_size), jnp.float32
+    )
+  bank, queries, vectors = _batch(mesh, (bank, queries, vectors))
+  options = dict(
+    method=config.reading.retrieval, k=config.reading.top_k, overlap=1
+  )
+  return Program(
+    'retrieve',
+    dict(slots=m.max_slots, questions=r.probes),
+    count,
+    1,
+    lambda: retrieval.search.lower(bank, queries, vectors, **options),
+  )

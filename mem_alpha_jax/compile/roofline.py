@@ -1,0 +1,168 @@
+"""How fast a chip could run a program at best, and what holds it back.
+
+A program's time is at least its work over the chip's published rate, for each
+resource by itself (Williams et al. 2009, "Roofline"). Nothing here is a
+measurement.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from mem_alpha_jax.compile import hlo
+from mem_alpha_jax.compile.programs import Program
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.system import sharding
+from mem_alpha_jax.types import GIB
+
+
+class Chip(NamedTuple):
+  """Published figures of one chip; rates are per second.
+
+  Sources: cloud.google.com/tpu/docs/v4, /v5e, /v5p and /v6e (bfloat16 peak,
+  HBM, interconnect in bits of all links together); NVIDIA's H100 SXM data
+  sheet (dense bfloat16, NVLink one way).
+  """
+
+  hbm: int  # bytes
+  flops: float
+  bandwidth: float  # bytes of HBM
+  links: float  # bytes over all its links
+  options: dict[str, Any]  # of topologies.get_topology_desc
+
+
+CHIPS = {
+  # One device a chip, as JAX shows it on a real slice.
+  'v4': Chip(32 * GIB, 275e12, 1228e9, 300e9, {'chip_config_name': 'megacore'}),
+  'v5e': Chip(16 * GIB, 197e12, 819e9, 200e9, {}),
+  'v5p': Chip(95 * GIB, 459e12, 2765e9, 600e9, {}),
+  'v6e': Chip(32 * GIB, 918e12, 1640e9, 448e9, {}),
+  'h100': Chip(80 * GIB, 989e12, 3350e9, 450e9, {}),
+}
+
+
+class Work(NamedTuple):
+  """What a program cannot do without, on all devices together.
+
+  Attributes:
+    flops: of the model itself, nothing computed twice.
+    tokens: that it trains or samples.
+    step_bytes: weights and caches that a decode step must read, one device,
+      with caches as full as they are in the mean of a response.
+  """
+
+  flops: float
+  tokens: int
+  step_bytes: int = 0
+
+
+def seconds(cost: hlo.Cost, chip: Chip) -> dict[str, float]:
+  """Time of each resource at its published rate."""
+  return {
+    'compute': cost.flops / chip.flops,
+    'memory': cost.hbm / chip.bandwidth,
+    'links': cost.collective / chip.links,
+  }
+
+
+def model_work(
+  config: Any, c: presets.ModelConfig, mesh: Mesh, program: Program, axes: Any
+) -> Work:
+  """The work of a program of `programs.programs`.
+
+  2 N flops a token forward for N parameters that multiply it, 4 a pair of
+  query and visible key for each element of a head; three times that with the
+  backward pass (Kaplan et al. 2020, arXiv 2001.08361, without its embedding).
+
+  Args:
+    config: a whole config.
+    c: shape of the policy.
+    mesh: of the run.
+    program: one of its programs.
+    axes: (shape, logical names) of each parameter that a token meets.
+  """
+  if program.kind in ('reshard', 'retrieve'):
+    return Work(0.0, 0)
+  size = program.shape
+  prefix, own, response = (size[k] for k in ('prefix', 'own', 'response'))
+  blocks = sum(math.prod(shape) for shape, _ in axes[1:])
+  table = c.vocab_size * c.width
+  rows, length = program.rows, own + response - 1
+  prompts = rows // program.width
+  tokens = prompts * prefix + rows * length
+  pairs = prompts * prefix * (prefix + 1) / 2
+  pairs += rows * (length * prefix + length * (length + 1) / 2)
+  flops = 2.0 * blocks * tokens + 2.0 * table * rows * response
+  flops += 4.0 * c.layers * c.heads * c.head_size * pairs
+  if program.kind == 'update':
+    return Work(3 * flops, rows * response)
+  if program.kind == 'logps':
+    return Work(flops, rows * response)
+  mean = rows * (own + response / 2)
+  step = _step_bytes(config, c, mesh, prompts * prefix, mean, axes)
+  return Work(flops, rows * response, int(step))
+
+
+def _step_bytes(config, c, mesh, prefix_tokens, own_tokens, axes) -> float:
+  """Bytes of one device that a decode step must read."""
+  rules = sharding.LAYOUTS[config.mesh.decode]
+  size = np.dtype(c.dtype).itemsize
+  weights = sum(
+    math.prod(_shard(mesh, shape, names, rules)) * size for shape, names in axes
+  )
+  token = 2 * c.layers * c.head_size * size
+  shape = _shard(mesh, (1 << 20, c.kv_heads), ('batch', 'kv_heads'), rules)
+  split = (1 << 20) / shape[0]
+  return weights + (prefix_tokens + own_tokens) * token * shape[1] / split
+
+
+def _shard(mesh, shape, names, rules) -> tuple[int, ...]:
+  place = sharding.spec(mesh, shape, names, rules)
+  return jax.sharding.NamedSharding(mesh, place).shard_shape(shape)
+
+
+def report(
+  cost: hlo.Cost, loops: list[hlo.Loop], work: Work, chip: Chip, devices: int
+) -> dict[str, Any]:
+  """Times, the bottleneck, and how much of it the model itself needs.
+
+  Args:
+    cost: of the whole program, on one device.
+    loops: of unknown length: in a sampler the segments of its decode loop.
+    work: that the program is there for.
+    chip: of the devices.
+    devices: that run it.
+  """
+  times = seconds(cost, chip)
+  bound = max(times.values())
+  found = {
+    'flops': cost.flops,
+    'hbm_bytes': cost.hbm,
+    'link_bytes': cost.collective,
+    'seconds': times,
+    'bottleneck': max(times, key=times.get),
+    'bound_seconds': bound,
+    'collectives': {k: list(v) for k, v in sorted(cost.collectives.items())},
+  }
+  if work.flops:
+    needed = work.flops / devices / chip.flops
+    found['model_flops'] = work.flops / devices
+    found['model_share'] = needed / bound
+    found['tokens_per_second_bound'] = work.tokens / bound
+  if work.step_bytes:
+    turns = sum((loop.turn for loop in loops), hlo.Cost())
+    step = turns.times(1 / len(loops))
+    times = seconds(step, chip)
+    found['step'] = {
+      'hbm_bytes': step.hbm,
+      'link_bytes': step.collective,
+      'seconds': times,
+      'bottleneck': max(times, key=times.get),
+      'needed_bytes': work.step_bytes,
+      'needed_share': work.step_bytes / step.hbm,
+      'collectives': {k: list(v) for k, v in sorted(step.collectives.items())},
+    }
+  return found

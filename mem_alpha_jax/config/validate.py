@@ -1,0 +1,294 @@
+"""Checks a config before anything is built from it, and derives its numbers.
+
+Every field has one rule in config_rules.py; what fields must agree on is here.
+A message names the field, its value and what is allowed.
+"""
+
+from typing import NamedTuple
+
+import ml_collections
+
+from mem_alpha_jax.config import fields as fields_lib
+from mem_alpha_jax.memory import tools
+from mem_alpha_jax.run import workdir as workdir_lib
+
+COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
+
+
+def validate(
+  config: ml_collections.ConfigDict, devices: int | None = None
+) -> None:
+  """Checks every field by itself, then what fields must agree on.
+
+  Args:
+    config: a whole config, as `configs/<name>.py` returns it.
+    devices: devices of the run; None leaves the mesh's size unchecked.
+
+  Raises:
+    ValueError: for the first field that is wrong, in one line.
+  """
+  fields = workdir_lib.flatten(config.to_dict())
+  for name in sorted(set(fields_lib.RULES) - set(fields)):
+    raise ValueError(f'config.{name} is missing; see configs/tiny.py')
+  for name in sorted(set(fields) - set(fields_lib.RULES)):
+    raise ValueError(
+      f'config.{name}={fields[name]!r}: there is no such field; '
+      'see configs/tiny.py for those there are'
+    )
+  for name, rule in fields_lib.RULES.items():
+    allowed = rule(fields[name])
+    if allowed:
+      raise ValueError(f'config.{name}={fields[name]!r}: use {allowed}')
+  _check_data(config)
+  _check_model(config)
+  _check_kernels(config)
+  _check_mesh(config, devices)
+  _check_memory(config)
+  _check_learning(config)
+
+
+def _require(fits: bool, message: str) -> None:
+  if not fits:
+    raise ValueError(f'config.{message}')
+
+
+def _check_data(c: ml_collections.ConfigDict) -> None:
+  lengths = tuple(c.eval.lengths)
+  _require(
+    c.data.source == 'synthetic' or lengths == (1,),
+    f'eval.lengths={lengths}: stories of data.source={c.data.source!r} have '
+    'the length they have; use (1,)',
+  )
+  alone = {'synthetic', 'locomo', 'longmemeval'}
+  alone &= set(c.data.source.split('+'))
+  _require(
+    not alone or '+' not in c.data.source,
+    f'data.source={c.data.source!r}: {min(alone, default="")!r} has a reader '
+    'of its own; join others, or use it alone',
+  )
+
+
+def _check_model(c: ml_collections.ConfigDict) -> None:
+  m, vocabulary = c.model, c.tokenizer.vocab_size
+  _require(
+    m.heads % m.kv_heads == 0,
+    f'model.kv_heads={m.kv_heads}: must divide model.heads={m.heads}',
+  )
+  _require(
+    m.head_size % 2 == 0,
+    f'model.head_size={m.head_size}: must be even (RoPE turns pairs)',
+  )
+  source, prompt = m.source, c.memory.prompt_format
+  _require(
+    bool(source) == (prompt != 'compact'),
+    f'memory.prompt_format={prompt!r}: '
+    + (
+      'the tokenizer of model.source has no compact symbols; use chat'
+      if source
+      else 'needs a chat model in model.source; use compact without one'
+    ),
+  )
+  _require(
+    prompt != 'reference' or c.memory.prompt_order == 'memory_first',
+    f'memory.prompt_order={c.memory.prompt_order!r}: '
+    "prompt_format='reference' has the memory first",
+  )
+  _require(
+    not (source and c.warm_start.checkpoint),
+    f'warm_start.checkpoint={c.warm_start.checkpoint!r}: is of another model '
+    f"than model.source={source!r}; use ''",
+  )
+  _require(
+    not source or not (m.copy_head or m.match_bias),
+    'model.copy_head, model.match_bias: must be False with a model.source',
+  )
+  _require(
+    not m.copy_head or vocabulary <= COPY_VOCABULARY,
+    f'model.copy_head=True: tokenizer.vocab_size={vocabulary} is above '
+    f'{COPY_VOCABULARY}; set it to False',
+  )
+
+
+def _check_kernels(c: ml_collections.ConfigDict) -> None:
+  m = c.model
+  _require(
+    m.attention == 'xla' or not m.match_bias,
+    f'model.attention={m.attention!r}: has no scores to add '
+    "model.match_bias=True to; use 'xla'",
+  )
+  _require(
+    c.mesh.decode == 'same' or m.kv_heads % c.mesh.fsdp == 0,
+    f"mesh.decode='tensor': mesh.fsdp={c.mesh.fsdp} must divide "
+    f'model.kv_heads={m.kv_heads}',
+  )
+
+
+def _check_mesh(c: ml_collections.ConfigDict, devices: int | None) -> None:
+  data, fsdp, tensor = c.mesh.data, c.mesh.fsdp, c.mesh.tensor
+  _require(
+    devices is None or data * fsdp * tensor <= devices,
+    f'mesh.fsdp={fsdp}: times mesh.data={data} and mesh.tensor={tensor} it '
+    f'must not pass the '
+    f'{devices} devices there are',
+  )
+  _require(
+    c.data.batch_episodes % (data * fsdp) == 0,
+    f'data.batch_episodes={c.data.batch_episodes}: must be a multiple of '
+    f'mesh.data={data} times mesh.fsdp={fsdp}',
+  )
+
+
+def _check_memory(c: ml_collections.ConfigDict) -> None:
+  m, handles = c.memory, len(tools.HANDLES)
+  _require(
+    m.slots <= m.max_slots,
+    f'memory.slots={m.slots}: must not pass memory.max_slots={m.max_slots}',
+  )
+  _require(
+    c.reading.retrieval == 'bm25' or m.embedder != 'none',
+    f"memory.embedder='none': reading.retrieval={c.reading.retrieval!r} "
+    'needs vectors; use hashed, minilm or policy, or bm25',
+  )
+  sizes = {'none': 0, 'minilm': 384, 'policy': c.model.width}
+  size = sizes.get(m.embedder, max(m.embedding_size, 1))
+  _require(
+    m.embedding_size == size,
+    f'memory.embedding_size={m.embedding_size}: '
+    f'memory.embedder={m.embedder!r} makes vectors of {size}',
+  )
+  _require(
+    c.reading.reader != 'lm' or c.reading.model,
+    "reading.model='': reading.reader='lm' needs a model; use smollm2, a "
+    'folder or a .gguf file',
+  )
+  _require(
+    c.reading.reader != 'remote' or (c.reading.model and c.reading.url),
+    f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
+    "reading.reader='remote' needs both: where the server is, and the name of "
+    'the model there',
+  )
+  judges = {
+    'reading.judge': c.reading.judge,
+    'reward.content_judge': c.reward.content_judge,
+  }
+  for name in (name for name, where in judges.items() if where == 'remote'):
+    _require(
+      bool(c.reading.model and c.reading.url),
+      f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
+      f"{name}='remote' needs both: where the server is, and the name of the "
+      'model there',
+    )
+    _require(
+      c.reading.reader != 'lm',
+      f"{name}='remote': with reading.reader='lm' reading.model is the model "
+      "in this process; use reader='remote', or ''",
+    )
+  if m.prompt_format != 'compact':
+    return
+  _require(
+    m.view_entries <= handles,
+    f'memory.view_entries={m.view_entries}: use 0 to {handles}, the handles '
+    'of the compact prompt',
+  )
+  view, prefix = view_tokens(c), c.rollout.prefix_buckets[-1]
+  _require(
+    view < prefix,
+    f'rollout.prefix_buckets={tuple(c.rollout.prefix_buckets)}: the longest '
+    f'must be above {view}, what memory.view_entries={m.view_entries} of '
+    f'memory.entry_tokens={m.entry_tokens} take beside the chunk',
+  )
+  call, response = m.entry_tokens + 3, c.rollout.response_buckets[-1]
+  _require(
+    call <= response,
+    f'rollout.response_buckets={tuple(c.rollout.response_buckets)}: the '
+    f'longest must be at least {call}, a call that writes '
+    f'memory.entry_tokens={m.entry_tokens}',
+  )
+
+
+def _check_learning(c: ml_collections.ConfigDict) -> None:
+  rollout, rl = c.rollout, c.rl
+  _require(
+    rollout.forced < rollout.group_size,
+    f'rollout.forced={rollout.forced}: must be below '
+    f'rollout.group_size={rollout.group_size}',
+  )
+  _require(
+    rl.advantage == 'gae' or rollout.group_size >= 2,
+    f'rollout.group_size=1: rl.advantage={rl.advantage!r} compares samples '
+    'of a group; use 2 or more',
+  )
+  _require(
+    rl.advantage != 'gae' or c.model.value_head,
+    "rl.advantage='gae': needs model.value_head=True",
+  )
+  _require(
+    not rollout.forced or c.memory.prompt_format == 'compact',
+    f'rollout.forced={rollout.forced}: forced calls are compact; use 0 with '
+    f'memory.prompt_format={c.memory.prompt_format!r}',
+  )
+  shared = rollout.groups == 'state'
+  _require(
+    not shared or rl.advantage != 'gae',
+    "rl.advantage='gae': needs rollout.groups='trajectory', its steps must "
+    'follow each other',
+  )
+  _require(
+    not shared or rl.group_by == 'chunk',
+    f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
+  )
+  width = rollout.group_size if shared else 1
+  _require(
+    rl.minibatch_rows % width == 0,
+    f'rl.minibatch_rows={rl.minibatch_rows}: must be a multiple of '
+    f'rollout.group_size={width}, whose rows stay together',
+  )
+  parts = rl.microbatches * c.mesh.data * c.mesh.fsdp
+  _require(
+    rl.minibatch_rows // width % parts == 0,
+    f'rl.minibatch_rows={rl.minibatch_rows}: its {rl.minibatch_rows // width} '
+    f'groups must be a multiple of rl.microbatches={rl.microbatches} times '
+    f'mesh.data={c.mesh.data} and mesh.fsdp={c.mesh.fsdp}',
+  )
+
+
+def view_tokens(config: ml_collections.ConfigDict) -> int:
+  """Prefix tokens of a compact prompt beside its chunk and core memory.
+
+  bos and sep, and for each place its kind, text and handle.
+  """
+  memory = config.memory
+  per_place = memory.entry_tokens + 2
+  return 2 + (memory.view_entries * per_place if memory.fixed_width else 0)
+
+
+class Derived(NamedTuple):
+  """Numbers that follow from a config.
+
+  Attributes:
+    rows: responses of one collected batch of full-length episodes.
+    updates_per_step: optimiser updates that they make.
+    total_updates: optimiser updates of the run.
+    eval_chunks: chunks of an episode of each of eval.lengths.
+    chunk_tokens: longest chunk of a compact prompt without core memory.
+  """
+
+  rows: int
+  updates_per_step: int
+  total_updates: int
+  eval_chunks: tuple[int, ...]
+  chunk_tokens: int
+
+
+def derive(config: ml_collections.ConfigDict) -> Derived:
+  """Computes what more than one module needs, so that all agree."""
+  data = config.data
+  rows = data.batch_episodes * data.train_chunks * config.rollout.group_size
+  updates = -(-rows // config.rl.minibatch_rows)
+  return Derived(
+    rows=rows,
+    updates_per_step=updates,
+    total_updates=config.num_steps * updates,
+    eval_chunks=tuple(data.train_chunks * n for n in config.eval.lengths),
+    chunk_tokens=config.rollout.prefix_buckets[-1] - view_tokens(config),
+  )

@@ -1,0 +1,125 @@
+"""What a finished run leaves in its workdir, and prints."""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.report import html, plots, tables
+from mem_alpha_jax.run import workdir as workdir_lib
+
+UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
+
+
+def write(
+  experiment,
+  params: Any,
+  held_out: dict[int, list],
+  workdir: str,
+  seconds: Callable[[], float],
+) -> dict[str, Any]:
+  """Evaluates, writes the report into the workdir and prints the tables."""
+  config = experiment.config
+  before, traces_before = read_before(workdir)
+  after, traces_after = evaluate.policy_lengths(experiment, params, held_out)
+  baselines = evaluate.baseline_lengths(experiment, params, held_out)
+  length = {
+    m: {'before': before[m], 'after': after[m], 'baselines': baselines[m]}
+    for m in held_out
+  }
+  result = tables.results(config.to_dict(), seconds(), length[1], length)
+  if len(held_out) > 1:
+    result['chunk_time_ratio'] = evaluate.chunk_time_ratio(
+      experiment, params, held_out
+    )
+  if config.data.source == 'synthetic':
+    result['unseen_words'] = _unseen_words(experiment, params)
+  result['seconds'] = seconds()
+  result['peak_rss_bytes'] = workdir_lib.peak_rss_bytes()
+  if jax.process_index() == 0:
+    _write_files(result, workdir, traces_before, traces_after)
+    show(result, workdir)
+  return result
+
+
+def _write_files(result, workdir: str, traces_before, traces_after) -> None:
+  config = result['config']
+  path = lambda name: os.path.join(workdir, name)
+  workdir_lib.write_json(path('results.json'), result)
+  plots.learning_curve(
+    tables.read_metrics(path('metrics.jsonl')),
+    path('learning_curve.png'),
+    references={
+      'before RL': result['before']['accuracy'],
+      'oracle': result['baselines']['oracle']['accuracy'],
+    },
+  )
+  if len(result['length']) > 1:
+    plots.length_curve(
+      result['length'],
+      path('length.png'),
+      config['memory']['cap_rate'] or None,
+      train_chunks=config['data']['train_chunks'],
+      cap_base=config['memory']['cap_base'],
+    )
+  html.write(
+    path('episodes.html'),
+    [
+      (b.title, (b._replace(title='before RL'), a._replace(title='after RL')))
+      for b, a in zip(traces_before, traces_after, strict=True)
+    ],
+  )
+
+
+def _unseen_words(experiment, params) -> dict:
+  """Worlds whose names and values no training and no tokenizer ever saw."""
+  worlds = evaluate.lengths(experiment.config, 'test', 'words')
+  return {
+    multiple: {
+      'after': evaluate.policy_arm(experiment, params, episodes)[0],
+      'baselines': {
+        'oracle': evaluate.baseline_arm(experiment, params, 'oracle', episodes)
+      },
+    }
+    for multiple, episodes in worlds.items()
+    if multiple in UNSEEN_LENGTHS
+  }
+
+
+def read(workdir: str) -> dict[str, Any] | None:
+  """results.json of a finished run, None if there is none."""
+  path = os.path.join(workdir, 'results.json')
+  if not os.path.exists(path):
+    return None
+  with open(path, encoding='utf-8') as file:
+    return json.load(file)
+
+
+def show(result: dict[str, Any], workdir: str) -> None:
+  """Prints the tables of a result."""
+  print(tables.summary_table(result['length'][min(result['length'], key=int)]))
+  print()
+  print(tables.type_table(result['length'][min(result['length'], key=int)]))
+  print()
+  print(tables.length_table(result['length']))
+  print(f'\n{workdir}: results.json, learning_curve.png, episodes.html')
+
+
+def write_before(workdir: str, arms: dict, traces: list) -> None:
+  if jax.process_index() == 0:
+    workdir_lib.write_json(
+      os.path.join(workdir, 'before.json'), {'arms': arms, 'traces': traces}
+    )
+
+
+def read_before(workdir: str) -> tuple[dict, list]:
+  with open(os.path.join(workdir, 'before.json'), encoding='utf-8') as file:
+    found = json.load(file)
+  traces = [
+    html.Trace(title, [html.TraceStep(*step) for step in steps], answers)
+    for title, steps, answers in found['traces']
+  ]
+  return {int(m): arm for m, arm in found['arms'].items()}, traces

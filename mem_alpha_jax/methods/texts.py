@@ -1,0 +1,112 @@
+"""Methods without a memory of entries: all of the text, or one short text."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mem_alpha_jax.methods import writers
+from mem_alpha_jax.reading import budget as budget_lib
+from mem_alpha_jax.reading import protocol
+
+# (memory, chunk) of each live stream -> the memory after it, None if it could
+# not be had.
+Rewrite = Callable[[Sequence[tuple[str, str]]], list[str | None]]
+
+
+class LongContext:
+  """Remembers every chunk and shows the reader the newest that fit.
+
+  The last tokens of the text are kept, as in Mem-alpha's long-context rows
+  (arXiv 2509.25911, appendix C.2), in whole chunks; the oldest that is shown
+  loses its beginning.
+  """
+
+  def __init__(self, streams: int, budget: int, count: Callable[[str], int]):
+    """Args: streams; budget, tokens a reader sees (0: all); count of tokens."""
+    self._budget, self._count = budget, count
+    self._chunks: list[list[str]] = [[] for _ in range(streams)]
+    self._tokens = [0] * streams
+
+  def observe(self, chunks: Sequence[str | None]) -> None:
+    for i, chunk in enumerate(chunks):
+      if chunk is not None:
+        self._chunks[i].append(chunk)
+        self._tokens[i] += self._count(chunk)
+
+  def requests(
+    self, questions: Sequence[Sequence[str]]
+  ) -> list[list[protocol.Request]]:
+    made = []
+    for i, row in enumerate(questions):
+      notes = self._newest(self._chunks[i]) if row else ()
+      made.append([protocol.Request(q, notes) for q in row])
+    return made
+
+  def _newest(self, chunks: Sequence[str]) -> tuple[protocol.Note, ...]:
+    notes, left = [], self._budget
+    for step in range(len(chunks) - 1, -1, -1):
+      text = chunks[step]
+      if self._budget:
+        text = budget_lib.last_words(text, left, self._count)
+        left -= self._count(text)
+      if text:
+        kind = writers.chunk_kind(chunks[step])  # as entries of raw chunks
+        notes.append(protocol.Note(kind, text, step))
+      if text != chunks[step]:
+        break
+    return tuple(notes)
+
+  def memory_tokens(self) -> list[int]:
+    return list(self._tokens)
+
+  def to_json(self) -> Any:
+    return self._chunks
+
+  def restore(self, value: Any) -> None:
+    self._chunks = [list(chunks) for chunks in value]
+    self._tokens = [sum(map(self._count, chunks)) for chunks in self._chunks]
+
+
+class Rewritten:
+  """Remembers one text of bounded length, written anew after each chunk.
+
+  A rewriting that could not be had leaves the text as it was; `missing`
+  counts them.
+  """
+
+  def __init__(
+    self,
+    streams: int,
+    rewrite: Rewrite,
+    limit: int,
+    count: Callable[[str], int],
+  ):
+    """Args: streams; rewrite; limit of the text, tokens; count of tokens."""
+    self._rewrite, self._limit, self._count = rewrite, limit, count
+    self._texts = [''] * streams
+    self.missing = 0
+
+  def observe(self, chunks: Sequence[str | None]) -> None:
+    live = [i for i, chunk in enumerate(chunks) if chunk is not None]
+    said = self._rewrite([(self._texts[i], chunks[i]) for i in live])
+    for i, text in zip(live, said, strict=True):
+      if text is None:
+        self.missing += 1
+      else:
+        self._texts[i] = budget_lib.first_words(text, self._limit, self._count)
+
+  def requests(
+    self, questions: Sequence[Sequence[str]]
+  ) -> list[list[protocol.Request]]:
+    return [
+      [protocol.Request(q, (), text) for q in row]
+      for text, row in zip(self._texts, questions, strict=True)
+    ]
+
+  def memory_tokens(self) -> list[int]:
+    return [self._count(text) for text in self._texts]
+
+  def to_json(self) -> Any:
+    return {'texts': self._texts, 'missing': self.missing}
+
+  def restore(self, value: Any) -> None:
+    self._texts, self.missing = list(value['texts']), value['missing']

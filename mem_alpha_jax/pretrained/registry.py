@@ -1,0 +1,88 @@
+"""Opens public models by name: their shape, their tokenizer, their weights."""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from mem_alpha_jax.model import presets
+from mem_alpha_jax.pretrained import packages
+
+# Names that stand for files of a package; the others are paths.
+PACKAGED = {'smollm2': packages.smollm2_gguf}
+# Fields of config.model that a checkpoint does not decide.
+OWN_FIELDS = (
+  'value_head', 'dtype', 'param_dtype', 'remat', 'lora_rank', 'lora_alpha'
+)  # fmt: skip
+
+
+class Pretrained(NamedTuple):
+  """A model on disk.
+
+  Attributes:
+    path: its folder or GGUF file.
+    config: its shape, in float32.
+    tokenizer: its tokenizer, with the chat template if it has one.
+    load: (shardings or None, dtype) -> parameters.
+  """
+
+  path: pathlib.Path
+  config: presets.ModelConfig
+  tokenizer: Any
+  load: Callable[[Any, str], Any]
+
+
+def open_model(name: str) -> Pretrained:
+  """Opens 'smollm2', a Hugging Face folder, or a .gguf file.
+
+  Only the header and the tokenizer are read; `load` reads the weights.
+
+  Raises:
+    FileNotFoundError: if there is no such model.
+    ValueError: for files that are broken or not supported, naming them.
+  """
+  from mem_alpha_jax.pretrained import gguf_weights, hf_tokenizer, hf_weights
+
+  path = PACKAGED[name]() if name in PACKAGED else pathlib.Path(name)
+  if not path.exists():
+    raise FileNotFoundError(
+      f'model {name!r}: no such folder or file; give one of '
+      f'{list(PACKAGED)}, a Hugging Face folder or a .gguf file'
+    )
+  if path.is_dir():
+    reader, tokenizer = hf_weights, hf_tokenizer.from_folder(path)
+  else:
+    reader, tokenizer = gguf_weights, hf_tokenizer.from_gguf(path)
+  config = reader.read_config(path)
+  load = lambda shardings, dtype: reader.load(path, config, shardings, dtype)
+  return Pretrained(path, config, tokenizer, load)
+
+
+def adopt(
+  config: presets.ModelConfig, wanted: presets.ModelConfig
+) -> presets.ModelConfig:
+  """Returns a checkpoint's shape with the options of `config.model`.
+
+  Raises:
+    ValueError: if config.model describes another shape, naming the field.
+  """
+  for field in dataclasses.fields(config):
+    mine, theirs = getattr(wanted, field.name), getattr(config, field.name)
+    # RoPE scaling has no field in config.model; the checkpoint's is taken.
+    if field.name in (*OWN_FIELDS, 'rope_scaling', 'vocab_size'):
+      continue
+    if not _same(mine, theirs):
+      raise ValueError(
+        f'model.{field.name}={mine!r}: the checkpoint of model.source has '
+        f'{theirs!r}'
+      )
+  own = {name: getattr(wanted, name) for name in OWN_FIELDS}
+  return dataclasses.replace(config, **own)
+
+
+def _same(mine: Any, theirs: Any) -> bool:
+  """Equal; numbers to the float32 that some formats store."""
+  if isinstance(mine, float):
+    return math.isclose(mine, theirs, rel_tol=1e-6)
+  return mine == theirs

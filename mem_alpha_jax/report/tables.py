@@ -1,0 +1,204 @@
+"""What a run leaves behind: results.json and tables for the terminal.
+
+An "arm" is one system on one set of episodes, as a plain dict (see `arm`):
+before and after RL, and every baseline, have the same keys at every length.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mem_alpha_jax.report.statistics import Estimate
+from mem_alpha_jax.run import workdir as workdir_lib
+
+Arm = dict[str, Any]
+Arms = dict[str, Any]  # 'before': Arm, 'after': Arm, 'baselines': name -> Arm
+
+_NAMES = {'before': 'before RL', 'after': 'after RL'}
+
+
+def arm(
+  strict: Estimate,
+  lenient: Estimate,
+  strict_types: Mapping[str, Estimate],
+  lenient_types: Mapping[str, Estimate],
+  **measured: Any,
+) -> Arm:
+  """Returns one system's results as a plain dict.
+
+  Args:
+    strict: accuracy with the reader that abstains on contradictions.
+    lenient: accuracy with the reader that takes the newest note.
+    strict_types: strict accuracy by question type.
+    lenient_types: lenient accuracy by question type.
+    **measured: `memory_tokens` (mean of an episode), `memory_share` (of the
+      text's tokens), `valid_calls` (share) and `calls` (count by tool); more
+      keys are kept as they are.
+  """
+  return {
+    **_accuracy(strict, strict_types),
+    'lenient': _accuracy(lenient, lenient_types),
+    **measured,
+  }
+
+
+def _accuracy(total: Estimate, types: Mapping[str, Estimate]) -> Arm:
+  return {
+    'accuracy': total.mean,
+    'interval': [total.low, total.high],
+    'questions': total.count,
+    'by_type': {
+      name: {
+        'accuracy': e.mean,
+        'interval': [e.low, e.high],
+        'questions': e.count,
+      }
+      for name, e in types.items()
+    },
+  }
+
+
+def results(
+  config: Mapping[str, Any],
+  seconds: float,
+  arms: Arms,
+  length: Mapping[int, Arms],
+) -> dict[str, Any]:
+  """Returns the content of results.json.
+
+  Args:
+    config: the run's config as a plain dict, with its `seed`.
+    seconds: wall time of the whole job.
+    arms: `before`, `after` and `baselines` at train length.
+    length: the same at each multiple of the train length.
+  """
+  return {
+    'seed': config['seed'],
+    'config': dict(config),
+    'versions': workdir_lib.versions(),
+    'seconds': seconds,
+    'peak_rss_bytes': workdir_lib.peak_rss_bytes(),
+    **arms,
+    'length': {str(multiple): length[multiple] for multiple in sorted(length)},
+  }
+
+
+def read_metrics(path: str) -> list[dict[str, Any]]:
+  """Returns the records of a metrics.jsonl, one a step, in order.
+
+  A resumed run writes some steps again: records of one step are merged and
+  the newest value wins. A last line that a kill cut short is left out.
+
+  Raises:
+    FileNotFoundError: there is no such file.
+    ValueError: another line is not JSON or has no step; file and line named.
+  """
+  with open(path, encoding='utf-8') as f:
+    lines = f.read().split('\n')
+  steps = {}
+  for number, line in enumerate(lines, 1):
+    if not line.strip():
+      continue
+    try:
+      row = json.loads(line)
+      step = row['step']
+    except (ValueError, KeyError, TypeError) as error:
+      if number == len(lines):  # no newline after it: the write was cut
+        break
+      raise ValueError(
+        f'{path}:{number}: not a JSON object with a step ({error}); '
+        'delete the line'
+      ) from None
+    steps.setdefault(step, {}).update(row)
+  return [steps[step] for step in sorted(steps)]
+
+
+def systems(arms: Arms) -> dict[str, Arm]:
+  """Returns name -> arm in the order of tables: before, after, baselines."""
+  found = {name: arms[name] for name in ('before', 'after') if name in arms}
+  return {**found, **arms.get('baselines', {})}
+
+
+def label(name: str) -> str:
+  """Returns the name of a system as tables and plots show it."""
+  return _NAMES.get(name, name.replace('_', ' '))
+
+
+def summary_table(arms: Arms, revised: str = 'overwritten') -> str:
+  """Returns the main table as text, one line a system.
+
+  Args:
+    arms: `before`, `after` and `baselines` at one length.
+    revised: question type that gets its own columns.
+  """
+  header = ('', 'accuracy [95%]', revised, 'lenient', revised)
+  header += ('memory', 'valid calls')
+  rows = []
+  for name, one in systems(arms).items():
+    lenient = one['lenient']
+    row = (label(name), interval_text(one))
+    row += (_type_text(one, revised), _number(lenient['accuracy']))
+    row += (_type_text(lenient, revised), _percent(one.get('memory_share')))
+    rows.append((*row, _percent(one.get('valid_calls'))))
+  return grid(header, rows)
+
+
+def type_table(arms: Arms) -> str:
+  """Returns strict accuracy by question type as text, one line a type."""
+  named = systems(arms)
+  types = sorted({t for one in named.values() for t in one['by_type']})
+  header = ('', *(label(n) for n in named))
+  rows = [
+    (name, *(_type_text(one, name) for one in named.values())) for name in types
+  ]
+  return grid(header, rows)
+
+
+def length_table(length: Mapping[str, Arms]) -> str:
+  """Returns strict accuracy by length as text, one line a system."""
+  multiples = sorted(length, key=int)
+  names = list(dict.fromkeys(n for m in multiples for n in systems(length[m])))
+  rows = []
+  for name in names:
+    found = [systems(length[m]).get(name) for m in multiples]
+    cells = [interval_text(one) if one else '-' for one in found]
+    rows.append((label(name), *cells))
+  return grid(('', *(f'{m}x' for m in multiples)), rows)
+
+
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+  """Returns cells as aligned text: the first column left, others right."""
+  table = [header, *rows]
+  widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+  lines = [
+    '  '.join(
+      cell.rjust(width) if i else cell.ljust(width)
+      for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ).rstrip()
+    for row in table
+  ]
+  rule = '-' * (sum(widths) + 2 * (len(widths) - 1))
+  return '\n'.join((lines[0], rule, *lines[1:]))
+
+
+def interval_text(one: Arm) -> str:
+  """Returns '0.913 [0.90, 0.93]'."""
+  low, high = (_number(bound, 2) for bound in one['interval'])
+  return f'{_number(one["accuracy"])} [{low}, {high}]'
+
+
+def _type_text(one: Arm, name: str) -> str:
+  return _number(one['by_type'].get(name, {}).get('accuracy'))
+
+
+def _absent(value: float | None) -> bool:
+  return value is None or math.isnan(value)
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+  return '-' if _absent(value) else f'{value:.{digits}f}'
+
+
+def _percent(value: float | None) -> str:
+  return '-' if _absent(value) else f'{100 * value:.1f}%'

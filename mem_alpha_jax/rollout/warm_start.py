@@ -1,0 +1,208 @@
+"""Supervised stage on deliberately poor demonstrations.
+
+A random policy cannot call tools, so every reward would be the same. The
+demonstrations teach the syntax of calls and the copying of words, and nothing
+that reinforcement should find out: the call is drawn at random, whatever the
+chunk says, an update replaces a random entry in view, and the content is a
+random choice of the chunk's words in their order. What to store, where, and
+when to update is not in them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from mem_alpha_jax.memory import reference_tools, tools
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.model.policy import Policy
+from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.rollout import collector, memory_batch
+from mem_alpha_jax.rollout import prompts as prompts_lib
+from mem_alpha_jax.types import Episode, RolloutRows
+
+SAMPLES = 4  # demonstrations that share a prompt
+# Shares of the calls shown; without an entry in view an update or a deletion
+# becomes the first.
+CALLS = (
+  (('insert', 'semantic'), 0.3),
+  (('insert', 'episodic'), 0.2),
+  (('update', ''), 0.25),
+  (('delete', ''), 0.05),
+  (None, 0.2),
+)
+NOTHING = tools.NOOP_TEXT.capitalize() + '.'  # of a chat model
+WORDS = (2, 5)  # fewest and most words of a demonstrated note
+
+
+def note(rng: np.random.Generator, chunk: str) -> str:
+  """A random choice of the chunk's words in their order: telegram style.
+
+  Function words are left out, as in a telegram; which of the others matter
+  is not shown.
+  """
+  words = [
+    word
+    for word in chunk.rstrip('.?!').replace("'s", '').split()
+    if word.lower() not in memory_batch.STOP
+  ]
+  count = min(len(words), int(rng.integers(WORDS[0], WORDS[1] + 1)))
+  chosen = np.sort(rng.choice(len(words), count, replace=False))
+  return ' '.join(words[i] for i in chosen)
+
+
+def random_view(
+  rng: np.random.Generator, earlier: Sequence[str], places: int
+) -> tuple[state_lib.Entry | None, ...]:
+  """Entries with random notes of earlier chunks, none left unread."""
+  count = int(rng.integers(0, min(places, len(earlier)) + 1))
+  chosen = rng.choice(len(earlier), count, replace=False) if count else ()
+  entries = [
+    state_lib.Entry(
+      id=place,
+      kind=('semantic', 'episodic')[rng.integers(2)],
+      text=note(rng, earlier[i]),
+      step=0,
+      slot=place,
+      tokens=0,
+    )
+    for place, i in enumerate(chosen)
+  ]
+  return tuple(entries + [None] * (places - count))
+
+
+def call(
+  rng: np.random.Generator, chunk: str, view: Sequence
+) -> state_lib.Op | None:
+  """A valid call about the chunk, otherwise random; None stores nothing."""
+  kinds, shares = zip(*CALLS, strict=True)
+  visible = [entry for entry in view if entry is not None]
+  chosen = kinds[rng.choice(len(kinds), p=shares)]
+  if chosen is None:
+    return None
+  tool, kind = chosen
+  if tool == 'insert' or not visible:
+    tool, kind = chosen if tool == 'insert' else kinds[0]
+    return state_lib.Op(tool, kind, note(rng, chunk))
+  target = visible[rng.integers(len(visible))]
+  text = note(rng, chunk) if tool == 'update' else ''
+  return state_lib.Op(tool, target.kind, text, target.id)
+
+
+def demonstration(
+  rng: np.random.Generator, chunk: str, view: Sequence, prompt_format: str
+) -> str:
+  """A `call` in the notation of the prompt format."""
+  op = call(rng, chunk, view)
+  if prompt_format == 'compact':
+    return tools.NONE if op is None else tools.render_compact(op, view)
+  if op is None:
+    return NOTHING
+  render = {'chat': tools.render_json, 'reference': reference_tools.render}
+  return render[prompt_format](op)
+
+
+def batches(
+  setup: collector.Setup, episodes: Iterator[Sequence[Episode]]
+) -> Iterator[RolloutRows]:
+  """Endless batches of demonstrations on the episodes of a data set."""
+  config = setup.config
+  groups = config.warm_start.batch // SAMPLES
+  rng = np.random.default_rng((config.seed, 4))
+  pool: list[tuple[Sequence[str], int]] = []
+  while True:
+    while len(pool) < groups:
+      pool += [
+        (e.chunks, t) for e in next(episodes) for t in range(len(e.chunks))
+      ]
+      rng.shuffle(pool)
+    yield rows(setup, rng, [pool.pop() for _ in range(groups)])
+
+
+def rows(setup: collector.Setup, rng, places) -> RolloutRows:
+  """Demonstration rows for (chunks, position) pairs."""
+  m, tok = setup.config.memory, setup.tokenizer
+  chunks = [chunks[t] for chunks, t in places]
+  views = [
+    random_view(rng, chunks[max(0, t - 8) : t], m.view_entries)
+    for chunks, t in places
+  ]
+  states = [state_lib.empty()] * len(places)
+  prompts = prompts_lib.render(setup, states, chunks, views)
+  width = setup.config.rollout.response_buckets[-1]
+  shape = (len(places), SAMPLES, width)
+  response = np.full(shape, tok.pad_id, np.int32)
+  mask = np.zeros(shape, bool)
+  for i, (chunk, view) in enumerate(zip(chunks, views, strict=True)):
+    for g in range(SAMPLES):
+      text = demonstration(rng, chunk, view, m.prompt_format)
+      ids = tok.encode(text)[: width - 1]
+      ids = ids + [tok.eos_id]
+      response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
+  zeros = np.zeros(shape, np.float32)
+  return RolloutRows(
+    prefix=prompts['prefix'],
+    prefix_length=prompts['prefix_length'],
+    own=np.repeat(prompts['own'][:, None], SAMPLES, 1),
+    own_length=np.repeat(prompts['own_length'][:, None], SAMPLES, 1),
+    response=response,
+    response_mask=mask,
+    rollout_logps=zeros,
+    advantages=zeros,
+    row_weight=np.ones(shape[:2], np.float32),
+    returns=zeros,
+    old_values=zeros,
+  )
+
+
+def train(
+  setup: collector.Setup,
+  policy: Policy,
+  params: Any,
+  episodes: Iterator[Sequence[Episode]],
+  report=lambda step, loss: None,
+) -> Any:
+  """Returns parameters after `warm_start.steps` supervised updates.
+
+  The loss is the cross-entropy of the response plus `prompt_loss` times that
+  of the prompt, both in nats a token: predicting the prompt teaches to find
+  the same words in the chunk and in the entries.
+  """
+  w = setup.config.warm_start
+  optim = setup.config.optim.copy_and_resolve_references()
+  with optim.unlocked():
+    optim.learning_rate, optim.schedule = w.learning_rate, 'cosine'
+    optim.warmup_steps = min(optim.warmup_steps, w.steps // 2)
+  tx, _ = optimizer.create_optimizer(optim, w.steps)
+  trained, frozen = optimizer.split(params)
+  opt_state = jax.jit(tx.init)(trained)
+
+  def loss_fn(trained, frozen, rows):
+    params = optimizer.join(trained, frozen)
+    logps, _, _ = policy.logps_and_entropy(params, rows, 1.0)
+    mask = rows.response_mask
+    loss = -(logps * mask).sum() / mask.sum()
+    if w.prompt_loss:
+      prompt = policy.prompt_logps(params, rows.prefix, rows.prefix_length)
+      seen = (
+        jnp.arange(rows.prefix.shape[1])[None] < rows.prefix_length[:, None]
+      )
+      seen = seen.at[:, 0].set(False)
+      loss -= w.prompt_loss * (prompt * seen).sum() / seen.sum()
+    return loss
+
+  @jax.jit
+  def update(trained, frozen, opt_state, rows):
+    loss, grads = jax.value_and_grad(loss_fn)(trained, frozen, rows)
+    updates, opt_state = tx.update(grads, opt_state, trained)
+    return optax.apply_updates(trained, updates), opt_state, loss
+
+  for step, batch in zip(
+    range(w.steps), batches(setup, episodes), strict=False
+  ):
+    trained, opt_state, loss = update(trained, frozen, opt_state, batch)
+    report(step, loss)
+  return optimizer.join(trained, frozen)

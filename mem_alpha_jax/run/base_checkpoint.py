@@ -1,0 +1,51 @@
+"""Base checkpoints: a warm-started policy and its tokenizer, in the package.
+
+A run that names one in `warm_start.checkpoint` starts with reinforcement at
+once. experiments/base_checkpoint/build.py rebuilds them.
+"""
+
+import pathlib
+import shutil
+from typing import Any
+
+from mem_alpha_jax.run import params_file
+
+FOLDER = pathlib.Path(__file__).parents[1] / 'assets'
+
+
+def folder_of(name: str) -> pathlib.Path:
+  """The folder of a base checkpoint.
+
+  Raises:
+    FileNotFoundError: if there is none of this name.
+  """
+  folder = FOLDER / name
+  if not folder.is_dir():
+    raise FileNotFoundError(
+      f'warm_start.checkpoint={name!r}: no folder {folder}; build it with '
+      "experiments/base_checkpoint/build.py, or set the field to ''"
+    )
+  return folder
+
+
+def save(name: str, params: Any, tokenizer_path: str) -> pathlib.Path:
+  """Writes parameters and tokenizer; returns their folder."""
+  folder = FOLDER / name
+  params_file.save(folder / 'params.npz', params)
+  shutil.copy(tokenizer_path, folder / 'tokenizer.model')
+  return folder
+
+
+def load_params(name: str, example: Any) -> Any:
+  """Reads parameters in the structure and sharding of `example`.
+
+  Raises:
+    ValueError: if they are of another model, naming the first array.
+  """
+  return params_file.load(folder_of(name) / 'params.npz', example)
+
+
+def copy_tokenizer(name: str, path: str) -> None:
+  """Puts the tokenizer that the parameters know into a workdir."""
+  pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+  shutil.copy(folder_of(name) / 'tokenizer.model', path)

@@ -1,0 +1,304 @@
+"""Checkpoints of a run (Orbax).
+
+A checkpoint of step k holds all that step k + 1 needs: the train state, the
+state of the data iterator and `extra`, whatever JSON-able values the loop
+carries from step to step. Nothing in it depends on the mesh or the number of
+processes. Orbax writes it in the background under a temporary name and commits
+it at the end, so a process killed at any moment leaves whole checkpoints.
+"""
+
+import base64
+import json
+import math
+import os
+import pathlib
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+from orbax.checkpoint import checkpoint_managers
+
+from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import multihost
+from mem_alpha_jax.types import TrainState
+
+
+class Restored(NamedTuple):
+  """What a checkpoint holds; the step is `int(state.step)`."""
+
+  state: TrainState
+  data_state: Any
+  extra: Any
+
+
+class Manager:
+  """The checkpoints of one run, in `<workdir>/checkpoints/<step>`.
+
+  The newest `keep` stay, and beside them the one of the highest metric.
+  Every process of a run opens its own Manager and makes the same calls.
+  """
+
+  def __init__(self, workdir: str | os.PathLike, keep: int):
+    self.directory = pathlib.Path(workdir).absolute() / 'checkpoints'
+    self._set_aside(_without_metrics(self.directory))
+    self._manager = self._open(keep)
+    self._unlisted: int | None = None  # the step that is being written
+
+  def _open(self, keep: int) -> ocp.CheckpointManager:
+    policy = checkpoint_managers.AnyPreservationPolicy(
+      [
+        checkpoint_managers.LatestN(keep),
+        # Without metrics is what a killed process had half removed.
+        checkpoint_managers.BestN(
+          get_metric_fn=_metric, n=1, keep_checkpoints_without_metrics=False
+        ),
+      ]
+    )
+    options = ocp.CheckpointManagerOptions(
+      create=True,
+      cleanup_tmp_directories=True,
+      enable_async_checkpointing=True,
+      best_fn=_metric,
+      preservation_policy=policy,
+    )
+    return ocp.CheckpointManager(
+      self.directory,
+      options=options,
+      item_handlers={
+        'state': ocp.StandardCheckpointHandler(),
+        'host': ocp.JsonCheckpointHandler(),
+      },
+    )
+
+  def __enter__(self) -> 'Manager':
+    return self
+
+  def __exit__(self, kind, *unused) -> None:
+    if kind is None:
+      self.close()
+    else:
+      self._manager.close()
+
+  def close(self) -> None:
+    """Waits for what is being written and ends Orbax's threads."""
+    self.settle()
+    self._manager.close()
+
+  def settle(self) -> None:
+    """Returns when all that was saved is on disk and listed.
+
+    Raises:
+      OSError: if the newest could not be written; those before it are intact.
+    """
+    step, self._unlisted = self._unlisted, None
+    if step is None:
+      return
+    try:
+      self._manager.wait_until_finished()
+      # TensorStore does not see flipped bits and reports a short file in
+      # thousands of lines; sums find both before it reads.
+      if jax.process_index() == 0:
+        workdir_lib.write_sums(self.directory / str(step))
+    except Exception as error:  # Orbax and TensorStore raise many kinds
+      raise self._unwritten(step, error) from error
+
+  def _unwritten(self, step: int, error: Exception) -> OSError:
+    return OSError(
+      f'{self.directory}: the checkpoint of step {step} could not be written '
+      f'({workdir_lib.summary(error)}); those before it are intact: make room, '
+      'and the same command goes on'
+    )
+
+  def steps(self) -> list[int]:
+    """Returns the steps that have a checkpoint, oldest first."""
+    return sorted(self._manager.all_steps())
+
+  def best(self) -> int | None:
+    """Returns the step of the highest metric, None if none has a metric."""
+    step = self._manager.best_step()
+    if step is None or self._manager.metrics(step)['metric'] is None:
+      return None
+    return step
+
+  def save(
+    self,
+    step: int,
+    state: TrainState,
+    data_state: Any,
+    extra: Any = None,
+    metric: float | None = None,
+  ) -> None:
+    """Starts to write a checkpoint, when the one before is on disk.
+
+    The values are copied before it returns: the caller may change them.
+
+    Args:
+      step: updates done so far; a step that has a checkpoint keeps it.
+      state: pytree of arrays, typed keys included.
+      data_state: of the data iterator, JSON-able or with bytes.
+      extra: what else the loop needs, JSON-able or with bytes; like
+        `data_state` the same in every process.
+      metric: the higher, the better; None or NaN is never the best.
+
+    Raises:
+      OSError: if the one before, or this one, cannot be written.
+    """
+    self.settle()
+    if step in self._manager.all_steps():
+      return
+    host = {'data_state': data_state, 'extra': extra}
+    text = json.dumps(host, default=_encode)
+    scored = metric is not None and math.isfinite(metric)
+    try:
+      self._manager.save(
+        step,
+        args=ocp.args.Composite(
+          state=ocp.args.StandardSave(_raw_keys(state)),
+          host=ocp.args.JsonSave({'text': text}),
+        ),
+        metrics={'metric': float(metric) if scored else None},
+      )
+    except (OSError, ValueError) as error:
+      raise self._unwritten(step, error) from error
+    self._unlisted = step
+
+  def restore(
+    self, example: TrainState, step: int | None = None
+  ) -> Restored | None:
+    """Reads the newest checkpoint that can be read.
+
+    One that cannot be read is reported in one line, moved aside to
+    `unreadable_<step>_<time>` and the one before it is used.
+
+    Args:
+      example: state of the same structure, shapes and dtypes, concrete or
+        `jax.eval_shape` with shardings; the result is sharded like it.
+      step: read this one and no other.
+
+    Returns:
+      None if the run has no checkpoint yet.
+
+    Raises:
+      FileNotFoundError: for a `step` that has no checkpoint.
+      ValueError: if there are checkpoints and none can be read.
+    """
+    steps = self.steps()
+    if step is not None:
+      if step not in steps:
+        raise FileNotFoundError(
+          f'{self.directory}: no checkpoint of step {step}; there are {steps}'
+        )
+      steps = [step]
+    broken = []
+    for candidate in reversed(steps):
+      try:
+        restored = self._read(candidate, example)
+      except Exception as error:  # Orbax and TensorStore raise many kinds
+        broken.append(candidate)
+        logging.warning(
+          'checkpoint %s cannot be read (%s)%s',
+          self.directory / str(candidate),
+          workdir_lib.summary(error),
+          '' if candidate == steps[0] else '; using the one before it',
+        )
+        continue
+      if broken:
+        self._set_aside(broken)
+        self._manager.reload()
+      return restored
+    if broken:
+      raise ValueError(
+        f'{self.directory}: no checkpoint can be read, tried {broken}; '
+        'restore the files, or remove the folder to start again'
+      )
+    return None
+
+  def _read(self, step: int, example: TrainState) -> Restored:
+    workdir_lib.check_sums(self.directory / str(step))
+    abstract = jax.tree.map(_abstract, example)
+    read = self._manager.restore(
+      step,
+      args=ocp.args.Composite(
+        state=ocp.args.StandardRestore(abstract),
+        host=ocp.args.JsonRestore(),
+      ),
+    )
+    host = json.loads(read['host']['text'], object_hook=_decode)
+    state = jax.tree.map(_wrap_key, example, read['state'])
+    return Restored(state, host['data_state'], host['extra'])
+
+  def _set_aside(self, steps: list[int]) -> None:
+    """Frees the names of unreadable checkpoints for those to come."""
+
+    def rename():
+      for step in steps:
+        name = f'unreadable_{step}_{time.time_ns()}'
+        (self.directory / str(step)).rename(self.directory / name)
+
+    multihost.on_first(rename)
+
+
+def _without_metrics(directory: pathlib.Path) -> list[int]:
+  """Returns the steps with a broken metrics file: Orbax cannot open them."""
+  broken = []
+  for path in sorted(directory.glob('[0-9]*/metrics/metrics')):
+    try:
+      json.loads(path.read_text())
+    except ValueError as error:
+      logging.warning(
+        '%s cannot be read (%s)', path, workdir_lib.summary(error)
+      )
+      broken.append(int(path.parent.parent.name))
+  return broken
+
+
+def _metric(metrics: Mapping[str, float]) -> float:
+  value = metrics['metric']
+  return -math.inf if value is None else value
+
+
+def _is_key(leaf: Any) -> bool:
+  return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _raw_keys(tree: Any) -> Any:
+  """Typed keys as their uint32 words, which is what is stored."""
+  return jax.tree.map(
+    lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree
+  )
+
+
+def _wrap_key(example: Any, leaf: Any) -> Any:
+  if not _is_key(example):
+    return leaf
+  impls = []  # tracing gives the impl of an abstract key, too
+  jax.eval_shape(lambda key: impls.append(jax.random.key_impl(key)), example)
+  return jax.random.wrap_key_data(leaf, impl=impls[0])
+
+
+def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+  raw = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
+  sharding = getattr(leaf, 'sharding', None)
+  return jax.ShapeDtypeStruct(raw.shape, raw.dtype, sharding=sharding)
+
+
+def _encode(value: Any) -> Any:
+  """Bytes and NumPy values as JSON."""
+  if isinstance(value, bytes):
+    return {'__bytes__': base64.b64encode(value).decode()}
+  if isinstance(value, np.generic | np.ndarray):
+    return value.tolist()
+  raise TypeError(
+    f'a checkpoint holds JSON-able values, not {type(value).__name__}'
+  )
+
+
+def _decode(value: dict) -> Any:
+  if set(value) == {'__bytes__'}:
+    return base64.b64decode(value['__bytes__'])
+  return value

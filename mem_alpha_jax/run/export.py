@@ -1,0 +1,76 @@
+"""--mode=export: a run's policy as a folder that other programs load."""
+
+import pathlib
+import shutil
+import tempfile
+
+from mem_alpha_jax.model import lora, presets
+from mem_alpha_jax.pretrained import hf_config, hf_weights
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import parameters
+from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.sampling import buckets
+
+SPECIAL = ('bos', 'eos', 'pad')  # tokens that config.json names
+
+
+def main(config, workdir: str) -> None:
+  """Exports into the folder `export` of the workdir."""
+  out = export(config, workdir, str(pathlib.Path(workdir) / 'export'))
+  print(f'{out}: load it with transformers or vLLM')
+
+
+def export(config, workdir: str, out: str) -> pathlib.Path:
+  """Writes the policy of a workdir's newest checkpoint; returns its folder.
+
+  transformers and vLLM load it. LoRA is merged, a value head left out, and
+  tensors have the dtype the policy computes in, `model.dtype`.
+
+  Args:
+    config: of the run.
+    workdir: of the run.
+    out: folder to make.
+
+  Raises:
+    FileNotFoundError: if the workdir has no checkpoint.
+    ValueError: if `out` has files, or the policy is of no public architecture,
+      naming the field.
+  """
+  out = pathlib.Path(out)
+  hf_weights.check_new(out)
+  hf_config.to_fields(presets.model_config(config.model, vocab_size=1))
+  workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
+  experiment = build_lib.build(config, workdir)
+  shape = experiment.policy.config
+  params = lora.merge(parameters.newest_params(experiment, workdir), shape)
+  with tempfile.TemporaryDirectory() as made:
+    origin = _origin(experiment, workdir, pathlib.Path(made))
+    hf_weights.save(out, params, shape, shape.dtype, copy_from=origin)
+  return out
+
+
+def _origin(experiment, workdir, made) -> pathlib.Path:
+  """The folder that the policy came from, or one like it, in `made`."""
+  source = experiment.source
+  if source and source.path.is_dir():
+    return source.path
+  fields = hf_config.to_fields(experiment.policy.config)
+  tokenizer = experiment.train_setup.tokenizer
+  if source:
+    from mem_alpha_jax.pretrained import gguf_weights
+
+    positions = gguf_weights.context_length(source.path)
+    tokenizer.save(made)
+  else:
+    positions = _longest(experiment.config.rollout)
+    shutil.copy(pathlib.Path(workdir) / 'tokenizer.model', made)
+  ids = {f'{n}_token_id': getattr(tokenizer, f'{n}_id', None) for n in SPECIAL}
+  fields |= {'max_position_embeddings': positions, **ids}
+  workdir_lib.write_json(made / 'config.json', fields)
+  return made
+
+
+def _longest(rollout) -> int:
+  """Tokens of the longest sequence that the policy was trained on."""
+  table = buckets.from_config(rollout)
+  return sum(sizes[-1] for sizes in table)

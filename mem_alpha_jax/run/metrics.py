@@ -1,0 +1,177 @@
+"""Where the numbers of a run go: metrics.jsonl, TensorBoard, the terminal."""
+
+import contextlib
+import json
+import math
+import os
+import pathlib
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import tqdm
+
+from mem_alpha_jax.run import workdir as workdir_lib
+
+FILE = 'metrics.jsonl'
+
+
+class Writer(contextlib.AbstractContextManager):
+  """Writes scalars of a step; only the first process of a run writes.
+
+  `metrics.jsonl` has one JSON object a line: `step` first, then the names
+  given. What depends on the machine (seconds, memory, compilations) goes
+  under `time/`, so that the rest of two equal runs is equal to the byte.
+  """
+
+  def __init__(
+    self,
+    workdir: str | os.PathLike,
+    total: int,
+    start: int = 0,
+    tensorboard: bool = True,
+    progress: bool = True,
+  ):
+    """Opens the files.
+
+    Args:
+      workdir: folder of the run.
+      total: steps of the whole run, the end of the progress bar.
+      start: steps already done; later lines of an interrupted run are
+        dropped.
+      tensorboard: also write TensorBoard events, in `<workdir>/tensorboard`.
+      progress: show a bar on the terminal.
+    """
+    self._file = self._board = self._bar = None
+    if jax.process_index() != 0:
+      return
+    folder = pathlib.Path(workdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    truncate(folder / FILE, start)
+    # Open for the life of the writer; `close` closes it.
+    self._file = open(folder / FILE, 'a', encoding='utf-8')  # noqa: SIM115
+    if tensorboard:
+      import tensorboardX  # half a second that a run without it saves
+
+      self._board = tensorboardX.SummaryWriter(
+        str(folder / 'tensorboard'), purge_step=start + 1
+      )
+    if progress:
+      self._bar = tqdm.tqdm(
+        total=total, initial=start, unit='step', dynamic_ncols=True
+      )
+
+  def write(self, step: int, scalars: Mapping[str, Any]) -> None:
+    """Writes one line; a number that is not finite is written as null."""
+    if self._file is None:
+      return
+    plain = {name: _number(name, value) for name, value in scalars.items()}
+    line = json.dumps({'step': int(step), **plain}, allow_nan=False)
+    self._file.write(line + '\n')
+    self._file.flush()
+    if self._board is not None:
+      for name, value in plain.items():
+        if value is not None:
+          self._board.add_scalar(name, value, int(step))
+
+  def advance(self, step: int, **shown: float) -> None:
+    """Moves the bar to `step` and shows numbers on it (the reward)."""
+    if self._bar is None:
+      return
+    text = ', '.join(f'{name} {value:.3f}' for name, value in shown.items())
+    self._bar.set_postfix_str(text, refresh=False)
+    self._bar.update(step - self._bar.n)
+
+  def message(self, text: str) -> None:
+    """Prints a line above the bar."""
+    if self._file is not None:
+      tqdm.tqdm.write(text)
+
+  def __exit__(self, *unused) -> None:
+    self.close()
+
+  def close(self) -> None:
+    """Closes the files and leaves the bar as it is."""
+    for part in (self._file, self._board, self._bar):
+      if part is not None:
+        part.close()
+    self._file = self._board = self._bar = None
+
+
+class Timer:
+  """Adds up the seconds of named phases between two calls of `take`."""
+
+  def __init__(self):
+    self._seconds = {}
+
+  @contextlib.contextmanager
+  def __call__(self, phase: str) -> Iterator[None]:
+    """Times a block: `with timer('rollout'): ...`."""
+    start = time.perf_counter()
+    try:
+      yield
+    finally:
+      spent = time.perf_counter() - start
+      self._seconds[phase] = self._seconds.get(phase, 0.0) + spent
+
+  def take(self) -> dict[str, float]:
+    """Returns `time/<phase>` -> seconds since the last call."""
+    taken = {f'time/{name}': spent for name, spent in self._seconds.items()}
+    self._seconds = {}
+    return taken
+
+
+def read(path: str | os.PathLike) -> list[dict[str, Any]]:
+  """Returns the lines of a metrics file.
+
+  Raises:
+    ValueError: for a line that is not JSON, naming file and line.
+  """
+  rows = []
+  with open(path, encoding='utf-8') as file:
+    for number, line in enumerate(file, 1):
+      try:
+        rows.append(json.loads(line))
+      except ValueError as error:
+        raise ValueError(f'{path}:{number}: not a JSON line') from error
+  return rows
+
+
+def read_equal(path: str | os.PathLike) -> list[dict[str, Any]]:
+  """Returns the lines without what depends on the machine (`time/...`)."""
+  return [
+    {name: x for name, x in row.items() if not name.startswith('time/')}
+    for row in read(path)
+  ]
+
+
+def truncate(path: str | os.PathLike, last: int) -> None:
+  """Drops the lines after step `last`, and a line that was cut short.
+
+  A run that is killed has written lines of steps that its newest checkpoint
+  does not know; the resumed run writes them again.
+  """
+  path = pathlib.Path(path)
+  if not path.exists():
+    return
+  kept = []
+  for line in path.read_text(encoding='utf-8').splitlines():
+    try:
+      row = json.loads(line)
+    except ValueError:  # the process died while it wrote the line
+      break
+    if row['step'] <= last:
+      kept.append(line + '\n')
+  workdir_lib.write_text(path, ''.join(kept))
+
+
+def _number(name: str, value: Any) -> int | float | None:
+  array = np.asarray(value)
+  if array.size != 1:
+    raise ValueError(f'metric {name!r}: one number wanted, got {array.shape}')
+  number = array.reshape(()).item()
+  if isinstance(number, bool | int):
+    return int(number)
+  return float(number) if math.isfinite(number) else None
