@@ -16,7 +16,7 @@ from mem_alpha_jax.methods import registry
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import stopping
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Request
 
 READERS = ('strict', 'lenient')
 
@@ -105,7 +105,7 @@ def run(
   return answered, held
 
 
-def _shown(request: protocol.Request, count: Callable[[str], int]) -> int:
+def _shown(request: Request, count: Callable[[str], int]) -> int:
   texts = [note.text for note in request.notes] + [request.core]
   return sum(count(text) for text in texts if text)
 
