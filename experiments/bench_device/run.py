@@ -89,7 +89,7 @@ def measure(preset: str, sizes: tuple, attention: str, dtype: str) -> dict:
   rows = rows.replace(
     prefix=prefix, prefix_length=lengths, own=inputs[2], own_length=inputs[3]
   )
-  state = update.init_state(params, tx, jax.random.key(0))
+  state = update.init_state(params, tx)
 
   def step():
     nonlocal state

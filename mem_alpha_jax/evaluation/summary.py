@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 from mem_alpha_jax.evaluation import evaluate
-from mem_alpha_jax.report import html, plots, tables
+from mem_alpha_jax.report import html, metrics, plots, tables
 from mem_alpha_jax.system import files, machine
 
 UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
@@ -50,7 +50,7 @@ def _write_files(result, workdir: str, traces_before, traces_after) -> None:
   path = lambda name: os.path.join(workdir, name)
   files.write_json(path('results.json'), result)
   plots.learning_curve(
-    tables.read_metrics(path('metrics.jsonl')),
+    metrics.read(path(metrics.FILE)),
     path('learning_curve.png'),
     references={
       'before RL': result['before']['accuracy'],

@@ -4,7 +4,6 @@ An "arm" is one system on one set of episodes, as a plain dict (see `arm`):
 before and after RL, and every baseline, have the same keys at every length.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -82,36 +81,6 @@ def results(
     **arms,
     'length': {str(multiple): length[multiple] for multiple in sorted(length)},
   }
-
-
-def read_metrics(path: str) -> list[dict[str, Any]]:
-  """Returns the records of a metrics.jsonl, one a step, in order.
-
-  A resumed run writes some steps again: records of one step are merged and
-  the newest value wins. A last line that a kill cut short is left out.
-
-  Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: another line is not JSON or has no step; file and line named.
-  """
-  with open(path, encoding='utf-8') as f:
-    lines = f.read().split('\n')
-  steps = {}
-  for number, line in enumerate(lines, 1):
-    if not line.strip():
-      continue
-    try:
-      row = json.loads(line)
-      step = row['step']
-    except (ValueError, KeyError, TypeError) as error:
-      if number == len(lines):  # no newline after it: the write was cut
-        break
-      raise ValueError(
-        f'{path}:{number}: not a JSON object with a step ({error}); '
-        'delete the line'
-      ) from None
-    steps.setdefault(step, {}).update(row)
-  return [steps[step] for step in sorted(steps)]
 
 
 def systems(arms: Arms) -> dict[str, Arm]:

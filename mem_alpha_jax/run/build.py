@@ -24,6 +24,7 @@ from mem_alpha_jax.reading import (
   sentences,
 )
 from mem_alpha_jax.reading import judge as judge_lib
+from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -224,11 +225,17 @@ def model_shape(
   return registry.adopt(source.config, shape) if source else shape
 
 
-def init_params(experiment: Experiment) -> Any:
-  """Parameters of the source, else random ones; born sharded."""
+def init_params(experiment: Experiment, trained: Any = None) -> Any:
+  """Parameters of the source, else random ones; born sharded.
+
+  Args:
+    experiment: what is built.
+    trained: the trained part, if a file has it: neither read nor made here.
+  """
   key = jax.random.fold_in(jax.random.key(experiment.config.seed), INIT)
-  policy, mesh, loaded = experiment.policy, experiment.mesh, None
-  if experiment.source:
+  policy, mesh, loaded = experiment.policy, experiment.mesh, {}
+  if experiment.source and (trained is None or policy.config.lora_rank):
     places = sharding.param_shardings(policy, mesh)
     loaded = experiment.source.load(places, policy.config.param_dtype)
-  return sharding.init_params(policy, mesh, key, loaded)
+  have = optimizer.join(loaded, trained) if trained else loaded
+  return sharding.init_params(policy, mesh, key, have)
