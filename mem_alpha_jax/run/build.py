@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
 from mem_alpha_jax.memory import embedders, tools
 from mem_alpha_jax.model import policy as policy_lib
@@ -24,6 +25,7 @@ from mem_alpha_jax.reading import (
   sentences,
 )
 from mem_alpha_jax.reading import judge as judge_lib
+from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -59,6 +61,8 @@ class Experiment(NamedTuple):
 
 def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
+  advantages.check(config.rl)
+  parts.check(parts.PARTS, config.reward)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
