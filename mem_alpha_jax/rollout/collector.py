@@ -31,7 +31,7 @@ from mem_alpha_jax.rollout import (
 )
 from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 from mem_alpha_jax.rollout import samples as samples_lib
-from mem_alpha_jax.system import multihost, watchdog
+from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
 
@@ -147,7 +147,7 @@ def collect(
   (longest,) = multihost.largest(max(map(len, plans)))
   played = []
   for t in range(longest):
-    watchdog.beat(f'step {step + 1}, turn {t + 1} of {longest}')
+    stopping.beat(f'step {step + 1}, turn {t + 1} of {longest}')
     if interrupted():
       raise Interrupted
     turns = _turns(setup, memories, plans, t)
