@@ -96,7 +96,7 @@ def make_responder(
     b, g, context = own.shape
     length = response_len
     whole = policy.place(shared)
-    shared = policy.apart(whole)
+    shared = policy.unstack(whole)
     # The last token is never run, so it needs no slot.
     ends = segment_ends(length, segment)
     cache = policy.init_cache(own_length, context, context + ends[0] - 1)
@@ -222,7 +222,7 @@ def _chooser(temperature, greedy, top_k, top_p):
       dist = distribution.temper(dist, temperature)
     elif temperature != 1.0:
       return choose_dense(dist, uniform)
-    values = blockwise_softmax.logits(dist.hidden, dist.table)
+    values = blockwise_softmax.logits(dist.hidden, dist.unembedding)
     stats = blockwise_softmax.stats_of(values)
     if greedy:
       token = distribution.mode(dist, stats, values)
