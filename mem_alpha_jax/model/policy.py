@@ -40,6 +40,7 @@ class Policy:
 
   Attributes:
     config: shape and options of the decoder.
+    mesh: where it runs; None is one device.
     layout: of training and of prefixes on the mesh.
     decode: layout of what decode loops read.
     options: XLA's, for a program with a decode loop.
@@ -48,6 +49,7 @@ class Policy:
   """
 
   config: presets.ModelConfig
+  mesh: Mesh | None
   layout: attention.Layout
   decode: attention.Layout
   options: dict | None
@@ -299,6 +301,7 @@ def make_policy(
 
   return Policy(
     config=c,
+    mesh=mesh,
     layout=layout(sharding.LOGICAL_RULES),
     decode=layout(sharding.LAYOUTS[decode]),
     options=decoding.options(c, mesh),
