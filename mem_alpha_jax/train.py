@@ -156,7 +156,7 @@ def step(
     experiment.reader_counts,
   )
   with timer('advantages'):
-    rows, credit = assemble.to_rows(rollout.grid, config, values)
+    rows, credit = assemble.to_rows(rollout.samples, config, values)
   with timer('update'):
     state, learned, skipped = learning.learn(
       learner, config, now.state, rows, now.reference, now.skipped
