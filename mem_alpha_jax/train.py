@@ -138,7 +138,7 @@ def step(
     collector.Interrupted: if `stop` said so; `now` is still good.
     protocol.Unanswered: if too many answers are missing; the same.
   """
-  config, params = experiment.config, now.state.params
+  config, params, number = experiment.config, now.state.params, now.step
   first = multihost.share(range(config.data.batch_episodes))[0]
   values = None
   if config.rl.advantage == 'gae':
@@ -146,13 +146,13 @@ def step(
   with timer('rollout'):
     episodes = next(loader)
     rollout = collector.collect(
-      experiment.train_setup, params, episodes, now.starts, now.step, stop
+      experiment.train_setup, params, episodes, now.starts, number, stop
     )
-  stopping.beat(f'step {now.step + 1}, update')
+  stopping.beat(f'step {number + 1}, update')
   protocol.check_missing(
     rollout.metrics['rollout/missing_answers'],
     config.reading.max_missing,
-    f'step {now.step}',
+    f'step {number}',
     experiment.reader_counts,
   )
   with timer('advantages'):
@@ -161,7 +161,7 @@ def step(
     state, learned, skipped = learning.learn(
       learner, config, now.state, rows, now.reference, now.skipped
     )
-  starts = collector.next_starts(rollout.ends, config, now.step + 1, first)
+  starts = collector.next_starts(rollout.ends, config, number + 1, first)
   scalars = {
     **rollout.metrics,
     **credit,

@@ -27,6 +27,7 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import registry as reading_registry
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.roles import prompt
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -64,6 +65,7 @@ def build(config, workdir: str) -> Experiment:
   advantages.check(config.rl)
   parts.check(parts.PARTS, config.reward)
   reading_registry.check(config)
+  prompt.check(config.memory)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
