@@ -350,6 +350,18 @@ def test_state_is_donated_and_keeps_its_layout():
   assert len(traces) == before
 
 
+def test_the_learning_rate_of_each_update_is_reported():
+  schedule = optax.linear_schedule(0.5, 0.1, 4)
+  tx = optax.adam(schedule)
+  update = update_lib.make_update_fn(TOY, tx, rl(), 0.8, schedule=schedule)
+  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+  found = []
+  for _ in range(2):
+    state, metrics = update(state, small_rows())
+    found.append(metrics['learning_rate'])
+  np.testing.assert_allclose(found, [0.5, 0.4], rtol=1e-6)
+
+
 def test_padding_alone_is_a_step_of_zero_gradient():
   rows = small_rows(row_weight=np.zeros((4, 2), np.float32))
   metrics, grads = run(toy_update(), rows)
