@@ -17,9 +17,9 @@ from small_rollouts import (
 )
 
 from mem_alpha_jax import train
-from mem_alpha_jax.memory import embedders
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.run import build as build_lib
 

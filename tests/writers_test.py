@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mem_alpha_jax.data import babi, synthetic
 from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.state import Limits
 from mem_alpha_jax.methods import writers
@@ -35,7 +36,7 @@ def act(name, memory, chunk, step=0, limits=LIMITS, view=None, notes=()):
   ops = writers.WRITERS[name](memory, chunk, view, context)
   results = []
   for op in ops:
-    memory, result = state_lib.apply(memory, op, limits, count, step)
+    memory, result = execution.apply(memory, op, limits, count, step)
     results.append(result)
   return ops, memory, results
 
@@ -201,7 +202,7 @@ def test_oracle_resolves_a_contradiction_that_it_sees(then):
   memory = state_lib.empty()
   for text in ('Marta job nurse', 'Marta job baker'):
     op = state_lib.Op('insert', 'semantic', text)
-    memory, _ = state_lib.apply(memory, op, LIMITS, count, 0)
+    memory, _ = execution.apply(memory, op, LIMITS, count, 0)
   _, memory, results = act('oracle', memory, '', notes=(then,))
   assert texts(memory) == [then.text]
   assert all(result.ok for result in results)

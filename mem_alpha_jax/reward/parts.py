@@ -25,8 +25,8 @@ import collections
 import math
 from collections.abc import Mapping, Sequence
 
-from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.memory.state import Op, OpResult
+from mem_alpha_jax.text import words as words_lib
 
 
 def calls_reward(results: Sequence[OpResult], errors: int, noop: bool) -> float:
@@ -90,7 +90,7 @@ def content_reward(
   calls = len(ops) + errors
   if not calls:
     return 1.0
-  chunk_words = collections.Counter(retrieval.terms(chunk))
+  chunk_words = collections.Counter(words_lib.terms(chunk))
   total = 0.0
   for op, result, old in zip(ops, results, old_texts, strict=True):
     if result.ok:
@@ -102,13 +102,13 @@ def _supported(op: Op, chunk_words: collections.Counter, old: str) -> float:
   """Returns the share of an op's words that its sources contain."""
   if op.tool == 'delete':
     return 1.0
-  words = collections.Counter(retrieval.terms(op.text))
+  words = collections.Counter(words_lib.terms(op.text))
   if not words:  # punctuation only: stored, but supported by nothing
     return 0.0
   source = chunk_words
   if op.tool == 'update':
     # The larger count, not the sum: old and new text may share words.
-    source = chunk_words | collections.Counter(retrieval.terms(old))
+    source = chunk_words | collections.Counter(words_lib.terms(old))
   return (words & source).total() / words.total()
 
 

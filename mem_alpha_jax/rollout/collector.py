@@ -20,16 +20,17 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.rollout import (
   credit_questions,
   forced_calls,
   grading,
   prompts,
 )
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 from mem_alpha_jax.rollout import response as response_lib
 from mem_alpha_jax.system import multihost, watchdog
 from mem_alpha_jax.types import Episode, Question
@@ -55,7 +56,7 @@ class Setup(NamedTuple):
   buckets: Any
   reader: protocol.Reader
   key: Array  # root key of sampling
-  embed: Callable  # params -> slots.EmbedFn; see memory/embedders.py
+  embed: Callable  # params -> slots.EmbedFn; see recall/embedders.py
   content_judge: judge_lib.ContentJudge | None = None  # gives r4
 
 
@@ -188,7 +189,7 @@ class Batch:
     self.rows = [e for e in episodes for _ in range(copies)]
     self.starts = [s for s in starts for _ in range(copies)]
     self.count = setup.tokenizer.count
-    self.memories = memory_batch_lib.Memories(
+    self.memories = batch_lib.Memories(
       [s.state for s in self.starts],
       [s.read for s in self.starts],
       self.config,
@@ -210,7 +211,7 @@ class Batch:
     ]
     for i, chunk in enumerate(chunks):
       self.memories.read[i] += self.count(chunk)
-    views = self.memories.look(chunks)
+    views = view_lib.look(self.memories, chunks)
     shown = prompts.render(self.setup, self.memories.states, chunks, views)
     forced = self._forced(views, t)
     sampled = self._sample(params, shown, forced, t)
@@ -319,7 +320,6 @@ class Batch:
       [e.source for e in self.rows],
       self.reader,
       self.width,
-      t,
     )
     for i, row in enumerate(gains):
       parts[i, : len(row), 0] = row
@@ -328,21 +328,17 @@ class Batch:
   def _carry_out(self, outcomes, live, t):
     """Keeps one sample's memory: drawn among those that were not forced."""
     first = self.config.rollout.forced if self.width > 1 else 0
-    ops, results = [], []
+    states = list(self.memories.states)
+    results = [()] * len(states)
     for i, row in enumerate(outcomes):
       if not live[i]:
-        ops.append(())
-        results.append(())
         continue
       rng = np.random.default_rng(
         (self.config.seed, self.step, self.rows[i].uid, t, 3)
       )
       chosen = row[rng.integers(first, len(row))] if len(row) > 1 else row[0]
-      self.memories.states[i] = chosen.state
-      ops.append(chosen.ops)
-      results.append(chosen.results)
-    times = [self._time(i, t) for i in range(len(self.rows))]
-    self.memories.mirror(ops, results, times)
+      states[i], results[i] = chosen.state, chosen.results
+    self.memories.become(states, results)
 
   def finish(self) -> Rollout:
     """Grades ends, stacks the grid, and keeps the memories."""

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import credit_questions
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 from mem_alpha_jax.rollout import response as response_lib
 from mem_alpha_jax.types import Episode, Question
 
@@ -48,20 +48,19 @@ def step_questions(
 
 
 def gains(
-  memories: memory_batch_lib.Memories,
+  memories: batch_lib.Memories,
   outcomes: Sequence[Sequence[Any]],
   asked: Sequence[Sequence[Question]],
   sources: Sequence[str],
   reader: protocol.Reader,
   width: int,
-  t: int,
 ) -> list[list[float]]:
   """r1 of every candidate: its scores minus those of the memory before it.
 
   Returns:
     [N][candidates]; NaN where an answer is missing, before or after.
   """
-  answers = _candidate_answers(memories, outcomes, asked, reader, width, t)
+  answers = _candidate_answers(memories, outcomes, asked, reader, width)
   found = []
   for i, row in enumerate(outcomes):
     scores = [
@@ -88,33 +87,18 @@ def _scores(
   )
 
 
-def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
+def _candidate_answers(memories, outcomes, asked, reader, width: int):
   """Answers [N][width + 1][Q]: after each candidate's calls, then before."""
   wide = width + 1
-  config = memories.config
-
-  def spread(field):
-    return [
-      calls
-      for row in outcomes
-      for calls in [getattr(o, field) for o in row] + [()] * (wide - len(row))
-    ]
-
-  bank = slots_lib.apply_edits(
-    slots_lib.broadcast(memories.bank, wide),
-    memories.edits(spread('ops'), spread('results'), t),
-  )
-  texts = [[q.text for q in row] for row in asked for _ in range(wide)]
-  states = []
+  states, results = [], []
   for before, row in zip(memories.states, outcomes, strict=True):
-    states += [o.state for o in row] + [before] * (wide - len(row))
-  slots, ok = memory_batch_lib.look_up(
-    bank, states, texts, config, config.rollout.probes, memories.embed
+    left = wide - len(row)
+    states += [o.state for o in row] + [before] * left
+    results += [o.results for o in row] + [()] * left
+  texts = [[q.text for q in row] for row in asked for _ in range(wide)]
+  requests = recall.requests(
+    memories.forked(states, results), texts, memories.config.rollout.probes
   )
-  found = zip(states, texts, slots, ok, strict=True)
-  requests = [
-    list(map(memories.fit, memory_batch_lib.requests(*one))) for one in found
-  ]
   answers = protocol.ask(reader, requests)
   return [answers[i : i + wide] for i in range(0, len(answers), wide)]
 
@@ -175,7 +159,7 @@ def judged_content(
 
 def end_scores(
   episodes: Sequence[Episode],
-  memories: memory_batch_lib.Memories,
+  memories: batch_lib.Memories,
   reader: protocol.Reader,
 ) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
   """Accuracy on the asked questions, NaN without any, and compression.
@@ -183,9 +167,8 @@ def end_scores(
   The accuracy is that of the questions that were answered.
   """
   questions = [credit_questions.ending(e) for e in episodes]
-  requests = memories.requests(
-    [[q.text for q in row] for row in questions], memories.config.rollout.probes
-  )
+  texts = [[q.text for q in row] for row in questions]
+  requests = recall.requests(memories, texts, memories.config.rollout.probes)
   given = protocol.ask(reader, requests)
   score = np.full(len(episodes), np.nan, np.float32)
   for i, row in enumerate(questions):

@@ -74,7 +74,7 @@ def perform(
   before = state_lib.token_length(state)
   results = []
   for op in ops:
-    state, result = state_lib.apply(state, op, limits, count_tokens, step)
+    state, result = execution.apply(state, op, limits, count_tokens, step)
     results.append(result)
   added = state_lib.token_length(state) - before
   calls = parts_lib.calls_reward(results, len(errors), noop)

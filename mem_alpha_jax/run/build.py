@@ -24,6 +24,7 @@ from mem_alpha_jax.reading import (
   sentences,
 )
 from mem_alpha_jax.reading import judge as judge_lib
+from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -59,6 +60,7 @@ class Experiment(NamedTuple):
 
 def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
+  recall.check(config)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
@@ -122,7 +124,7 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
       pipeline.texts_for_tokenizer(config),
       path,
       config.tokenizer.vocab_size,
-      tools.COMPACT_SYMBOLS,
+      tools.compact_symbols(),
     )
 
   multihost.on_first(make)
