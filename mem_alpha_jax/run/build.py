@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
-from mem_alpha_jax.memory import embedders, tools
+from mem_alpha_jax.memory import tools
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
@@ -24,6 +24,7 @@ from mem_alpha_jax.reading import (
   sentences,
 )
 from mem_alpha_jax.reading import judge as judge_lib
+from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
