@@ -25,7 +25,7 @@ from mem_alpha_jax.methods import (
   writers,
 )
 from mem_alpha_jax.methods.memory import MemoryMethod, Writer, Written
-from mem_alpha_jax.reading import chat, lm_chat
+from mem_alpha_jax.reading import chat
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall.registry import RECALL
 from mem_alpha_jax.run import build as build_lib
@@ -142,11 +142,8 @@ def _text_tokens(experiment) -> int:
 
 
 def _chat_model(experiment) -> chat.ChatModel:
-  """The model at reading.url, or the one in this process that reads."""
-  if experiment.server:
-    return experiment.server.model
-  if experiment.config.reading.reader == 'lm':
-    return lm_chat.from_config(experiment.config)
+  if experiment.chat:
+    return experiment.chat
   raise ValueError(
     f'config.reading.url={experiment.config.reading.url!r}: overwrite, '
     'inner_state and endpoint_writer ask a chat model; give the address of an '
