@@ -6,8 +6,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from mem_alpha_jax.memory import execution, tools
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.memory import tools
 
 Op = state_lib.Op
 VIEW = (
