@@ -36,16 +36,11 @@ def schemas() -> list[dict[str, Any]]:
       properties[name]['type'] = 'string'
     kinds = properties['memory_type']
     kinds['enum'] = [kind + _SUFFIX for kind in kinds['enum']]
-    parameters['properties'] = _theirs(key, properties)
-    required = dict.fromkeys(parameters['required'])
-    parameters['required'] = list(_theirs(key, required))
+    if key == 'update':
+      theirs = lambda name: UPDATED if name == 'content' else name
+      parameters['properties'] = {theirs(k): properties[k] for k in properties}
+      parameters['required'] = [*map(theirs, parameters['required'])]
   return found
-
-
-def _theirs(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-  """Arguments under the reference's names."""
-  text = UPDATED if tool == 'update' else 'content'
-  return {text if k == 'content' else k: v for k, v in arguments.items()}
 
 
 def label(entry_id: int) -> str:
@@ -59,7 +54,9 @@ def render(op: state_lib.Op) -> str:
   arguments['memory_type'] += _SUFFIX
   for name in arguments.keys() & tool.ids:
     arguments[name] = label(arguments[name])
-  body = json.dumps(_theirs(op.tool, arguments), ensure_ascii=False)
+  if op.tool == 'update':
+    arguments[UPDATED] = arguments.pop('content')
+  body = json.dumps(arguments, ensure_ascii=False)
   return f'{FUNCTION}: {TOOL_NAMES.get(tool.name, tool.name)}\n{ARGS}: {body}'
 
 
