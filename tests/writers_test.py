@@ -57,7 +57,9 @@ def texts(memory):
 def test_keep_everything_ignores_the_cap_and_files_dates_as_episodic():
   memory = read('keep_everything', CHUNKS)
   assert texts(memory) == list(CHUNKS)
-  assert [entry.text for entry in memory.episodic] == [CHUNKS[1]]
+  assert [entry.text for entry in state_lib.entries(memory, 'episodic')] == [
+    CHUNKS[1]
+  ]
 
 
 @pytest.mark.parametrize('name', ['keep_everything', 'keep_newest'])
@@ -79,7 +81,8 @@ def test_keep_newest_cuts_a_chunk_longer_than_the_cap():
   # The kind is that of the whole chunk, even where the cut loses the date.
   limits = LIMITS._replace(total_tokens=2)
   assert texts(read('keep_newest', CHUNKS[1:2], limits=limits)) == ['On 3']
-  assert read('keep_newest', CHUNKS[1:2], limits=limits).episodic
+  memory = read('keep_newest', CHUNKS[1:2], limits=limits)
+  assert state_lib.count(memory, 'episodic')
 
 
 def test_keep_newest_stores_nothing_under_a_cap_of_nothing():
@@ -188,7 +191,7 @@ def test_oracle_keeps_events_apart():
     for v in ('museum', 'harbour')
   ]
   _, memory, _ = act('oracle', state_lib.empty(), '', notes=events)
-  assert len(memory.episodic) == 2
+  assert state_lib.count(memory, 'episodic') == 2
   assert act('oracle', memory, '', notes=events)[0] == []
 
 
