@@ -134,9 +134,8 @@ def reference_memory(view: View, state: state_lib.MemoryState) -> str:
   for kind in state_lib.LISTS:
     lines = _lines(view, kind, reference_tools.label)
     body = '\n'.join(lines) or 'Empty'
-    total = max(
-      state_lib.count(state, kind), len(lines)
-    )  # demonstrations have a view alone
+    # Demonstrations have a view alone.
+    total = max(state_lib.count(state, kind), len(lines))
     head = f'{kind.capitalize()} memory, {len(lines)} of {total} shown:'
     blocks.append(f'{head}\n<{kind}_memory>\n{body}\n</{kind}_memory>')
   return '\n'.join(blocks)
