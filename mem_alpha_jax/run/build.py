@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
 from mem_alpha_jax.memory import tools
 from mem_alpha_jax.model import policy as policy_lib
@@ -26,6 +27,7 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import registry as reading_registry
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall import registry as recall
+from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -62,6 +64,8 @@ def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
   recall.check(config)
   reading_registry.check(config)
+  advantages.check(config.rl)
+  parts.check(parts.PARTS, config.reward)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
