@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import small_models
 
-from mem_alpha_jax.pretrained import packages, pooling
+from mem_alpha_jax.model import pooling
+from mem_alpha_jax.pretrained import packages
 from mem_alpha_jax.recall import embedders
 
 TOKENIZER = types.SimpleNamespace(

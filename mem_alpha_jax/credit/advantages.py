@@ -104,16 +104,18 @@ def check(config: Any) -> None:
   Raises:
     ValueError: naming the field and what it may be.
   """
-  if config.advantage not in ESTIMATORS:
-    raise ValueError(
-      f'rl.advantage={config.advantage!r}: use one of {list(ESTIMATORS)}'
-    )
-  if config.group_by not in groups.GROUP_BY:
-    raise ValueError(f'rl.group_by={config.group_by!r}: use {groups.GROUP_BY}')
-  # Without a floor, a group of equal rewards would divide rounding noise by
-  # rounding noise and learn from it.
-  if not config.std_floor > 0:
-    raise ValueError(f'rl.std_floor={config.std_floor}: must be above 0')
+  wrong = {
+    'advantage': config.advantage not in ESTIMATORS
+    and f'use one of {list(ESTIMATORS)}',
+    'group_by': config.group_by not in groups.GROUP_BY
+    and f'use one of {list(groups.GROUP_BY)}',
+    # Without a floor, a group of equal rewards would divide rounding noise by
+    # rounding noise and learn from it.
+    'std_floor': not config.std_floor > 0 and 'must be above 0',
+  }
+  for name, way_out in wrong.items():
+    if way_out:
+      raise ValueError(f'config.rl.{name}={config[name]!r}: {way_out}')
 
 
 def compute(rewards: Column, keys: groups.Keys, config: Any) -> Advantages:
