@@ -241,7 +241,7 @@ class Run:
       self.experiment.reader_counts,
     )
     with self.timer('advantages'):
-      rows, credit = assemble.to_rows(rollout.grid, self.config, self.values)
+      rows, credit = assemble.to_rows(rollout.samples, self.config, self.values)
     with self.timer('update'):
       learned = self._update(rows)
     self.starts = collector.next_starts(

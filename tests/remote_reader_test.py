@@ -113,16 +113,19 @@ def test_no_reward_is_zeroed_by_a_fault(trained):
   assert len(pairs) == STEPS
   known, different = 0, 0
   for faulty, true in pairs:
-    np.testing.assert_array_equal(faulty.grid.response, true.grid.response)
-    live = true.grid.valid
-    found, wanted = faulty.grid.parts[live], true.grid.parts[live]
-    assert not np.isnan(wanted).any()
-    missing = np.isnan(found[:, 0])
+    faulty, true = faulty.samples, true.samples
+    np.testing.assert_array_equal(faulty.response, true.response)
+    found, wanted = faulty.parts['answers'], true.parts['answers']
+    assert not any(np.isnan(x).any() for x in true.parts.values())
+    missing = np.isnan(found)
     assert 0 < missing.sum() < len(missing)
-    np.testing.assert_array_equal(found[~missing], wanted[~missing])
-    np.testing.assert_array_equal(found[:, 1:], wanted[:, 1:])
-    known += (wanted[~missing, 0] != 0).sum()
-    different += (wanted[missing, 0] != 0).sum()
+    for name in true.parts:
+      rows = ~missing if name == 'answers' else slice(None)
+      np.testing.assert_array_equal(
+        faulty.parts[name][rows], true.parts[name][rows]
+      )
+    known += (wanted[~missing] != 0).sum()
+    different += (wanted[missing] != 0).sum()
   # Some rewards that are missing would not have been 0, and some are known.
   assert known and different
 

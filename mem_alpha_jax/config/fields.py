@@ -265,7 +265,7 @@ RULES: dict[str, Rule] = {
   'reward.content_judge': string,
   'reward.noop': _FRACTION,
   'reward.when': choice('step', 'end'),
-  'rl.advantage': choice('grpo', 'dr_grpo', 'rloo', 'gae'),
+  'rl.advantage': text,  # checked by credit.advantages
   'rl.group_by': choice('chunk', 'trajectory', 'episode'),
   'rl.std_floor': _POSITIVE,
   'rl.min_gap': _WEIGHT,

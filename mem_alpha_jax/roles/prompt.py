@@ -27,28 +27,19 @@ class Room(NamedTuple):
   own: int
 
 
-class View(NamedTuple):
-  """The entries that are shown; handle <i> is items[i - 1]."""
-
-  items: tuple[Entry | None, ...]
-
-
 class Prompt(NamedTuple):
   """Token ids of one prompt.
 
   Attributes:
     prefix: ids that the samples of a group share.
     own: ids after them, at least one.
-    view: what the handles stand for.
-    shared: leading ids of `prefix` that do not depend on the memory; a group
-      whose samples have different memories shares only these.
+    view: the entries that are shown; handle <i> is view[i - 1].
     truncated: ids of the texts that did not fit and were left out.
   """
 
   prefix: list[int]
   own: list[int]
-  view: View
-  shared: int
+  view: tuple[Entry | None, ...]
   truncated: int = 0
 
 
@@ -136,10 +127,10 @@ def compact(
   bos = [tokenizer.bos_id]
   own = [tokenizer.symbol(tools.CALL)]
   if memory.prompt_order == 'memory_first':
-    prefix, shared = bos + notes + chunk_ids, 1
+    prefix = bos + notes + chunk_ids
   else:
-    prefix, shared = bos + chunk_ids + notes, 1 + len(chunk_ids)
-  return Prompt(prefix, own, View(tuple(view)), shared, truncated)
+    prefix = bos + chunk_ids + notes
+  return Prompt(prefix, own, tuple(view), truncated)
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
+from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
 from mem_alpha_jax.memory import embedders, tools
 from mem_alpha_jax.model import policy as policy_lib
@@ -24,6 +25,7 @@ from mem_alpha_jax.reading import (
 )
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import registry as reading_registry
+from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -58,6 +60,8 @@ class Experiment(NamedTuple):
 
 def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
+  advantages.check(config.rl)
+  parts.check(parts.PARTS, config.reward)
   reading_registry.check(config)
   source = None
   if config.model.source:
