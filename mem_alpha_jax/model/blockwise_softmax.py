@@ -36,7 +36,7 @@ def logits(
 ) -> Array:
   """Returns the logits [.., V], float32.
 
-  A unembedding in blocks [blocks, V / blocks, D] is multiplied block by block.
+  An unembedding in blocks [blocks, V / blocks, D] is multiplied block by block.
   """
   if unembedding.ndim == 3:
     parts = jax.lax.map(lambda block: logits(hidden, block), unembedding)
@@ -151,10 +151,10 @@ _kept_stats.defvjp(_kept_fwd, _kept_bwd, symbolic_zeros=True)
 def _blocks(
   unembedding: Float[Array, 'V D'], rows: int, block_logits: int
 ) -> Array:
-  """Views a unembedding as [size, blocks, D], padded where V has no divisor.
+  """Views an unembedding as [size, blocks, D], padded where V has no divisor.
 
-  Block j has the tokens j, j + blocks, ..: a unembedding whose rows are spread over
-  devices stays where it is.
+  Block j has the tokens j, j + blocks, ..: rows that are spread over
+  devices stay where they are.
   """
   vocab, width = unembedding.shape
   least = min(-(-vocab * rows // block_logits), vocab)

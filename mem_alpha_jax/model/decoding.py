@@ -185,7 +185,7 @@ def _scan(config, block, blocks, x, prefix, cache, masks):
 def blocked(
   unembedding: Float[Array, 'V D'],
 ) -> Float[Array, 'blocks V/blocks D']:
-  """Splits a unembedding so that a block takes BLOCK_BYTES at most in float32."""
+  """Splits it so that a block takes BLOCK_BYTES at most in float32."""
   vocab, width = unembedding.shape
   blocks = next(
     n
