@@ -54,7 +54,6 @@ BAD = {
   'memory.slots=2048': r'memory\.max_slots=1024',
   'memory.entry_tokens=40': r'prefix_buckets.*memory\.entry_tokens=40',
   'memory.entry_tokens=14': r'response_buckets.*at least 17',
-  'reading.retrieval=rrf': r"memory\.embedder='none'.*needs vectors",
   'memory.embedder=minilm,memory.embedding_size=64': 'vectors of 384',
   'reading.reader=lm': r"reading\.model='': .*needs a model",
   'reading.reader=remote': r"reading\.url='', .* needs both",

@@ -129,11 +129,7 @@ _section(
   top_k=Field(5, 'entries retrieved for a question'),
   budget=Field(0, 'tokens of notes a reader is shown; 0: no limit', natural),
   hops=Field(1, 'look-ups; later ones add what was found before'),
-  retrieval=Field(
-    'bm25',
-    'how entries are ranked for a question',
-    'bm25 | cosine | rrf',
-  ),
+  retrieval=Field('bm25', 'how entries are ranked for a question', rules.text),
 )
 _section(
   'reading',

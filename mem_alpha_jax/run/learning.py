@@ -17,15 +17,13 @@ class Learner(NamedTuple):
   """The functions of an update; jitted, made once for a run.
 
   Attributes:
-    tx: optimizer, with the schedule in it.
-    schedule: learning rate of an update, counted from 0.
+    tx: optimizer, with its schedule.
     update: (state, rows, ref_logps, old_logps) -> (state, metrics).
     logps: (params, rows) -> [M, G, R].
     values: (params, rows) -> [M, G, R] of the value head, for gae.
   """
 
   tx: optax.GradientTransformation
-  schedule: optax.Schedule
   update: Callable
   logps: Callable
   values: Callable
@@ -46,10 +44,11 @@ def create(experiment) -> Learner:
     experiment.mesh,
     horizon=config.rollout.response_buckets[-1],
     skip_norm=config.optim.skip_norm,
+    schedule=schedule,
   )
   logps = update_lib.make_logps_fn(policy, temperature, experiment.mesh)
   values = update_lib.make_values_fn(policy)
-  return Learner(tx, schedule, update, logps, values)
+  return Learner(tx, update, logps, values)
 
 
 def learn(
@@ -79,9 +78,8 @@ def learn(
   """
   step = int(state.step)
   size = config.rl.minibatch_rows // collector.prompt_width(config)
-  count = -(-len(rows.row_weight) // size)
-  parts = batching.minibatches(rows, (config.seed, step, 5), count, size)
-  parts = list(parts)
+  seed = (config.seed, step, 5)
+  parts = list(batching.minibatches(rows, seed, size))
   old = [None] * len(parts)
   if config.rl.importance_cap:
     # Against the sampler's log-probs these correct for what differs there.
@@ -103,11 +101,4 @@ def learn(
       'newest checkpoint is older and intact: lower optim.learning_rate'
     )
   metrics = update_lib.over_updates(found)
-  metrics['optim/learning_rate'] = _rate(learner, state)
   return state.replace(step=state.step + 1), metrics, skipped
-
-
-def _rate(learner: Learner, state: TrainState) -> float:
-  """Learning rate of the newest update that was not skipped."""
-  (_, count), *_ = optax.tree.get_all_with_path(state.opt_state, 'count')
-  return float(learner.schedule(max(int(count) - 1, 0)))
