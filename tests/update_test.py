@@ -356,7 +356,7 @@ def test_the_learning_rate_of_each_update_is_reported():
   schedule = optax.linear_schedule(0.5, 0.1, 4)
   tx = optax.adam(schedule)
   update = update_lib.make_update_fn(TOY, tx, rl(), 0.8, schedule=schedule)
-  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+  state = update_lib.init_state(toy_params(), tx)
   found = []
   for _ in range(2):
     state, metrics = update(state, small_rows())
