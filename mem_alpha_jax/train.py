@@ -311,7 +311,7 @@ class Run:
 def _pack(start: collector.Start) -> dict:
   return {
     **start._asdict(),
-    'state': state_lib.to_json(start.state, with_log=False),
+    'state': state_lib.to_json(start.state),
     'history': list(start.history.values()),
   }
 

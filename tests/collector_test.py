@@ -16,10 +16,11 @@ from small_rollouts import (
 )
 
 from mem_alpha_jax import train
-from mem_alpha_jax.memory import embedders
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.rollout import assemble, collector, memory_batch
+from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.run import build as build_lib
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
@@ -102,7 +103,7 @@ def test_garbage_is_counted_and_never_fatal(setups, groups):
 def test_the_slot_arrays_follow_the_memories(setups, groups, monkeypatch):
   setup = scripted(setups[groups], random_call(setups['state'].tokenizer))
   start = full_start(setups['state'].tokenizer)
-  seen, mirror = [], memory_batch.Memories.mirror
+  seen, mirror = [], batch_lib.Memories.become
 
   def mirrored(memories, *args):
     mirror(memories, *args)
@@ -114,7 +115,7 @@ def test_the_slot_arrays_follow_the_memories(setups, groups, monkeypatch):
     jax.tree.map(np.testing.assert_array_equal, memories.bank, built)
     seen.append(list(memories.states))
 
-  monkeypatch.setattr(memory_batch.Memories, 'mirror', mirrored)
+  monkeypatch.setattr(batch_lib.Memories, 'become', mirrored)
   ends = collector.collect(
     setup, None, episodes_of(3, 2, 3, 3), [start, *empty_starts()[1:]], 0
   ).ends

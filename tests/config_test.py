@@ -61,7 +61,6 @@ BAD = {
   'memory.view_entries=10': 'use 0 to 9, the handles',
   'memory.entry_tokens=40': r'prefix_buckets.*memory\.entry_tokens=40',
   'memory.entry_tokens=14': r'response_buckets.*at least 17',
-  'reading.retrieval=rrf': r"memory\.embedder='none'.*needs vectors",
   'memory.embedder=minilm,memory.embedding_size=64': 'vectors of 384',
   'reading.reader=lm': r"reading\.model='': .*needs a model",
   'reading.reader=remote': r"reading\.url='', .* needs both",

@@ -7,26 +7,17 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax import train
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector, credit_questions, grading
-from mem_alpha_jax.types import Episode, Outcome, Question, Request, Turn
+from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
 WHO = Question('Who has the kite?', 'Ada', 'single_hop', 0, 1)
 LIST = Question('What kites?', 'red, blue', 'multi_hop', 0, 1)
 NONE = Question('Whose dog?', '', 'adversarial', 0, 1)
 NAMES = Question('Who flew?', 'Bob', 'single_hop', 1, 1, True, ('Robert',))
 EPISODE = Episode(1, 'locomo', ('a', 'b'), (WHO, LIST, NONE, NAMES))
-
-
-class Memories:
-  """As many as there are episodes; each question is its own request."""
-
-  def __init__(self, config, n):
-    self.config, self.states, self.read = config, [state_lib.empty()] * n, [9]
-
-  def requests(self, questions, width):
-    return [[Request(q, ()) for q in row] for row in questions]
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +27,7 @@ def config():
 
 def score(config, **answers):
   """Accuracy at the end, with '' for what is not answered."""
-  memories = Memories(config, 1)
+  memories = batch_lib.Memories([state_lib.empty()], [9], config, len)
   read = lambda requests: [answers.get(r.question[:5], '') for r in requests]
   found, _ = grading.end_scores([EPISODE], memories, read)
   return found[0]

@@ -5,6 +5,7 @@ import pytest
 
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory import tools
+from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import prompt
 
 Op = state_lib.Op
@@ -126,7 +127,7 @@ def filled():
     Op('update', 'semantic', 'd', 1),
   ]
   for step, op in enumerate(calls):
-    state, _ = state_lib.apply(state, op, limits, len, step)
+    state, _ = execution.apply(state, op, limits, len, step)
   return state
 
 
@@ -134,23 +135,17 @@ def ids(view):
   return [item and item.id for item in view]
 
 
-def test_retrieved_view_keeps_the_order_and_skips_what_is_gone():
-  state, config = filled(), memory_config(view_entries=3)
-  assert ids(prompt.view_entries(state, [2, 7, -1, 0], config)) == [3, 1, None]
-  assert ids(prompt.view_entries(state, [2, 1, 0, 2], config)) == [3, 2, 1]
-
-
 def test_newest_view_goes_by_the_last_write():
   state = filled()
   config = memory_config(view='newest')
-  assert ids(prompt.view_entries(state, (), config)) == [1, 3]
+  assert ids(view_lib.newest(state, config)) == [1, 3]
   config = memory_config(view='newest', prompt_format='chat')
-  assert ids(prompt.view_entries(state, (), config)) == [1, 2, 3, None]
+  assert ids(view_lib.newest(state, config)) == [1, 2, 3, None]
   config = memory_config(view='newest', prompt_format='reference')
-  assert ids(prompt.view_entries(state, (), config)) == [3, 2, 1, None]
+  assert ids(view_lib.newest(state, config)) == [3, 2, 1, None]
 
 
 def test_view_feeds_the_parser():
-  view = prompt.view_entries(filled(), [1], memory_config())
+  view = (filled().by_slot[1],)
   response = tools.parse_compact('<del><1>', view)
   assert response.calls[0].op == Op('delete', 'episodic', '', 2)

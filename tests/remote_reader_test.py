@@ -75,8 +75,8 @@ def test_the_key_comes_from_the_environment(monkeypatch):
       remote_chat.from_config(config)
     assert 'two' not in str(told.value)
   monkeypatch.setenv('READER_KEY', 'secret\n')
-  endpoint = remote_chat.from_config(config).endpoint
-  assert endpoint.key == 'secret' and 'secret' not in repr(endpoint)
+  client = remote_chat.from_config(config)
+  assert client._key == 'secret' and 'secret' not in repr(client)
 
 
 def test_the_server_reads_what_a_reader_is_shown():

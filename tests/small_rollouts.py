@@ -6,6 +6,7 @@ import tiny_config
 
 from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.data import synthetic
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rollout import collector, play
@@ -46,7 +47,7 @@ def full_start(tokenizer) -> collector.Start:
       n for n in range(13) if tokenizer.count(' '.join(letters[:n])) <= 12
     )
     op = state_lib.Op('insert', 'semantic', ' '.join(letters[:count]))
-    state, result = state_lib.apply(state, op, limits, tokenizer.count, 0)
+    state, result = execution.apply(state, op, limits, tokenizer.count, 0)
     assert result.ok
   return collector.Start(state_lib.without_log(state), 60, 1, {})
 

@@ -9,11 +9,11 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.roles import writer
 from mem_alpha_jax.rollout import play, warm_start
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.text import words as words_lib
 
 STEPS = tiny_config.FIELDS['warm_start.steps']
 
@@ -58,8 +58,8 @@ def test_demonstrations_are_valid_calls_of_all_kinds(setup):
     if noop or ops[0].tool == 'delete':
       continue
     ops, _, _ = writer.parse(text, view, setup.config)
-    words = retrieval.terms(ops[0].text)
-    assert set(words) <= set(retrieval.terms(chunk)), (chunk, text)
+    words = words_lib.terms(ops[0].text)
+    assert set(words) <= set(words_lib.terms(chunk)), (chunk, text)
     least, most = warm_start.WORDS
     assert 1 <= len(ops[0].text.split()) <= most
   calls = ('insert', 'update', 'delete')

@@ -218,7 +218,7 @@ RULES: dict[str, Rule] = {
   'reading.top_k': integer(1),
   'reading.hops': integer(1),
   'reading.budget': integer(0),
-  'reading.retrieval': choice('bm25', 'cosine', 'rrf'),
+  'reading.retrieval': text,
   'model.source': string,
   'model.layers': integer(1),
   'model.width': integer(1),

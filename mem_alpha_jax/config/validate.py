@@ -144,11 +144,6 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     m.slots <= m.max_slots,
     f'memory.slots={m.slots}: must not pass memory.max_slots={m.max_slots}',
   )
-  _require(
-    c.reading.retrieval == 'bm25' or m.embedder != 'none',
-    f"memory.embedder='none': reading.retrieval={c.reading.retrieval!r} "
-    'needs vectors; use hashed, minilm or policy, or bm25',
-  )
   sizes = {'none': 0, 'minilm': 384, 'policy': c.model.width}
   size = sizes.get(m.embedder, max(m.embedding_size, 1))
   _require(

@@ -28,7 +28,7 @@ from mem_alpha_jax.data import (
   parquet_sets,
   synthetic,
 )
-from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode
 
 _ENDLESS = 1 << 31  # synthetic episodes of a split; a uid fits an int32
@@ -204,7 +204,7 @@ def _known_words_only(share: float) -> Callable[[str], bool]:
   """
   words = set().union(*synthetic.LEXICON.values())
   hidden = {w for w in words if zlib.crc32(w.encode()) % 100 >= 100 * share}
-  return lambda line: hidden.isdisjoint(retrieval.terms(line))
+  return lambda line: hidden.isdisjoint(words_lib.terms(line))
 
 
 def _synthetic_episodes(

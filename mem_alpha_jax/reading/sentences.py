@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.text import stemming
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Note, Request
 
 ANSWER_WORDS = 8  # longest answer; half of LoCoMo's golds have 4 or fewer
@@ -106,5 +106,5 @@ def _lines(text: str) -> list[str]:
 
 def _stems(text: str) -> set[str]:
   return {
-    stemming.stem(word) for word in retrieval.terms(text) if word not in _COMMON
+    stemming.stem(word) for word in words_lib.terms(text) if word not in _COMMON
   }

@@ -30,8 +30,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Outcome, Turn
 
 Column = Float[np.ndarray, 'N']
@@ -171,7 +171,7 @@ def _content(turn: Turn, o: Outcome) -> float:
     return 1.0
   marks = o.verdicts
   if marks is None:
-    chunk = collections.Counter(retrieval.terms(turn.text))
+    chunk = collections.Counter(words_lib.terms(turn.text))
     marks = [
       _supported(op, chunk, old) if result.ok else 0.0
       for op, result, old in zip(
@@ -185,11 +185,11 @@ def _supported(op: state_lib.Op, chunk: collections.Counter, old: str) -> float:
   """The share of an operation's words that its sources contain."""
   if op.tool == 'delete':
     return 1.0
-  words = collections.Counter(retrieval.terms(op.text))
+  words = collections.Counter(words_lib.terms(op.text))
   if not words:  # punctuation only: stored, but supported by nothing
     return 0.0
   source = chunk
   if op.tool == 'update':
     # The larger count, not the sum: old and new text may share words.
-    source = chunk | collections.Counter(retrieval.terms(old))
+    source = chunk | collections.Counter(words_lib.terms(old))
   return (words & source).total() / words.total()

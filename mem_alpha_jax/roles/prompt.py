@@ -8,7 +8,7 @@ Left of the bar is `Prompt.prefix`, right of it `Prompt.own`.
 """
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import ml_collections
@@ -43,40 +43,6 @@ class Prompt(NamedTuple):
   truncated: int = 0
 
 
-def view_entries(
-  state: state_lib.MemoryState,
-  slots_found: Iterable[int],
-  memory: ml_collections.ConfigDict,
-) -> tuple[Entry | None, ...]:
-  """Chooses what the writer sees; empty places are None.
-
-  view='retrieved': the entries in `slots_found`, best first; a slot that is
-  negative or empty is skipped. view='newest': those written last, over both
-  lists; for chat models of each list in turn, and for the reference's format
-  those inserted last, as it does.
-  """
-  count = memory.view_entries
-  if memory.view == 'retrieved':
-    found = state_lib.by_slot(state)
-    picked = [found[int(slot)] for slot in slots_found if int(slot) in found]
-    return _fill(picked, count)
-  if memory.prompt_format == 'compact':
-    return _fill(_newest(state.semantic + state.episodic), count)
-  newest = _newest
-  if memory.prompt_format == 'reference':
-    newest = lambda notes: notes[::-1]
-  lists = (_fill(newest(x), count) for x in (state.semantic, state.episodic))
-  return sum(zip(*lists, strict=True), ())
-
-
-def _newest(notes: Sequence[Entry]) -> list[Entry]:
-  return sorted(notes, key=lambda note: (-note.step, -note.id))
-
-
-def _fill(notes: Sequence[Entry], count: int) -> tuple[Entry | None, ...]:
-  return (*notes[:count], *(None,) * (count - len(notes)))
-
-
 def compact(
   tokenizer: types.Tokenizer,
   chunk: str,
@@ -91,10 +57,10 @@ def compact(
   ids, so what a position holds does not depend on the memory's age.
 
   Args:
-    tokenizer: with the symbols `tools.COMPACT_SYMBOLS`.
+    tokenizer: with the symbols `tools.compact_symbols()`.
     chunk: the text to read.
     state: the memory; its core is shown.
-    view: the entries to show, from `view_entries`.
+    view: the entries to show, from recall/view.py.
     memory: config.memory.
     room: most ids; the chunk loses its oldest ids to fit.
 

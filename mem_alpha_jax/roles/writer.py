@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mem_alpha_jax.memory import reference_tools, tools
-from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory import execution, reference_tools, tools
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.roles import chat_prompt, prompt, role
 from mem_alpha_jax.types import Episode, Outcome, Turn
@@ -57,7 +56,7 @@ def act(setup: Any, turn: Turn, response: str) -> Outcome:
   ops, errors, noop = parse(response, turn.view, setup.config)
   state, results = turn.state, []
   for op in ops:
-    state, result = state_lib.apply(
+    state, result = execution.apply(
       state, op, turn.limits, setup.tokenizer.count, turn.clock
     )
     results.append(result)

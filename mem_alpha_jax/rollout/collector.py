@@ -19,9 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Int
 
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import registry, role, writer
 from mem_alpha_jax.rollout import (
   credit_questions,
@@ -29,7 +31,6 @@ from mem_alpha_jax.rollout import (
   grading,
   play,
 )
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
@@ -53,7 +54,7 @@ class Setup(NamedTuple):
   buckets: Any
   reader: protocol.Reader
   key: Array  # root key of sampling
-  embed: Callable  # params -> slots.EmbedFn; see memory/embedders.py
+  embed: Callable  # params -> slots.EmbedFn; see recall/embedders.py
   content_judge: judge_lib.ContentJudge | None = None  # gives r4
   schedule: role.Schedule = writer.read_chunks
 
@@ -137,7 +138,7 @@ def collect(
     for episode, start in zip(episodes, starts, strict=True)
     for plan in _plans(setup.schedule(episode), start, copies)
   ]
-  memories = memory_batch_lib.Memories(
+  memories = batch_lib.Memories(
     [s.state for s in starts for _ in range(copies)],
     [s.read for s in starts for _ in range(copies)],
     config,
@@ -189,7 +190,7 @@ def _turns(setup: Setup, memories, plans, t: int) -> list[Turn]:
     if turn.question is None:
       memories.read[i] += turn.tokens
     turns.append(turn)
-  views = memories.look([turn.text for turn in turns])
+  views = view_lib.look(memories, [turn.text for turn in turns])
   return [
     turn._replace(
       state=memories.states[i], view=view, limits=memories.limits(i)
@@ -286,7 +287,7 @@ def _carry_out(
 ) -> Int[np.ndarray, 'N']:
   """Keeps one sample's memory: drawn among those that were not forced."""
   chosen = np.zeros(len(turns), np.int32)
-  ops, results = [], []
+  states, results = [], []
   for i, (turn, row) in enumerate(zip(turns, outcomes, strict=True)):
     kept = Outcome(turn.state)
     if len(row) > 1:
@@ -294,10 +295,9 @@ def _carry_out(
       chosen[i] = _rng(setup, turn, step, 3).integers(first, len(row))
     if row:
       kept = row[chosen[i]]
-    memories.states[i] = kept.state
-    ops.append(kept.ops)
+    states.append(kept.state)
     results.append(kept.results)
-  memories.mirror(ops, results, [turn.clock for turn in turns])
+  memories.become(states, results)
   return chosen
 
 

@@ -5,8 +5,7 @@ The writer never sees them; they only decide the reward of calls already made.
 
 from collections.abc import Iterable, Mapping
 
-from mem_alpha_jax.memory import retrieval
-from mem_alpha_jax.rollout import memory_batch
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode, Question, Turn
 
 History = Mapping[str, Question]  # by text, of earlier episodes
@@ -64,10 +63,10 @@ def relevant(
   Returns:
     The questions; ties keep their order.
   """
-  seen = [set(retrieval.terms(text)) - memory_batch.STOP for text in texts]
+  seen = [set(words_lib.terms(text)) - words_lib.STOP for text in texts]
   scored = []
   for text, question in questions.items():
-    words = set(retrieval.terms(text)) - memory_batch.STOP
+    words = set(words_lib.terms(text)) - words_lib.STOP
     overlap = max((len(words & other) for other in seen), default=0)
     if overlap:
       scored.append((overlap / len(words), question))

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts, scoring
 from mem_alpha_jax.rollout import credit_questions
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
 Outcomes = Sequence[Sequence[Outcome]]  # of each turn: W, or none if not live
@@ -58,7 +58,7 @@ def _judged_notes(turn: Turn, o: Outcome) -> list[judge_lib.Stored | float]:
 
 
 def gained(
-  memories: memory_batch_lib.Memories,
+  memories: batch_lib.Memories,
   turns: Sequence[Turn],
   outcomes: Outcomes,
   reader: protocol.Reader,
@@ -110,33 +110,16 @@ def _answers(memories, turns, outcomes, asked, reader, width: int):
     for row, start in zip(outcomes, before, strict=True)
     for o in [*row, *[start] * (wide - len(row))]
   ]
-  bank = slots_lib.apply_edits(
-    slots_lib.broadcast(memories.bank, wide),
-    memories.edits(
-      [o.ops for o in flat], [o.results for o in flat], turns[0].index
-    ),
-  )
+  after = memories.forked([o.state for o in flat], [o.results for o in flat])
   texts = [[q.text for q in row] for row in asked for _ in range(wide)]
-  states = [o.state for o in flat]
-  slots, ok = memory_batch_lib.look_up(
-    bank,
-    states,
-    texts,
-    memories.config,
-    memories.config.rollout.probes,
-    memories.embed,
-  )
-  found = zip(states, texts, slots, ok, strict=True)
-  requests = [
-    list(map(memories.fit, memory_batch_lib.requests(*one))) for one in found
-  ]
+  requests = recall.requests(after, texts, memories.config.rollout.probes)
   answers = protocol.ask(reader, requests)
   return [answers[i : i + wide] for i in range(0, len(answers), wide)]
 
 
 def end_scores(
   episodes: Sequence[Episode],
-  memories: memory_batch_lib.Memories,
+  memories: batch_lib.Memories,
   reader: protocol.Reader,
 ) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
   """Accuracy on the asked questions, NaN without any, and compression.
@@ -144,9 +127,8 @@ def end_scores(
   The accuracy is that of the questions that were answered.
   """
   questions = [credit_questions.ending(e) for e in episodes]
-  requests = memories.requests(
-    [[q.text for q in row] for row in questions], memories.config.rollout.probes
-  )
+  texts = [[q.text for q in row] for row in questions]
+  requests = recall.requests(memories, texts, memories.config.rollout.probes)
   given = protocol.ask(reader, requests)
   score = [
     mean(np.array(_scores(*one, memories.config), float))

@@ -20,7 +20,8 @@ from mem_alpha_jax.memory import reference_tools, tools
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer
-from mem_alpha_jax.rollout import collector, memory_batch, play
+from mem_alpha_jax.rollout import collector, play
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode, RolloutRows, Turn
 
 SAMPLES = 4  # demonstrations that share a prompt
@@ -46,7 +47,7 @@ def note(rng: np.random.Generator, chunk: str) -> str:
   words = [
     word
     for word in chunk.rstrip('.?!').replace("'s", '').split()
-    if word.lower() not in memory_batch.STOP
+    if word.lower() not in words_lib.STOP
   ]
   count = min(len(words), int(rng.integers(WORDS[0], WORDS[1] + 1)))
   chosen = np.sort(rng.choice(len(words), count, replace=False))

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
-from mem_alpha_jax.memory import embedders, tools
+from mem_alpha_jax.memory import tools
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
@@ -25,6 +25,8 @@ from mem_alpha_jax.reading import (
 )
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import registry as reading_registry
+from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
@@ -60,9 +62,10 @@ class Experiment(NamedTuple):
 
 def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
+  recall.check(config)
+  reading_registry.check(config)
   advantages.check(config.rl)
   parts.check(parts.PARTS, config.reward)
-  reading_registry.check(config)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
@@ -124,7 +127,7 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
     data = tokenizer_lib.train(
       pipeline.texts_for_tokenizer(config),
       config.tokenizer.vocab_size,
-      tools.COMPACT_SYMBOLS,
+      tools.compact_symbols(),
     )
     files.write_bytes(path, data)
 
