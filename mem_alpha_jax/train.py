@@ -133,6 +133,7 @@ class Run:
       experiment.mesh,
       horizon=config.rollout.response_buckets[-1],
       skip_norm=config.optim.skip_norm,
+      schedule=self.schedule,
     )
     self.logps = update_lib.make_logps_fn(
       experiment.policy, config.rollout.temperature, experiment.mesh
