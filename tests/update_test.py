@@ -15,6 +15,7 @@ from configs import tiny
 from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.model import presets
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble
@@ -104,7 +105,8 @@ def make_rows(groups=32, seed=0, widths=(5, 2, 6), vocab=VOCAB):
   index = assemble.grouped(samples.keys, True)
   draw = lambda: rng.normal(size=2 * groups)
   weight = np.float32(rng.choice([0, 0.25, 1], 2 * groups))
-  rows = assemble.pack(samples, index, draw(), weight, draw(), draw())
+  columns = {k: draw() for k in ('advantages', 'returns', 'old_values')}
+  rows = assemble.pack(samples, index, weight, **columns)
   logps = rng.normal(-np.log(vocab), 0.3, rows.response.shape)
   rows = rows.replace(rollout_logps=np.float32(logps * rows.response_mask))
   names = {'prefix': 0, 'own': 1}
@@ -182,14 +184,15 @@ def test_decoder_gives_the_same_on_any_mesh():
   )
   rows = make_rows(widths=(6, 2, 6), vocab=32)
   key, rng = jax.random.key(0), np.random.default_rng(1)
-  shapes = jax.eval_shape(policy_lib.make_policy(config.model, 32).init, key)
+  decoder = presets.model_config(config.model, 32)
+  shapes = jax.eval_shape(policy_lib.make_policy(decoder).init, key)
   values = jax.tree.map(
     lambda x: rng.normal(0, 0.3, x.shape).astype(np.float32), shapes
   )
   results = []
   for shape, microbatches in (((1, 1), 1), ((8, 1), 2), ((2, 4), 4)):
     mesh = make_mesh(*shape)
-    policy = policy_lib.make_policy(config.model, 32, mesh)
+    policy = policy_lib.make_policy(decoder, mesh)
     params = jax.device_put(values, sharding.param_shardings(policy, mesh))
     update = update_lib.make_update_fn(
       policy, KEEP_GRADS, rl(microbatches=microbatches), 1.0, mesh
@@ -348,6 +351,18 @@ def test_state_is_donated_and_keeps_its_layout():
   before = len(traces)
   update(new, make_rows(4, seed=1))
   assert len(traces) == before
+
+
+def test_the_learning_rate_of_each_update_is_reported():
+  schedule = optax.linear_schedule(0.5, 0.1, 4)
+  tx = optax.adam(schedule)
+  update = update_lib.make_update_fn(TOY, tx, rl(), 0.8, schedule=schedule)
+  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+  found = []
+  for _ in range(2):
+    state, metrics = update(state, small_rows())
+    found.append(metrics['learning_rate'])
+  np.testing.assert_allclose(found, [0.5, 0.4], rtol=1e-6)
 
 
 def test_padding_alone_is_a_step_of_zero_gradient():

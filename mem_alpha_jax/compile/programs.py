@@ -139,7 +139,7 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
   logps = _batch(mesh, rows.rollout_logps)
   old = logps if rl.importance_cap else None
   reference = logps if rl.kl_coef else None
-  tx, _ = optimizer.create_optimizer(
+  tx, schedule = optimizer.create_optimizer(
     config.optim, validate_lib.derive(config).total_updates
   )
   make = lambda f, *more, **options: f(
@@ -151,6 +151,7 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
     rl,
     horizon=config.rollout.response_buckets[-1],
     skip_norm=config.optim.skip_norm,
+    schedule=schedule,
   )
   scored = make(update_lib.make_logps_fn)
   state = state_of(params, tx, mesh)
