@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from mem_alpha_jax.config import fields
 from mem_alpha_jax.data import content, labelled
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
@@ -259,7 +258,3 @@ def test_the_oracle_keeps_words_and_label():
   assert [n.text for n in notes] == ['where s my card 12', '3 days 4']
   assert {n.kind for n in notes} == {'semantic'}
   assert labelled.oracle_notes(labelled.question('x', 'number')) == ()
-
-
-def test_configs_know_the_sets():
-  assert set(fields.LABELLED) == set(labelled.READERS)

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from mem_alpha_jax.data import locomo
+from mem_alpha_jax.data import locomo, sources
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.types import Question
 
@@ -202,7 +202,7 @@ def test_the_real_dialogues():
   }  # fmt: skip
   assert sum(not q.evidence for q in questions) == 2
   for q in questions:  # every gold is right by its own rule
-    rule = scoring.rule_of('locomo', 'lm', q.category)
+    rule = sources.rule_of('locomo', 'lm', q.category)
     assert scoring.score(q.answer, q.answer, rule) == pytest.approx(1.0)
 
 

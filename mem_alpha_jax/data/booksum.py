@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mem_alpha_jax.data import chunking, content
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 _LIMIT = 2048  # tokens of a chunk
@@ -125,3 +126,10 @@ def _chapter(row) -> Chapter:
 
 def _keywords(row):
   return (row['book_title'].strip(), str(row['chapter_id'])), row['keywords']
+
+
+SOURCES = (
+  Source(
+    'booksum', rule='comma_keywords', rules={'booksum_summary': 'rouge_l'}
+  ),
+)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax.data import chunking, content
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 _SIZES = (100, 2048)  # tokens of a chunk
@@ -135,3 +136,6 @@ def _item(row, where: str) -> Item:
   if not articles or not all(text for _, text in articles):
     raise ValueError(f'{where}: a supporting article is missing or empty')
   return item
+
+
+SOURCES = (Source('hotpotqa', rule='substring'),)

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mem_alpha_jax.data import chunking, content
-from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.data.source import Endless, OracleNote, Source
 from mem_alpha_jax.types import Episode, Question
 
 SPLITS = content.ALL_SPLITS
@@ -338,3 +338,33 @@ READERS = {
   ),
   'pubmed_rct': ('pubmed_rct/train.txt', _pubmed_rct),
 }
+
+
+def _run_episodes(config, split: str, name: str) -> Endless:
+  d = config.data
+  examples = [
+    example
+    for example in load(d.root, name)
+    if not d.label_words or len(example.text.split()) <= d.label_words
+  ]
+  make = maker(
+    examples,
+    split,
+    config.seed,
+    source=name,
+    labels=d.labels or None,
+    per_label=d.per_label,
+    questions=d.label_questions,
+  )
+  return Endless(make)
+
+
+SOURCES = tuple(
+  Source(
+    name,
+    rule='label',
+    episodes=functools.partial(_run_episodes, name=name),
+    oracle=lambda episode: [oracle_notes(chunk) for chunk in episode.chunks],
+  )
+  for name in READERS
+)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from mem_alpha_jax.data import content, longmemeval
 from mem_alpha_jax.data.longmemeval import Instance, Session
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 SOURCE = 'lme_train'
@@ -106,3 +107,6 @@ def _name(group: Sequence[Instance]) -> str:
 def _said(session: Session) -> tuple[str, ...]:
   """The same for a session wherever it comes again."""
   return (session.date, *(turn.text for turn in session.turns))
+
+
+SOURCES = (Source(SOURCE, rule='contains', judged=True),)

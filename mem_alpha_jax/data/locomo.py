@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax import types
+from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.text import english
 
 SOURCE = 'locomo'
 # Category of the files -> name; the rule of reward.scoring that grades it.
@@ -33,7 +35,6 @@ _PUBLISHER = 'https://github.com/snap-research/locomo'
 _ALL = 'locomo10.json'
 _TURN_ID = re.compile(r'D\d+:\d+')
 _NUMBER = re.compile(r'\d+$')
-_SENTENCE_END = re.compile(r'(?<=[.!?])\s+')
 
 
 class Turn(NamedTuple):
@@ -190,7 +191,7 @@ def _split(dialogue: Dialogue, words: int) -> Dialogue:
 def _pieces(text: str, words: int) -> list[list[str]]:
   """Whole sentences as long as they fit, and parts of those that do not."""
   pieces: list[list[str]] = []
-  for sentence in _SENTENCE_END.split(text):
+  for sentence in english.sentences(text):
     said = sentence.split()
     for start in range(0, len(said), words):
       part = said[start : start + words]
@@ -277,3 +278,22 @@ def _question(row, known) -> Question:
   evidence = _TURN_ID.findall(' '.join(row.get('evidence', ())))
   evidence = tuple(i for i in dict.fromkeys(evidence) if i in known)
   return Question(row['question'].strip(), answer, category, evidence)
+
+
+def _run_episodes(config, split: str) -> list[types.Episode]:
+  del split
+  d = config.data
+  chunk = 'turn' if d.turns else 'session'
+  return episodes(d.root, chunk, max(d.turns, 1), words=d.turn_words)
+
+
+SOURCES = (
+  Source(
+    'locomo',
+    rule='stemmed_f1',
+    episodes=_run_episodes,
+    splits=('test',),
+    rules={'multi_hop': 'list_f1', ADVERSARIAL: 'abstention'},
+    alone=True,
+  ),
+)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from mem_alpha_jax.data import passages
 from mem_alpha_jax.data import rows as rows_lib
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import UNANSWERABLE, Episode, Question
 
 SOURCE = 'longmemeval'
@@ -288,3 +289,18 @@ def _sessions(row: Mapping[str, Any], where: str) -> tuple[Session, ...]:
     turns = turns_of(turns, f'{where}: haystack_sessions[{i}]')
     found.append(Session(date, turns, key in evidence))
   return tuple(sorted(found, key=lambda session: session.date))
+
+
+SOURCES = (
+  Source(
+    SOURCE,
+    rule='contains',
+    episodes=lambda config, split: episodes(
+      config.data.root, config.data.turns
+    ),
+    splits=('test',),
+    judged=True,
+    alone=True,
+  ),
+  Source('longmemeval*', rule='contains', judged=True),
+)

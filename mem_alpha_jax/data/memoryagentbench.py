@@ -23,6 +23,7 @@ from typing import Any
 
 from mem_alpha_jax.data import longmemeval, passages
 from mem_alpha_jax.data import rows as rows_lib
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 # Its answers are ranked lists for Recall@5, not golds that are equally good.
@@ -153,3 +154,11 @@ def _of_chats(
   ]
   texts = map(longmemeval.dated, questions, dates)
   return list(texts), types
+
+
+SOURCES = (
+  Source('icl_*', rule='label'),
+  Source('ruler_*', rule='contains'),
+  Source('infbench_sum*', rule='comma_keywords'),
+  Source('infbench_qa*', rule='contains'),
+)

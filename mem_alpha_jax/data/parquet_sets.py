@@ -25,7 +25,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mem_alpha_jax.data import content
 from mem_alpha_jax.data import rows as rows_lib
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 COLUMNS = {
@@ -200,3 +202,34 @@ def _row(episode: Episode, prompt: str, where: str) -> dict[str, Any]:
     'num_chunks': len(chunks),
     'num_questions': len(pairs),
   }
+
+
+def _released(config, split: str) -> list[Episode]:
+  """Part of the train file is validation."""
+  folder = pathlib.Path(config.data.root, 'memalpha')
+  if split == 'test':
+    return load(folder / 'test.parquet')
+  return [
+    episode
+    for episode in load(folder / 'train.parquet')
+    if content.belongs(episode.chunks[0], split)
+  ]
+
+
+def _benchmark(config, split: str) -> list[Episode]:
+  """MemoryAgentBench as Mem-alpha processed it."""
+  folder = pathlib.Path(config.data.root, 'memoryagentbench')
+  return load(folder / f'{split}.parquet')
+
+
+# The rule of an episode is that of its own source; the last four are theirs.
+SOURCES = (
+  Source('memalpha', rule='contains', episodes=_released),
+  Source(
+    'memoryagentbench', rule='contains', episodes=_benchmark, splits=('test',)
+  ),
+  Source('pubmed-rct', rule='label'),
+  Source('ttl_train', rule='label'),
+  Source('trec*', rule='label'),
+  Source('clinc150*', rule='label'),
+)

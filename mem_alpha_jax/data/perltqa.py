@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax.data import content
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 _MEMORY, _QUESTIONS = 'perltmem_en_v2.json', 'perltqa_en_v2.json'
@@ -142,3 +143,6 @@ def _json(path: pathlib.Path):
     return json.loads(path.read_text(encoding='utf-8'))
   except ValueError as error:
     raise ValueError(f'{path}: no JSON ({error})') from error
+
+
+SOURCES = (Source('perltqa', rule='keywords'),)

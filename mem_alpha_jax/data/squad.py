@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax.data import chunking, content
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 _SIZES = (100, 2048)  # tokens of a chunk
@@ -128,3 +129,6 @@ def _asked(order, group, keep) -> Iterator[Question]:
       if len(gold.split()) <= _ANSWER_WORDS and keep(text, gold):
         last = len(group) - 1
         yield Question(text, gold, 'squad', t, last, others=tuple(others))
+
+
+SOURCES = (Source('squad', rule='substring'),)

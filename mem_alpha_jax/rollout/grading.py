@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mem_alpha_jax.data import sources as data_sources
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
@@ -82,7 +83,7 @@ def _scores(
   reader = config.reading.reader
   return scoring.score_all(
     [
-      scoring.Asked(q, answer, scoring.rule_of(source, reader, q.type))
+      scoring.Asked(q, answer, data_sources.rule_of(source, reader, q.type))
       for q, answer in zip(questions, answers, strict=True)
     ]
   )

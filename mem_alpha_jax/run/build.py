@@ -9,13 +9,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
+from mem_alpha_jax.data import labelled, pipeline, sources
+from mem_alpha_jax.data import source as source_lib
 from mem_alpha_jax.memory import embedders, tools
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import (
-  extractive,
   http_client,
   labels,
   lm_reader,
@@ -177,27 +177,16 @@ def _judge(config, server) -> judge_lib.AnswerJudge | None:
   return judge_lib.answer_judge(server.model)
 
 
-def _oracle_notes(episode: Episode) -> list:
-  """Facts of each chunk of an episode, for the oracle."""
-  if episode.source == 'babi':
-    return babi.episode_notes(episode.chunks)
-  learned = episode.source in labelled.READERS
-  facts = labelled.oracle_notes if learned else synthetic.oracle_notes
-  return [facts(chunk) for chunk in episode.chunks]
+def _oracle_notes(episode: Episode) -> source_lib.Notes:
+  return sources.of(episode.source).oracle(episode)
 
 
 def _by_rules(config, strict: bool) -> protocol.Reader:
   """Rules for labels, for what a source is known to ask, and for free text."""
-  sources = config.data.source.split('+')
   read = sentences.read
-  if 'synthetic' in sources:
-    read = extractive.ExtractiveReader(
-      synthetic.FRAMES, synthetic.LEXICON, strict
-    )
-  elif 'babi' in sources:
-    tasks = config.data.babi_tasks
-    lexicon = babi.lexicon(config.data.root, tasks)
-    read = extractive.ExtractiveReader(babi.frames(tasks), lexicon, strict)
+  for source in sources.of_run('data.source', config.data.source):
+    if source.reader:
+      read = source.reader(config, strict)
   asked = labelled.question('', 'number')
   return protocol.cached(labels.make_reader(asked, read, strict))
 

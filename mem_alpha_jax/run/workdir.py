@@ -19,6 +19,7 @@ import ml_collections
 import numpy as np
 from absl import logging
 
+from mem_alpha_jax.data import sources
 from mem_alpha_jax.system import multihost, watchdog
 
 # Fields (or their prefixes) that may differ when a run is taken up again:
@@ -136,8 +137,10 @@ def prepare(
       differ from those in `config.json`.
 
   Raises:
-    ValueError: if other fields differ, naming each with both values.
+    ValueError: if other fields differ, naming each with both values, or the
+      config names no source.
   """
+  sources.check(config)
   folder = pathlib.Path(workdir)
   if folder.exists() and not folder.is_dir():
     raise ValueError(f'--workdir={workdir}: is a file, give a folder')
