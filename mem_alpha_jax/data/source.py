@@ -1,7 +1,8 @@
 """What others must know of a data set: one record a source."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ml_collections
@@ -35,6 +36,45 @@ def no_notes(episode: Episode) -> Notes:
   return [()] * len(episode.chunks)
 
 
+class Request(NamedTuple):
+  """What a build asks of a source.
+
+  Attributes:
+    root: the folder of the raw files.
+    split: 'train' or 'validation'; where there is one, 'test'.
+    seed: of everything that is drawn.
+    count: tokens of a text, by the tokenizer of the policy.
+    most: episodes at most.
+  """
+
+  root: str
+  split: str
+  seed: int
+  count: Callable[[str], int]
+  most: int
+
+
+class Built(NamedTuple):
+  """What data.builders make of raw files: tables 6 and 7 of arXiv 2509.25911.
+
+  Attributes:
+    build: makes the episodes, with uids from 0 on.
+    block: number of the source, of no other; decides the uids in a mixture.
+    train: train episodes at most, of the source alone.
+    validation: of the source, alone or in the mixture.
+    cap: of train episodes in the mixture; 0 for one that is not in it.
+    tested: file below the root without which there is no test split; '' for a
+      source that has none.
+  """
+
+  build: Callable[[Request], list[Episode]]
+  block: int
+  train: int
+  validation: int
+  cap: int = 0
+  tested: str = ''
+
+
 @dataclasses.dataclass(frozen=True)
 class Source:
   """A data set: its episodes, and what is done with them.
@@ -57,6 +97,11 @@ class Source:
     any_length: eval.lengths may ask for longer episodes.
     texts: (config, count) -> texts of `count` episodes for a tokenizer; None
       for the chunks of the train split.
+    built: how it is made of raw files for training.
+    held_out: suffix of its files, and what reads one, to keep what it says
+      out of training.
+    chats: greetings and the like are no overlap of training with it.
+    examples: its lines and questions are labelled texts.
   """
 
   name: str
@@ -69,7 +114,11 @@ class Source:
   oracle: Callable[[Episode], Notes] = no_notes
   alone: bool = False
   any_length: bool = False
-  texts: Callable[[Any, int], Any] | None = None
+  texts: Callable[[Any, int], Iterator[str]] | None = None
+  built: Built | None = None
+  held_out: tuple[str, Callable[[pathlib.Path], list[Episode]]] | None = None
+  chats: bool = False
+  examples: bool = False
 
 
 class Endless(Sequence[Episode]):

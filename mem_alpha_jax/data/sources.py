@@ -43,17 +43,18 @@ SOURCES: dict[str, Source] = {
 }
 
 
-def of(name: str) -> Source:
-  """The source of an episode by its name, or the first pattern that fits.
-
-  Raises:
-    ValueError: there is none.
-  """
+def find(name: str) -> Source | None:
+  """The source of an episode by its name, or the first pattern that fits."""
   if name in SOURCES:
     return SOURCES[name]
-  for pattern, source in SOURCES.items():
-    if fnmatch.fnmatchcase(name, pattern):
-      return source
+  fits = (s for p, s in SOURCES.items() if fnmatch.fnmatchcase(name, p))
+  return next(fits, None)
+
+
+def of(name: str) -> Source:
+  """The same; ValueError if there is none."""
+  if source := find(name):
+    return source
   raise ValueError(f'no source {name!r}; add it to data/sources.py')
 
 

@@ -187,7 +187,7 @@ def _by_rules(config, strict: bool) -> protocol.Reader:
   for source in sources.of_run('data.source', config.data.source):
     if source.reader:
       read = source.reader(config, strict)
-  asked = labelled.question('', 'number')
+  asked = labelled.question('')
   return protocol.cached(labels.make_reader(asked, read, strict))
 
 
