@@ -311,4 +311,4 @@ def test_longmemeval_questions_of_one_session_are_not_parted(tmp_path):
 
 def test_a_source_that_is_not_mixed_is_named(tmp_path):
   with pytest.raises(ValueError, match='banking77 is not in the mixture'):
-    mixture.build(str(tmp_path), 'banking77', 'train', 0, len, mixed=True)
+    mixture.build(str(tmp_path), 'banking77', 'train', 0, len, capped=True)
