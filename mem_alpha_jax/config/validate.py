@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import ml_collections
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.config import fields as fields_lib
 from mem_alpha_jax.memory import tools
-from mem_alpha_jax.run import workdir as workdir_lib
 
 COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
@@ -27,7 +27,7 @@ def validate(
   Raises:
     ValueError: for the first field that is wrong, in one line.
   """
-  fields = workdir_lib.flatten(config.to_dict())
+  fields = compare.flatten(config.to_dict())
   for name in sorted(set(fields_lib.RULES) - set(fields)):
     raise ValueError(f'config.{name} is missing; see configs/tiny.py')
   for name in sorted(set(fields) - set(fields_lib.RULES)):
@@ -126,11 +126,6 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
   _require(
     m.slots <= m.max_slots,
     f'memory.slots={m.slots}: must not pass memory.max_slots={m.max_slots}',
-  )
-  _require(
-    c.reading.retrieval == 'bm25' or m.embedder != 'none',
-    f"memory.embedder='none': reading.retrieval={c.reading.retrieval!r} "
-    'needs vectors; use hashed, minilm or policy, or bm25',
   )
   sizes = {'none': 0, 'minilm': 384, 'policy': c.model.width}
   size = sizes.get(m.embedder, max(m.embedding_size, 1))

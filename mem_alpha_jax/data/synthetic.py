@@ -15,8 +15,8 @@ from mem_alpha_jax.data import synthetic_notes
 from mem_alpha_jax.data import synthetic_words as words
 from mem_alpha_jax.data import synthetic_world as world_lib
 from mem_alpha_jax.data.source import Endless, Source
-from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode, Question
 
 SPLITS = words.SPLITS
@@ -150,7 +150,7 @@ def _known_texts(config, count: int) -> Iterator[str]:
   every = set().union(*LEXICON.values())
   hidden = {w for w in every if zlib.crc32(w.encode()) % 100 >= limit}
   lines = texts(_world(config), 'train', config.seed, count)
-  return (x for x in lines if hidden.isdisjoint(retrieval.terms(x)))
+  return (x for x in lines if hidden.isdisjoint(words_lib.terms(x)))
 
 
 SOURCES = (

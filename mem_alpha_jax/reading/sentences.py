@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.text import english
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Note, Request
 
 ANSWER_WORDS = 8  # longest answer; half of LoCoMo's golds have 4 or fewer
@@ -100,5 +100,5 @@ def _said(question: str, sentence: str, note: str) -> str:
 
 def _stems(text: str) -> set[str]:
   return {
-    english.stem(word) for word in retrieval.terms(text) if word not in _COMMON
+    english.stem(word) for word in words_lib.terms(text) if word not in _COMMON
   }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mem_alpha_jax.reading import chat
+from mem_alpha_jax.reading import chat, registry
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reward import rules
 from mem_alpha_jax.types import UNANSWERABLE, Question
@@ -50,7 +50,7 @@ def rule_for(rule: str, reader: str, kind: str = '') -> str:
   """
   if kind.endswith(UNANSWERABLE):
     return 'abstention'
-  sentences = reader in ('lm', 'remote')
+  sentences = registry.READERS[reader].sentences
   return 'substring' if sentences and rule == 'exact' else rule
 
 

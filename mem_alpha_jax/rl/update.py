@@ -24,6 +24,7 @@ def make_update_fn(
   mesh: Mesh | None = None,
   horizon: int | None = None,
   skip_norm: float = 0.0,
+  schedule: optax.Schedule | None = None,
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """Returns update(state, rows, ref_logps=None, old_logps=None).
 
@@ -49,6 +50,7 @@ def make_update_fn(
     horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
       largest response bucket, else the loss changes with the bucket.
     skip_norm: gradients with a larger norm are skipped; 0 is off.
+    schedule: of `tx`; its value becomes the metric `learning_rate`.
   """
   weights = losses.term_weights(rl_config)
 
@@ -90,6 +92,9 @@ def make_update_fn(
       'rows': (rows.row_weight > 0).sum(),
       'skipped': ~good,
     }
+    if schedule is not None:
+      counts = optax.tree.get_all_with_path(state.opt_state, 'count')
+      metrics['learning_rate'] = schedule(counts[0][1])
     return new_state, {k: v.astype(jnp.float32) for k, v in metrics.items()}
 
   if mesh is None:
