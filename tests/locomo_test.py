@@ -173,7 +173,7 @@ def test_errors_name_the_file(tmp_path):
     ('locomo10', {}, 'locomo10.json: no row'),
     ('locomo10', [{'qa': []}], 'locomo10.json: row 0: .*sample_id'),
     ('locomo10', [{'sample_id': 'x', 'conversation': {}, 'qa': []}],
-     'locomo10.json: row 0: no dialogue'),
+     'locomo10.json: row 0: sample_id: '),
   ):  # fmt: skip
     _write(tmp_path, name, data)
     with pytest.raises(ValueError, match=message) as error:
