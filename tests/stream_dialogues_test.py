@@ -94,7 +94,7 @@ def root(tmp_path_factory):
 
 def _config(root, source, turns=0, more=''):
   return tiny_config.get_config(
-    f'data.source={source},data.root={root},data.turns={turns},'
+    f'data.source={source},data.root={root},data.turns={turns},eval.lengths=1,'
     f'reading.reader=toy{more}'
   )
 
