@@ -278,12 +278,9 @@ class Run:
 
   def _update(self, rows) -> dict[str, float]:
     """All minibatches of a batch; metrics are their means (or largest)."""
-    groups = len(rows.row_weight)
     size = self.config.rl.minibatch_rows // collector.prompt_width(self.config)
-    parts = batching.minibatches(
-      rows, (self.config.seed, self.step, 5), -(-groups // size), size
-    )
-    parts = list(parts)
+    seed = (self.config.seed, self.step, 5)
+    parts = list(batching.minibatches(rows, seed, size))
     old = [None] * len(parts)
     if self.config.rl.importance_cap:
       # Against the sampler's log-probs these correct for what differs there.

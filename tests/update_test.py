@@ -15,6 +15,7 @@ from configs import tiny
 from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.model import presets
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble
@@ -104,7 +105,8 @@ def make_rows(groups=32, seed=0, widths=(5, 2, 6), vocab=VOCAB):
   index = assemble.grouped(samples.keys, True)
   draw = lambda: rng.normal(size=2 * groups)
   weight = np.float32(rng.choice([0, 0.25, 1], 2 * groups))
-  rows = assemble.pack(samples, index, draw(), weight, draw(), draw())
+  columns = {k: draw() for k in ('advantages', 'returns', 'old_values')}
+  rows = assemble.pack(samples, index, weight, **columns)
   logps = rng.normal(-np.log(vocab), 0.3, rows.response.shape)
   rows = rows.replace(rollout_logps=np.float32(logps * rows.response_mask))
   names = {'prefix': 0, 'own': 1}
@@ -182,14 +184,15 @@ def test_decoder_gives_the_same_on_any_mesh():
   )
   rows = make_rows(widths=(6, 2, 6), vocab=32)
   key, rng = jax.random.key(0), np.random.default_rng(1)
-  shapes = jax.eval_shape(policy_lib.make_policy(config.model, 32).init, key)
+  decoder = presets.model_config(config.model, 32)
+  shapes = jax.eval_shape(policy_lib.make_policy(decoder).init, key)
   values = jax.tree.map(
     lambda x: rng.normal(0, 0.3, x.shape).astype(np.float32), shapes
   )
   results = []
   for shape, microbatches in (((1, 1), 1), ((8, 1), 2), ((2, 4), 4)):
     mesh = make_mesh(*shape)
-    policy = policy_lib.make_policy(config.model, 32, mesh)
+    policy = policy_lib.make_policy(decoder, mesh)
     params = jax.device_put(values, sharding.param_shardings(policy, mesh))
     update = update_lib.make_update_fn(
       policy, KEEP_GRADS, rl(microbatches=microbatches), 1.0, mesh

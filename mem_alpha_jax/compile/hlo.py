@@ -1,4 +1,4 @@
-"""What a compiled program does, read from XLA's optimised HLO text.
+"""What a compiled program does, read from XLA's optimized HLO text.
 
 XLA's own cost analysis counts the body of a loop once, however often it runs.
 Here the body counts as often as the loop's condition says.

@@ -1,4 +1,4 @@
-"""One optimiser update on rollout rows, jitted, the state donated."""
+"""One optimizer update on rollout rows, jitted, the state donated."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,7 @@ def make_update_fn(
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """Returns update(state, rows, ref_logps=None, old_logps=None).
 
-  The update minimises sum_k weight_k S_k / D_k over the terms k of
+  The update minimizes sum_k weight_k S_k / D_k over the terms k of
   losses.policy_loss, with S_k the sum over all rows and D_k its count. D_k
   does not depend on parameters, so it is taken from all rows before the first
   micro-batch and the gradients of micro-batches are plain sums: neither
@@ -42,7 +42,7 @@ def make_update_fn(
 
   Args:
     policy: only its logps_and_entropy(params, rows, temperature) is used.
-    tx: optimiser.
+    tx: optimizer.
     rl_config: config.rl.
     temperature: of sampling; the log-probs trained are the sampler's.
     mesh: over whose axes sharding.BATCH the groups of rows are spread; the
@@ -175,7 +175,7 @@ def state_shardings(
 
   Args:
     state: its parameters are arrays; shapes do for the rest.
-    tx: optimiser that made the state.
+    tx: optimizer that made the state.
     mesh: parameters that do not lie on it count as whole on every device.
   """
   whole = NamedSharding(mesh, PartitionSpec())
@@ -254,7 +254,7 @@ def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
     raise ValueError(
       f'{groups} groups of rows do not divide by rl.microbatches='
       f'{microbatches} times mesh.data * mesh.fsdp={devices}; pad with '
-      'batching.minibatches(multiple=...)'
+      'batching.minibatches(size=...)'
     )
 
   def split(x):
