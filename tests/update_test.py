@@ -105,7 +105,8 @@ def make_rows(groups=32, seed=0, widths=(5, 2, 6), vocab=VOCAB):
   index = assemble.grouped(samples.keys, True)
   draw = lambda: rng.normal(size=2 * groups)
   weight = np.float32(rng.choice([0, 0.25, 1], 2 * groups))
-  rows = assemble.pack(samples, index, draw(), weight, draw(), draw())
+  columns = {k: draw() for k in ('advantages', 'returns', 'old_values')}
+  rows = assemble.pack(samples, index, weight, **columns)
   logps = rng.normal(-np.log(vocab), 0.3, rows.response.shape)
   rows = rows.replace(rollout_logps=np.float32(logps * rows.response_mask))
   names = {'prefix': 0, 'own': 1}

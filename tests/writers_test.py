@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 
 from mem_alpha_jax.data import babi, synthetic
-from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.data.source import OracleNote
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.state import Limits

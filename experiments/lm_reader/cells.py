@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from configs import tiny
-from mem_alpha_jax.data import locomo, synthetic, synthetic_words
-from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.data import locomo, sources, synthetic, synthetic_words
+from mem_alpha_jax.data.source import OracleNote
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
@@ -13,7 +13,6 @@ from mem_alpha_jax.methods import writers
 from mem_alpha_jax.reading import extractive
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall import registry as recall
-from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.types import Note, Request
 
 EPISODES = {'validation': 9, 'test': 24}
@@ -182,7 +181,7 @@ def _items(dialogues, requests) -> list[Item]:
     for question, request in zip(dialogue.questions, row, strict=True):
       ids = {dialogue.turns[note.step].id for note in request.notes}
       evidence = question.evidence
-      rule = scoring.rule_of('locomo', 'lm', question.category)
+      rule = sources.rule_of('locomo', 'lm', question.category)
       found = sum(i in ids for i in evidence) / len(evidence or '?')
       items.append(
         Item(

@@ -44,9 +44,7 @@ _section(
   'data',
   EVALUATION,
   source=Field(
-    'synthetic',
-    "what episodes are of; 'babi+nlu': by turns",
-    rules.joined(*rules.SOURCES),
+    'synthetic', "what episodes are of; 'babi+nlu': by turns", rules.text
   ),
   babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
   mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
@@ -74,11 +72,7 @@ _section(
 _section(
   'tokenizer',
   NEVER,
-  source=Field(
-    '',
-    "whose texts it is made of; '': data.source",
-    rules.empty_or(rules.joined(*rules.SOURCES)),
-  ),
+  source=Field('', "whose texts it is made of; '': data.source"),
   vocab_size=Field(900, 'pieces, 256 bytes and symbols included', integer(300)),
   known_words=Field(0.4, 'share of names and values it may see', fraction),
   train_episodes=Field(3000, 'episodes of the train split it reads'),

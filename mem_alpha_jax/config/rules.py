@@ -7,14 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-LABELLED = (
-  'banking77', 'clinc150', 'clinc150_oos', 'trec_coarse', 'trec_fine', 'nlu',
-  'pubmed_rct',
-)  # fmt: skip
-SOURCES = (
-  'synthetic', 'babi', 'locomo', 'longmemeval', 'mixture', 'memalpha',
-  'memoryagentbench', *LABELLED,
-)  # fmt: skip
 # A rule returns '' for a value that is allowed, else what is allowed.
 Rule = Callable[[Any], str]
 
@@ -57,28 +49,9 @@ def zero_or(rule: Rule) -> Rule:
   return either
 
 
-def empty_or(rule: Rule) -> Rule:
-  """'' leaves a choice to others; else the rule holds."""
-  return lambda value: (
-    '' if value == '' or not rule(value) else (f"'' or {rule(value)}")
-  )
-
-
 def choice(*names: str) -> Rule:
   """One of some strings."""
   return lambda value: '' if value in names else f'one of {list(names)}'
-
-
-def joined(*names: str) -> Rule:
-  """Different strings of some, with '+' between them."""
-  allowed = f"one of {list(names)}, or several with '+' between them"
-
-  def rule(value: Any) -> str:
-    parts = value.split('+') if isinstance(value, str) else ['']
-    fits = set(parts) <= set(names) and len(set(parts)) == len(parts)
-    return '' if fits else allowed
-
-  return rule
 
 
 def flag(value: Any) -> str:

@@ -43,7 +43,6 @@ def validate(
       raise ValueError(
         f'config.{name}={values[name]!r}: use {allowed} ({field.meaning})'
       )
-  _check_data(config)
   _check_model(config)
   _check_kernels(config)
   _check_mesh(config, devices)
@@ -54,22 +53,6 @@ def validate(
 def _require(fits: bool, message: str) -> None:
   if not fits:
     raise ValueError(f'config.{message}')
-
-
-def _check_data(c: ml_collections.ConfigDict) -> None:
-  lengths = tuple(c.eval.lengths)
-  _require(
-    c.data.source == 'synthetic' or lengths == (1,),
-    f'eval.lengths={lengths}: stories of data.source={c.data.source!r} have '
-    'the length they have; use (1,)',
-  )
-  alone = {'synthetic', 'locomo', 'longmemeval'}
-  alone &= set(c.data.source.split('+'))
-  _require(
-    not alone or '+' not in c.data.source,
-    f'data.source={c.data.source!r}: {min(alone, default="")!r} has a reader '
-    'of its own; join others, or use it alone',
-  )
 
 
 def _check_model(c: ml_collections.ConfigDict) -> None:

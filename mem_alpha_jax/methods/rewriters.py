@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from mem_alpha_jax.methods import texts
 from mem_alpha_jax.reading import chat
+from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
 
 OVERWRITE = (
@@ -33,7 +34,6 @@ INNER_STATE = (
   'New part:\n{chunk}'
 )
 _STATE = re.compile(r'<state>(.*?)(?:</state>|\Z)', re.DOTALL)
-_SENTENCE_END = re.compile(r'(?<=[.!?])\s+|\n+')
 
 
 def overwrite(model: chat.ChatModel, tokens: int) -> texts.Rewrite:
@@ -95,7 +95,7 @@ def new_words(tokens: int, count: Callable[[str], int]) -> texts.Rewrite:
   """
 
   def one(memory: str, chunk: str) -> str:
-    parts = [s for s in _SENTENCE_END.split(f'{memory}\n{chunk}') if s.strip()]
+    parts = english.sentences(f'{memory}\n{chunk}')
     left, known, kept = tokens, set(), []
     words = [set(words_lib.terms(part)) for part in parts]
     rest = set(range(len(parts)))

@@ -11,16 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.data.source import OracleNote
 from mem_alpha_jax.memory import state as memory_state
 from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
+from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
 
+_MONTH = f'(?:{"|".join(english.MONTHS)})'
 _DATE = re.compile(
-  r'\b(?:\d{1,2} +(?:january|february|march|april|may|june|july|august|'
-  r'september|october|november|december)|(?:january|february|march|april|'
-  r'may|june|july|august|september|october|november|december) +\d{1,2})\b',
-  re.IGNORECASE,
+  rf'\b(?:\d{{1,2}} +{_MONTH}|{_MONTH} +\d{{1,2}})\b', re.IGNORECASE
 )
 _NO_LIMIT = 1 << 30  # tokens; larger than any text
 

@@ -271,7 +271,7 @@ def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
     raise ValueError(
       f'{groups} groups of rows do not divide by rl.microbatches='
       f'{microbatches} times mesh.data * mesh.fsdp={devices}; pad with '
-      'batching.minibatches(multiple=...)'
+      'batching.minibatches(size=...)'
     )
 
   def split(x):

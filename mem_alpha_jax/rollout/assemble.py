@@ -45,7 +45,12 @@ def to_rows(
     heaviest = np.argsort(-pull, axis=1, kind='stable')[:, : rl.train_samples]
     index = np.take_along_axis(index, heaviest, axis=1)
   rows = pack(
-    samples, index, found.advantages, weight, found.returns, keys.value
+    samples,
+    index,
+    weight,
+    advantages=found.advantages,
+    returns=found.returns,
+    old_values=keys.value,
   )
   return rows, {
     'reward/total': grading.mean(reward),
@@ -62,34 +67,22 @@ def grouped(keys: Keys, shared: bool) -> Index:
   return order.reshape(-1, keys.trajectory.max() + 1)
 
 
-def pack(
-  samples: Samples, index: Index, advantages, weight, returns=None, values=None
-) -> RolloutRows:
-  """The rows that cross to the device; columns are one number a response.
-
-  The advantage of a response goes to each of its tokens; its return and old
-  value go to its first token, the only one whose value is trained.
-  """
-  prompts, mask = samples.prompts, samples.mask[index]
-  first = np.arange(mask.shape[-1]) == 0
-
-  def spread(column, where):
-    if column is None:
-      return np.zeros(mask.shape, np.float32)
-    return np.where(where, column[index][..., None], 0.0).astype(np.float32)
-
-  return RolloutRows(
+def pack(samples: Samples, index: Index, weight, **columns) -> RolloutRows:
+  """The rows that cross to the device; columns are one number a response."""
+  prompts = samples.prompts
+  context = dict(
     prefix=prompts.prefix[index[:, 0]],
     prefix_length=prompts.prefix_length[index[:, 0]],
     own=prompts.own[index],
     own_length=prompts.own_length[index],
-    response=samples.response[index],
-    response_mask=mask,
-    rollout_logps=samples.logps[index],
-    advantages=spread(advantages, mask),
-    row_weight=weight[index],
-    returns=spread(returns, mask & first),
-    old_values=spread(values, mask & first),
+  )
+  return batching.make_rows(
+    context,
+    samples.response[index],
+    samples.mask[index],
+    weight[index],
+    samples.logps[index],
+    **{k: x[index] for k, x in columns.items() if x is not None},
   )
 
 
@@ -121,6 +114,6 @@ def _values(samples, index: Index, value_fn, size: int) -> np.ndarray:
   ones = np.ones_like(found)
   for start in range(0, len(index), size):
     part = index[start : start + size]
-    rows = batching.pad_groups(pack(samples, part, None, ones), size)
+    rows = batching.pad_groups(pack(samples, part, ones), size)
     found[part] = np.asarray(value_fn(rows))[: len(part), :, 0]
   return found

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from mem_alpha_jax.data import sources
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
@@ -94,7 +95,7 @@ def _scores(
   reader = config.reading.reader
   marks = scoring.score_all(
     [
-      scoring.Asked(q, answer, scoring.rule_of(episode.source, reader, q.type))
+      scoring.Asked(q, answer, sources.rule_of(episode.source, reader, q.type))
       for q, answer in zip(questions, answers, strict=True)
     ]
   )

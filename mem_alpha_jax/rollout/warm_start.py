@@ -19,7 +19,7 @@ import optax
 from mem_alpha_jax.memory import reference_tools, tools
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model.policy import Policy
-from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.rl import batching, optimizer
 from mem_alpha_jax.rollout import collector, play
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode, RolloutRows, Turn
@@ -145,20 +145,14 @@ def rows(setup: collector.Setup, rng, places) -> RolloutRows:
       ids = tok.encode(text)[: width - 1]
       ids = ids + [tok.eos_id]
       response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
-  zeros = np.zeros(shape, np.float32)
-  return RolloutRows(
+  context = dict(
     prefix=prompts.prefix,
     prefix_length=prompts.prefix_length,
     own=np.repeat(prompts.own[:, None], SAMPLES, 1),
     own_length=np.repeat(prompts.own_length[:, None], SAMPLES, 1),
-    response=response,
-    response_mask=mask,
-    rollout_logps=zeros,
-    advantages=zeros,
-    row_weight=np.ones(shape[:2], np.float32),
-    returns=zeros,
-    old_values=zeros,
   )
+  weight = np.ones(shape[:2], np.float32)
+  return batching.make_rows(context, response, mask, weight)
 
 
 def train(

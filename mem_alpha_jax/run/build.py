@@ -10,20 +10,20 @@ import jax
 from jax.sharding import Mesh
 
 from mem_alpha_jax.credit import advantages
-from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
+from mem_alpha_jax.data import labelled, pipeline, sources
+from mem_alpha_jax.data import source as source_lib
 from mem_alpha_jax.memory import tools
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import chat as chat_lib
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import (
-  extractive,
   labels,
   protocol,
   remote_chat,
   sentences,
 )
-from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import registry as reading_registry
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall import registry as recall
@@ -168,28 +168,18 @@ def _judge(judges: Mapping[str, Callable], name: str, chat):
   return judges[name](chat) if name else None
 
 
-def _oracle_notes(episode: Episode) -> list:
-  """Facts of each chunk of an episode, for the oracle."""
-  if episode.source == 'babi':
-    return babi.episode_notes(episode.chunks)
-  learned = episode.source in labelled.READERS
-  facts = labelled.oracle_notes if learned else synthetic.oracle_notes
-  return [facts(chunk) for chunk in episode.chunks]
+def _oracle_notes(episode: Episode) -> source_lib.Notes:
+  source = sources.find(episode.source)
+  return source.oracle(episode) if source else source_lib.no_notes(episode)
 
 
 def _by_rules(config, strict: bool) -> protocol.Reader:
   """Rules for labels, for what a source is known to ask, and for free text."""
-  sources = config.data.source.split('+')
   read = sentences.read
-  if 'synthetic' in sources:
-    read = extractive.ExtractiveReader(
-      synthetic.FRAMES, synthetic.LEXICON, strict
-    )
-  elif 'babi' in sources:
-    tasks = config.data.babi_tasks
-    lexicon = babi.lexicon(config.data.root, tasks)
-    read = extractive.ExtractiveReader(babi.frames(tasks), lexicon, strict)
-  asked = labelled.question('', 'number')
+  for source in sources.of_run('data.source', config.data.source):
+    if source.reader:
+      read = source.reader(config, strict)
+  asked = labelled.question('')
   return protocol.cached(labels.make_reader(asked, read, strict))
 
 
