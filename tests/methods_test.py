@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from configs import tiny
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.methods import registry, rewriters, texts
-from mem_alpha_jax.methods.memory import Written
+from mem_alpha_jax.methods import policy, registry, rewriters, texts
+from mem_alpha_jax.methods.protocol import Written
 from mem_alpha_jax.reading import budget, protocol
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Episode
@@ -232,9 +232,7 @@ def test_a_part_that_is_off_holds_nothing():
     state_lib.Op('insert', 'episodic', 'b'),
     state_lib.Op('update', 'core', 'c'),
   ]
-  write = registry.without_part(
-    lambda: [Written(ops, ['bad call'])], 'episodic'
-  )
+  write = policy.limited(lambda: [Written(ops, ['bad call'])], 'episodic')
   (one,) = write()
   assert [op.kind for op in one.ops] == ['semantic', 'core']
   assert one.errors == ['bad call', 'episodic memory is off']
@@ -294,8 +292,8 @@ def test_a_model_behind_a_server_writes(experiment, server, order):
   method = registry.make('endpoint_writer', changed, None, EPISODES[:1])
   errors = []
   for chunk in CHUNKS[:3]:
-    method.observe([chunk])
-    errors.append((method.written[0].errors, method.written[0].missing))
+    ((written, *_),) = method.observe([chunk])
+    errors.append((written.errors, written.missing))
   notes = [e.text for e in state_lib.entries(method.memories.states[0])]
   assert notes == ['Anna has a boat', 'Anna sold a boat']
   assert errors == [([], False), ([], False), ((), True)]

@@ -11,7 +11,7 @@ import tiny_config
 
 from experiments.paper_tables import cells, printed, report, scales
 from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.evaluation import comparison
+from mem_alpha_jax.evaluation import comparison, held_out
 from mem_alpha_jax.methods import registry
 
 COLUMNS = (
@@ -108,7 +108,7 @@ def test_the_report_has_every_number_of_the_cells(filled, tmp_path):
   assert f'{report.MICRO}: the keep_newest {micro:.3f}' in text
   assert found['questions'] == kept['questions'] > 0
   assert found['memory_tokens'] == [kept['memory_tokens']]
-  for reader in comparison.READERS:
+  for reader in held_out.READERS:
     assert (folder / f'main_{reader}.png').stat().st_size > 5000
     assert (folder / f'main_{reader}.csv').read_text().count('ours') > 10
 

@@ -10,9 +10,8 @@ from configs import tiny
 from experiments.reader_faults import run as run_lib
 from experiments.reader_faults import server as server_lib
 from mem_alpha_jax import train
-from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.reading import chat, http_client, protocol, remote_reader
-from mem_alpha_jax.run import checkpoint
+from mem_alpha_jax.run import checkpoint, summary
 from mem_alpha_jax.run import metrics as metrics_lib
 
 STEPS, RATE = 3, 0.3
@@ -169,7 +168,7 @@ def test_a_run_pauses_when_nobody_answers_and_goes_on(tmp_path):
       assert manager.steps() == [0, 1]
     # A reader that is mended may be elsewhere and get more time.
     with pytest.raises(protocol.Unanswered, match='of an evaluation'):
-      evaluate.main(config, folder)
+      summary.main(config, folder)
     broken[0] = False
     config.reading.timeout = 2.0
     train.train(config, folder)

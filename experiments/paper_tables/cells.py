@@ -13,7 +13,7 @@ from experiments.paper_tables import scales
 from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import comparison
+from mem_alpha_jax.evaluation import comparison, held_out
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
@@ -94,7 +94,7 @@ def fill(
     left.begin()
     for cell, found in _computed(mine, config, workdir):
       workdir_lib.write_json(path_of(out, cell, seed), found)
-      score = _mean(found['scores'][comparison.READERS[0]])
+      score = _mean(found['scores'][held_out.READERS[0]])
       say(
         f'{run}, {cell.column.name}, {cell.system}: {score:.3f}, '
         f'{found["memory_tokens"]:.0f} tokens held; {left.after_one()}'

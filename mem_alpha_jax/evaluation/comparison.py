@@ -1,37 +1,26 @@
-"""Every method on the same episodes: what it answered, held and showed.
-
-One loop for all of mem_alpha_jax/methods/registry.py. Questions are asked where
-evaluation asks them, by the same readers, and one table scores the answers.
-"""
+"""One cell of a table of methods: what one answered, held and was shown."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mem_alpha_jax.evaluation import asking
-from mem_alpha_jax.methods import protocol as protocol_lib
-from mem_alpha_jax.methods import registry
-from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.system import watchdog
+from mem_alpha_jax.evaluation import held_out
+from mem_alpha_jax.methods.protocol import Parts
 from mem_alpha_jax.types import Episode
 
-READERS = ('strict', 'lenient')
+EXAMPLES = 8  # questions that are kept word for word
 
 
 def compare(
-  name: str,
-  experiment: build_lib.Experiment,
-  params: Any,
-  episodes: Sequence[Episode],
+  name: str, parts: Parts, params: Any, episodes: Sequence[Episode]
 ) -> dict[str, Any]:
   """One method on episodes, as plain values.
 
   Args:
-    name: key of methods.METHODS.
-    experiment: its config says what readers see; see `for_evaluation`.
+    name: key of registry.METHODS.
+    parts: of the run; its config says what readers see.
     params: of the policy.
     episodes: held-out ones, with at least one question.
 
@@ -41,83 +30,37 @@ def compare(
     'shown_tokens'; 'questions', 'missing', 'seconds', and 'examples'.
   """
   began = time.perf_counter()
-  count = experiment.eval_setup.tokenizer.count
-  method = registry.make(name, experiment, params, episodes)
-  answered, held = run(method, episodes, experiment)
-  missing = sum(score is None for a in answered for score in a.scores)
-  protocol.check_missing(
-    missing / max(len(READERS) * len(answered), 1),
-    experiment.config.reading.max_missing,
-    name,
-    experiment.reader_counts,
-  )
-  read = [sum(map(count, e.chunks)) for e in episodes]
+  records = held_out.read(name, parts, params, episodes).records
+  by_reader = {
+    reader: held_out.answers(episodes, records, k)
+    for k, reader in enumerate(held_out.READERS)
+  }
+  asked = [
+    (e.questions[a.index], a)
+    for e, record in zip(episodes, records, strict=True)
+    for a in record.answered
+  ]
+  count = parts.eval_setup.tokenizer.count
+  shown = [
+    sum(
+      count(text)
+      for text in (*(n.text for n in a.request.notes), a.request.core)
+    )
+    for _, a in asked
+  ]
   return {
     'scores': {
-      reader: _tables(answered, k, len(episodes))
-      for k, reader in enumerate(READERS)
+      reader: {kind: counts[kind].tolist() for kind in sorted(counts)}
+      for reader, (counts, _) in by_reader.items()
     },
-    'memory_tokens': float(np.mean(held)),
-    'read_tokens': float(np.mean(read)),
-    'shown_tokens': float(
-      np.mean([_shown(a.request, count) for a in answered])
-    ),
-    'questions': len(answered),
-    'missing': missing,
+    'memory_tokens': float(np.mean([r.held[-1][1] for r in records])),
+    'read_tokens': held_out.read_tokens(parts, episodes) / len(episodes),
+    'shown_tokens': float(np.mean(shown)),
+    'questions': len(asked),
+    'missing': sum(missing for _, missing in by_reader.values()),
     'seconds': time.perf_counter() - began,
     'examples': [
-      [a.question.text, a.question.answer, *a.answers]
-      for a in answered[:: max(len(answered) // 8, 1)]
+      [question.text, question.answer, *a.answers]
+      for question, a in asked[:: max(len(asked) // EXAMPLES, 1)]
     ],
   }
-
-
-def run(
-  method: protocol_lib.Method,
-  episodes: Sequence[Episode],
-  experiment: build_lib.Experiment,
-) -> tuple[list[asking.Answered], list[int]]:
-  """Reads all episodes side by side and asks their questions.
-
-  Returns:
-    The answers, and the tokens held of each episode after its last chunk.
-  """
-  answered, held = [], [0] * len(episodes)
-  judge = experiment.judge
-  rule = asking.rule_of(experiment.config, judge)
-  for t in range(max(len(e.chunks) for e in episodes)):
-    watchdog.beat(f'comparison, chunk {t + 1}')
-    method.observe(
-      [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
-    )
-    answered += asking.ask(
-      method,
-      episodes,
-      asking.ending(episodes, t),
-      experiment.readers,
-      rule,
-      judge,
-    )
-    ended = [i for i, e in enumerate(episodes) if t == len(e.chunks) - 1]
-    if ended:
-      tokens = method.memory_tokens()
-      held = [tokens[i] if i in ended else n for i, n in enumerate(held)]
-  return answered, held
-
-
-def _shown(request: protocol.Request, count: Callable[[str], int]) -> int:
-  texts = [note.text for note in request.notes] + [request.core]
-  return sum(count(text) for text in texts if text)
-
-
-def _tables(
-  answered: Sequence[asking.Answered], reader: int, episodes: int
-) -> dict[str, list]:
-  """type -> [sum of scores, answers] of each episode."""
-  tables = {}
-  for a in answered:
-    score = a.scores[reader]
-    if score is not None:
-      table = tables.setdefault(a.question.type, np.zeros((episodes, 2)))
-      table[a.stream] += score, 1.0
-  return {kind: tables[kind].tolist() for kind in sorted(tables)}

@@ -5,8 +5,9 @@ sessions arrive in order and questions are asked in between. Definitions here
 are ours where that paper gives no formula.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+import collections
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mem_alpha_jax.report import statistics
 from mem_alpha_jax.report.statistics import Estimate
@@ -32,7 +33,59 @@ class Ask(NamedTuple):
   score: float | None
 
 
+class Checkpoint(NamedTuple):
+  """What is measured of a stream when its questions are asked."""
+
+  stream: int
+  sessions: int
+  memory_tokens: int
+  seconds: float  # of reading one session since the last one
+
+
 Curve = dict[int, Estimate]
+
+
+def curves(
+  asks: Sequence[Ask],
+  taken: Sequence[Checkpoint],
+  streams: int,
+  options: Any,
+) -> dict[str, Any]:
+  """The curves and what was counted, as plain values; see stream.Options."""
+  n, every = options.resamples, options.every
+  overall = by_sessions(asks, streams, n)
+  fixed = fixed_lag(asks, options.lag, every, streams, n)
+  plain = lambda curve: {str(at): list(e) for at, e in curve.items()}
+  rows = collections.defaultdict(list)
+  for checkpoint in sorted(taken, key=lambda c: c.sessions):
+    rows[checkpoint.sessions].append(checkpoint)
+  shared = {at for at, row in rows.items() if len(row) == streams}
+  falls = lambda curve: saturation(
+    {at: e for at, e in curve.items() if at in shared}, options.drop
+  )
+  mean = lambda field: {
+    str(at): sum(getattr(c, field) for c in row) / len(row)
+    for at, row in rows.items()
+  }
+  by_type = collections.defaultdict(list)
+  for ask in asks:
+    by_type[ask.type].append(ask)
+  return {
+    'options': options._asdict(),
+    'asked': len(asks),
+    'missing': sum(ask.score is None for ask in asks),
+    'accuracy': plain(overall),
+    'by_type': {
+      kind: plain(by_sessions(by_type[kind], streams, n))
+      for kind in sorted(by_type)
+    },
+    'retention': plain(retention(asks, every, streams, n)),
+    'fixed_lag': plain(fixed),
+    'saturation': falls(overall),
+    'fixed_lag_saturation': falls(fixed),
+    'memory_tokens': mean('memory_tokens'),
+    'time': mean('seconds'),
+  }
 
 
 def by_sessions(asks: Iterable[Ask], streams: int, resamples: int) -> Curve:

@@ -1,38 +1,23 @@
-"""A writer and its memories as a method of baselines/method.py."""
+"""N memories that one writer fills, read by retrieval."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.methods.protocol import Given, Step, Written
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 
 QUESTION_WIDTH = 16  # questions a memory looks up in one call
 
-
-class Written(NamedTuple):
-  """What a writer says to one chunk."""
-
-  ops: Sequence[state_lib.Op]
-  errors: Sequence[str] = ()  # calls that could not be read
-  noop: bool = False
-  text: str = ''
-  missing: bool = False  # nothing could be had of the writer
-
-
-# (memories, chunks, views, live, t) -> one Written a memory.
+# (memories, chunks, views, t) -> one Written a memory. What it says to a chunk
+# that is None, of a stream that has ended, does not count.
 Writer = Callable[..., list[Written]]
 
 
 class MemoryMethod:
-  """N memories that one writer fills; read by retrieval.
-
-  Attributes:
-    memories: the memories; `write` may look at them.
-    written: what the writer said to the newest chunks.
-    results: of its calls, one list a stream.
-  """
+  """A `protocol.Method` of memories; `write` may look at them."""
 
   def __init__(
     self,
@@ -54,8 +39,6 @@ class MemoryMethod:
     self._write, self._config, self._count = write, config, count
     self._adapt, self._embed = adapt, embed
     self._time = 0
-    self.written: list[Written] = []
-    self.results: list[list] = []
     self._fill([state_lib.empty()] * streams, [0] * streams)
 
   def _fill(self, states, read) -> None:
@@ -63,17 +46,19 @@ class MemoryMethod:
       states, read, self._config, self._count, self._adapt, self._embed
     )
 
-  def observe(self, chunks: Sequence[str | None]) -> None:
-    live = [chunk is not None for chunk in chunks]
+  def observe(self, chunks: Sequence[str | None]) -> list[Step]:
     texts = [chunk or '' for chunk in chunks]
     for i, text in enumerate(texts):
       self.memories.read[i] += self._count(text)
     views = self.memories.look(texts)
-    self.written = self._write(self.memories, texts, views, live, self._time)
-    self.results = self.memories.write(
-      [w.ops for w in self.written], self._time
-    )
+    said = self._write(self.memories, chunks, views, self._time)
+    written = [
+      Written((), noop=True) if chunk is None else one
+      for chunk, one in zip(chunks, said, strict=True)
+    ]
+    results = self.memories.write([w.ops for w in written], self._time)
     self._time += 1
+    return list(map(Step, written, results, self.memories.states))
 
   def requests(
     self, questions: Sequence[Sequence[str]]
@@ -95,6 +80,20 @@ class MemoryMethod:
     }
 
   def restore(self, value: Any) -> None:
-    states = [state_lib.from_json(one) for one in value['states']]
     self._time = value['time']
+    states = [state_lib.from_json(one) for one in value['states']]
     self._fill(states, list(value['read']))
+
+
+def method(
+  write: Writer, given: Given, adapt: Callable = lambda limits: limits
+) -> MemoryMethod:
+  """A writer's method, searched as the policy's memories are."""
+  return MemoryMethod(
+    write,
+    len(given.episodes),
+    given.config,
+    given.count,
+    adapt,
+    given.parts.eval_setup.embed(given.params),
+  )

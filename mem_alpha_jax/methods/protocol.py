@@ -1,9 +1,29 @@
 """What evaluation asks of every system that reads streams."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import chat, lm_chat, protocol
+from mem_alpha_jax.types import Episode
+
+
+class Written(NamedTuple):
+  """What a writer says to one chunk."""
+
+  ops: Sequence[state_lib.Op]
+  errors: Sequence[str] = ()  # calls that could not be read
+  noop: bool = False
+  text: str = ''
+  missing: bool = False  # nothing could be had of the writer
+
+
+class Step(NamedTuple):
+  """What a method did with one chunk."""
+
+  written: Written
+  results: Sequence[state_lib.OpResult]  # of its calls
+  state: state_lib.MemoryState  # after them
 
 
 class Method(Protocol):
@@ -13,8 +33,12 @@ class Method(Protocol):
   reader at most the same number of tokens; how it remembers is its own.
   """
 
-  def observe(self, chunks: Sequence[str | None]) -> None:
-    """Reads the next chunk of each stream; None where a stream has ended."""
+  def observe(self, chunks: Sequence[str | None]) -> Sequence[Step] | None:
+    """Reads the next chunk of each stream; None where a stream has ended.
+
+    Returns:
+      A step a stream; None of a method that calls no tools.
+    """
 
   def requests(
     self, questions: Sequence[Sequence[str]]
@@ -29,3 +53,56 @@ class Method(Protocol):
 
   def restore(self, value: Any) -> None:
     """Takes up what `to_json` gave; the streams must be the same."""
+
+
+class Parts(Protocol):
+  """What methods need of a run; `run.build.Experiment` has it."""
+
+  config: Any
+  policy: Any
+  eval_setup: Any  # rollout's Setup, greedy
+  oracle_notes: Callable[[Episode], Sequence]  # facts of each chunk
+  server: Any  # of chats, None where none is named
+
+
+class Given(NamedTuple):
+  """What a method is made of.
+
+  Attributes:
+    parts: of the run.
+    params: of the policy, for the methods that use it.
+    episodes: the streams of this process; only the oracle looks into them.
+    rows: their places among those of all processes.
+  """
+
+  parts: Parts
+  params: Any
+  episodes: Sequence[Episode]
+  rows: Sequence[int]
+
+  @property
+  def config(self) -> Any:
+    return self.parts.config
+
+  def count(self, text: str) -> int:
+    return self.parts.eval_setup.tokenizer.count(text)
+
+  def chat_model(self) -> chat.ChatModel:
+    """The model at reading.url, or the one in this process that reads.
+
+    Raises:
+      ValueError: if there is neither.
+    """
+    if self.parts.server:
+      return self.parts.server.model
+    if self.config.reading.reader == 'lm':
+      return lm_chat.from_config(self.config)
+    raise ValueError(
+      f'config.reading.url={self.config.reading.url!r}: overwrite, '
+      'inner_state and endpoint_writer ask a chat model; give the address of '
+      'an OpenAI-compatible server and its reading.model, or '
+      "reading.reader='lm'"
+    )
+
+
+Make = Callable[[Given], Method]

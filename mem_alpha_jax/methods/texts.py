@@ -4,8 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mem_alpha_jax.methods import writers
+from mem_alpha_jax.methods.protocol import Given
 from mem_alpha_jax.reading import budget as budget_lib
 from mem_alpha_jax.reading import protocol
+
+TEXT_TOKENS = 1024  # of MemAgent's memory, as in its paper
 
 # (memory, chunk) of each live stream -> the memory after it, None if it could
 # not be had.
@@ -110,3 +113,25 @@ class Rewritten:
 
   def restore(self, value: Any) -> None:
     self._texts, self.missing = list(value['texts']), value['missing']
+
+
+def long_context(given: Given) -> LongContext:
+  budget = given.config.reading.budget
+  return LongContext(len(given.episodes), budget, given.count)
+
+
+def by_rule(rule: Callable[..., Rewrite], given: Given) -> Rewritten:
+  """Args: rule, (limit, count) -> Rewrite; given."""
+  return _rewritten(given, lambda limit: rule(limit, given.count))
+
+
+def by_model(rule: Callable[..., Rewrite], given: Given) -> Rewritten:
+  """Args: rule, (chat model, limit) -> Rewrite; given."""
+  model = given.chat_model()
+  return _rewritten(given, lambda limit: rule(model, limit))
+
+
+def _rewritten(given: Given, rewrite: Callable[[int], Rewrite]) -> Rewritten:
+  """One text may fill what the reader may be shown, at most TEXT_TOKENS."""
+  limit = min(given.config.reading.budget or TEXT_TOKENS, TEXT_TOKENS)
+  return Rewritten(len(given.episodes), rewrite(limit), limit, given.count)
