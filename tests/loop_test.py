@@ -4,8 +4,7 @@ And a method from outside of the package, through all that is evaluated.
 """
 
 from mem_alpha_jax.evaluation import held_out, loop
-from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode, Note, Question, Request
 
 FIRST = Question('Who?', 'Ada', 'a', 0, 0)
 LATER = Question('Where?', 'Rome', 'b', 0, 1)
@@ -21,7 +20,7 @@ class Method:
 
   def requests(self, questions):
     return [
-      [protocol.Request(q, (protocol.Note('core', str(i), 0),)) for q in row]
+      [Request(q, (Note('core', str(i), 0),)) for q in row]
       for i, row in enumerate(questions)
     ]
 

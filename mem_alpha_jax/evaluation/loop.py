@@ -16,7 +16,7 @@ from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import html
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.system import multihost, watchdog
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Request
 
 # Chunks read -> indices of the questions that are asked then, maybe none.
 Plan = Mapping[int, Sequence[int]]
@@ -49,7 +49,7 @@ class Answered(NamedTuple):
 
   read: int
   index: int
-  request: protocol.Request | None
+  request: Request | None
   answers: tuple[str | None, ...]
   scores: tuple[float | None, ...]
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import chat, lm_chat, protocol
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.reading import chat, lm_chat
+from mem_alpha_jax.types import Episode, Request
 
 
 class Written(NamedTuple):
@@ -40,9 +40,7 @@ class Method(Protocol):
       A step a stream; None of a method that calls no tools.
     """
 
-  def requests(
-    self, questions: Sequence[Sequence[str]]
-  ) -> list[list[protocol.Request]]:
+  def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     """What the reader is asked, for the questions of each stream."""
 
   def memory_tokens(self) -> list[int]:
