@@ -4,8 +4,9 @@ import pytest
 import tiny_config
 
 from configs import tiny
+from experiments.paper_tables import cells
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import comparison, held_out, loop
+from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import memory, registry
@@ -92,7 +93,7 @@ def added(monkeypatch):
   """Adds a writer to the methods, as a line of the registry would."""
 
   def add(write):
-    make = lambda given: memory.method(write, given)
+    make = lambda given: memory.MemoryMethod(write, given)
     monkeypatch.setitem(registry.METHODS, 'added', make)
 
   return add
@@ -205,7 +206,7 @@ def test_a_method_is_a_class_and_a_line(
   held = [count(e.chunks[-1]) for e in some]
   assert arm['memory_tokens'] == pytest.approx(sum(held) / 3)
   assert arm['calls']['all'] == 0 and not trace.steps and trace.answers
-  cell = comparison.compare('newest', experiment, None, some)
+  cell = cells.compare('newest', experiment, None, some)
   assert cell['memory_tokens'] == arm['memory_tokens']
   assert cell['questions'] == arm['questions']
   score, answered = (

@@ -11,7 +11,7 @@ import tiny_config
 
 from experiments.paper_tables import cells, printed, report, scales
 from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.evaluation import comparison, held_out
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
 
 COLUMNS = (
@@ -45,7 +45,7 @@ def contents(folder):
 def filled(tmp_path_factory):
   """Filled after it was killed at the third cell; what each attempt did."""
   out = tmp_path_factory.mktemp('tables')
-  said, real, asked = [], comparison.compare, []
+  said, real, asked = [], cells.compare, []
 
   def killed(name, *rest):
     asked.append(name)
@@ -55,7 +55,7 @@ def filled(tmp_path_factory):
 
   wanted = cells.needed(SCALE, ['main'])
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(comparison, 'compare', killed)
+    patch.setattr(cells, 'compare', killed)
     with pytest.raises(KeyboardInterrupt):
       cells.fill(wanted, config_of, 3, out, said.append)
     before = contents(out / 'cells')

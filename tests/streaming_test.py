@@ -1,6 +1,7 @@
 """Questions asked while a memory grows: curves known by arithmetic."""
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import tiny_config
 from mem_alpha_jax.evaluation import loop, stream_curves
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.evaluation.stream_curves import Ask
+from mem_alpha_jax.memory import slots
 from mem_alpha_jax.methods import rewriters, texts, writers
 from mem_alpha_jax.methods.memory import MemoryMethod
-from mem_alpha_jax.methods.protocol import Written
+from mem_alpha_jax.methods.protocol import Given, Written
 from mem_alpha_jax.run import stream as stream_run
 from mem_alpha_jax.types import Episode, Question
 
@@ -73,7 +75,13 @@ def memory(capacity=None):
     wide = writers.limits_of(name, limits)
     return wide._replace(slots=capacity) if capacity else wide
 
-  return MemoryMethod(write, len(EPISODES), CONFIG, count, adapt)
+  setup = types.SimpleNamespace(
+    tokenizer=types.SimpleNamespace(count=count),
+    embed=lambda params: slots.no_vectors,
+  )
+  parts = types.SimpleNamespace(eval_setup=setup)
+  given = Given(parts, CONFIG, None, EPISODES, range(len(EPISODES)))
+  return MemoryMethod(write, given, adapt)
 
 
 METHODS = {
@@ -235,9 +243,8 @@ def test_missing_answers_are_counted_and_left_out(tmp_path):
 
 
 def test_each_type_has_its_curve():
-  asks = [Ask(0, 5, i, 0, kind, score) for i, (kind, score) in enumerate(
-    [('a', 1.0), ('a', 0.0), ('b', 1.0)])]  # fmt: skip
-  asks.append(Ask(0, 10, 2, 5, 'b', 0.0))
+  asks = [Ask(0, 5, 0, *one) for one in (('a', 1.0), ('a', 0.0), ('b', 1.0))]
+  asks.append(Ask(0, 10, 5, 'b', 0.0))
   found = stream_curves.curves(asks, [], 1, OPTIONS)
   assert means(found['by_type']['a']) == {5: 0.5}
   assert means(found['by_type']['b']) == {5: 1.0, 10: 0.0}
@@ -246,11 +253,11 @@ def test_each_type_has_its_curve():
 def test_saturation_is_the_start_of_a_fall_that_lasts():
   def curve(*accuracies):
     asks = [
-      Ask(0, 10 * i, q, 0, 'x', float(q < round(10 * a)))
+      Ask(0, 10 * i, 0, 'x', float(q < round(10 * a)))
       for i, a in enumerate(accuracies, 1)
       for q in range(10)
     ]
-    return stream_curves.by_sessions(asks, 1, 0)
+    return stream_curves.accuracy(asks, lambda ask: ask.sessions, 1, 0)
 
   assert stream_curves.saturation(curve(1, 0.8, 1, 0.9, 0.7, 0.6), 0.15) == 50
   assert stream_curves.saturation(curve(1, 0.8, 1), 0.15) is None

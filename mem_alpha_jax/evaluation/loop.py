@@ -5,6 +5,7 @@ how the records are summarised.
 """
 
 import collections
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -159,40 +160,31 @@ def ask(
   places = [(i, index) for i, row in enumerate(due) for index in row]
   if not places:
     return []
-  questions = [
-    [e.questions[index] for index in row]
+  texts = [
+    [e.questions[index].text for index in row]
     for e, row in zip(episodes, due, strict=True)
   ]
-  requests = method.requests([[q.text for q in row] for row in questions])
+  shown = list(itertools.chain(*method.requests(texts)))
   # A language model is the strict and the lenient reader: judged once.
-  given = {
-    id(reader): [a for row in protocol.ask(reader, requests) for a in row]
-    for reader in {id(r): r for r in panel.readers}.values()
-  }
-  pairs = zip(episodes, questions, strict=True)
-  flat = [(e, q) for e, row in pairs for q in row]
-  asked = [
-    scoring.Asked(q, answer, panel.rule(e, q))
-    for answers in given.values()
-    for (e, q), answer in zip(flat, answers, strict=True)
-  ]
+  distinct = {id(reader): reader for reader in panel.readers}
+  which = [list(distinct).index(id(reader)) for reader in panel.readers]
+  said = list(
+    zip(*(reader(shown) for reader in distinct.values()), strict=True)
+  )
+  asked = []
+  for (i, index), answers in zip(places, said, strict=True):
+    question = episodes[i].questions[index]
+    rule = panel.rule(episodes[i], question)
+    asked += [scoring.Asked(question, answer, rule) for answer in answers]
   marks = iter(scoring.score_all(asked, panel.judge))
-  scores = {key: [next(marks) for _ in flat] for key in given}
-  which = [id(reader) for reader in panel.readers]
-  shown = [request for row in requests for request in row]
-  return [
-    (
-      i,
-      Answered(
-        read,
-        index,
-        shown[n],
-        tuple(given[key][n] for key in which),
-        tuple(scores[key][n] for key in which),
-      ),
+  pick = lambda row: tuple(row[k] for k in which)
+  found = []
+  for (i, index), request, answers in zip(places, shown, said, strict=True):
+    scores = [next(marks) for _ in answers]
+    found.append(
+      (i, Answered(read, index, request, pick(answers), pick(scores)))
     )
-    for n, (i, index) in enumerate(places)
-  ]
+  return found
 
 
 def trace(episode: Episode, record: Record) -> html.Trace:

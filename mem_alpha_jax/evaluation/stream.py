@@ -148,21 +148,17 @@ def _measured(
 ) -> tuple[list[stream_curves.Ask], list[stream_curves.Checkpoint]]:
   """What was asked and held, by sessions instead of chunks."""
   asks, taken = [], []
-  for i, (episode, record) in enumerate(
-    zip(episodes, outcome.records, strict=True)
-  ):
-    ends, read = session_ends(episode), 0
+  for i, episode in enumerate(episodes):
+    record, ends, before = outcome.records[i], session_ends(episode), 0
     sessions = {end: n for n, end in enumerate(ends, 1)}
     for a in record.answered:
       question, at = episode.questions[a.index], sessions[a.read]
       lag = at - 1 - bisect.bisect_right(ends, question.first)
-      asks.append(
-        stream_curves.Ask(i, at, a.index, lag, question.type, a.scores[0])
-      )
-    for chunks, tokens in record.held:
-      at = sessions[chunks]
+      asks.append(stream_curves.Ask(i, at, lag, question.type, a.scores[0]))
+    for read, tokens in record.held:
+      at = sessions[read]
       since = (at - 1) // options.every * options.every
-      each = sum(outcome.seconds[read:chunks]) / (at - since)
-      taken.append(stream_curves.Checkpoint(i, at, tokens, each))
-      read = chunks
+      each = sum(outcome.seconds[before:read]) / (at - since)
+      taken.append(stream_curves.Checkpoint(at, tokens, each))
+      before = read
   return asks, taken

@@ -2,7 +2,7 @@
 
 It is shown what a chat policy is shown (roles/instructions.py) and calls the
 same tools; nothing of it is trained. A reply that could not be had makes no
-call and is missing, not a call that is wrong.
+call, and none that is wrong.
 """
 
 from mem_alpha_jax.memory import tools
@@ -26,7 +26,7 @@ def method(given: Given) -> memory.MemoryMethod:
     most = config.rollout.max_calls
     return [_written(said.get(i), most) for i in range(len(chunks))]
 
-  return memory.method(write, given)
+  return memory.MemoryMethod(write, given)
 
 
 def _chat(chunk: str, view, state, fields) -> list[dict[str, str]]:
@@ -45,7 +45,7 @@ def _chat(chunk: str, view, state, fields) -> list[dict[str, str]]:
 
 def _written(text: str | None, most: int) -> Written:
   if text is None:
-    return Written((), missing=True)
+    return Written(())
   parsed = tools.parse_json(text)
   calls = parsed.calls[:most]
   errors = [c.error for c in calls if c.op is None]

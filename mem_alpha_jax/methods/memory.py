@@ -17,39 +17,33 @@ Writer = Callable[..., list[Written]]
 
 
 class MemoryMethod:
-  """A `protocol.Method` of memories; `write` may look at them."""
+  """A `protocol.Method` of memories that a writer fills."""
 
   def __init__(
     self,
     write: Writer,
-    streams: int,
-    config: Any,
-    count: Callable[[str], int],
+    given: Given,
     adapt: Callable = lambda limits: limits,
-    embed: slots_lib.EmbedFn = slots_lib.no_vectors,
+    embed: slots_lib.EmbedFn | None = None,
   ):
     """Args:
     write: the writer.
-    streams: read side by side.
-    config: the writer's config.
-    count: tokens of a text.
+    given: the streams, and the config of their memories.
     adapt: changes the limits of a memory (baselines keep longer entries).
-    embed: makes the vectors that the memories are searched by.
+    embed: makes the vectors that the memories are searched by; the policy's.
     """
-    self._write, self._config, self._count = write, config, count
-    self._adapt, self._embed = adapt, embed
-    self._time = 0
-    self._fill([state_lib.empty()] * streams, [0] * streams)
-
-  def _fill(self, states, read) -> None:
-    self.memories = memory_batch_lib.Memories(
-      states, read, self._config, self._count, self._adapt, self._embed
+    embed = embed or given.parts.eval_setup.embed(given.params)
+    self._write, self._time = write, 0
+    self._make = lambda states, read: memory_batch_lib.Memories(
+      states, read, given.config, given.count, adapt, embed
     )
+    streams = len(given.episodes)
+    self.memories = self._make([state_lib.empty()] * streams, [0] * streams)
 
   def observe(self, chunks: Sequence[str | None]) -> list[Step]:
     texts = [chunk or '' for chunk in chunks]
     for i, text in enumerate(texts):
-      self.memories.read[i] += self._count(text)
+      self.memories.read[i] += self.memories.count_tokens(text)
     views = self.memories.look(texts)
     said = self._write(self.memories, chunks, views, self._time)
     written = [
@@ -80,18 +74,4 @@ class MemoryMethod:
   def restore(self, value: Any) -> None:
     self._time = value['time']
     states = [state_lib.from_json(one) for one in value['states']]
-    self._fill(states, list(value['read']))
-
-
-def method(
-  write: Writer, given: Given, adapt: Callable = lambda limits: limits
-) -> MemoryMethod:
-  """A writer's method, searched as the policy's memories are."""
-  return MemoryMethod(
-    write,
-    len(given.episodes),
-    given.config,
-    given.count,
-    adapt,
-    given.parts.eval_setup.embed(given.params),
-  )
+    self.memories = self._make(states, value['read'])

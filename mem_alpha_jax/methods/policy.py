@@ -38,7 +38,7 @@ def writer(given: Given) -> memory.Writer:
 
 
 def method(given: Given) -> memory.MemoryMethod:
-  return memory.method(writer(given), given)
+  return memory.MemoryMethod(writer(given), given)
 
 
 def without_part(part: str, given: Given) -> memory.MemoryMethod:
@@ -46,10 +46,8 @@ def without_part(part: str, given: Given) -> memory.MemoryMethod:
 
   Nothing is ever stored there, so nothing of it is shown or found.
   """
-  return memory.method(limited(writer(given), part), given)
+  write = writer(given)
 
-
-def limited(write: memory.Writer, part: str) -> memory.Writer:
   def limited(*seen) -> list[Written]:
     found = []
     for one in write(*seen):
@@ -58,4 +56,4 @@ def limited(write: memory.Writer, part: str) -> memory.Writer:
       found.append(one._replace(ops=ops, errors=[*one.errors, *off]))
     return found
 
-  return limited
+  return memory.MemoryMethod(limited, given)

@@ -15,7 +15,6 @@ class Written(NamedTuple):
   errors: Sequence[str] = ()  # calls that could not be read
   noop: bool = False
   text: str = ''
-  missing: bool = False  # nothing could be had of the writer
 
 
 class Step(NamedTuple):
@@ -68,19 +67,17 @@ class Given(NamedTuple):
 
   Attributes:
     parts: of the run.
+    config: of the method; the run's, or changed.
     params: of the policy, for the methods that use it.
     episodes: the streams of this process; only the oracle looks into them.
     rows: their places among those of all processes.
   """
 
   parts: Parts
+  config: Any
   params: Any
   episodes: Sequence[Episode]
   rows: Sequence[int]
-
-  @property
-  def config(self) -> Any:
-    return self.parts.config
 
   def count(self, text: str) -> int:
     return self.parts.eval_setup.tokenizer.count(text)

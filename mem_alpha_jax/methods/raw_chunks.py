@@ -1,7 +1,5 @@
 """Retrieval from raw chunks: what keep_everything stores, found as it is."""
 
-import functools
-
 from mem_alpha_jax.memory import embedders, slots
 from mem_alpha_jax.methods import writers
 from mem_alpha_jax.methods.memory import MemoryMethod
@@ -28,10 +26,8 @@ def method(retrieval: str, top: int, given: Given) -> MemoryMethod:
   config.update_from_flattened_dict(fields)
   tokenizer = given.parts.eval_setup.tokenizer
   embed = embedders.create(config, given.parts.policy, tokenizer)(given.params)
-  write = writers.writer('keep_everything', given)
-  adapt = functools.partial(writers.limits_of, 'keep_everything')
-  streams = len(given.episodes)
-  return MemoryMethod(write, streams, config, given.count, adapt, embed)
+  given = given._replace(config=config)
+  return writers.method('keep_everything', given, embed)
 
 
 def _distinct_words(given: Given) -> int:

@@ -72,7 +72,7 @@ def make(
   check([name])
   rows = multihost.share(range(len(episodes)))
   mine = [episodes[row] for row in rows]
-  return METHODS[name](protocol.Given(parts, params, mine, rows))
+  return METHODS[name](protocol.Given(parts, parts.config, params, mine, rows))
 
 
 def check(names: Sequence[str]) -> None:

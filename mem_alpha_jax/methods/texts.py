@@ -68,10 +68,9 @@ class LongContext:
 
 
 class Rewritten:
-  """Remembers one text of bounded length, written anew after each chunk.
+  """Remembers one text of bounded length, written again after each chunk.
 
-  A rewriting that could not be had leaves the text as it was; `missing`
-  counts them.
+  A rewriting that could not be had leaves the text as it was.
   """
 
   def __init__(
@@ -84,15 +83,12 @@ class Rewritten:
     """Args: streams; rewrite; limit of the text, tokens; count of tokens."""
     self._rewrite, self._limit, self._count = rewrite, limit, count
     self._texts = [''] * streams
-    self.missing = 0
 
   def observe(self, chunks: Sequence[str | None]) -> None:
     live = [i for i, chunk in enumerate(chunks) if chunk is not None]
     said = self._rewrite([(self._texts[i], chunks[i]) for i in live])
     for i, text in zip(live, said, strict=True):
-      if text is None:
-        self.missing += 1
-      else:
+      if text is not None:
         self._texts[i] = budget_lib.first_words(text, self._limit, self._count)
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
@@ -105,10 +101,10 @@ class Rewritten:
     return [self._count(text) for text in self._texts]
 
   def to_json(self) -> Any:
-    return {'texts': self._texts, 'missing': self.missing}
+    return self._texts
 
   def restore(self, value: Any) -> None:
-    self._texts, self.missing = list(value['texts']), value['missing']
+    self._texts = list(value)
 
 
 def long_context(given: Given) -> LongContext:

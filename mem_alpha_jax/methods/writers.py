@@ -5,7 +5,6 @@ entries) and returns calls, which the same `state.apply` executes. Only the
 oracle is told more: the facts of the chunk, never a question or an answer.
 """
 
-import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mem_alpha_jax.data.oracle import OracleNote
-from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.memory import retrieval, slots
 from mem_alpha_jax.memory import state as memory_state
 from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
 from mem_alpha_jax.methods import memory as memory_lib
@@ -92,7 +91,7 @@ def keep_newest(seen: Seen) -> list[Op]:
     if entry != twin:
       drop.append(entry)
       used, taken = used - entry.tokens, taken - 1
-  return _store(memory, kind, text, drop)
+  return store(memory, text, kind, drop)
 
 
 def random_inserts(seen: Seen) -> list[Op]:
@@ -164,15 +163,11 @@ def _twin(memory: MemoryState, kind: str, text: str) -> Entry | None:
   return next((e for e in getattr(memory, kind) if e.text == text), None)
 
 
-def store(memory: MemoryState, chunk: str) -> list[Op]:
-  """Returns the calls that store a whole chunk as the newest entry."""
-  return _store(memory, chunk_kind(chunk), chunk, ())
-
-
-def _store(
-  memory: MemoryState, kind: str, text: str, drop: Sequence[Entry]
+def store(
+  memory: MemoryState, text: str, kind: str = '', drop: Sequence[Entry] = ()
 ) -> list[Op]:
   """Returns the calls that drop entries and store a text as the newest."""
+  kind = kind or chunk_kind(text)
   twin = _twin(memory, kind, text)
   gone = [*drop, twin] if twin else drop
   deletes = [Op('delete', e.kind, entry_id=e.id) for e in gone]
@@ -198,13 +193,10 @@ def limits_of(name: str, limits: Limits) -> Limits:
   return limits._replace(**_LIMITS.get(name, {}))
 
 
-def method(name: str, given: Given) -> memory_lib.MemoryMethod:
-  adapt = functools.partial(limits_of, name)
-  return memory_lib.method(writer(name, given), given, adapt)
-
-
-def writer(name: str, given: Given) -> memory_lib.Writer:
-  """The rule WRITERS[name] as a writer of memories."""
+def method(
+  name: str, given: Given, embed: slots.EmbedFn | None = None
+) -> memory_lib.MemoryMethod:
+  """The rule WRITERS[name] as a method; `embed` as MemoryMethod takes it."""
   rule, seed = WRITERS[name], given.config.seed
   facts = [given.parts.oracle_notes(episode) for episode in given.episodes]
 
@@ -228,4 +220,5 @@ def writer(name: str, given: Given) -> memory_lib.Writer:
       written.append(Written(ops, noop=not ops))
     return written
 
-  return write
+  adapt = lambda limits: limits_of(name, limits)
+  return memory_lib.MemoryMethod(write, given, adapt, embed)
