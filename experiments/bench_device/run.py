@@ -22,8 +22,8 @@ from configs import common, gpu_h100
 from mem_alpha_jax.compile import programs
 from mem_alpha_jax.model import policy, presets
 from mem_alpha_jax.rl import optimizer, update
-from mem_alpha_jax.run import workdir
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.system import files, machine
 
 # name -> prompts, samples of each, prefix, own and response tokens
 SIZES = {
@@ -119,7 +119,7 @@ def main():
   platform = jax.default_backend()
   attention = {'gpu': 'cudnn', 'tpu': 'splash'}.get(platform, 'xla')
   run = functools.partial(measure, attention=attention)
-  result = {'versions': workdir.versions(), 'attention': attention}
+  result = {'versions': machine.versions(), 'attention': attention}
   if flags.quick:
     result |= {'rates': rates(512)}
     result['smollm2-135m'] = run('smollm2-135m', QUICK, dtype='float32')
@@ -129,7 +129,7 @@ def main():
   for preset, sizes in SIZES.items():
     result[preset] = run(preset, sizes, dtype='bfloat16')
     print(preset, json.dumps(result[preset]), flush=True)
-  workdir.write_json(flags.out, result)
+  files.write_json(flags.out, result)
 
 
 if __name__ == '__main__':

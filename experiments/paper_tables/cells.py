@@ -19,7 +19,7 @@ from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 from mem_alpha_jax.types import Episode
 
 EXAMPLES = 8  # questions of a cell that are kept word for word
@@ -97,7 +97,7 @@ def fill(
       raise Stopped(workdir)
     left.begin()
     for cell, found in _computed(mine, config, workdir):
-      workdir_lib.write_json(path_of(out, cell, seed), found)
+      files.write_json(path_of(out, cell, seed), found)
       score = _mean(found['scores'][held_out.READERS[0]])
       say(
         f'{run}, {cell.column.name}, {cell.system}: {score:.3f}, '
@@ -159,6 +159,7 @@ def compare(
     for e, record in zip(episodes, records, strict=True)
     for a in record.answered
   ]
+  asked.sort(key=lambda one: one[1].read)
   count = experiment.eval_setup.tokenizer.count
   texts = [
     [*(n.text for n in a.request.notes), a.request.core] for _, a in asked

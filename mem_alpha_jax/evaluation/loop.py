@@ -16,7 +16,7 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import html
 from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.system import multihost, watchdog
+from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode, Request
 
 # Chunks read -> indices of the questions that are asked then, maybe none.
@@ -116,7 +116,7 @@ def run(
   records, seconds = outcome
   (longest,) = multihost.largest(max(len(e.chunks) for e in episodes))
   for t in range(len(seconds), longest):
-    watchdog.beat(f'evaluation, chunk {t + 1} of {longest}')
+    stopping.beat(f'evaluation, chunk {t + 1} of {longest}')
     chunks = [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
     live = [i for i, chunk in enumerate(chunks) if chunk is not None]
     began = time.perf_counter()

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from mem_alpha_jax.evaluation import loop, stream_curves
 from mem_alpha_jax.methods.protocol import Method
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 from mem_alpha_jax.types import Episode
 
 STATE = 'state.json'
@@ -110,7 +110,7 @@ def run(
       'streams': streams,
       'seconds': outcome.seconds,
     }
-    workdir_lib.write_text(path, json.dumps(state))
+    files.write_text(path, json.dumps(state))
 
   plans = [plan(episode, options) for episode in episodes]
   earlier = _resume(method, path, identity)

@@ -5,9 +5,10 @@ from a model or a data set is escaped.
 """
 
 import html
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from mem_alpha_jax.system import files
 
 KINDS = ('semantic', 'episodic')
 # Unchanged entries shown before they fold away.
@@ -70,11 +71,9 @@ def write(
   Raises:
     ValueError: the traces of an episode differ in chunks or questions.
   """
-  part = f'{path}.part'
   # Text of a model may hold halves of surrogate pairs, which UTF-8 has not.
-  with open(part, 'w', encoding='utf-8', errors='xmlcharrefreplace') as f:
-    f.write(page(episodes, title))
-  os.replace(part, path)
+  text = page(episodes, title).encode('utf-8', 'xmlcharrefreplace')
+  files.write_bytes(path, text)
 
 
 def page(episodes: Sequence[tuple[str, Sequence[Trace]]], title: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import loop
 from mem_alpha_jax.evaluation import stream as stream_lib
@@ -13,6 +14,7 @@ from mem_alpha_jax.report import stream_plots
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 from mem_alpha_jax.types import Episode
 
 
@@ -29,7 +31,7 @@ def main(config, workdir: str) -> dict[str, Any]:
     raise ValueError('--mode=stream runs in one process; leave out the others')
   s, params = config.stream, None
   registry.check(s.methods)
-  workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
+  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
   experiment = build_lib.build(config, workdir)
   if any(name.startswith('policy') for name in s.methods):
     params = parameters.newest_params(experiment, workdir)
@@ -47,7 +49,7 @@ def main(config, workdir: str) -> dict[str, Any]:
       method, episodes, panel, options, folder / name
     )
     print(line(name, found[name]), flush=True)
-  workdir_lib.write_json(folder / 'curves.json', found)
+  files.write_json(folder / 'curves.json', found)
   stream_plots.curves(found, options, str(folder / 'curves.png'))
   return found
 

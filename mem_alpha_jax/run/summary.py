@@ -8,11 +8,13 @@ from typing import Any
 
 import jax
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.report import html, plots, tables
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files, machine
 
 UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
 
@@ -20,7 +22,7 @@ UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
 def main(config, workdir: str) -> dict[str, Any]:
   """--mode=eval: the newest checkpoint at every length, and the baselines."""
   started = time.time()
-  workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
+  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
   experiment = build_lib.build(config, workdir)
   params = parameters.newest_params(experiment, workdir)
   episodes = held_out_lib.lengths(config, 'test')
@@ -29,7 +31,7 @@ def main(config, workdir: str) -> dict[str, Any]:
     config.to_dict(), time.time() - started, length[1], length
   )
   if jax.process_index() == 0:
-    workdir_lib.write_json(f'{workdir}/eval.json', result)
+    files.write_json(f'{workdir}/eval.json', result)
   print(tables.summary_table(length[1]))
   print(tables.length_table(result['length']))
   return result
@@ -54,7 +56,7 @@ def write(
   if config.data.source == 'synthetic':
     result['unseen_words'] = _unseen_words(experiment, params)
   result['seconds'] = seconds()
-  result['peak_rss_bytes'] = workdir_lib.peak_rss_bytes()
+  result['peak_rss_bytes'] = machine.peak_rss_bytes()
   if jax.process_index() == 0:
     _write_files(result, workdir, traces_before, traces)
     show(result, workdir)
@@ -64,7 +66,7 @@ def write(
 def _write_files(result, workdir: str, traces_before, traces_after) -> None:
   config = result['config']
   path = lambda name: os.path.join(workdir, name)
-  workdir_lib.write_json(path('results.json'), result)
+  files.write_json(path('results.json'), result)
   plots.learning_curve(
     tables.read_metrics(path('metrics.jsonl')),
     path('learning_curve.png'),
@@ -129,7 +131,7 @@ def write_before(
     'policy', experiment, params, held_out, print
   )
   if jax.process_index() == 0:
-    workdir_lib.write_json(
+    files.write_json(
       os.path.join(workdir, 'before.json'), {'arms': arms, 'traces': traces}
     )
 
