@@ -65,7 +65,6 @@ BAD = {
   'memory.embedder=minilm,memory.embedding_size=64': 'vectors of 384',
   'reading.reader=lm': r"reading\.model='': .*needs a model",
   'reading.reader=remote': r"reading\.url='', .* needs both",
-  'reading.judge=lm': r"judge='lm': use one of \['', 'remote'\]",
   'reading.judge=remote': r"reading\.judge='remote' needs both",
   'reading.reader=lm,reading.judge=remote,reading.model=m,'
   'reading.url=http://h/v1': r"use reader='remote', or ''",

@@ -127,26 +127,23 @@ def test_a_request_is_what_the_protocol_asks_for():
   assert counted(client, 0)['requests'] == 0
 
 
-def test_options_are_fields_of_the_request():
+def test_extra_fields_are_sent_as_they_are():
   extra = {'chat_template_kwargs': {'enable_thinking': False}}
-  options = http_client.Options(0.7, seed=3, stop=('\n',), extra=extra)
   with Server(lambda *_: ok()) as server:
-    endpoint = http_client.Endpoint(server.url, 'small')
-    client = http_client.Client(endpoint, options=options)
+    client = client_of(server, extra=extra)
     assert client.complete([CHAT], 7) == ['Tom.']
   assert server.bodies == [
     {
-      'model': 'small', 'messages': CHAT, 'max_tokens': 7, 'temperature': 0.7,
-      'seed': 3, 'stop': ['\n'], **extra,
+      'model': 'small', 'messages': CHAT, 'max_tokens': 7, 'temperature': 0,
+      **extra,
     }
   ]  # fmt: skip
-  assert http_client.Options().fields() == {'temperature': 0}
 
 
-@pytest.mark.parametrize('name', ['seed', 'messages', 'stream', 'n'])
+@pytest.mark.parametrize('name', ['temperature', 'messages', 'stream', 'n'])
 def test_extra_fields_change_nothing_that_is_read_here(name):
   with pytest.raises(ValueError, match=f'extra.*{name}.*leave it out'):
-    http_client.Options(extra={name: 1})
+    http_client.Endpoint('', 'm', extra={name: 1})
 
 
 def page(text):

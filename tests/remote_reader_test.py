@@ -10,7 +10,12 @@ from configs import tiny
 from experiments.reader_faults import run as run_lib
 from experiments.reader_faults import server as server_lib
 from mem_alpha_jax import train
-from mem_alpha_jax.reading import chat, http_client, protocol, remote_reader
+from mem_alpha_jax.reading import (
+  chat_reader,
+  http_client,
+  protocol,
+  remote_chat,
+)
 from mem_alpha_jax.run import checkpoint, summary
 from mem_alpha_jax.run import metrics as metrics_lib
 from mem_alpha_jax.types import Note, Request
@@ -48,13 +53,13 @@ def test_the_answer_is_whole_and_only_failures_are_missing():
       assert tokens == 9
       return ['\n Tom. \nBob', None, '', 'Ada'][: len(chats)]
 
-  read = remote_reader.make_reader(Client(), 9)
+  read = chat_reader.make_reader(Client(), 9)
   requests = [request(name, 'best', core='I am Bob') for name in 'abcd']
   assert read(requests) == ['Tom. \nBob', None, '', 'Ada']
   task, *examples, last = asked[0]
-  assert task == {'role': 'system', 'content': chat.INSTRUCTIONS.task}
+  assert task == {'role': 'system', 'content': chat_reader.INSTRUCTIONS.task}
   assert [m['role'] for m in examples] == ['user', 'assistant'] * 4
-  assert last['content'] == chat.user_text(requests[0], requests[0].notes)
+  assert last['content'] == chat_reader.user_text(requests[0])
   # What was answered is known, what failed is asked for again.
   asked.clear()
   assert read(requests) == ['Tom. \nBob', 'Tom. \nBob', '', 'Ada']
@@ -66,10 +71,10 @@ def test_the_key_comes_from_the_environment(monkeypatch):
   for value in ('', ' \n', 'two\nlines'):
     monkeypatch.setenv('READER_KEY', value)
     with pytest.raises(ValueError, match='reading.key_env.*READER_KEY') as told:
-      remote_reader.make_client(config)
+      remote_chat.from_config(config)
     assert 'two' not in str(told.value)
   monkeypatch.setenv('READER_KEY', 'secret\n')
-  endpoint = remote_reader.make_client(config).endpoint
+  endpoint = remote_chat.from_config(config).endpoint
   assert endpoint.key == 'secret' and 'secret' not in repr(endpoint)
 
 

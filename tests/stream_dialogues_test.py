@@ -9,7 +9,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import loop
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.methods import texts
-from mem_alpha_jax.reading import lm_reader
+from mem_alpha_jax.reading import registry
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.run import stream as stream_run
 
@@ -98,7 +98,7 @@ def root(tmp_path_factory):
 def _config(root, source, turns=0, more=''):
   return tiny_config.get_config(
     f'data.source={source},data.root={root},data.turns={turns},'
-    f'reading.reader=lm,reading.model=none{more}'
+    f'reading.reader=toy{more}'
   )
 
 
@@ -256,7 +256,8 @@ def test_an_interrupted_stream_of_turns_goes_on_to_the_same_bytes(
   [('locomo', 'keep_newest'), ('longmemeval', 'newest_words')],
 )
 def test_the_mode_streams_dialogues(root, tmp_path, source, other, monkeypatch):
-  monkeypatch.setattr(lm_reader, 'from_config', lambda config: _reader)
+  toy = registry.Kind(lambda *parts: (_reader, _reader), sentences=True)
+  monkeypatch.setitem(registry.READERS, 'toy', toy)
   more = (
     f',stream.methods={other};long_context,stream.every=2,'
     'stream.lag=9,eval.bootstrap=20,warm_start.checkpoint=tiny_base'

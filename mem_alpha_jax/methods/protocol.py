@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import chat, lm_chat
+from mem_alpha_jax.reading import chat
 from mem_alpha_jax.types import Episode, Request
 
 
@@ -59,7 +59,7 @@ class Parts(Protocol):
   policy: Any
   eval_setup: Any  # rollout's Setup, greedy
   oracle_notes: Callable[[Episode], Sequence]  # facts of each chunk
-  server: Any  # of chats, None where none is named
+  chat: chat.ChatModel | None  # of reader, judge and prompted writers
 
 
 class Given(NamedTuple):
@@ -88,10 +88,8 @@ class Given(NamedTuple):
     Raises:
       ValueError: if there is neither.
     """
-    if self.parts.server:
-      return self.parts.server.model
-    if self.config.reading.reader == 'lm':
-      return lm_chat.from_config(self.config)
+    if self.parts.chat:
+      return self.parts.chat
     raise ValueError(
       f'config.reading.url={self.config.reading.url!r}: overwrite, '
       'inner_state and endpoint_writer ask a chat model; give the address of '

@@ -13,7 +13,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from mem_alpha_jax.model import attention, presets
+from mem_alpha_jax.model import masks, presets
 from mem_alpha_jax.pretrained import tensors
 
 try:
@@ -97,7 +97,7 @@ def load(
   shardings: Any = None,
   dtype: Any = jnp.float32,
 ) -> Any:
-  """Reads and dequantizes the parameters; see `layout.assemble`.
+  """Reads and dequantizes the parameters; see `tensors.assemble`.
 
   Raises:
     FileNotFoundError: if there is no such file.
@@ -234,7 +234,7 @@ def _scaled(path, reader, config):
   # The angle of position 1 is the frequency.
   plain, stretched = (
     np.arctan2(table.sin[1], table.cos[1])
-    for table in (attention.rope_table(c, 2) for c in (config, scaled))
+    for table in (masks.rope_table(c, 2) for c in (config, scaled))
   )
   expected = plain / stretched
   if found[0].shape != expected.shape or not np.allclose(

@@ -19,7 +19,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.pretrained import hf_config, hf_weights, pooling, tensors
+from mem_alpha_jax.model import pooling
+from mem_alpha_jax.pretrained import hf_config, hf_weights, tensors
 
 try:
   import tokenizers

@@ -20,10 +20,11 @@ from absl import logging
 from anyio import from_thread
 
 from mem_alpha_jax.reading import retry
-
-Chat = Sequence[dict[str, str]]  # messages with 'role' and 'content'
+from mem_alpha_jax.reading.chat import Chat
 
 LARGEST_BODY = 1 << 20  # bytes of a reply; a longer one is garbage
+# Fields of a request that are ours, or make replies of another form.
+_TAKEN = ('model', 'messages', 'max_tokens', 'temperature', 'stream', 'n')
 _POLL = 0.05  # seconds between two looks at an open breaker
 
 # What may happen to a request besides a reply; all but the last are retried.
@@ -62,6 +63,12 @@ class Endpoint:
     concurrency: requests at a time.
     breaker_limit: failures in a row that open the breaker; 0 is off.
     breaker_pause: seconds until an open breaker lets a probe pass.
+    extra: further fields of a request as they are, for what a server has of
+      its own: {'chat_template_kwargs': {'enable_thinking': False}} keeps
+      Qwen3 behind vLLM from thinking.
+
+  Raises:
+    ValueError: a field of `extra` is not free.
   """
 
   url: str
@@ -73,49 +80,18 @@ class Endpoint:
   concurrency: int = 16
   breaker_limit: int = 20
   breaker_pause: float = 30.0
-
-
-_OWN = ('model', 'messages', 'max_tokens', 'temperature', 'seed', 'stop')
-_UNREADABLE = ('stream', 'n')  # replies of another form than one text
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-  """How a server is to reply.
-
-  Attributes:
-    temperature: of its sampling; 0 is greedy.
-    seed: of its sampling; None leaves it to the server.
-    stop: texts that end a reply; none if empty.
-    extra: further fields of the request as they are, for what a server has
-      of its own: {'chat_template_kwargs': {'enable_thinking': False}} keeps
-      Qwen3 behind vLLM from thinking.
-
-  Raises:
-    ValueError: a field of `extra` is not free.
-  """
-
-  temperature: float = 0
-  seed: int | None = None
-  stop: tuple[str, ...] = ()
   extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
-    for name in (*_OWN, *_UNREADABLE):
+    for name in _TAKEN:
       if name in self.extra:
         raise ValueError(
-          f'extra: {name!r} cannot be set there; leave it out'
-          + (', it is an argument' if name in _OWN else '')
+          f'reading.extra: {name!r} cannot be set there; leave it out'
         )
 
   def fields(self) -> dict[str, Any]:
-    """The fields of a request that they are."""
-    found = {'temperature': self.temperature}
-    if self.seed is not None:
-      found['seed'] = self.seed
-    if self.stop:
-      found['stop'] = list(self.stop)
-    return {**found, **self.extra}
+    """What the model is asked with, besides a chat: greedily."""
+    return {'temperature': 0, **self.extra}
 
 
 class Reply(NamedTuple):
@@ -136,18 +112,16 @@ class Client:
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Any] = asyncio.sleep,
     draw: Callable[[], float] = random.random,
-    options: Options | None = None,
   ):
     """Args:
     endpoint: the server.
     now: a clock, for tests.
     sleep: waits, or returns what is awaited, for tests.
     draw: from [0, 1), for tests.
-    options: of every request; greedy if None.
     """
     from mem_alpha_jax.reading import http_transport  # takes long to import
 
-    self.endpoint, self.options = endpoint, options or Options()
+    self.endpoint = endpoint
     self._now, self._sleep, self._draw = now, sleep, draw
     self._lock = threading.Lock()
     self._breaker = retry.Breaker()
@@ -180,7 +154,7 @@ class Client:
       'model': self.endpoint.model,
       'messages': list(chat),
       'max_tokens': tokens,
-      **self.options.fields(),
+      **self.endpoint.fields(),
     }
     return json.dumps(request).encode()
 

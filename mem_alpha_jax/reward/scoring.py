@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mem_alpha_jax.reading import chat
+from mem_alpha_jax.reading import chat, registry
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reward import rules
 from mem_alpha_jax.types import UNANSWERABLE, Question
@@ -93,7 +93,7 @@ def rule_of(
   if kind.endswith(UNANSWERABLE):
     return 'abstention'
   rule = TYPE_RULES.get((source, kind)) or _source_rule(source)
-  sentences = reader in ('lm', 'remote')
+  sentences = registry.READERS[reader].sentences
   return 'substring' if sentences and rule == 'exact' else rule
 
 
