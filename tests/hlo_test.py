@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from mem_alpha_jax.compile import hlo, hlo_text, kernel_costs
+from mem_alpha_jax.compile import hlo, hlo_text, instructions, kernel_costs
 
 
 def compiled(function, *shapes):
@@ -130,7 +130,7 @@ def test_batched_products_written_as_convolutions():
   ('source_target_pairs={{0,1},{1,0}}', 2),
 ])  # fmt: skip
 def test_group_sizes_in_all_notations(text, size):
-  assert hlo.group_size(text) == size
+  assert instructions.group_size(text) == size
 
 
 def test_tiles_of_a_causal_kernel():

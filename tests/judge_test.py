@@ -1,6 +1,5 @@
 """Judges, the cache on disk, and a real model behind a real server."""
 
-import json
 import multiprocessing
 
 import pytest
@@ -11,7 +10,7 @@ from mem_alpha_jax.pretrained import packages
 from mem_alpha_jax.reading import (
   chat_reader,
   disk_cache,
-  http_client,
+  http_transport,
   judge,
   lm_chat,
   remote_chat,
@@ -171,17 +170,15 @@ def test_a_file_that_is_no_cache_is_named(tmp_path):
     disk_cache.CachedModel(Scripted(), ['m'], path)
 
 
-def test_usage_is_counted_and_costs():
+def test_usage_is_read_where_it_can_be():
   reply = {
     'choices': [{'message': {'content': 'x'}}],
     'usage': {'prompt_tokens': 120, 'completion_tokens': 8},
   }
-  read = lambda change: http_client.usage(json.dumps(reply | change).encode())
+  read = lambda change: http_transport.usage(reply | change)
   assert read({}) == (120, 8)
   assert read({'usage': None}) == (0, 0)
   assert read({'usage': {'prompt_tokens': 'many', 'total': 3}}) == (0, 0)
-  counts = {'prompt_tokens': 2_000_000, 'completion_tokens': 500_000}
-  assert http_client.cost(counts, 0.1, 0.4) == pytest.approx(0.4)
 
 
 def test_what_a_server_was_asked_is_counted_and_costs(tmp_path, monkeypatch):
@@ -192,7 +189,7 @@ def test_what_a_server_was_asked_is_counted_and_costs(tmp_path, monkeypatch):
   )
   config.reading.extra = '{"top_k": 1}'
   usage = lambda body: (1000, 40)
-  monkeypatch.setattr(http_client, 'usage', usage)
+  monkeypatch.setattr(http_transport, 'usage', usage)
   with scripted('A', 'A') as server:
     config.reading.url = server.url
     model = remote_chat.from_config(config)

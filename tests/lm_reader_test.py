@@ -86,10 +86,10 @@ def test_notes_that_do_not_fit_are_left_out_worst_first():
 
 
 def test_examples_stand_between_the_task_and_the_question():
-  shown = chat_reader.example('Tom.', 'Who?', 'It is Tom.', 'Not Ada.')
+  shown = chat_reader.example('Who?', 'It is Tom.', 'Not Ada.')
   request = _request('Where?')
   head, own = _prompt(request, chat_reader.Instructions('Read', (shown,)))
-  text = 'ReadNotesNotAdaItisTomQuestionWhoAnswerTom'
+  text = 'ReadNotesNotAdaItisTomQuestionWhoAnswerItisTom'
   assert Letters().decode(head) == text.lower()
   assert Letters().decode(own) == 'notesquestionwhereanswer'
   # Without a task the shared beginning is not empty.

@@ -74,8 +74,8 @@ def test_the_key_comes_from_the_environment(monkeypatch):
       remote_chat.from_config(config)
     assert 'two' not in str(told.value)
   monkeypatch.setenv('READER_KEY', 'secret\n')
-  endpoint = remote_chat.from_config(config).endpoint
-  assert endpoint.key == 'secret' and 'secret' not in repr(endpoint)
+  client = remote_chat.from_config(config)
+  assert client._key == 'secret' and 'secret' not in repr(client)
 
 
 def test_the_server_reads_what_a_reader_is_shown():
@@ -112,16 +112,19 @@ def test_no_reward_is_zeroed_by_a_fault(trained):
   assert len(pairs) == STEPS
   known, different = 0, 0
   for faulty, true in pairs:
-    np.testing.assert_array_equal(faulty.grid.response, true.grid.response)
-    live = true.grid.valid
-    found, wanted = faulty.grid.parts[live], true.grid.parts[live]
-    assert not np.isnan(wanted).any()
-    missing = np.isnan(found[:, 0])
+    faulty, true = faulty.samples, true.samples
+    np.testing.assert_array_equal(faulty.response, true.response)
+    found, wanted = faulty.parts['answers'], true.parts['answers']
+    assert not any(np.isnan(x).any() for x in true.parts.values())
+    missing = np.isnan(found)
     assert 0 < missing.sum() < len(missing)
-    np.testing.assert_array_equal(found[~missing], wanted[~missing])
-    np.testing.assert_array_equal(found[:, 1:], wanted[:, 1:])
-    known += (wanted[~missing, 0] != 0).sum()
-    different += (wanted[missing, 0] != 0).sum()
+    for name in true.parts:
+      rows = ~missing if name == 'answers' else slice(None)
+      np.testing.assert_array_equal(
+        faulty.parts[name][rows], true.parts[name][rows]
+      )
+    known += (wanted[~missing] != 0).sum()
+    different += (wanted[missing] != 0).sum()
   # Some rewards that are missing would not have been 0, and some are known.
   assert known and different
 

@@ -5,12 +5,11 @@ import json
 import pytest
 import tiny_config
 
-from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.data import pipeline, sources
 from mem_alpha_jax.evaluation import loop
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.methods import texts
 from mem_alpha_jax.reading import registry
-from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.run import stream as stream_run
 
 SIZES = {26: (2, 1, 3, 2, 1, 2, 1), 30: (1, 3, 2, 1, 1)}  # turns a session
@@ -97,7 +96,7 @@ def root(tmp_path_factory):
 
 def _config(root, source, turns=0, more=''):
   return tiny_config.get_config(
-    f'data.source={source},data.root={root},data.turns={turns},'
+    f'data.source={source},data.root={root},data.turns={turns},eval.lengths=1,'
     f'reading.reader=toy{more}'
   )
 
@@ -118,7 +117,7 @@ def _reader(requests):
 
 
 def _rule(episode, question):
-  return scoring.rule_of(episode.source, 'lm', question.type)
+  return sources.rule_of(episode.source, 'lm', question.type)
 
 
 def _run(episodes, folder, budget=0, reader=_reader):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mem_alpha_jax.data import sources
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods.protocol import Method, Parts, Step
 from mem_alpha_jax.reading import judge as judge_lib
@@ -84,7 +85,7 @@ def nothing(streams: int) -> Outcome:
 def panel(parts: Parts, readers: Sequence[protocol.Reader]) -> Panel:
   """A run's rules and judge; a judge decides where the source has no own."""
   judge, reader = parts.judge, parts.config.reading.reader
-  rule = lambda episode, question: scoring.rule_of(
+  rule = lambda episode, question: sources.rule_of(
     episode.source, reader, question.type, judge is not None
   )
   return Panel(readers, rule, judge)

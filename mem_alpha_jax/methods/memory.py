@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods.protocol import Given, Step, Written
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
+from mem_alpha_jax.recall import registry, view
 from mem_alpha_jax.types import Request
 
 QUESTION_WIDTH = 16  # questions a memory looks up in one call
@@ -34,7 +35,7 @@ class MemoryMethod:
     """
     embed = embed or given.parts.eval_setup.embed(given.params)
     self._write, self._time = write, 0
-    self._make = lambda states, read: memory_batch_lib.Memories(
+    self._make = lambda states, read: batch_lib.Memories(
       states, read, given.config, given.count, adapt, embed
     )
     streams = len(given.episodes)
@@ -44,7 +45,7 @@ class MemoryMethod:
     texts = [chunk or '' for chunk in chunks]
     for i, text in enumerate(texts):
       self.memories.read[i] += self.memories.count_tokens(text)
-    views = self.memories.look(texts)
+    views = view.look(self.memories, texts)
     said = self._write(self.memories, chunks, views, self._time)
     written = [
       Written((), noop=True) if chunk is None else one
@@ -57,7 +58,7 @@ class MemoryMethod:
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     if not any(questions):
       return [[] for _ in questions]
-    return self.memories.requests(questions, QUESTION_WIDTH)
+    return registry.requests(self.memories, questions, QUESTION_WIDTH)
 
   def memory_tokens(self) -> list[int]:
     return [state_lib.token_length(s) for s in self.memories.states]
@@ -66,9 +67,7 @@ class MemoryMethod:
     return {
       'time': self._time,
       'read': self.memories.read,
-      'states': [
-        state_lib.to_json(s, with_log=False) for s in self.memories.states
-      ],
+      'states': [state_lib.to_json(s) for s in self.memories.states],
     }
 
   def restore(self, value: Any) -> None:

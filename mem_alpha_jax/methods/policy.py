@@ -1,38 +1,27 @@
 """What was trained, as a method; and the same with a part of memory off."""
 
-import numpy as np
-
 from mem_alpha_jax.methods import memory
 from mem_alpha_jax.methods.protocol import Given, Written
-from mem_alpha_jax.rollout import collector, forced_calls, prompts
-from mem_alpha_jax.rollout import response as response_lib
+from mem_alpha_jax.roles import writer as writer_lib
+from mem_alpha_jax.rollout import play
+from mem_alpha_jax.types import Turn
 
 
 def writer(given: Given) -> memory.Writer:
   """Greedy decoding of the policy."""
-  setup, config = given.parts.eval_setup, given.config
+  setup = given.parts.eval_setup
 
   def write(memories, chunks, views, t):
-    n = len(chunks)
-    texts = [chunk or '' for chunk in chunks]
-    shown = prompts.render(setup, memories.states, texts, views)
-    forced = np.full((n, 1, forced_calls.WIDTH), forced_calls.FREE, np.int32)
-    keys = collector.row_keys(setup.key, 0, np.arange(n), np.zeros(n, int), t)
-    out = setup.generate(
-      given.params,
-      shown['prefix'],
-      shown['prefix_length'],
-      shown['own'][:, None],
-      shown['own_length'][:, None],
-      forced,
-      keys.reshape(n, 1),
-    )
-    ids, mask = np.asarray(out.tokens)[:, 0], np.asarray(out.mask)[:, 0]
-    written = []
-    for row, real, view in zip(ids, mask, views, strict=True):
-      text = setup.tokenizer.decode(row[real].tolist())
-      written.append(Written(*response_lib.parse(text, view, config), text))
-    return written
+    turns = [
+      Turn('writer', chunk or '', index=t, state=state, view=view)
+      for state, chunk, view in zip(memories.states, chunks, views, strict=True)
+    ]
+    return [
+      Written(*writer_lib.parse(text, turn.view, setup.config), text)
+      for turn, text in zip(
+        turns, play.respond(setup, given.params, turns), strict=True
+      )
+    ]
 
   return write
 

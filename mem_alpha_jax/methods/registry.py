@@ -27,6 +27,7 @@ from mem_alpha_jax.methods import (
   texts,
   writers,
 )
+from mem_alpha_jax.recall.registry import RECALL
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
@@ -39,7 +40,7 @@ METHODS: dict[str, protocol.Make] = {
   **{name: partial(writers.method, name) for name in writers.WRITERS},
   **{
     f'rag_{retrieval}{name}': partial(raw_chunks.method, retrieval, top)
-    for retrieval in ('bm25', 'cosine', 'rrf')
+    for retrieval in RECALL
     for name, top in (('', 2), ('_budget', raw_chunks.MANY))
   },
   'long_context': texts.long_context,

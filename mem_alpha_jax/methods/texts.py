@@ -5,7 +5,7 @@ from typing import Any
 
 from mem_alpha_jax.methods import writers
 from mem_alpha_jax.methods.protocol import Given
-from mem_alpha_jax.reading import budget as budget_lib
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Note, Request
 
 TEXT_TOKENS = 1024  # of MemAgent's memory, as in its paper
@@ -47,7 +47,7 @@ class LongContext:
     for step in range(len(chunks) - 1, -1, -1):
       text = chunks[step]
       if self._budget:
-        text = budget_lib.last_words(text, left, self._count)
+        text = words_lib.last_words(text, left, self._count)
         left -= self._count(text)
       if text:
         kind = writers.chunk_kind(chunks[step])  # as entries of raw chunks
@@ -89,7 +89,7 @@ class Rewritten:
     said = self._rewrite([(self._texts[i], chunks[i]) for i in live])
     for i, text in zip(live, said, strict=True):
       if text is not None:
-        self._texts[i] = budget_lib.first_words(text, self._limit, self._count)
+        self._texts[i] = words_lib.first_words(text, self._limit, self._count)
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     return [

@@ -1,6 +1,6 @@
 """How a decode loop reads the layers: from its own copy, or where they are.
 
-A copy with the layers apart, cast and transposed, is read fastest. Where it
+A copy with the layers unstacked, cast and transposed, is read fastest. Where it
 would take more of a device than COPY_BYTES the loop scans over the stacked
 parameters instead and casts one layer at a time.
 """
@@ -28,7 +28,7 @@ from mem_alpha_jax.system import sharding
 
 COPY_BYTES = {'cpu': 2**31}
 ACCELERATOR_BYTES = 2**34  # of COPY_BYTES, elsewhere
-BLOCK_BYTES = 2**27  # of the table in float32, which XLA makes on CPU
+BLOCK_BYTES = 2**27  # of the unembedding in float32, which XLA makes on CPU
 FLOAT32 = ('scale', 'match', 'gate_bias', 'value', 'seen')  # used as they are
 # XLA on CPU multiplies in float32: it casts what it multiplies, and would move
 # the cast of all stacked layers out of the loop over them.
@@ -72,7 +72,7 @@ def prepare(
   """Does once what a decode loop should not repeat.
 
   Tabulates RoPE up to `positions` tokens of a sequence; with `copy` also
-  slices the layers apart, merged with LoRA, cast, and transposed. `place`
+  slices the layers unstacked, merged with LoRA, cast, and transposed. `place`
   lays parameters of a config out as the loop reads them; with `stacked` they
   are there in one piece, too.
   """
@@ -147,7 +147,7 @@ def fill(
 ) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
   """`run` from slot 0 of an empty cache, by a scan over stacked layers.
 
-  The prefix is stacked, the cache is apart.
+  The prefix is stacked, the cache is not.
   """
   block = transformer.Block(dataclasses.replace(config, lora_rank=0), layout)
   mask, match = jax.tree.map(
@@ -183,13 +183,13 @@ def _scan(config, block, blocks, x, prefix, cache, masks):
 
 
 def blocked(
-  table: Float[Array, 'V D'],
+  unembedding: Float[Array, 'V D'],
 ) -> Float[Array, 'blocks V/blocks D']:
-  """Splits a table so that a block takes BLOCK_BYTES at most in float32."""
-  vocab, width = table.shape
+  """Splits it so that a block takes BLOCK_BYTES at most in float32."""
+  vocab, width = unembedding.shape
   blocks = next(
     n
     for n in range(1, vocab + 1)
     if vocab % n == 0 and vocab // n * width * 4 <= BLOCK_BYTES
   )
-  return table.reshape(blocks, vocab // blocks, width)
+  return unembedding.reshape(blocks, vocab // blocks, width)

@@ -277,35 +277,29 @@ class Policy:
 
 
 def make_policy(
-  model_config: Any,
-  vocab_size: int | None = None,
-  mesh: Mesh | None = None,
-  decode: str = 'same',
+  config: presets.ModelConfig, mesh: Mesh | None = None, decode: str = 'same'
 ) -> Policy:
-  """Builds the policy of `config.model` (or of a ModelConfig, a preset).
+  """Builds the policy of a decoder.
 
   With a mesh of more than one device, activations and caches are kept
   sharded: batch over 'data' and 'fsdp', kv heads over 'tensor'. `decode` is
   config.mesh.decode, the layout of what decode loops read; other than 'same'
   it must not matter to the results beyond rounding.
   """
-  c = model_config
-  if not isinstance(c, presets.ModelConfig):
-    c = presets.model_config(c, vocab_size)
 
   def layout(rules):
     return attention.Layout(
-      flash.make_attend(c.attention, mesh, rules),
+      flash.make_attend(config.attention, mesh, rules),
       sharding.constrainer(mesh, rules),
     )
 
   return Policy(
-    config=c,
+    config=config,
     mesh=mesh,
     layout=layout(sharding.LOGICAL_RULES),
     decode=layout(sharding.LAYOUTS[decode]),
-    options=decoding.options(c, mesh),
-    unstacked=decoding.copies(c, mesh),
+    options=decoding.options(config, mesh),
+    unstacked=decoding.copies(config, mesh),
     keeps_stacked=decoding.keeps_stacked(mesh),
   )
 

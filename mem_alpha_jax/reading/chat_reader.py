@@ -15,10 +15,10 @@ class Instructions(NamedTuple):
   examples: tuple[tuple[Request, str], ...] = ()
 
 
-def example(answer: str, question: str, *notes: str) -> tuple[Request, str]:
-  """An example whose best note is the first."""
-  found = tuple(Note('semantic', text, 0) for text in notes)
-  return Request(question, found), answer
+def example(question: str, answer: str, *others: str) -> tuple[Request, str]:
+  """An example whose answer is the best of the notes, all of it."""
+  notes = tuple(Note('semantic', text, 0) for text in (answer, *others))
+  return Request(question, notes), answer
 
 
 # Chosen with SmolLM2-135M on the validation split of the synthetic world
@@ -28,28 +28,24 @@ INSTRUCTIONS = Instructions(
   'Answer the question from the notes in one short sentence.',
   (
     example(
-      'Paul has a job as a farmer.',
       'What job does Paul have?',
       'Paul has a job as a farmer.',
       'On 3 May Paul went to the museum.',
       "Paul's hobby is chess.",
     ),
     example(
-      'On 12 March Tom went to the park.',
       'When did Tom go to the park?',
       'On 12 March Tom went to the park.',
       'On 9 June Tom went to the zoo.',
       'On 9 June Nora went to the beach.',
     ),
     example(
-      "Leo's boss is Hugo.",
       "Who is Leo's boss?",
       "Leo's boss is Hugo.",
       "Hugo's boss is Anna.",
       "Anna's boss is Leo.",
     ),
     example(
-      'My home is in Rome.',
       'Where is my home?',
       'My home is in Rome.',
       'My boss is Anna.',

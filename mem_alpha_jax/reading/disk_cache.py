@@ -68,8 +68,10 @@ class CachedModel:
   ) -> list[str | None]:
     """As the model's; equal chats of one call are asked once, too."""
     keys = [self._key(chat, tokens) for chat in chats]
+    ask = 'SELECT key, reply FROM replies WHERE key = ?'
     with self._open() as file:
-      known = {key: reply for key in set(keys) if (reply := _get(file, key))}
+      found = [file.execute(ask, (key,)).fetchone() for key in set(keys)]
+    known = dict(row for row in found if row)
     new = {k: c for k, c in zip(keys, chats, strict=True) if k not in known}
     replies = self._model.complete(list(new.values()), tokens) if new else []
     fresh = dict(zip(new, replies, strict=True))
@@ -80,7 +82,8 @@ class CachedModel:
       )
     with self._lock:
       self._cached += len(keys) - len(new)
-    return [fresh[key] if key in fresh else known[key][0] for key in keys]
+    known |= fresh
+    return [known[key] for key in keys]
 
   def take(self) -> dict[str, int]:
     """The model's counts, and `cached`: chats answered from the file."""
@@ -91,9 +94,3 @@ class CachedModel:
   def _key(self, chat: Sequence[dict[str, str]], tokens: int) -> bytes:
     text = json.dumps([self._identity, tokens, list(chat)], sort_keys=True)
     return hashlib.sha256(text.encode()).digest()
-
-
-def _get(file: sqlite3.Connection, key: bytes) -> tuple[str] | None:
-  return file.execute(
-    'SELECT reply FROM replies WHERE key = ?', (key,)
-  ).fetchone()

@@ -1,12 +1,16 @@
 """The chat model behind the server that `config.reading` names."""
 
-import json
 import os
 from typing import Any
 
 import numpy as np
 
-from mem_alpha_jax.reading import chat, disk_cache, http_client
+from mem_alpha_jax.reading import (
+  chat,
+  disk_cache,
+  http_client,
+  http_transport,
+)
 from mem_alpha_jax.system import multihost
 
 
@@ -23,18 +27,11 @@ def from_config(config: Any) -> chat.ChatModel:
       f'config.reading.key_env={r.key_env!r}: this environment variable holds '
       "no key; set it, or use '' for a server that needs none"
     )
-  same = ('url', 'model', 'timeout', 'retries', 'backoff', 'concurrency',
-          'breaker_limit', 'breaker_pause')  # fmt: skip
-  endpoint = http_client.Endpoint(
-    key=key,
-    extra=json.loads(r.extra or '{}'),
-    **{name: r[name] for name in same},
-  )
-  client = http_client.Client(endpoint)
+  client = http_client.Client(r, key)
   if not r.cache:
     return client
   # Not its address: the same model elsewhere would say the same.
-  identity = [endpoint.model, endpoint.fields()]
+  identity = [r.model, client.fields]
   return disk_cache.CachedModel(client, identity, r.cache)
 
 
@@ -49,7 +46,8 @@ def metrics(model: chat.ChatModel, reading: Any) -> dict[str, float]:
   counts = multihost.gather(np.array([[*taken.values()]], np.int32)).sum(0)
   total = dict(zip(taken, counts.tolist(), strict=True))
   found = {f'reader/{name}': n for name, n in total.items()}
-  prices = reading.price_prompt, reading.price_completion
-  if any(prices):
-    found['reader/cost'] = http_client.cost(total, *prices)
+  million = reading.price_prompt, reading.price_completion
+  if any(million):  # USD
+    prices = zip(http_transport.USAGE, million, strict=True)
+    found['reader/cost'] = sum(total[n] * price / 1e6 for n, price in prices)
   return found

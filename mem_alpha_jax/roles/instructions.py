@@ -76,7 +76,7 @@ def full_memory(view: View, state: state_lib.MemoryState) -> str:
 def brief_memory(view: View, state: state_lib.MemoryState) -> str:
   """A line an entry; parts that show nothing are left out."""
   lines = [f'core: {state.core}'] if state.core else []
-  for kind in ('semantic', 'episodic'):
+  for kind in state_lib.LISTS:
     lines += [f'{kind} {line}' for line in _lines(view, kind, str)]
   return '\n'.join(['Notes:', *(lines or ['none'])])
 
@@ -131,13 +131,11 @@ def reference_memory(view: View, state: state_lib.MemoryState) -> str:
     '# CURRENT MEMORY STATE',
     f'Core memory:\n<core_memory>\n{core}\n</core_memory>',
   ]
-  for kind, notes in (
-    ('semantic', state.semantic),
-    ('episodic', state.episodic),
-  ):
+  for kind in state_lib.LISTS:
     lines = _lines(view, kind, reference_tools.label)
     body = '\n'.join(lines) or 'Empty'
-    total = max(len(notes), len(lines))  # demonstrations have a view alone
+    # Demonstrations have a view alone.
+    total = max(state_lib.count(state, kind), len(lines))
     head = f'{kind.capitalize()} memory, {len(lines)} of {total} shown:'
     blocks.append(f'{head}\n<{kind}_memory>\n{body}\n</{kind}_memory>')
   return '\n'.join(blocks)

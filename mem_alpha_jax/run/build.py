@@ -9,21 +9,25 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh
 
-from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
-from mem_alpha_jax.memory import embedders, tools
+from mem_alpha_jax.credit import advantages
+from mem_alpha_jax.data import labelled, pipeline, sources
+from mem_alpha_jax.data import source as source_lib
+from mem_alpha_jax.memory import tools
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import chat as chat_lib
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import (
-  extractive,
   labels,
   protocol,
   remote_chat,
   sentences,
 )
-from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import registry as reading_registry
+from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.recall import registry as recall
+from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -58,7 +62,10 @@ class Experiment(NamedTuple):
 
 def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
+  recall.check(config)
   reading_registry.check(config)
+  advantages.check(config.rl)
+  parts.check(parts.PARTS, config.reward)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
@@ -120,7 +127,7 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
     data = tokenizer_lib.train(
       pipeline.texts_for_tokenizer(config),
       config.tokenizer.vocab_size,
-      tools.COMPACT_SYMBOLS,
+      tools.compact_symbols(),
     )
     files.write_bytes(path, data)
 
@@ -158,28 +165,17 @@ def _judge(judges: Mapping[str, Callable], name: str, chat):
   return judges[name](chat) if name else None
 
 
-def _oracle_notes(episode: Episode) -> list:
-  """Facts of each chunk of an episode, for the oracle."""
-  if episode.source == 'babi':
-    return babi.episode_notes(episode.chunks)
-  learned = episode.source in labelled.READERS
-  facts = labelled.oracle_notes if learned else synthetic.oracle_notes
-  return [facts(chunk) for chunk in episode.chunks]
+def _oracle_notes(episode: Episode) -> source_lib.Notes:
+  return sources.of(episode.source).oracle(episode)
 
 
 def _by_rules(config, strict: bool) -> protocol.Reader:
   """Rules for labels, for what a source is known to ask, and for free text."""
-  sources = config.data.source.split('+')
   read = sentences.read
-  if 'synthetic' in sources:
-    read = extractive.ExtractiveReader(
-      synthetic.FRAMES, synthetic.LEXICON, strict
-    )
-  elif 'babi' in sources:
-    tasks = config.data.babi_tasks
-    lexicon = babi.lexicon(config.data.root, tasks)
-    read = extractive.ExtractiveReader(babi.frames(tasks), lexicon, strict)
-  asked = labelled.question('', 'number')
+  for source in sources.of_run('data.source', config.data.source):
+    if source.reader:
+      read = source.reader(config, strict)
+  asked = labelled.question('')
   return protocol.cached(labels.make_reader(asked, read, strict))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from mem_alpha_jax.config import compare
+from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.report import html, plots, tables
 from mem_alpha_jax.run import build as build_lib
@@ -53,7 +54,7 @@ def write(
   if len(held_out) > 1:
     early, late = length[max(length)]['after']['seconds_at_ends']
     result['chunk_time_ratio'] = late / early
-  if config.data.source == 'synthetic':
+  if pipeline.any_length(config):
     result['unseen_words'] = _unseen_words(experiment, params)
   result['seconds'] = seconds()
   result['peak_rss_bytes'] = machine.peak_rss_bytes()
