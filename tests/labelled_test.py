@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from mem_alpha_jax.data import content, labelled
+from mem_alpha_jax.data import content, label_files, labelled
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
 NLU_HEADER = (
@@ -25,7 +25,7 @@ LINE = re.compile(r'Sample: (.*); Label: (.*)')
 
 
 def _write(root, name, text, encoding='utf-8'):
-  path = root / labelled.SETS[name].file
+  path = root / label_files.SETS[name].file
   path.parent.mkdir(exist_ok=True)
   path.write_bytes(text.encode(encoding))
   return path
@@ -33,7 +33,7 @@ def _write(root, name, text, encoding='utf-8'):
 
 def _examples(labels=5, each=60):
   return [
-    labelled.Example(f'text {i} on thing{k}', f'my_label:{k}')
+    label_files.Example(f'text {i} on thing{k}', f'my_label:{k}')
     for i in range(each)
     for k in range(labels)
   ]
@@ -94,12 +94,12 @@ def _asked(episode):
 )  # fmt: skip
 def test_formats(tmp_path, name, text, expected):
   _write(tmp_path, name, text)
-  assert labelled.load(str(tmp_path), name) == expected
+  assert label_files.load(str(tmp_path), name) == expected
 
 
 def test_trec_is_latin_1(tmp_path):
   _write(tmp_path, 'trec_fine', 'LOC:city Is it Malmö ?\n', 'latin-1')
-  assert labelled.load(tmp_path, 'trec_fine')[0].text == 'Is it Malmö ?'
+  assert label_files.load(tmp_path, 'trec_fine')[0].text == 'Is it Malmö ?'
 
 
 @pytest.mark.parametrize(
@@ -123,17 +123,17 @@ def test_trec_is_latin_1(tmp_path):
 def test_broken_file_is_named(tmp_path, name, text, message):
   _write(tmp_path, name, text)
   with pytest.raises(ValueError, match=message):
-    labelled.load(tmp_path, name)
+    label_files.load(tmp_path, name)
 
 
 def test_wrong_encoding_missing_file_and_unknown_name(tmp_path):
   with pytest.raises(
     FileNotFoundError, match=r'banking77/train.csv.*data.root'
   ):
-    labelled.load(tmp_path, 'banking77')
+    label_files.load(tmp_path, 'banking77')
   _write(tmp_path, 'banking77', 'text,category\nMalmö,b\n', 'latin-1')
   with pytest.raises(ValueError, match='train.csv.*download'):
-    labelled.load(tmp_path, 'banking77')
+    label_files.load(tmp_path, 'banking77')
 
 
 def test_one_example_a_chunk():
@@ -182,7 +182,7 @@ def test_numbers_are_drawn_again():
 def test_no_question_is_an_example_and_splits_share_no_text():
   examples = _examples()
   # The same texts once more, written in another way.
-  copies = [labelled.Example(t.upper() + ' !', n) for t, n in examples]
+  copies = [label_files.Example(t.upper() + ' !', n) for t, n in examples]
   shown, asked = {}, {}
   for split in content.ALL_SPLITS:
     made = _episodes(examples + copies, split, count=20, questions=99)
@@ -196,7 +196,7 @@ def test_no_question_is_an_example_and_splits_share_no_text():
 
 def test_text_with_two_labels_is_left_out():
   examples = _examples(labels=2)
-  extra = [labelled.Example('Text 3 on: thing0', 'my_label:1')]
+  extra = [label_files.Example('Text 3 on: thing0', 'my_label:1')]
   made = _episodes(examples + extra, count=9, per_label=99, questions=99)
   made += _episodes(examples, count=1, per_label=99, questions=99)
   found = [
@@ -237,7 +237,7 @@ def test_bad_arguments_are_named(changed, message):
    ('trec_coarse', 6, 6), ('trec_fine', 50, 31)],
 )  # fmt: skip
 def test_real_files(name, labels, least):
-  examples = labelled.load(REAL, name)
+  examples = label_files.load(REAL, name)
   assert len({e.label for e in examples}) == labels
   episode = labelled.maker(
     examples, 'test', 0, source=name, per_label=1, questions=50

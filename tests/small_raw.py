@@ -7,7 +7,7 @@ import random
 import pyarrow
 import pyarrow.parquet as parquet
 
-from mem_alpha_jax.data import content, labelled
+from mem_alpha_jax.data import content, label_files
 
 _SYLLABLES = tuple(map(''.join, itertools.product('bdgklmst', 'aeiou')))
 
@@ -200,20 +200,20 @@ def nlu(root, each=120):
   )
   rows = [f'1;1;home;i{k};null;x;null;x;x;{words.text(5)};q'
           for _ in range(each) for k in range(4)]  # fmt: skip
-  _text(root / labelled.SETS['nlu'].file, '\n'.join([header, *rows]))
+  _text(root / label_files.SETS['nlu'].file, '\n'.join([header, *rows]))
 
 
 def trec(root, each=120):
   words = Words(6)
   rows = [f'C{k % 2}:f{k} {words.text(5)}' for _ in range(each)
           for k in range(4)]  # fmt: skip
-  _text(root / labelled.SETS['trec_fine'].file, '\n'.join(rows))
+  _text(root / label_files.SETS['trec_fine'].file, '\n'.join(rows))
 
 
 def pubmed_rct(root, each=120):
   words = Words(7)
   rows = [f'L{k}\t{words.text(5)}' for _ in range(each) for k in range(3)]
-  _text(root / labelled.SETS['pubmed_rct'].file, '\n'.join(['###1', *rows]))
+  _text(root / label_files.SETS['pubmed_rct'].file, '\n'.join(['###1', *rows]))
 
 
 ALL = (

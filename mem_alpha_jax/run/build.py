@@ -166,7 +166,8 @@ def _judge(judges: Mapping[str, Callable], name: str, chat):
 
 
 def _oracle_notes(episode: Episode) -> source_lib.Notes:
-  return sources.of(episode.source).oracle(episode)
+  source = sources.find(episode.source)
+  return source.oracle(episode) if source else source_lib.no_notes(episode)
 
 
 def _by_rules(config, strict: bool) -> protocol.Reader:
