@@ -31,6 +31,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory.tools import TOOLS
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Outcome, Turn
 
@@ -140,7 +141,9 @@ def replaced(turn: Turn, ops: Sequence[state_lib.Op]) -> list[str]:
   """The text that each operation replaces, '' where it replaces none."""
   texts = {e.id: e.text for e in turn.view if e}
   return [
-    turn.state.core if op.kind == 'core' else texts.get(op.entry_id, '')
+    turn.state.core
+    if op.kind == 'core'
+    else ' '.join(texts.get(i, '') for i in (op.entry_id, op.other_id) if i)
     for op in ops
   ]
 
@@ -183,13 +186,13 @@ def _content(turn: Turn, o: Outcome) -> float:
 
 def _supported(op: state_lib.Op, chunk: collections.Counter, old: str) -> float:
   """The share of an operation's words that its sources contain."""
-  if op.tool == 'delete':
+  if not TOOLS[op.tool].takes_text:
     return 1.0
   words = collections.Counter(words_lib.terms(op.text))
   if not words:  # punctuation only: stored, but supported by nothing
     return 0.0
   source = chunk
-  if op.tool == 'update':
+  if TOOLS[op.tool].ids:
     # The larger count, not the sum: old and new text may share words.
     source = chunk | collections.Counter(words_lib.terms(old))
   return (words & source).total() / words.total()

@@ -83,11 +83,12 @@ def brief_memory(view: View, state: state_lib.MemoryState) -> str:
 
 def _brief_tools() -> str:
   """One call of each tool, as it is written."""
-  ops = (
-    state_lib.Op('insert', 'semantic', '...'),
-    state_lib.Op('update', 'semantic', '...', 3),
-    state_lib.Op('delete', 'episodic', '', 3),
-  )
+  ops = []
+  for key, tool in tools.TOOLS.items():
+    kind, text = ('semantic', '...') if tool.takes_text else ('episodic', '')
+    ids = zip(tool.ids, (3, 4), strict=False)
+    fields = {tools.ARGUMENTS[name][0]: shown for name, shown in ids}
+    ops.append(state_lib.Op(key, kind, text, **fields))
   return '\n'.join(map(tools.render_json, ops))
 
 

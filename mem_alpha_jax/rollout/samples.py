@@ -8,20 +8,23 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from mem_alpha_jax.credit.groups import Keys
+from mem_alpha_jax.memory.tools import TOOLS
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import grading, play
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Outcome, Turn
 
-TOOLS = ('insert', 'update', 'delete')
-# What a row did: calls by tool; calls carried out, those of them that were
-# valid, those that could not be read; no-ops; tokens of the response; whether
-# it has no end, and whether its prompt was cut.
-COUNTS = (
-  *TOOLS, 'calls', 'valid', 'unread', 'noop', 'tokens', 'cut_responses',
-  'cut_prompts',
-)  # fmt: skip
+
+def count_names() -> tuple[str, ...]:
+  """What is counted of a row.
+
+  Calls by tool; calls carried out, those of them that were valid, those that
+  could not be read; no-ops; tokens of the response; whether it has no end, and
+  whether its prompt was cut.
+  """
+  rest = 'calls valid unread noop tokens cut_responses cut_prompts'
+  return (*TOOLS, *rest.split())
 
 
 class Samples(NamedTuple):
@@ -33,7 +36,7 @@ class Samples(NamedTuple):
   mask: Bool[np.ndarray, 'N R']
   logps: Float[np.ndarray, 'N R']
   forced: Int[np.ndarray, 'N F']
-  counts: Int[np.ndarray, 'N 10']  # COUNTS
+  counts: Int[np.ndarray, 'N counts']  # by count_names()
   parts: dict[str, Float[np.ndarray, 'N']]  # NaN where grading failed
   reward: Float[np.ndarray, 'N']  # their weighted sum
 
@@ -92,7 +95,7 @@ def gather(
     mask=stack(lambda p: p.sampled.mask, 2),
     logps=stack(lambda p: p.sampled.logps, 2),
     forced=stack(lambda p: p.forced, 2),
-    counts=spread(np.array(counts, np.int32).reshape(-1, len(COUNTS))),
+    counts=spread(np.array(counts, np.int32).reshape(-1, len(count_names()))),
     parts={name: spread(column) for name, column in parts.items()},
     reward=spread(reward),
   )
@@ -180,7 +183,7 @@ def metrics(
     ends: accuracy and compression at the end of each trajectory.
     answers: how many were `asked` for and are `missing`.
   """
-  sums = dict(zip(COUNTS, samples.counts.sum(0).tolist(), strict=True))
+  sums = dict(zip(count_names(), samples.counts.sum(0).tolist(), strict=True))
   rows = max(len(samples.reward), 1)
   share = lambda name: sums[name] / rows
   return {
