@@ -14,8 +14,9 @@ _CONFIG = config_flags.DEFINE_config_file(
   'config', help_string='Config file; :field=value,... after it sets fields.'
 )
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
-_MODES = dict(train='train.train', eval='evaluate.main', export='export.main')
-_MODES |= dict(compile='aot.main', stream='streaming.main')
+_MODES = dict(train='train.train', eval='evaluation.evaluate.main')
+_MODES |= dict(export='run.export.main', compile='compile.main.main')
+_MODES |= dict(stream='evaluation.stream.main')
 _MODE = flags.DEFINE_enum('mode', 'train', list(_MODES), 'What to do.')
 cluster.define_flags()
 flags.mark_flags_as_required(['config', 'workdir'])
@@ -45,7 +46,7 @@ def _fail(message: str) -> int:
 def main(_: list[str]) -> int:
   """Runs the mode; what a user can mend is told in one line, code 2."""
   workdir_lib.use_compilation_cache()
-  name, run = _MODES[_MODE.value].split('.')
+  name, run = _MODES[_MODE.value].rsplit('.', 1)
   try:
     cluster.join(flags.FLAGS, _CONFIG.value)
     mode = importlib.import_module(f'mem_alpha_jax.{name}')
