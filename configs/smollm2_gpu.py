@@ -19,8 +19,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c = smollm2.get_config().unlock()
   c.num_steps = 400
 
-  c.data.batch_episodes = 32
-  c.data.eval_episodes = 64
+  c.data.batch_episodes = 24
+  c.data.train_chunks = 6  # long enough for facts that change
+  c.data.eval_episodes = 48
 
   c.reading.reader = 'extractive'
 
@@ -28,8 +29,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.model.block_logits = 2**28  # 1 GiB
 
   c.rollout.group_size = 16
-  # Old memories in training: what is read contradicts them, and an update of
-  # the right entry alone earns the answer.
+  # Some streams go on with an old memory, as full as that of a longer episode.
   c.rollout.own_memory = 0.5
   c.rollout.chain = 3
 
@@ -40,8 +40,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rl.std_floor = 0.1
   c.rl.min_gap = 0.02
   c.rl.train_samples = 8
-  c.rl.minibatch_rows = 512
-  c.rl.microbatches = 2
+  c.rl.minibatch_rows = 576
+  c.rl.microbatches = 4
 
   c.optim.learning_rate = 2e-4
   c.optim.warmup_steps = 10
@@ -52,7 +52,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
   c.eval.every = 25
   c.eval.lengths = (1, 4, 13)
-  c.eval.length_episodes = 64
+  c.eval.length_episodes = 48
   c.checkpoint.every = 25
   c.checkpoint.keep = 1
   return common.parse_arg(c, arg)
