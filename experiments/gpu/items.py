@@ -116,11 +116,11 @@ KINDS = {'rates': rates, 'ours': ours, 'cudnn': cudnn, 'theirs': theirs}
 ITEMS = (
   'rates',
   'smollm2-135m ours',
-  'smollm2-135m cudnn',
-  'qwen3-4b ours',
   'smollm2-135m theirs',
-  'qwen3-4b cudnn',
+  'qwen3-4b ours',
+  'smollm2-135m cudnn',
   'qwen3-4b theirs',
+  'qwen3-4b cudnn',
 )
 
 
