@@ -7,23 +7,26 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import cluster
+from mem_alpha_jax.system import cluster, machine
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', help_string='Config file; :field=value,... after it sets fields.'
 )
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
-_MODES = dict(train='train.train', eval='evaluation.evaluate.main')
-_MODES |= dict(export='run.export.main', compile='compile.main.main')
-_MODES |= dict(stream='evaluation.stream.main')
+_MODES = {
+  'train': 'train.train',
+  'eval': 'evaluation.evaluate.main',
+  'stream': 'evaluation.stream.main',
+  'export': 'run.export.main',
+  'compile': 'compile.main.main',
+}
 _MODE = flags.DEFINE_enum('mode', 'train', list(_MODES), 'What to do.')
 cluster.define_flags()
 flags.mark_flags_as_required(['config', 'workdir'])
 
 
 def parse(argv: list[str]) -> list[str]:
-  """Reads the flags; a wrong one is told in one line, exit code 2."""
+  """Reads the flags; a wrong one is reported in one line, exit code 2."""
   try:
     rest = flags.FLAGS(argv)
     validate_lib.validate(_CONFIG.value)
@@ -44,9 +47,9 @@ def _fail(message: str) -> int:
 
 
 def main(_: list[str]) -> int:
-  """Runs the mode; what a user can mend is told in one line, code 2."""
-  workdir_lib.use_compilation_cache()
-  name, run = _MODES[_MODE.value].rsplit('.', 1)
+  """Runs the mode; what a user can fix is reported in one line, code 2."""
+  machine.use_compilation_cache()
+  name, _, run = _MODES[_MODE.value].rpartition('.')
   try:
     cluster.join(flags.FLAGS, _CONFIG.value)
     mode = importlib.import_module(f'mem_alpha_jax.{name}')

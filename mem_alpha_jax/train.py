@@ -27,7 +27,7 @@ from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import metrics as metrics_lib
 from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.sampling import buckets
-from mem_alpha_jax.system import multihost, watchdog
+from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Question
 
 
@@ -47,7 +47,7 @@ def train(config, workdir: str) -> dict[str, Any] | None:
   with contextlib.ExitStack() as held:
     multihost.on_first(lambda: held.enter_context(workdir_lib.locked(workdir)))
     held.enter_context(
-      watchdog.Watchdog(config.log.watchdog, config.checkpoint.grace)
+      stopping.Watchdog(config.log.watchdog, config.checkpoint.grace)
     )
     return _train(config, workdir, Clock())
 
@@ -66,7 +66,7 @@ def _train(config, workdir: str, clock: 'Clock') -> dict[str, Any] | None:
   run = Run(experiment, workdir, clock)
   with (
     checkpoint.Manager(workdir, config.checkpoint.keep) as manager,
-    workdir_lib.GracefulStop() as stop,
+    stopping.GracefulStop() as stop,
   ):
     if not run.restore(manager):
       run.warm_start()
@@ -207,7 +207,7 @@ class Run:
 
   def _demonstrate(self) -> Any:
     def say(step, loss):
-      watchdog.beat(f'warm start, step {step + 1}')
+      stopping.beat(f'warm start, step {step + 1}')
       if step % 100 == 99 or step + 1 == self.config.warm_start.steps:
         self.writer.message(f'warm start {step + 1}: loss {float(loss):.3f}')
 
@@ -233,7 +233,7 @@ class Run:
         self.step,
         interrupted,
       )
-    watchdog.beat(f'step {self.step + 1}, update')
+    stopping.beat(f'step {self.step + 1}, update')
     protocol.check_missing(
       rollout.metrics['rollout/missing_answers'],
       self.config.reading.max_missing,

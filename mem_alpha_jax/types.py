@@ -61,6 +61,28 @@ class Episode(NamedTuple):
   sessions: tuple[int, ...] = ()
 
 
+class Note(NamedTuple):
+  """A retrieved entry: kind 'core', 'semantic' or 'episodic', text, step."""
+
+  kind: str
+  text: str
+  step: int
+
+
+class Request(NamedTuple):
+  """One question, and all that its reader may see.
+
+  Attributes:
+    question: the question as asked.
+    notes: the retrieved entries, best first.
+    core: the core text of the memory, '' if it has none.
+  """
+
+  question: str
+  notes: tuple[Note, ...]
+  core: str = ''
+
+
 @runtime_checkable
 class Tokenizer(Protocol):
   """Text to ids and back; hashable, for what depends on it is cached.

@@ -1,8 +1,7 @@
 """What is asked of a method: once, in order, with every reader's score."""
 
 from mem_alpha_jax.evaluation import asking
-from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode, Note, Question, Request
 
 FIRST = Question('Who?', 'Ada', 'a', 0, 0)
 LATER = Question('Where?', 'Rome', 'b', 0, 1)
@@ -18,7 +17,7 @@ class Method:
 
   def requests(self, questions):
     return [
-      [protocol.Request(q, (protocol.Note('core', str(i), 0),)) for q in row]
+      [Request(q, (Note('core', str(i), 0),)) for q in row]
       for i, row in enumerate(questions)
     ]
 

@@ -6,7 +6,8 @@ import pytest
 
 from mem_alpha_jax.data import babi, content
 from mem_alpha_jax.data.oracle import OracleNote
-from mem_alpha_jax.reading import extractive, protocol
+from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.types import Note
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
 needs_data = pytest.mark.skipif(
@@ -57,7 +58,7 @@ def _answers(episode, frames, lexicon):
   notes, pairs = {}, []
   for t, found in enumerate(babi.episode_notes(episode.chunks)):
     for note in found:
-      notes[note.key] = protocol.Note(note.kind, note.text, t)
+      notes[note.key] = Note(note.kind, note.text, t)
     for q in episode.questions:
       if q.last == t:
         seen = tuple(notes.values())

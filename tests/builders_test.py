@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     write(root / 'raw')
   words = small_raw.Words(9)
   texts = [words.text(20) for _ in range(50)]
-  tokenizer.train(texts, str(root / 'tokenizer.model'), 340, ())
+  (root / 'tokenizer.model').write_bytes(tokenizer.train(texts, 340, ()))
   folder = _build(root, 'mixture')
   return root, pathlib.Path(folder)
 

@@ -1,9 +1,9 @@
 import pytest
 
 from configs import babi, labels, smollm2, tiny, tpu_v4
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.config import fields as fields_lib
 from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.run import workdir as workdir_lib
 
 # The numbers that the messages below depend on, whatever tiny.py has.
 BASE = (
@@ -36,7 +36,7 @@ def test_shipped_configs_are_valid(name):
 
 
 def test_every_field_has_a_rule():
-  fields = workdir_lib.flatten(tiny.get_config().to_dict())
+  fields = compare.flatten(tiny.get_config().to_dict())
   assert set(fields) == set(fields_lib.RULES)
 
 

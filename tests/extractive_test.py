@@ -5,6 +5,7 @@ import pytest
 from mem_alpha_jax.data import synthetic
 from mem_alpha_jax.reading import extractive, protocol
 from mem_alpha_jax.reading.extractive import Frame
+from mem_alpha_jax.types import Note, Request
 
 NOTES = (
   ('semantic', 'Marta job baker'),
@@ -30,7 +31,7 @@ ROOM_FRAMES = (
 
 
 def _notes(*pairs):
-  return [protocol.Note(*pair, step) for step, pair in enumerate(pairs)]
+  return [Note(*pair, step) for step, pair in enumerate(pairs)]
 
 
 def _ask(question, notes, core='', strict=True):
@@ -80,8 +81,8 @@ def test_kinds_are_kept_apart():
 
 def test_contradiction_strict_abstains_lenient_takes_the_newest():
   question = 'What job does Marta have?'
-  old = protocol.Note('semantic', 'Marta job baker', 1)
-  new = protocol.Note('semantic', 'Marta job nurse', 4)
+  old = Note('semantic', 'Marta job baker', 1)
+  new = Note('semantic', 'Marta job nurse', 4)
   for notes in ([old, new], [new, old]):
     assert _ask(question, notes) == ''
     assert _ask(question, notes, strict=False) == 'nurse'
@@ -150,9 +151,9 @@ def test_reader_checks_its_lexicon():
   with pytest.raises(ValueError, match='room.*lowercase'):
     extractive.ExtractiveReader(ROOM_FRAMES, {'person': frozenset()}, True)
   reader = extractive.ExtractiveReader(ROOM_FRAMES, ROOMS, True)
-  note = protocol.Note('semantic', 'Mary kitchen', 0)
+  note = Note('semantic', 'Mary kitchen', 0)
   mary, john = (
-    protocol.Request(f'Where is {name}?', (note,)) for name in ('Mary', 'John')
+    Request(f'Where is {name}?', (note,)) for name in ('Mary', 'John')
   )
   assert reader([mary, john]) == ['kitchen', '']
   assert reader([]) == []
@@ -166,7 +167,7 @@ def test_cache_asks_each_request_once_and_failures_again():
     return [None if r.question == 'fails' else r.question for r in requests]
 
   cached = protocol.cached(reader, 2)
-  request = lambda text, *notes: protocol.Request(text, notes)
+  request = lambda text, *notes: Request(text, notes)
   assert cached([request('a'), request('fails'), request('a')]) == [
     'a',
     None,
@@ -174,7 +175,7 @@ def test_cache_asks_each_request_once_and_failures_again():
   ]
   assert cached([request('fails'), request('a')]) == [None, 'a']
   assert asked == [['a', 'fails'], ['fails']]
-  note = protocol.Note('semantic', 'Mary kitchen', 0)
+  note = Note('semantic', 'Mary kitchen', 0)
   cached([request('a', note), request('b')])  # a is the oldest: forgotten
   assert cached([request('b'), request('a', note)]) == ['b', 'a']
   assert asked[2:] == [['a', 'b']]
@@ -189,6 +190,6 @@ def test_ask_is_one_call_and_keeps_the_rows():
     calls.append(len(requests))
     return [r.question for r in requests]
 
-  rows = [[protocol.Request(q, ()) for q in row] for row in ('ab', '', 'c')]
+  rows = [[Request(q, ()) for q in row] for row in ('ab', '', 'c')]
   assert protocol.ask(reader, rows) == [['a', 'b'], [], ['c']]
   assert calls == [3]

@@ -8,10 +8,9 @@ import tiny_config
 
 from mem_alpha_jax import train
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import collector, credit_questions, grading
 from mem_alpha_jax.rollout import response as response_lib
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode, Question, Request
 
 WHO = Question('Who has the kite?', 'Ada', 'single_hop', 0, 1)
 LIST = Question('What kites?', 'red, blue', 'multi_hop', 0, 1)
@@ -27,7 +26,7 @@ class Memories:
     self.config, self.states, self.read = config, [state_lib.empty()] * n, [9]
 
   def requests(self, questions, width):
-    return [[protocol.Request(q, ()) for q in row] for row in questions]
+    return [[Request(q, ()) for q in row] for row in questions]
 
 
 @pytest.fixture(scope='module')

@@ -14,10 +14,10 @@ from mem_alpha_jax.reading import (
   disk_cache,
   http_client,
   judge,
-  protocol,
   remote_reader,
 )
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.types import Note, Request
 
 
 class Scripted:
@@ -250,10 +250,10 @@ def test_a_real_model_behind_a_server_reads_and_judges(tmp_path):
     )
     remote = remote_reader.make_model(config)
     read = remote_reader.make_reader(remote, 8)
-    note = protocol.Note('semantic', 'Marta has a job as a baker.', 0)
+    note = Note('semantic', 'Marta has a job as a baker.', 0)
     asked = [
-      protocol.Request('What job does Marta have?', (note,)),
-      protocol.Request("Where is Tom's home?", (note,)),
+      Request('What job does Marta have?', (note,)),
+      Request("Where is Tom's home?", (note,)),
     ]
     answers = read(asked)
     assert 'baker' in answers[0]

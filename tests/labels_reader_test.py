@@ -2,11 +2,12 @@
 
 import pytest
 
-from mem_alpha_jax.reading import labels, protocol
+from mem_alpha_jax.reading import labels
+from mem_alpha_jax.types import Note, Request
 
 
 def notes(*texts):
-  return tuple(protocol.Note('semantic', t, i) for i, t in enumerate(texts))
+  return tuple(Note('semantic', t, i) for i, t in enumerate(texts))
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,9 @@ def test_core_counts_and_other_questions_go_elsewhere():
 
   read = labels.make_reader('Label of: ', otherwise, True)
   requests = [
-    protocol.Request('Where?', ()),
-    protocol.Request('Label of: my card', notes('rate 2'), 'card 4'),
-    protocol.Request('When?', ()),
+    Request('Where?', ()),
+    Request('Label of: my card', notes('rate 2'), 'card 4'),
+    Request('When?', ()),
   ]
   assert read(requests) == ['Rome', '4', None]
   assert asked == ['Where?', 'When?']

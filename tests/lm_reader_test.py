@@ -7,8 +7,9 @@ import pytest
 import small_models
 
 from mem_alpha_jax.pretrained import packages
-from mem_alpha_jax.reading import chat, lm_reader, protocol
+from mem_alpha_jax.reading import chat, lm_reader
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.types import Note, Request
 
 BUCKETS, TOKENS = (24, 48), 5
 TASK = chat.Instructions('read')
@@ -31,8 +32,8 @@ class Letters:
 
 
 def _request(question, *texts, core=''):
-  notes = tuple(protocol.Note('semantic', text, 0) for text in texts)
-  return protocol.Request(question, notes, core)
+  notes = tuple(Note('semantic', text, 0) for text in texts)
+  return Request(question, notes, core)
 
 
 REQUESTS = [

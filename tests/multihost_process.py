@@ -12,8 +12,7 @@ from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import cluster, multihost
+from mem_alpha_jax.system import cluster, machine, multihost
 from tests import tiny_config
 
 
@@ -115,7 +114,7 @@ def main() -> None:
   given(sys.argv)
   arg = given.arg + f',seed={given.process_id}' * given.differ
   config = tiny_config.get_config(arg.lstrip(','))
-  workdir_lib.use_compilation_cache()
+  machine.use_compilation_cache()
   try:
     cluster.join(given, config)
   except ValueError as error:

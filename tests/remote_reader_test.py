@@ -14,6 +14,7 @@ from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.reading import chat, http_client, protocol, remote_reader
 from mem_alpha_jax.run import checkpoint
 from mem_alpha_jax.run import metrics as metrics_lib
+from mem_alpha_jax.types import Note, Request
 
 STEPS, RATE = 3, 0.3
 TIMEOUT, DELAY = 1.0, 1.5  # seconds
@@ -35,8 +36,8 @@ def lines(folder):
 
 
 def request(question, *texts, core=''):
-  notes = tuple(protocol.Note('semantic', text, 0) for text in texts)
-  return protocol.Request(question, notes, core)
+  notes = tuple(Note('semantic', text, 0) for text in texts)
+  return Request(question, notes, core)
 
 
 def test_the_answer_is_whole_and_only_failures_are_missing():

@@ -12,7 +12,7 @@ from mem_alpha_jax.report import html as html_lib
 from mem_alpha_jax.report import plots, tables
 from mem_alpha_jax.report.html import Trace, TraceStep
 from mem_alpha_jax.report.statistics import Estimate
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 
 NONE = Estimate(math.nan, math.nan, math.nan, 0)
 
@@ -49,7 +49,7 @@ LENGTH = {1: make_arms(), 4: make_arms(0.125), 13: make_arms(0.25)}
 def test_results_have_the_documented_keys(tmp_path):
   path = tmp_path / 'results.json'
   value = tables.results({'seed': 3, 'a': (1,)}, 12.5, LENGTH[1], LENGTH)
-  workdir_lib.write_json(path, value)
+  files.write_json(path, value)
   found = json.loads(path.read_text())
   assert {
     'seed',

@@ -3,7 +3,7 @@
 import pytest
 
 from mem_alpha_jax.reading import sentences
-from mem_alpha_jax.reading.protocol import Note, Request
+from mem_alpha_jax.types import Note, Request
 
 NOTES = (
   Note('episodic', '8 May, 2023, Ada: Bob and I painted two boats. Nice!', 0),

@@ -6,7 +6,8 @@ import pytest
 
 from mem_alpha_jax.data import synthetic
 from mem_alpha_jax.data import synthetic_words as words
-from mem_alpha_jax.reading import extractive, protocol
+from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.types import Note
 
 WORLD = synthetic.WorldConfig()
 SEVERAL = synthetic.WorldConfig(chunk_sentences=3)
@@ -175,7 +176,7 @@ def test_perfect_notes_answer_everything(split, num_chunks):
       memory = {}
       for t, chunk in enumerate(episode.chunks):
         for note in synthetic.oracle_notes(chunk):
-          memory[note.key] = protocol.Note(note.kind, note.text, t)
+          memory[note.key] = Note(note.kind, note.text, t)
         for q in episode.questions:
           # Every question is answered whenever its window ends.
           if q.last == t:
@@ -188,7 +189,7 @@ def test_notes_that_are_never_updated_cost_the_overwritten_ones():
   counts = collections.Counter()
   for episode in _episodes('validation', 30):
     notes = [
-      protocol.Note(note.kind, note.text, t)
+      Note(note.kind, note.text, t)
       for t, chunk in enumerate(episode.chunks)
       for note in synthetic.oracle_notes(chunk)
     ]
@@ -207,7 +208,7 @@ def test_decoys_never_help(split, strict):
   decoys = 0
   for episode in _episodes(split, 60):
     notes = [
-      protocol.Note(kind, chunk, t)
+      Note(kind, chunk, t)
       for t, chunk in enumerate(episode.chunks)
       for kind in ('semantic', 'episodic')
       if not synthetic.oracle_notes(chunk)

@@ -1,6 +1,7 @@
 """A run in which nothing happens is ended; a second job is kept out."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,13 +9,13 @@ import time
 import pytest
 
 from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import watchdog
+from mem_alpha_jax.system import stopping
 
 
 def watch(seconds, grace, act):
   """What the watchdog said, up to two seconds after `act`."""
   said = []
-  with watchdog.Watchdog(seconds, grace, said.append):
+  with stopping.Watchdog(seconds, grace, said.append):
     act()
     end = time.monotonic() + 2
     while not said and time.monotonic() < end:
@@ -23,7 +24,7 @@ def watch(seconds, grace, act):
 
 
 def test_silence_ends_a_run_and_says_where():
-  (said,) = watch(0.3, 0, lambda: watchdog.beat('step 7, update'))
+  (said,) = watch(0.3, 0, lambda: stopping.beat('step 7, update'))
   assert 'step 7, update' in said and 'log.watchdog' in said
 
 
@@ -31,32 +32,33 @@ def test_beats_and_zero_keep_it_alive():
   def beats():
     for _ in range(20):
       time.sleep(0.05)
-      watchdog.beat('a step')
+      stopping.beat('a step')
 
   said = []
-  with watchdog.Watchdog(0.6, 0, said.append):
+  with stopping.Watchdog(0.6, 0, said.append):
     beats()
   assert not said
   assert not watch(0, 0, lambda: None)
 
 
 def test_a_run_that_was_asked_to_stop_has_its_grace():
-  (said,) = watch(0, 0.3, watchdog.stopping)
+  with stopping.GracefulStop():
+    (said,) = watch(0, 0.3, lambda: os.kill(os.getpid(), signal.SIGTERM))
   assert 'checkpoint.grace' in said
-  watchdog.beat('nobody watches any more')  # and nothing happens
+  stopping.beat('nobody watches any more')  # and nothing happens
 
 
 def test_it_ends_the_process_with_its_own_code():
   code = (
-    'import time; from mem_alpha_jax import watchdog\n'
-    'with watchdog.Watchdog(0.3, 0): time.sleep(60)'
+    'import time; from mem_alpha_jax.system import stopping\n'
+    'with stopping.Watchdog(0.3, 0): time.sleep(60)'
   )
   ended = subprocess.run(
     [sys.executable, '-c', code], capture_output=True, text=True, timeout=120
   )
-  assert ended.returncode == watchdog.CODE
+  assert ended.returncode == stopping.CODE
   assert ended.stderr.startswith('error: nothing happened for 0.3 s')
-  assert ended.stderr.count('\n') == 1
+  assert 'most recent call first' in ended.stderr  # where each thread hangs
 
 
 def test_a_second_job_on_a_workdir_is_refused(tmp_path):

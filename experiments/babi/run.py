@@ -14,7 +14,7 @@ from absl import app, flags
 
 from experiments import side_by_side
 from mem_alpha_jax.report import statistics, tables
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 
 HERE = pathlib.Path(__file__).parent
 _TASKS = flags.DEFINE_list('tasks', ['qa1', 'qa2', 'qa6'], 'bAbI tasks.')
@@ -71,7 +71,7 @@ def main(argv):
       (task, tables.label(n), *(f'{t[k]["mean"]:.3f}' for k in t))
       for n, t in table.items()
     ]
-  workdir_lib.write_json(path, tasks)
+  files.write_json(path, tasks)
   print(tables.grid(('task', '', *NUMBERS), rows))
 
 

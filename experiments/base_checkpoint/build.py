@@ -20,7 +20,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files, machine
 
 _CONFIG = config_flags.DEFINE_config_file('config', 'configs/tiny.py')
 _NAME = flags.DEFINE_string('name', 'tiny_base', 'Base checkpoint to write.')
@@ -50,12 +50,12 @@ def main(argv):
   result = {
     'seconds': time.time() - started,
     'bytes': sum(f.stat().st_size for f in path.iterdir()),
-    'versions': workdir_lib.versions(),
+    'versions': machine.versions(),
     'config': config.to_dict(),
     'validation': arm,
   }
   folder = pathlib.Path(__file__).parent
-  workdir_lib.write_json(folder / f'{_NAME.value}.json', result)
+  files.write_json(folder / f'{_NAME.value}.json', result)
   print(json.dumps({k: arm[k] for k in ('accuracy', 'valid_calls')}), path)
 
 

@@ -25,8 +25,8 @@ from configs import common, gpu_h100
 from mem_alpha_jax.compile import programs
 from mem_alpha_jax.model import policy, presets
 from mem_alpha_jax.rl import optimizer, update
-from mem_alpha_jax.run import workdir
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.system import files, machine
 
 
 class Task(NamedTuple):
@@ -272,14 +272,14 @@ def main():
   flags = flags.parse_args()
   platform = jax.default_backend()
   attention = {'gpu': 'cudnn', 'tpu': 'splash'}.get(platform, 'xla')
-  result = {'versions': workdir.versions(), 'attention': attention}
+  result = {'versions': machine.versions(), 'attention': attention}
   result['rates'] = rates(512 if flags.quick else 8192)
   for name, task in {'quick': QUICK}.items() if flags.quick else TASKS.items():
     found = measure(task, attention)
     result[name] = found | {'parts': shares(found, result['rates'])}
     print(name, json.dumps(result[name]['parts'], indent=2), flush=True)
   if not flags.quick:
-    workdir.write_json(flags.out, result)
+    files.write_json(flags.out, result)
 
 
 if __name__ == '__main__':

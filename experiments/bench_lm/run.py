@@ -26,8 +26,8 @@ import transformers
 from experiments.bench_lm.theirs import Theirs
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.pretrained import hf_weights, registry
-from mem_alpha_jax.run import workdir
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.system import files, machine
 
 PROMPT, NEW = 128, 32  # tokens
 BATCHES = (1, 8, 32)
@@ -216,11 +216,11 @@ def main():
   }
   result['seconds'] = seconds
   result['load_average'] = os.getloadavg()
-  result['versions'] = workdir.versions() | {
+  result['versions'] = machine.versions() | {
     'torch': torch.__version__,
     'transformers': transformers.__version__,
   }
-  workdir.write_json(flags.out, result)
+  files.write_json(flags.out, result)
   print(json.dumps(result['tasks'], indent=2))
 
 

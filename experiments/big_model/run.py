@@ -24,8 +24,8 @@ from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import hf_config, hf_weights
 from mem_alpha_jax.pretrained import tensors as tensors_lib
-from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.system import files, machine
 
 HERE = pathlib.Path(__file__).parent
 _FOLDER = flags.DEFINE_string('folder', None, 'Where the model goes.')
@@ -85,7 +85,7 @@ def answer(folder: pathlib.Path) -> dict:
   c = hf_weights.read_config(folder)
   params = jax.block_until_ready(hf_weights.load(folder, c, None, jnp.bfloat16))
   loaded = time.perf_counter() - started
-  after_load = workdir_lib.peak_rss_bytes()
+  after_load = machine.peak_rss_bytes()
   policy = policy_lib.make_policy(config())
   generate = sampler.make_sampler(
     policy, NEW, eos_id=c.vocab_size, pad_id=0, greedy=True
@@ -105,7 +105,7 @@ def answer(folder: pathlib.Path) -> dict:
     out = jax.block_until_ready(generate(params, *inputs))
     seconds.append(time.perf_counter() - started)
   size = sum(x.nbytes for x in jax.tree.leaves(params))
-  peak = workdir_lib.peak_rss_bytes()
+  peak = machine.peak_rss_bytes()
   return {
     'parameters': policy_lib.num_params(params),
     'weights_bytes': size,
@@ -119,7 +119,7 @@ def answer(folder: pathlib.Path) -> dict:
     'new_tokens': int(np.asarray(out.mask).sum()),
     'finite': bool(np.isfinite(np.asarray(out.logps)).all()),
     'files': len(list(folder.glob('*.safetensors'))),
-    'versions': workdir_lib.versions(),
+    'versions': machine.versions(),
   }
 
 
@@ -127,7 +127,7 @@ def main(argv):
   del argv
   folder = pathlib.Path(_FOLDER.value)
   if _STAGE.value == 'answer':
-    workdir_lib.write_json(HERE / 'results.json', answer(folder))
+    files.write_json(HERE / 'results.json', answer(folder))
     return
   write(folder)
   try:

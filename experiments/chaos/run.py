@@ -21,7 +21,7 @@ import time
 
 from experiments import local_processes
 from mem_alpha_jax.run import metrics
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files as files_lib
 from tests import tiny_config
 
 COUNTS = {'kill': 20, 'disk': 10, 'files': 10, 'move': 2}
@@ -206,7 +206,7 @@ def main():
       for seed in missing:
         found[str(seed)] = one(kind, seed, root, whole)
         print(kind, seed, json.dumps(found[str(seed)]), flush=True)
-        workdir_lib.write_json(flags.out, result)
+        files_lib.write_json(flags.out, result)
       shutil.rmtree(root / f'whole{PROCESSES[kind]}', ignore_errors=True)
       equal = sum(row['equal'] for row in found.values())
       print(f'{kind}: {equal} of {len(found)} as if nothing had happened')

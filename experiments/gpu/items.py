@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from experiments.bench_device import run as device
-from mem_alpha_jax.run import workdir
+from mem_alpha_jax.system import files, machine
 
 RATE = 1e-5  # of torch's AdamW
 TOY = {
@@ -24,7 +24,7 @@ Note = Callable[[dict], None]
 
 def rates(task: str, toy: bool, note: Note) -> None:
   del task
-  note(device.rates(256 if toy else 8192) | {'versions': workdir.versions()})
+  note(device.rates(256 if toy else 8192) | {'versions': machine.versions()})
 
 
 def ours(task: str, toy: bool, note: Note) -> None:
@@ -136,21 +136,21 @@ def main():
     '--toy', action='store_true', help='a check, on any machine'
   )
   flags = flags.parse_args()
-  workdir.use_compilation_cache()
+  machine.use_compilation_cache()
   *task, kind = flags.item.split()
   known: dict[str, Any] = {}
 
   def note(found: dict) -> None:
     known.update(found)
-    workdir.write_json(flags.out, {'done': False, **known})
+    files.write_json(flags.out, {'done': False, **known})
 
   try:
     KINDS[kind](''.join(task), flags.toy, note)
   except Exception as error:  # of a kernel, or out of memory: the next may run
-    note({'error': workdir.summary(error)})
+    note({'error': machine.summary(error)})
     raise
   finally:
-    workdir.write_json(flags.out, {'done': True, **known})
+    files.write_json(flags.out, {'done': True, **known})
 
 
 if __name__ == '__main__':

@@ -25,7 +25,7 @@ from typing import Any
 from experiments.bench_device import run as device
 from experiments.gpu import items
 from mem_alpha_jax.report import plots, tables
-from mem_alpha_jax.run import workdir
+from mem_alpha_jax.system import files
 
 PARTS = ('bench', 'train', 'eval', 'report')
 GRACE = 30.0  # seconds that a run has to save what is done
@@ -150,7 +150,7 @@ def report(out: pathlib.Path) -> dict[str, Any]:
     shown = {m: _shown(arms) for m, arms in length.items()}
     plots.length_curve(shown, str(out / 'length.png'))
     print(tables.length_table(length))
-  workdir.write_json(out / 'results.json', found)
+  files.write_json(out / 'results.json', found)
   return found
 
 

@@ -9,9 +9,10 @@ from mem_alpha_jax.data.oracle import OracleNote
 from mem_alpha_jax.memory import embedders
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
-from mem_alpha_jax.reading import extractive, protocol
+from mem_alpha_jax.reading import extractive
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
+from mem_alpha_jax.types import Note, Request
 
 EPISODES = {'validation': 9, 'test': 24}
 CHUNKS = 32  # sentences of an episode of the synthetic world
@@ -32,7 +33,7 @@ class Item(NamedTuple):
     found: share of the evidence that the notes hold; None if it has none.
   """
 
-  request: protocol.Request
+  request: Request
   gold: str
   rule: str
   type: str
@@ -102,11 +103,9 @@ def _oracle_memory(chunks: Sequence[str]) -> Iterator[state_lib.MemoryState]:
     yield state
 
 
-def _evidence(state, question) -> protocol.Note:
+def _evidence(state, question) -> Note:
   """The one note that answers, by the rules of the extractive reader."""
-  notes = [
-    protocol.Note(e.kind, e.text, e.step) for e in state_lib.entries(state)
-  ]
+  notes = [Note(e.kind, e.text, e.step) for e in state_lib.entries(state)]
   (note,) = (
     note
     for note in notes
@@ -123,7 +122,7 @@ def dialogues(root: str, tokenizer) -> Iterator[tuple[str, list[Item]]]:
   loaded = locomo.load(root)
   states = [_keep_everything(d, tokenizer) for d in loaded]
   asked = [[q.text for q in d.questions] for d in loaded]
-  bare = [[protocol.Request(text, ()) for text in row] for row in asked]
+  bare = [[Request(text, ()) for text in row] for row in asked]
   yield 'no memory', _items(loaded, bare)
   gold = [
     [
@@ -156,15 +155,15 @@ def _keep_everything(dialogue, tokenizer) -> state_lib.MemoryState:
   return state
 
 
-def _gold(dialogue, question) -> tuple[protocol.Note, ...]:
+def _gold(dialogue, question) -> tuple[Note, ...]:
   return tuple(
-    protocol.Note('episodic', locomo.note(turn), step)
+    Note('episodic', locomo.note(turn), step)
     for step, turn in enumerate(dialogue.turns)
     if turn.id in question.evidence
   )
 
 
-def _clipped(request, tokenizer) -> protocol.Request:
+def _clipped(request, tokenizer) -> Request:
   """The request with the first CLIP tokens of each note."""
   notes = []
   for note in request.notes:

@@ -21,7 +21,7 @@ from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import chat, lm_reader, protocol
 from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 
 RESULTS = pathlib.Path(__file__).parent / 'results.json'
 _PARTS = flags.DEFINE_list('parts', ['world', 'locomo'], 'world, locomo.')
@@ -96,10 +96,10 @@ def run(part: str, key: str, cells: Iterable, model) -> dict:
       [i.type, i.request.question, i.gold, a, scoring.score(a, i.gold, i.rule)]
       for i, a in zip(items, answers, strict=True)
     ]
-    workdir_lib.write_json(log, said)
+    files.write_json(log, said)
     results = _results()  # another part may have ended meanwhile
     results.setdefault(key, {})[name] = done
-    workdir_lib.write_json(RESULTS, results)
+    files.write_json(RESULTS, results)
     print(key, name, done['all'], f'{done["seconds"]:.0f} s', flush=True)
   return _results().get(key, {})
 

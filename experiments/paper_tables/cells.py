@@ -17,7 +17,7 @@ from mem_alpha_jax.evaluation import comparison
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 from mem_alpha_jax.types import Episode
 
 
@@ -93,7 +93,7 @@ def fill(
       raise Stopped(workdir)
     left.begin()
     for cell, found in _computed(mine, config, workdir):
-      workdir_lib.write_json(path_of(out, cell, seed), found)
+      files.write_json(path_of(out, cell, seed), found)
       score = _mean(found['scores'][comparison.READERS[0]])
       say(
         f'{run}, {cell.column.name}, {cell.system}: {score:.3f}, '

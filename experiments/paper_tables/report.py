@@ -11,7 +11,7 @@ from experiments.paper_tables import cells as cells_lib
 from experiments.paper_tables import printed, scales, tables
 from mem_alpha_jax.evaluation import comparison
 from mem_alpha_jax.report import statistics
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files as files_lib
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402  the backend comes first
@@ -59,14 +59,14 @@ def write(
       text += _notes(reader, found, beside, len(seeds))
       path = folder / f'{name}_{reader}'
       csv_text = tables.csv_text(paper, mean, beside)
-      workdir_lib.write_text(f'{path}.csv', csv_text)
+      files_lib.write_text(f'{path}.csv', csv_text)
       title = f'{name}, {reader} reader'
       plot(found, f'{path}.png', title)
       plot_memory(found, beside, f'{path}_memory.png', title)
     written[name] = folder / f'{name}.md'
-    workdir_lib.write_text(written[name], text)
+    files_lib.write_text(written[name], text)
     value = {'seeds': list(seeds), **results}
-    workdir_lib.write_json(folder / f'{name}.json', value)
+    files_lib.write_json(folder / f'{name}.json', value)
   return written
 
 

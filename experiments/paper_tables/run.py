@@ -18,6 +18,7 @@ from absl import app, flags, logging
 
 from experiments.paper_tables import cells, report, scales
 from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import machine
 
 HERE = pathlib.Path(__file__).parent
 _TABLES = flags.DEFINE_list(
@@ -51,7 +52,7 @@ def config_of(scale: scales.Scale, run: str, seed: int, more: str):
 
 def fill(scale: scales.Scale, seed: int, out: pathlib.Path) -> None:
   """All cells of one seed, in this process."""
-  workdir_lib.use_compilation_cache()
+  machine.use_compilation_cache()
   say = lambda line: print(f'[seed {seed}] {line}', flush=True)
   wanted = cells.needed(scale, _TABLES.value)
   if all(cells.path_of(out, cell, seed).exists() for cell in wanted):

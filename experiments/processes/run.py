@@ -20,7 +20,7 @@ from absl import app, flags
 
 from experiments import local_processes
 from mem_alpha_jax.run import metrics
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files, machine
 
 HERE = pathlib.Path(__file__).parent
 _OUT = flags.DEFINE_string('out', 'runs/processes', 'Folder of the workdirs.')
@@ -139,12 +139,12 @@ def main(argv):
   result = {
     'steps': _STEPS.value,
     'config': f'configs/tiny.py:{SMALL}',
-    'versions': workdir_lib.versions(),
+    'versions': machine.versions(),
     'seconds': {name: seconds for name, (_, seconds) in found.items()},
     'second_run_equal_to_the_bit': again,
     f'against {FIRST}': pairs,
   }
-  workdir_lib.write_json(HERE / 'results.json', result)
+  files.write_json(HERE / 'results.json', result)
   for name, one in pairs.items():
     print(
       f'{name}: {one["equal_to_the_bit"]} of {one["metrics"]} equal, '

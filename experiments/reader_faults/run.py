@@ -29,7 +29,7 @@ from mem_alpha_jax.report import tables
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import metrics as metrics_lib
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files, machine
 
 RESULTS = pathlib.Path(__file__).parent / 'results.json'
 RUNS = pathlib.Path('runs/reader_faults')
@@ -197,14 +197,14 @@ def table(cells: dict[str, Any]) -> str:
 
 
 def main() -> None:
-  workdir_lib.use_compilation_cache()
+  machine.use_compilation_cache()
   parts = {name: functools.partial(cell, name) for name in CELLS}
   first, *others = parts
   for name in (first, 'outage', *others):
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if name not in results:
       results[name] = parts.get(name, outage)()
-      workdir_lib.write_json(RESULTS, results)
+      files.write_json(RESULTS, results)
       print(name, results[name], flush=True)
   print(table({name: results[name] for name in CELLS}))
 

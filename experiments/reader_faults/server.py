@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from mem_alpha_jax.data import synthetic
-from mem_alpha_jax.reading import chat, extractive, protocol
+from mem_alpha_jax.reading import chat, extractive
+from mem_alpha_jax.types import Note, Request
 
 FAULTS = ('delay', 'drop', 'http_500', 'http_429', 'garbage')
 # The text of a chat does not tell of what kind a note is.
@@ -31,7 +32,7 @@ def answer(text: str) -> str:
   core = [line for line in lines[1:] if not line.startswith('- ')]
   return extractive.answer(
     question.removeprefix('Question: '),
-    [protocol.Note('semantic', n.removeprefix('- '), 0) for n in notes[::-1]],
+    [Note('semantic', n.removeprefix('- '), 0) for n in notes[::-1]],
     ' '.join(core),
     _FRAMES,
     synthetic.LEXICON,
@@ -39,7 +40,7 @@ def answer(text: str) -> str:
   )
 
 
-def faultless(requests: Sequence[protocol.Request]) -> list[str]:
+def faultless(requests: Sequence[Request]) -> list[str]:
   """The reader that the server would be if nothing ever failed."""
   return [
     chat.first_line(answer(chat.user_text(request, request.notes)))

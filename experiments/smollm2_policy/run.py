@@ -20,7 +20,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.report import tables
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 
 HERE = pathlib.Path(__file__).parent
 _OUT = flags.DEFINE_string('out', 'runs/smollm2_policy', 'Folder of the run.')
@@ -38,7 +38,7 @@ def as_it_comes(config, folder: pathlib.Path) -> tables.Arm:
     params = build_lib.init_params(experiment)
     episodes = pipeline.eval_episodes(config, 'test', 1)
     arm, _ = evaluate.policy_arm(experiment, params, episodes)
-    workdir_lib.write_json(path, arm)
+    files.write_json(path, arm)
   return json.loads(path.read_text())
 
 
@@ -74,7 +74,7 @@ def main(argv):
     'versions': run['versions'],
     'config': run['config'],
   }
-  workdir_lib.write_json(HERE / 'results.json', found)
+  files.write_json(HERE / 'results.json', found)
   numbers = ('accuracy', 'memory_share', 'valid_calls')
   rows = [
     (tables.label(name), *(f'{arm[n] or 0:.3f}' for n in numbers))

@@ -22,7 +22,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files, machine
 
 HERE = pathlib.Path(__file__).parent
 LENGTHS = (1, 13)
@@ -88,7 +88,7 @@ def config_of(row: int, seed: int):
 def run(row: int, seed: int, workdir: str) -> None:
   """Trains a row for the given time and evaluates it."""
   config = config_of(row, seed)
-  workdir_lib.use_compilation_cache()
+  machine.use_compilation_cache()
   os.makedirs(workdir, exist_ok=True)
   experiment = build_lib.build(config, workdir)
   loop = train.Run(experiment, workdir, train.Clock())
@@ -107,7 +107,7 @@ def run(row: int, seed: int, workdir: str) -> None:
     )[0]
     for m in LENGTHS
   }
-  workdir_lib.write_json(
+  files.write_json(
     f'{workdir}/row.json',
     {'steps': loop.step, 'responses': responses, 'arms': arms},
   )
@@ -157,8 +157,8 @@ def main(argv):
     means = [f'{c["mean"]:.3f}' for c in found[-1]['cells'].values()]
     lines.append((name, *means, f'{responses:.0f}'))
   result = {'seconds': _SECONDS.value, 'seeds': seeds, 'rows': found}
-  result['versions'] = workdir_lib.versions()
-  workdir_lib.write_json(HERE / 'credit.json', result)
+  result['versions'] = machine.versions()
+  files.write_json(HERE / 'credit.json', result)
   print(tables.grid(('', *found[0]['cells'], 'responses'), lines))
 
 

@@ -15,7 +15,7 @@ from absl import app, flags
 from configs import tiny
 from mem_alpha_jax import train
 from mem_alpha_jax.report import statistics, tables
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 
 HERE = pathlib.Path(__file__).parent
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds to run.')
@@ -84,7 +84,7 @@ def main(argv):
     },
     'runs': [{'length': r['length'], 'seed': r['seed']} for r in runs],
   }
-  workdir_lib.write_json(HERE / 'results.json', result)
+  files.write_json(HERE / 'results.json', result)
   first = pathlib.Path(f'{_OUT.value}_seed{_SEEDS.value[0]}')
   for name in ('learning_curve.png', 'length.png'):
     shutil.copy(first / name, HERE / name)

@@ -12,7 +12,7 @@ import json
 import pathlib
 
 from mem_alpha_jax.compile import main as main_lib
-from mem_alpha_jax.run import workdir
+from mem_alpha_jax.system import files
 
 CONFIGS = ('tpu_v4', 'tpu_v5e', 'tpu_v6e')
 # Four groups of eight rows on a chip at once instead of one.
@@ -52,14 +52,14 @@ def main():
       if name != 'too_large':
         raise
       print(f'refused, as it should be: {error}')
-      workdir.write_text(HERE / name / 'refusal.txt', f'{error}\n')
+      files.write_text(HERE / name / 'refusal.txt', f'{error}\n')
     else:
       assert name != 'too_large', 'the config that is too large did fit'
   readme = HERE / 'README.md'
   before, rest = readme.read_text().split('<!-- table -->')
   after = rest.split('<!-- end -->')[1]
   text = f'{before}<!-- table -->\n{table()}\n<!-- end -->{after}'
-  workdir.write_text(readme, text)
+  files.write_text(readme, text)
 
 
 if __name__ == '__main__':

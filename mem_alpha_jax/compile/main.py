@@ -19,9 +19,8 @@ from mem_alpha_jax.compile import footprint, hlo, programs, roofline
 from mem_alpha_jax.model import flash
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.sampling import sampler
-from mem_alpha_jax.system import sharding
+from mem_alpha_jax.system import files, machine, sharding
 from mem_alpha_jax.types import GIB
 
 LIBRARY = pathlib.Path(sys.prefix) / 'tpu' / 'libtpu' / 'libtpu.so'
@@ -55,9 +54,9 @@ def main(config, workdir: str) -> list[dict[str, Any]]:
     rows.append(row)
     print(line(row), flush=True)
   folder = pathlib.Path(workdir)
-  workdir_lib.write_json(folder / 'compile.json', rows)
+  files.write_json(folder / 'compile.json', rows)
   table = '\n'.join([' | '.join(COLUMNS), *map(line, rows)])
-  workdir_lib.write_text(folder / 'compile.txt', table + '\n')
+  files.write_text(folder / 'compile.txt', table + '\n')
   for row in rows:
     if not row['fits']:
       raise ValueError(_refusal(row, config))
@@ -89,7 +88,7 @@ def topology_devices(name: str) -> list:
       name, 'tpu', **roofline.CHIPS[kind].options
     )
   except Exception as error:  # libtpu's own kinds
-    first = workdir_lib.summary(error)
+    first = machine.summary(error)
     raise ValueError(
       f'mesh.topology={name!r}: {first}; needs libtpu: make compile-tpu, or '
       "pip install 'mem_alpha_jax[tpu]'"

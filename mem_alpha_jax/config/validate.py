@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import ml_collections
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.config import fields as fields_lib
 from mem_alpha_jax.memory import tools
-from mem_alpha_jax.run import workdir as workdir_lib
 
 COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
@@ -27,7 +27,7 @@ def validate(
   Raises:
     ValueError: for the first field that is wrong, in one line.
   """
-  fields = workdir_lib.flatten(config.to_dict())
+  fields = compare.flatten(config.to_dict())
   for name in sorted(set(fields_lib.RULES) - set(fields)):
     raise ValueError(f'config.{name} is missing; see configs/tiny.py')
   for name in sorted(set(fields) - set(fields_lib.RULES)):

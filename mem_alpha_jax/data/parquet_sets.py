@@ -19,13 +19,12 @@ no place for goes into the metadata: `question_types`, one a question,
 """
 
 import json
-import os
 import pathlib
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mem_alpha_jax.data import rows as rows_lib
+from mem_alpha_jax.system import files
 from mem_alpha_jax.types import Episode, Question
 
 COLUMNS = {
@@ -81,13 +80,9 @@ def write(
   if not rows:
     raise ValueError(f'{path}: no episode to write')
   schema = arrow.schema([(n, getattr(arrow, t)()) for n, t in COLUMNS.items()])
-  part = path.with_name(f'{path.name}.{uuid.uuid4().hex}')
-  try:
+  with files.replacing(path) as part:
     table = arrow.Table.from_pylist(rows, schema=schema)
     parquet.write_table(table, part, row_group_size=group)
-    os.replace(part, path)
-  finally:
-    part.unlink(missing_ok=True)
 
 
 def _episode(row: Mapping[str, Any], where: str) -> Episode:

@@ -10,7 +10,7 @@ from mem_alpha_jax.methods import protocol as protocol_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode, Question, Request
 
 # (episode, question) -> rule of scoring.Asked.
 Rule = Callable[[Episode, Question], str]
@@ -29,7 +29,7 @@ class Answered(NamedTuple):
 
   stream: int
   question: Question
-  request: protocol.Request
+  request: Request
   answers: tuple[str | None, ...]
   scores: tuple[float | None, ...]
 

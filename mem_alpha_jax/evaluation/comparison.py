@@ -15,8 +15,8 @@ from mem_alpha_jax.methods import protocol as protocol_lib
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.system import watchdog
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.system import stopping
+from mem_alpha_jax.types import Episode, Request
 
 READERS = ('strict', 'lenient')
 
@@ -86,7 +86,7 @@ def run(
   judge = experiment.judge
   rule = asking.rule_of(experiment.config, judge)
   for t in range(max(len(e.chunks) for e in episodes)):
-    watchdog.beat(f'comparison, chunk {t + 1}')
+    stopping.beat(f'comparison, chunk {t + 1}')
     method.observe(
       [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
     )
@@ -105,7 +105,7 @@ def run(
   return answered, held
 
 
-def _shown(request: protocol.Request, count: Callable[[str], int]) -> int:
+def _shown(request: Request, count: Callable[[str], int]) -> int:
   texts = [note.text for note in request.notes] + [request.core]
   return sum(count(text) for text in texts if text)
 

@@ -21,7 +21,7 @@ from mem_alpha_jax.report import html
 from mem_alpha_jax.rollout import collector, forced_calls
 from mem_alpha_jax.rollout import prompts as prompts_lib
 from mem_alpha_jax.rollout import response as response_lib
-from mem_alpha_jax.system import multihost, watchdog
+from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode
 
 
@@ -144,7 +144,7 @@ def run(
 
   started = time.perf_counter()
   for t in range(length):
-    watchdog.beat(f'evaluation, chunk {t + 1} of {length}')
+    stopping.beat(f'evaluation, chunk {t + 1} of {length}')
     chunks = [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
     method.observe(chunks)
     for i, tally in enumerate(tallies):

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import episodes as episodes_lib
 from mem_alpha_jax.methods import writers
@@ -15,6 +16,7 @@ from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 
 
 def lengths(config, split: str, held_out: str = 'pairs') -> dict[int, list]:
@@ -191,7 +193,7 @@ def chunk_time_ratio(experiment, params, episodes: dict[int, list]) -> float:
 def main(config, workdir: str) -> dict[str, Any]:
   """--mode=eval: the newest checkpoint at every length, and the baselines."""
   started = time.time()
-  workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
+  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
   experiment = build_lib.build(config, workdir)
   params = parameters.newest_params(experiment, workdir)
   episodes = lengths(config, 'test')
@@ -201,7 +203,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   length = {m: {'after': after[m], 'baselines': baselines[m]} for m in episodes}
   result = tables.results(config.to_dict(), time.time() - started, arms, length)
   if jax.process_index() == 0:
-    workdir_lib.write_json(f'{workdir}/eval.json', result)
+    files.write_json(f'{workdir}/eval.json', result)
   print(tables.summary_table(arms))
   print(tables.length_table(result['length']))
   return result

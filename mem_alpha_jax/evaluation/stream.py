@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import asking, stream_curves
 from mem_alpha_jax.evaluation.stream_curves import Ask
@@ -30,7 +31,7 @@ from mem_alpha_jax.report import stream_plots
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import watchdog
+from mem_alpha_jax.system import files, stopping
 from mem_alpha_jax.types import Episode
 
 STATE = 'state.json'
@@ -119,7 +120,7 @@ def run(
   longest = max(len(e.chunks) for e in episodes)
   marks = [_marks(e, options.every) for e in episodes]
   for t in range(start, longest):
-    watchdog.beat(f'stream, chunk {t + 1} of {longest}')
+    stopping.beat(f'stream, chunk {t + 1} of {longest}')
     began = time.perf_counter()
     chunks = [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
     method.observe(chunks)
@@ -250,7 +251,7 @@ def _save(method, folder, identity, chunks, asks, taken, spent) -> None:
     'taken': taken,
     'spent': spent,
   }
-  workdir_lib.write_text(folder / STATE, json.dumps(state))
+  files.write_text(folder / STATE, json.dumps(state))
 
 
 def main(config, workdir: str) -> dict[str, Any]:
@@ -265,7 +266,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   if jax.process_count() > 1:
     raise ValueError('--mode=stream runs in one process; leave out the others')
   registry.check(config.stream.methods)
-  workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
+  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
   experiment = build_lib.build(config, workdir)
   s = config.stream
   params = None
@@ -284,7 +285,7 @@ def main(config, workdir: str) -> dict[str, Any]:
       method, episodes, reader, rule, options, folder / name, judge
     )
     print(line(name, found[name]), flush=True)
-  workdir_lib.write_json(folder / 'curves.json', found)
+  files.write_json(folder / 'curves.json', found)
   stream_plots.curves(found, options, str(folder / 'curves.png'))
   return found
 

@@ -9,7 +9,7 @@ import jax
 
 from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.report import html, plots, tables
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files, machine
 
 UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
 
@@ -38,7 +38,7 @@ def write(
   if config.data.source == 'synthetic':
     result['unseen_words'] = _unseen_words(experiment, params)
   result['seconds'] = seconds()
-  result['peak_rss_bytes'] = workdir_lib.peak_rss_bytes()
+  result['peak_rss_bytes'] = machine.peak_rss_bytes()
   if jax.process_index() == 0:
     _write_files(result, workdir, traces_before, traces_after)
     show(result, workdir)
@@ -48,7 +48,7 @@ def write(
 def _write_files(result, workdir: str, traces_before, traces_after) -> None:
   config = result['config']
   path = lambda name: os.path.join(workdir, name)
-  workdir_lib.write_json(path('results.json'), result)
+  files.write_json(path('results.json'), result)
   plots.learning_curve(
     tables.read_metrics(path('metrics.jsonl')),
     path('learning_curve.png'),
@@ -110,7 +110,7 @@ def show(result: dict[str, Any], workdir: str) -> None:
 
 def write_before(workdir: str, arms: dict, traces: list) -> None:
   if jax.process_index() == 0:
-    workdir_lib.write_json(
+    files.write_json(
       os.path.join(workdir, 'before.json'), {'arms': arms, 'traces': traces}
     )
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
+from mem_alpha_jax.types import Request
 
 QUESTION_WIDTH = 16  # questions a memory looks up in one call
 
@@ -75,9 +75,7 @@ class MemoryMethod:
     )
     self._time += 1
 
-  def requests(
-    self, questions: Sequence[Sequence[str]]
-  ) -> list[list[protocol.Request]]:
+  def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     if not any(questions):
       return [[] for _ in questions]
     return self.memories.requests(questions, QUESTION_WIDTH)

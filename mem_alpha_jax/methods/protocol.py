@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.types import Request
 
 
 class Method(Protocol):
@@ -16,9 +16,7 @@ class Method(Protocol):
   def observe(self, chunks: Sequence[str | None]) -> None:
     """Reads the next chunk of each stream; None where a stream has ended."""
 
-  def requests(
-    self, questions: Sequence[Sequence[str]]
-  ) -> list[list[protocol.Request]]:
+  def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     """What the reader is asked, for the questions of each stream."""
 
   def memory_tokens(self) -> list[int]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mem_alpha_jax.methods import writers
 from mem_alpha_jax.reading import budget as budget_lib
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.types import Note, Request
 
 # (memory, chunk) of each live stream -> the memory after it, None if it could
 # not be had.
@@ -32,16 +32,14 @@ class LongContext:
         self._chunks[i].append(chunk)
         self._tokens[i] += self._count(chunk)
 
-  def requests(
-    self, questions: Sequence[Sequence[str]]
-  ) -> list[list[protocol.Request]]:
+  def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     made = []
     for i, row in enumerate(questions):
       notes = self._newest(self._chunks[i]) if row else ()
-      made.append([protocol.Request(q, notes) for q in row])
+      made.append([Request(q, notes) for q in row])
     return made
 
-  def _newest(self, chunks: Sequence[str]) -> tuple[protocol.Note, ...]:
+  def _newest(self, chunks: Sequence[str]) -> tuple[Note, ...]:
     notes, left = [], self._budget
     for step in range(len(chunks) - 1, -1, -1):
       text = chunks[step]
@@ -50,7 +48,7 @@ class LongContext:
         left -= self._count(text)
       if text:
         kind = writers.chunk_kind(chunks[step])  # as entries of raw chunks
-        notes.append(protocol.Note(kind, text, step))
+        notes.append(Note(kind, text, step))
       if text != chunks[step]:
         break
     return tuple(notes)
@@ -94,11 +92,9 @@ class Rewritten:
       else:
         self._texts[i] = budget_lib.first_words(text, self._limit, self._count)
 
-  def requests(
-    self, questions: Sequence[Sequence[str]]
-  ) -> list[list[protocol.Request]]:
+  def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     return [
-      [protocol.Request(q, (), text) for q in row]
+      [Request(q, (), text) for q in row]
       for text, row in zip(self._texts, questions, strict=True)
     ]
 

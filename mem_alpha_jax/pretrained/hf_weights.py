@@ -20,7 +20,7 @@ import numpy as np
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import hf_config
 from mem_alpha_jax.pretrained import tensors as tensors_lib
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 
 try:
   import safetensors
@@ -229,15 +229,10 @@ def save(
     for _ in tensors:  # takes part in gathering them
       pass
     return
-  temporary = folder.with_name(f'.{folder.name}.{os.getpid()}.tmp')
-  temporary.mkdir(parents=True)
-  try:
+  with files.replacing(folder) as temporary:
+    temporary.mkdir()
     _write_tensors(temporary, tensors, tensors_lib.sizes(config, dtype))
     _write_companions(temporary, fields, copy_from)
-    os.replace(temporary, folder)
-  except BaseException:
-    shutil.rmtree(temporary)
-    raise
 
 
 def check_new(folder: str | os.PathLike) -> None:
@@ -285,16 +280,14 @@ def _write_tensors(folder, tensors, sizes):
     index |= dict.fromkeys(part, file)
   if len(groups) > 1:
     total = {'total_size': sum(sizes.values())}
-    workdir_lib.write_json(
-      folder / INDEX, {'metadata': total, 'weight_map': index}
-    )
+    files.write_json(folder / INDEX, {'metadata': total, 'weight_map': index})
 
 
 def _write_companions(folder, fields, copy_from):
-  workdir_lib.write_json(folder / 'config.json', fields)
+  files.write_json(folder / 'config.json', fields)
   ids = ('bos_token_id', 'eos_token_id', 'pad_token_id')
   ids = {k: fields[k] for k in ids if fields.get(k) is not None}
-  workdir_lib.write_json(folder / 'generation_config.json', ids)
+  files.write_json(folder / 'generation_config.json', ids)
   for name in COMPANIONS if copy_from is not None else ():
     path = _inside(copy_from, name)
     if path.exists():

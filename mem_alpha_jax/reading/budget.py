@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.types import Request
 
 
 def within(
-  request: protocol.Request, budget: int, count: Callable[[str], int]
-) -> protocol.Request:
+  request: Request, budget: int, count: Callable[[str], int]
+) -> Request:
   """Cuts a request to what a reader may be shown, best notes first.
 
   The core comes first. A note that does not fit is left out and the next are

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.types import Note, Request
 
 
 class ChatModel(Protocol):
@@ -19,15 +19,13 @@ class Instructions(NamedTuple):
   """What every request begins with: a task, and examples of it answered."""
 
   task: str
-  examples: tuple[tuple[protocol.Request, str], ...] = ()
+  examples: tuple[tuple[Request, str], ...] = ()
 
 
-def example(
-  answer: str, question: str, *notes: str
-) -> tuple[protocol.Request, str]:
+def example(answer: str, question: str, *notes: str) -> tuple[Request, str]:
   """An example whose best note is the first."""
-  found = tuple(protocol.Note('semantic', text, 0) for text in notes)
-  return protocol.Request(question, found), answer
+  found = tuple(Note('semantic', text, 0) for text in notes)
+  return Request(question, found), answer
 
 
 # Chosen with SmolLM2-135M on the validation split of the synthetic world
@@ -78,7 +76,7 @@ def messages(instructions: Instructions, text: str) -> list[dict[str, str]]:
   return [{'role': role, 'content': content} for role, content in turns]
 
 
-def user_text(request: protocol.Request, notes: Sequence[protocol.Note]) -> str:
+def user_text(request: Request, notes: Sequence[Note]) -> str:
   """Core and notes a line each, the best note last, then the question."""
   lines = [request.core] if request.core else []
   lines += [f'- {note.text}' for note in reversed(notes)]

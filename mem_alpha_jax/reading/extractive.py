@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.types import Note, Request
 
 USER = '<user>'  # what 'i', 'my' and 'me' become: one person
 _USER_WORDS = frozenset(('i', 'my', 'me'))
@@ -61,9 +61,9 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=1 << 12)
-def _clauses(core: str) -> tuple[protocol.Note, ...]:
+def _clauses(core: str) -> tuple[Note, ...]:
   parts = (part.strip() for part in _CLAUSE.split(core))
-  return tuple(protocol.Note('core', part, -1) for part in parts if part)
+  return tuple(Note('core', part, -1) for part in parts if part)
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -108,9 +108,9 @@ def _candidates(
 
 def _supporting(
   query: _Query,
-  notes: Sequence[protocol.Note],
+  notes: Sequence[Note],
   lexicon: Mapping[str, frozenset[str]],
-) -> list[tuple[protocol.Note, tuple[str, ...]]]:
+) -> list[tuple[Note, tuple[str, ...]]]:
   persons = lexicon['person']
   subject = query.subject
   about_person = subject == USER or subject in persons
@@ -152,7 +152,7 @@ def _next_subject(query, supporting, lexicon, strict) -> str:
 
 def answer(
   question: str,
-  notes: Sequence[protocol.Note],
+  notes: Sequence[Note],
   core: str,
   frames: tuple[Frame, ...],
   lexicon: Mapping[str, frozenset[str]],
@@ -213,7 +213,7 @@ class ExtractiveReader:
         'for each answer_type of its frames, and for person'
       )
 
-  def __call__(self, requests: Sequence[protocol.Request]) -> list[str]:
+  def __call__(self, requests: Sequence[Request]) -> list[str]:
     return [
       answer(*request, self.frames, self.lexicon, self.strict)
       for request in requests

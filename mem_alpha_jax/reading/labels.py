@@ -11,13 +11,12 @@ from collections.abc import Sequence
 
 from mem_alpha_jax.memory import slots
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.types import Note, Request
 
 _NUMBER = re.compile(r'\d+')
 
 
-def answer(
-  text: str, notes: Sequence[protocol.Note], core: str, strict: bool
-) -> str:
+def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
   """The label of a text by the notes, '' if none shares a word with it.
 
   Args:
@@ -59,7 +58,7 @@ def make_reader(
     strict: see `answer`.
   """
 
-  def read(requests: Sequence[protocol.Request]) -> list[str | None]:
+  def read(requests: Sequence[Request]) -> list[str | None]:
     others = [r for r in requests if not r.question.startswith(prefix)]
     said = iter(otherwise(others) if others else ())
     return [
@@ -72,7 +71,7 @@ def make_reader(
   return read
 
 
-def _lines(notes: Sequence[protocol.Note], core: str):
+def _lines(notes: Sequence[Note], core: str):
   for line in core.splitlines():
     yield -1, line
   for note in notes:

@@ -16,6 +16,7 @@ from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.reading import chat, protocol
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
+from mem_alpha_jax.types import Request
 
 _HERE = '\x00'  # stands for the user's text when the chat is rendered
 
@@ -56,7 +57,7 @@ def make_form(tokenizer: Any, instructions: chat.Instructions) -> Form:
 
 
 def prompt(
-  request: protocol.Request, form: Form, tokenizer: Any, longest: int
+  request: Request, form: Form, tokenizer: Any, longest: int
 ) -> list[int] | None:
   """Ids of a row's own context, at most `longest`.
 
@@ -109,7 +110,7 @@ def make_reader(
       for i in range(len(rows))
     ]
 
-  def read(requests: Sequence[protocol.Request]) -> list[str | None]:
+  def read(requests: Sequence[Request]) -> list[str | None]:
     prompts = [prompt(r, form, tokenizer, buckets[-1]) for r in requests]
     order = [i for i, ids in enumerate(prompts) if ids is not None]
     order.sort(key=lambda i: len(prompts[i]))

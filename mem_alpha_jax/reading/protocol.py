@@ -1,31 +1,10 @@
 """What every reader is: a function from a batch of requests to answers."""
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import NamedTuple
+
+from mem_alpha_jax.types import Note, Request  # noqa: F401
 
 CACHE = 1 << 17  # answers kept of one reader
-
-
-class Note(NamedTuple):
-  """A retrieved entry: kind 'core', 'semantic' or 'episodic', text, step."""
-
-  kind: str
-  text: str
-  step: int
-
-
-class Request(NamedTuple):
-  """One question, and all that its reader may see.
-
-  Attributes:
-    question: the question as asked.
-    notes: the retrieved entries, best first.
-    core: the core text of the memory, '' if it has none.
-  """
-
-  question: str
-  notes: tuple[Note, ...]
-  core: str = ''
 
 
 # One answer a request: '' abstains, None failed and is missing data.

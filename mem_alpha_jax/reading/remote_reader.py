@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from mem_alpha_jax.reading import chat, disk_cache, http_client, protocol
+from mem_alpha_jax.types import Request
 
 
 class Server(NamedTuple):
@@ -41,7 +42,7 @@ def make_reader(
     instructions: what every request begins with.
   """
 
-  def read(requests: Sequence[protocol.Request]) -> list[str | None]:
+  def read(requests: Sequence[Request]) -> list[str | None]:
     chats = [
       chat.messages(instructions, chat.user_text(request, request.notes))
       for request in requests

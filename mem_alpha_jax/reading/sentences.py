@@ -12,8 +12,8 @@ import re
 from collections.abc import Sequence
 
 from mem_alpha_jax.memory import retrieval
-from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.text import stemming
+from mem_alpha_jax.types import Note, Request
 
 ANSWER_WORDS = 8  # longest answer; half of LoCoMo's golds have 4 or fewer
 SHARED = 0.3  # share of the question's weight below which it is not answered
@@ -44,7 +44,7 @@ _WHEN = re.compile(r'\b(?:when|what (?:date|day|month|year))\b', re.IGNORECASE)
 _HOW_MANY = re.compile(r'\bhow (?:many|much|old|long|often)\b', re.IGNORECASE)
 
 
-def answer(question: str, notes: Sequence[protocol.Note], core: str) -> str:
+def answer(question: str, notes: Sequence[Note], core: str) -> str:
   """What the best sentence of the notes says to a question.
 
   Args:
@@ -81,7 +81,7 @@ def answer(question: str, notes: Sequence[protocol.Note], core: str) -> str:
   return _said(question, sentence, note)
 
 
-def read(requests: Sequence[protocol.Request]) -> list[str]:
+def read(requests: Sequence[Request]) -> list[str]:
   """The reader; see `answer`."""
   return [answer(*request) for request in requests]
 

@@ -5,12 +5,13 @@ from a model or a data set is escaped. How it looks is in the template.
 """
 
 import functools
-import os
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
 import jinja2
+
+from mem_alpha_jax.system import files
 
 KINDS = ('semantic', 'episodic')
 UNFOLDED = 4  # unchanged entries shown before they fold away
@@ -77,11 +78,8 @@ def write(
     episodes=[_episode(heading, traces) for heading, traces in episodes],
     unfolded=UNFOLDED,
   )
-  part = f'{path}.part'
   # Text of a model may hold halves of surrogate pairs, which UTF-8 has not.
-  with open(part, 'w', encoding='utf-8', errors='xmlcharrefreplace') as f:
-    f.write(page)
-  os.replace(part, path)
+  files.write_bytes(path, page.encode('utf-8', 'xmlcharrefreplace'))
 
 
 @functools.cache

@@ -1,7 +1,6 @@
 """Two plots of a run: the learning curve, and accuracy against length."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from matplotlib import axes, figure, ticker
 
 from mem_alpha_jax.report import tables
+from mem_alpha_jax.system import files
 
 # Metrics that the learning curve shows: key in metrics.jsonl -> label.
 REWARDS = {
@@ -318,6 +318,5 @@ def _absent(value: float | None) -> bool:
 
 def save(fig: figure.Figure, path: str) -> None:
   """Writes a PNG whole or not at all; a Figure of its own uses Agg."""
-  part = f'{path}.part'
-  fig.savefig(part, format='png', dpi=150, facecolor='white')
-  os.replace(part, path)
+  with files.replacing(path) as part:
+    fig.savefig(part, format='png', dpi=150, facecolor='white')

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mem_alpha_jax.report.statistics import Estimate
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import machine
 
 Arm = dict[str, Any]
 Arms = dict[str, Any]  # 'before': Arm, 'after': Arm, 'baselines': name -> Arm
@@ -76,9 +76,9 @@ def results(
   return {
     'seed': config['seed'],
     'config': dict(config),
-    'versions': workdir_lib.versions(),
+    'versions': machine.versions(),
     'seconds': seconds,
-    'peak_rss_bytes': workdir_lib.peak_rss_bytes(),
+    'peak_rss_bytes': machine.peak_rss_bytes(),
     **arms,
     'length': {str(multiple): length[multiple] for multiple in sorted(length)},
   }

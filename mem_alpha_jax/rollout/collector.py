@@ -31,7 +31,7 @@ from mem_alpha_jax.rollout import (
 )
 from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 from mem_alpha_jax.rollout import response as response_lib
-from mem_alpha_jax.system import multihost, watchdog
+from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode, Question
 
 PARTS = grading.PARTS
@@ -169,7 +169,7 @@ def collect(
   batch = Batch(setup, episodes, starts, copies, samples // copies, step, embed)
   (longest,) = multihost.largest(max(len(e.chunks) for e in episodes))
   for t in range(longest):
-    watchdog.beat(f'step {step + 1}, chunk {t + 1} of {longest}')
+    stopping.beat(f'step {step + 1}, chunk {t + 1} of {longest}')
     if interrupted():
       raise Interrupted
     batch.advance(params, t)

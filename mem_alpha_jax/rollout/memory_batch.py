@@ -8,8 +8,9 @@ import numpy as np
 from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.reading import budget, protocol
+from mem_alpha_jax.reading import budget
 from mem_alpha_jax.roles import prompt
+from mem_alpha_jax.types import Note, Request
 
 QUERY_TERMS = 16  # words of a query that are looked up; more are dropped
 
@@ -134,7 +135,7 @@ class Memories:
     width = self.config.memory.slot_terms
     return slots_lib.edits_from_results(ops, results, step, width, self.embed)
 
-  def requests(self, questions, width: int) -> list[list[protocol.Request]]:
+  def requests(self, questions, width: int) -> list[list[Request]]:
     """What a reader is to be asked, from retrieved entries and the core.
 
     Args:
@@ -149,7 +150,7 @@ class Memories:
       for one in zip(self.states, questions, slots, ok, strict=True)
     ]
 
-  def fit(self, request: protocol.Request) -> protocol.Request:
+  def fit(self, request: Request) -> Request:
     """The request within `reading.budget` tokens."""
     limit = self.config.reading.budget
     return budget.within(request, limit, self.count_tokens)
@@ -238,7 +239,7 @@ def _with_found(state, questions, slots, found) -> list[str]:
   ]
 
 
-def requests(state, questions, slots, found) -> list[protocol.Request]:
+def requests(state, questions, slots, found) -> list[Request]:
   """One request a question: the slots retrieved for it, and the core."""
   by_slot = state_lib.by_slot(state)
   made = []
@@ -246,9 +247,9 @@ def requests(state, questions, slots, found) -> list[protocol.Request]:
     notes = tuple(
       _note(by_slot[s]) for s, hit in zip(row.tolist(), ok, strict=True) if hit
     )
-    made.append(protocol.Request(question, notes, state.core))
+    made.append(Request(question, notes, state.core))
   return made
 
 
-def _note(entry: state_lib.Entry) -> protocol.Note:
-  return protocol.Note(entry.kind, entry.text, entry.step)
+def _note(entry: state_lib.Entry) -> Note:
+  return Note(entry.kind, entry.text, entry.step)

@@ -28,7 +28,7 @@ from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
-from mem_alpha_jax.system import multihost, sharding
+from mem_alpha_jax.system import files, multihost, sharding
 from mem_alpha_jax.text import tokenizer as tokenizer_lib
 from mem_alpha_jax.types import Episode
 
@@ -118,12 +118,12 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
     if config.warm_start.checkpoint:
       base_checkpoint.copy_tokenizer(config.warm_start.checkpoint, path)
       return
-    tokenizer_lib.train(
+    data = tokenizer_lib.train(
       pipeline.texts_for_tokenizer(config),
-      path,
       config.tokenizer.vocab_size,
       tools.COMPACT_SYMBOLS,
     )
+    files.write_bytes(path, data)
 
   multihost.on_first(make)
   return tokenizer_lib.Tokenizer(path)

@@ -23,8 +23,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
-from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import multihost
+from mem_alpha_jax.system import files, machine, multihost
 from mem_alpha_jax.types import TrainState
 
 
@@ -103,14 +102,14 @@ class Manager:
       # TensorStore does not see flipped bits and reports a short file in
       # thousands of lines; sums find both before it reads.
       if jax.process_index() == 0:
-        workdir_lib.write_sums(self.directory / str(step))
+        files.write_sums(self.directory / str(step))
     except Exception as error:  # Orbax and TensorStore raise many kinds
       raise self._unwritten(step, error) from error
 
   def _unwritten(self, step: int, error: Exception) -> OSError:
     return OSError(
       f'{self.directory}: the checkpoint of step {step} could not be written '
-      f'({workdir_lib.summary(error)}); those before it are intact: make room, '
+      f'({machine.summary(error)}); those before it are intact: make room, '
       'and the same command goes on'
     )
 
@@ -203,7 +202,7 @@ class Manager:
         logging.warning(
           'checkpoint %s cannot be read (%s)%s',
           self.directory / str(candidate),
-          workdir_lib.summary(error),
+          machine.summary(error),
           '' if candidate == steps[0] else '; using the one before it',
         )
         continue
@@ -219,7 +218,7 @@ class Manager:
     return None
 
   def _read(self, step: int, example: TrainState) -> Restored:
-    workdir_lib.check_sums(self.directory / str(step))
+    files.check_sums(self.directory / str(step))
     abstract = jax.tree.map(_abstract, example)
     read = self._manager.restore(
       step,
@@ -250,9 +249,7 @@ def _without_metrics(directory: pathlib.Path) -> list[int]:
     try:
       json.loads(path.read_text())
     except ValueError as error:
-      logging.warning(
-        '%s cannot be read (%s)', path, workdir_lib.summary(error)
-      )
+      logging.warning('%s cannot be read (%s)', path, machine.summary(error))
       broken.append(int(path.parent.parent.name))
   return broken
 

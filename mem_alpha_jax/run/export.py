@@ -4,12 +4,14 @@ import pathlib
 import shutil
 import tempfile
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.model import lora, presets
 from mem_alpha_jax.pretrained import hf_config, hf_weights
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.sampling import buckets
+from mem_alpha_jax.system import files
 
 SPECIAL = ('bos', 'eos', 'pad')  # tokens that config.json names
 
@@ -39,7 +41,7 @@ def export(config, workdir: str, out: str) -> pathlib.Path:
   out = pathlib.Path(out)
   hf_weights.check_new(out)
   hf_config.to_fields(presets.model_config(config.model, vocab_size=1))
-  workdir_lib.prepare(workdir, config, workdir_lib.EVAL_FIELDS)
+  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
   experiment = build_lib.build(config, workdir)
   shape = experiment.policy.config
   params = lora.merge(parameters.newest_params(experiment, workdir), shape)
@@ -66,7 +68,7 @@ def _origin(experiment, workdir, made) -> pathlib.Path:
     shutil.copy(pathlib.Path(workdir) / 'tokenizer.model', made)
   ids = {f'{n}_token_id': getattr(tokenizer, f'{n}_id', None) for n in SPECIAL}
   fields |= {'max_position_embeddings': positions, **ids}
-  workdir_lib.write_json(made / 'config.json', fields)
+  files.write_json(made / 'config.json', fields)
   return made
 
 

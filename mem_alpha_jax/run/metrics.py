@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import tqdm
 
-from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
 
 FILE = 'metrics.jsonl'
 
@@ -164,7 +164,7 @@ def truncate(path: str | os.PathLike, last: int) -> None:
       break
     if row['step'] <= last:
       kept.append(line + '\n')
-  workdir_lib.write_text(path, ''.join(kept))
+  files.write_text(path, ''.join(kept))
 
 
 def _number(name: str, value: Any) -> int | float | None:

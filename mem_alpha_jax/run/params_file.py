@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import multihost
+from mem_alpha_jax.system import files, machine, multihost
 
 
 def save(path: str | os.PathLike, params: Any) -> None:
@@ -33,7 +32,7 @@ def save(path: str | os.PathLike, params: Any) -> None:
   buffer = io.BytesIO()
   np.savez_compressed(buffer, dtypes=np.frombuffer(header, np.uint8), **arrays)
   if jax.process_index() == 0:
-    workdir_lib.write_bytes(path, buffer.getvalue())
+    files.write_bytes(path, buffer.getvalue())
 
 
 def load(path: str | os.PathLike, example: Any) -> Any:
@@ -58,7 +57,7 @@ def load(path: str | os.PathLike, example: Any) -> Any:
     dtypes = json.loads(arrays.pop('dtypes').tobytes())
   except Exception as error:  # zipfile, zlib, numpy and json: many kinds
     raise ValueError(
-      f'{path}: not a readable parameter file ({workdir_lib.summary(error)})'
+      f'{path}: not a readable parameter file ({machine.summary(error)})'
     ) from error
   leaves, tree = jax.tree_util.tree_flatten_with_path(example)
   names = [_name(keys) for keys, _ in leaves]

@@ -12,8 +12,7 @@ from typing import Any
 import jax
 from absl import flags
 
-from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import multihost
+from mem_alpha_jax.system import machine, multihost
 
 GIVEN = ('coordinator', 'num_processes', 'process_id')
 LEAVE_SECONDS = 2.0  # that the first process stays behind the others
@@ -48,7 +47,7 @@ def join(given: Any, config: Any) -> None:
   try:
     jax.distributed.initialize(**where)
   except (RuntimeError, ValueError) as error:
-    told = workdir_lib.summary(error)
+    told = machine.summary(error)
     way = 'start all processes with the same --coordinator, --num_processes'
     if not where:
       way = 'give --coordinator, --num_processes and --process_id'
@@ -79,7 +78,7 @@ def run(mode: Callable, config: Any, workdir: str) -> None:
     ) from error
   # A broken collective is a ValueError where JAX dispatches it at once.
   except (jax.errors.JaxRuntimeError, ValueError) as error:
-    told = workdir_lib.summary(error)
+    told = machine.summary(error)
     if not jax.distributed.is_initialized() or not _is_lost(error, told):
       raise
     raise ConnectionError(

@@ -17,10 +17,8 @@ so every text has an encoding and the unknown id is never produced.
 import functools
 import hashlib
 import io
-import os
 import pathlib
 import re
-import uuid
 from collections.abc import Iterable, Sequence
 
 import sentencepiece
@@ -32,9 +30,9 @@ _CACHED = 1 << 16  # texts whose ids are remembered
 
 
 def train(
-  texts: Iterable[str], path: str, vocab_size: int, symbols: Sequence[str]
-) -> None:
-  """Trains a BPE model and writes it to `path`, atomically.
+  texts: Iterable[str], vocab_size: int, symbols: Sequence[str]
+) -> bytes:
+  """Trains a BPE model; returns the content of its file.
 
   Byte-pair encoding, Sennrich et al. 2016 (arXiv 1508.07909): a unigram model
   spells the words it never saw in letters, BPE in the syllables it knows, so
@@ -43,7 +41,6 @@ def train(
 
   Args:
     texts: sentences, without control symbols.
-    path: file to write; its folder is created.
     vocab_size: upper limit of the pieces; 4 special ids, the symbols, 256
       bytes and every character of the texts are among them.
     symbols: control symbols, each one piece; their ids follow the four
@@ -90,7 +87,7 @@ def train(
     shuffle_input_sentence=False,
     minloglevel=2,
   )
-  _write(pathlib.Path(path), model.getvalue())
+  return model.getvalue()
 
 
 class Tokenizer:
@@ -190,11 +187,3 @@ class Tokenizer:
 def valid(text: str) -> str:
   """Text without lone surrogates, which no UTF-8 can hold; '?' for each."""
   return text.encode('utf-8', 'replace').decode()
-
-
-def _write(path: pathlib.Path, data: bytes) -> None:
-  """Writes a whole file or none, also when processes race for it."""
-  path.parent.mkdir(parents=True, exist_ok=True)
-  part = path.with_name(f'{path.name}.{uuid.uuid4().hex}')
-  part.write_bytes(data)
-  os.replace(part, path)

@@ -1,4 +1,4 @@
-"""Ends a run in which nothing happens any more.
+"""How a run ends before its last step: when it is asked to, or hangs.
 
 In a collective a process waits for the others for ever. A thread that sees no
 beat for too long says where the run stood and ends it, so that whatever
@@ -7,13 +7,58 @@ checkpoint.
 """
 
 import contextlib
+import faulthandler
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
-CODE = 3  # exit code
+from absl import logging
+
+from mem_alpha_jax.system import multihost
+
+CODE = 3  # exit code of a run that the watchdog ended
+
+
+class GracefulStop(contextlib.AbstractContextManager):
+  """Turns the first SIGINT or SIGTERM into a flag.
+
+  The loop looks at `requested()` at each chunk, leaves a step that has begun,
+  saves and ends within config.checkpoint.grace seconds. A second Ctrl-C raises
+  KeyboardInterrupt at once. Use in the main thread.
+  """
+
+  def __init__(self):
+    self._flag = False
+    self._previous = {}
+
+  def __enter__(self) -> 'GracefulStop':
+    for number in (signal.SIGINT, signal.SIGTERM):
+      self._previous[number] = signal.signal(number, self._handle)
+    return self
+
+  def __exit__(self, *unused) -> None:
+    for number, handler in self._previous.items():
+      signal.signal(number, handler)
+
+  def _handle(self, number: int, frame: Any) -> None:
+    del frame
+    if self._flag and number == signal.SIGINT:
+      raise KeyboardInterrupt
+    self._flag = True
+    for dog in _open:
+      dog.stopping()
+    logging.warning(
+      '%s: saving what is done; Ctrl-C again stops at once',
+      signal.Signals(number).name,
+    )
+
+  def requested(self) -> bool:
+    """Returns True if any process was asked to stop; all must call it."""
+    return bool(multihost.largest(self._flag)[0])
 
 
 class Watchdog(contextlib.AbstractContextManager):
@@ -21,7 +66,7 @@ class Watchdog(contextlib.AbstractContextManager):
 
   Attributes:
     seconds: longest time between two beats; 0 never ends anything.
-    grace: seconds from `stopping` to the end of the process; 0 is no bound.
+    grace: seconds from a signal to the end of the process; 0 is no bound.
   """
 
   def __init__(
@@ -35,7 +80,7 @@ class Watchdog(contextlib.AbstractContextManager):
 
   def __enter__(self) -> 'Watchdog':
     _open.append(self)
-    self.beat(self._where)
+    beat(self._where)
     self._thread.start()
     return self
 
@@ -45,7 +90,6 @@ class Watchdog(contextlib.AbstractContextManager):
     self._thread.join()
 
   def beat(self, where: str) -> None:
-    """Something was done; `where` is what comes next."""
     self._where = where
     if self.seconds:
       self._limit = time.monotonic() + self.seconds
@@ -77,15 +121,9 @@ _open: list[Watchdog] = []  # the run of this process, if one is on
 
 
 def beat(where: str) -> None:
-  """Tells the open watchdog, if there is one, what comes next."""
-  for one in _open:
-    one.beat(where)
-
-
-def stopping() -> None:
-  """Tells the open watchdog, if there is one, that the run shall end."""
-  for one in _open:
-    one.stopping()
+  """Something was done; tells an open watchdog what comes next."""
+  for dog in _open:
+    dog.beat(where)
 
 
 def _end(message: str) -> None:
@@ -94,4 +132,5 @@ def _end(message: str) -> None:
     file=sys.stderr,
     flush=True,
   )
+  faulthandler.dump_traceback()  # where each thread stands
   os._exit(CODE)
