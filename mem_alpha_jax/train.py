@@ -133,6 +133,7 @@ class Run:
       experiment.mesh,
       horizon=config.rollout.response_buckets[-1],
       skip_norm=config.optim.skip_norm,
+      schedule=self.schedule,
     )
     self.logps = update_lib.make_logps_fn(
       experiment.policy, config.rollout.temperature, experiment.mesh
@@ -241,7 +242,7 @@ class Run:
       self.experiment.reader_counts,
     )
     with self.timer('advantages'):
-      rows, credit = assemble.to_rows(rollout.grid, self.config, self.values)
+      rows, credit = assemble.to_rows(rollout.samples, self.config, self.values)
     with self.timer('update'):
       learned = self._update(rows)
     self.starts = collector.next_starts(
@@ -277,12 +278,9 @@ class Run:
 
   def _update(self, rows) -> dict[str, float]:
     """All minibatches of a batch; metrics are their means (or largest)."""
-    groups = len(rows.row_weight)
     size = self.config.rl.minibatch_rows // collector.prompt_width(self.config)
-    parts = batching.minibatches(
-      rows, (self.config.seed, self.step, 5), -(-groups // size), size
-    )
-    parts = list(parts)
+    seed = (self.config.seed, self.step, 5)
+    parts = list(batching.minibatches(rows, seed, size))
     old = [None] * len(parts)
     if self.config.rl.importance_cap:
       # Against the sampler's log-probs these correct for what differs there.
@@ -314,7 +312,7 @@ class Run:
 def _pack(start: collector.Start) -> dict:
   return {
     **start._asdict(),
-    'state': state_lib.to_json(start.state, with_log=False),
+    'state': state_lib.to_json(start.state),
     'history': list(start.history.values()),
   }
 

@@ -10,7 +10,7 @@ N  memories                      S  slots of a memory   W  terms of a slot
 Q  questions                     E  embedding size      k  retrieved slots
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from flax import struct
@@ -59,6 +59,71 @@ class Episode(NamedTuple):
   chunks: Sequence[str]
   questions: tuple[Question, ...]
   sessions: tuple[int, ...] = ()
+
+
+class Turn(NamedTuple):
+  """One thing to do with one memory, and all that a role may look at.
+
+  A schedule gives the first five fields, the collector the others.
+
+  Attributes:
+    role: key of roles.registry.ROLES.
+    text: what is read: a chunk of the stream, or the question to answer.
+    episode: it belongs to.
+    chunk: index of the chunk that is read, or of the newest before it.
+    question: to answer; None where `text` is a chunk.
+    live: False past the end of a schedule that is shorter than others.
+    index: t, its place in the schedule.
+    trajectory: of the memories of its episode that live side by side.
+    clock: turns its memory has lived through.
+    history: questions of earlier episodes that still hold, by their texts.
+    state: the memory before it, a memory.state.MemoryState.
+    view: the entries shown, memory.state.Entry or None each.
+    limits: what the memory may hold, memory.state.Limits.
+    tokens: length of `text`.
+  """
+
+  role: str
+  text: str
+  episode: Episode | None = None
+  chunk: int = 0
+  question: Question | None = None
+  live: bool = True
+  index: int = 0
+  trajectory: int = 0
+  clock: int = 0
+  history: Mapping[str, Question] = {}
+  state: Any = None
+  view: tuple = ()
+  limits: Any = None
+  tokens: int = 0
+
+
+class Outcome(NamedTuple):
+  """What a response did.
+
+  Attributes:
+    state: the memory after it.
+    ops: the operations it asked for that could be read.
+    results: their results, one each.
+    errors: calls that could not be read.
+    noop: True for a valid response that stores nothing.
+    answer: what it says, of a role that answers.
+    gain: what the answers of a reader gain by it; NaN if one is missing.
+    verdicts: a judge's mark of each operation, None where it failed; None
+      without a judge.
+    compression: of the whole trajectory, where that is what counts.
+  """
+
+  state: Any
+  ops: tuple = ()
+  results: tuple = ()
+  errors: tuple[str, ...] = ()
+  noop: bool = False
+  answer: str = ''
+  gain: float = float('nan')
+  verdicts: tuple[float | None, ...] | None = None
+  compression: float | None = None
 
 
 class Note(NamedTuple):

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 from mem_alpha_jax.data import babi, content
-from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.data.source import OracleNote
 from mem_alpha_jax.reading import extractive
 from mem_alpha_jax.types import Note
 

@@ -37,12 +37,6 @@ def test_pad_keeps_tokens_and_lengths():
     buckets.pad([[1], [1, 2, 3, 4]], 3, pad_id=0)
 
 
-def test_pad_groups_keeps_the_group_axis():
-  out, lengths = buckets.pad_groups([[[1], [2, 3]], [[4], [5]]], 2, pad_id=9)
-  np.testing.assert_array_equal(out, [[[1, 9], [2, 3]], [[4, 9], [5, 9]]])
-  np.testing.assert_array_equal(lengths, [[1, 2], [1, 1]])
-
-
 def test_compilations_are_counted_once_a_shape():
   double = jax.jit(lambda x: x * 2 + len(x.shape) * 17)
   inputs = [jnp.zeros(3), jnp.zeros(4)]

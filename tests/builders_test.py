@@ -13,11 +13,10 @@ import pytest
 import small_raw
 
 from mem_alpha_jax.data import (
-  labelled,
   leakage,
   mixture,
-  parquet_sets,
   prepared,
+  sources,
 )
 from mem_alpha_jax.data.builders import build, held_out, token_counts
 from mem_alpha_jax.text import tokenizer
@@ -51,8 +50,8 @@ def test_build_writes_what_the_mixture_is(made):
   count = token_counts.load(str(root / 'tokenizer.model'))
   for split in ('train', 'validation'):
     pools = [
-      mixture.build(str(root / 'raw'), s, split, 0, count, mixed=True)
-      for s in mixture.MIXED
+      mixture.build(str(root / 'raw'), s, split, 0, count, capped=True)
+      for s in mixture.mixed()
     ]
     found = prepared.load('mixture', split, str(root / 'built'))
     assert list(found) == mixture.mix(pools, 0)
@@ -60,9 +59,9 @@ def test_build_writes_what_the_mixture_is(made):
     with pytest.raises(IndexError, match=f'of {len(found)}'):
       found[len(found)]
     sizes = collections.Counter(e.source for e in found)
-    assert set(sizes) == set(mixture.MIXED)
+    assert set(sizes) == set(mixture.mixed())
     for source, number in sizes.items():
-      limits = mixture.SIZES[source]
+      limits = mixture.built()[source]
       most = limits.cap if split == 'train' else limits.validation
       assert number <= most
     assert len({e.uid for e in found}) == len(found)
@@ -87,7 +86,7 @@ def test_card_counts_what_is_there(made):
     'validation', 'nlu test', 'trec_coarse test', 'trec_fine test',
     'pubmed_rct test',
   }  # fmt: skip
-  assert set(card['overlap']) == set(mixture.MIXED)
+  assert set(card['overlap']) == set(mixture.mixed())
   assert all(n == 0 for row in card['overlap'].values() for n in row.values())
   row = card['splits']['train']['nlu']
   columns = ('instances', 'chunks', 'tokens', 'questions')
@@ -111,8 +110,9 @@ def test_another_seed_gives_other_episodes(made):
     mixture.build(raw, 'nlu', 'train', seed, count) for seed in (0, 0, 1)
   )
   assert first == again != other
-  assert len(first) == mixture.SIZES['nlu'].train
-  leakage.check(other, {'test': mixture.build(raw, 'nlu', 'test', 0, count)})
+  assert len(first) == mixture.built()['nlu'].train
+  test = {'test': mixture.build(raw, 'nlu', 'test', 0, count)}
+  assert not leakage.find(other, test)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def _exam(name, folder, episode):
     _parquet(path, f'a b\nlabel: 1\n{text}\nlabel: 2', ['c d'], source)
   else:
     asked = (question._replace(first=0, last=0),)
-    parquet_sets.write(path, [Episode(0, 'squad', ('Hi!',), asked)])
+    small_raw.memalpha(path, [Episode(0, 'squad', ('Hi!',), asked)])
   return path
 
 
@@ -214,14 +214,15 @@ def test_what_is_held_out_is_named_if_it_cannot_be_read(tmp_path):
   for item in ('locmo=x', 'locomo', 'locomo='):
     with pytest.raises(ValueError, match=f'--held_out={item}: .*longmemeval'):
       held_out.read([item])
-  for name, (suffix, _) in held_out.SETS.items():
+  for name in held_out.names():
+    suffix, _ = sources.SOURCES[name].held_out
     with pytest.raises(FileNotFoundError, match=f'={name}={tmp_path}: no'):
       held_out.read([f'{name}={tmp_path}'])
     path = tmp_path / f'1{suffix}'
     with pytest.raises(FileNotFoundError, match=str(path)):
       held_out.read([f'{name}={path}'])
   (tmp_path / '1.json').write_text('[{}]')
-  with pytest.raises(ValueError, match=r'1\.json: row 0: no field'):
+  with pytest.raises(ValueError, match=r'1\.json: row 0: question_id: field'):
     held_out.read([f'longmemeval={tmp_path}'])
 
 
@@ -308,8 +309,7 @@ def test_too_little_text_is_an_error(tmp_path):
     mixture.build(str(tmp_path), 'perltqa', 'validation', 0, len)
 
 
-def test_every_source_has_a_size():
-  assert set(mixture.SOURCES) <= set(mixture.SIZES)
-  caps = {name: size.cap for name, size in mixture.SIZES.items() if size.cap}
-  assert sum(caps.values()) == 562  # table 7 of arXiv 2509.25911
-  assert set(labelled.READERS) > set(mixture.SOURCES) & set(labelled.READERS)
+def test_the_caps_are_those_of_the_paper():
+  built = mixture.built()
+  assert sum(one.cap for one in built.values()) == 562  # its table 7
+  assert sorted(one.block for one in built.values()) == [*range(len(built))]

@@ -30,10 +30,9 @@ VIEW = (
   state_lib.Entry(3, 'semantic', 'Sigrid is a baker.', 0, 0, 5),
   state_lib.Entry(26, 'episodic', 'On 3 May, Sigrid moved to Oslo.', 1, 1, 9),
 )
-STATE = state_lib.MemoryState(
-  core='The user keeps a garden.',
-  semantic=(state_lib.Entry(1, 'semantic', 'Oslo is old.', 0, 2, 4), VIEW[0]),
-  episodic=VIEW[1:],
+STATE = state_lib.with_entries(
+  state_lib.MemoryState(core='The user keeps a garden.'),
+  (state_lib.Entry(1, 'semantic', 'Oslo is old.', 0, 2, 4), *VIEW),
 )
 
 

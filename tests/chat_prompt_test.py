@@ -89,7 +89,7 @@ def render(template=CHATML, chunk='Ola sang.', core='', room=None, **changes):
 @pytest.mark.parametrize('style', ['full', 'brief'])
 def test_chunk_first_keeps_the_memory_out_of_what_is_shared(style):
   made, prefix, own = render(core='likes tea', instructions=style)
-  assert made.shared == len(made.prefix) and made.view.items == VIEW
+  assert made.view == VIEW
   assert 'Ola sang.' in prefix and 'Marta' not in prefix
   assert 'Marta is a baker.' in own and 'likes tea' in own
   assert prefix == render(core='', instructions=style)[1]
@@ -212,7 +212,9 @@ def test_reference_shows_ids_as_the_reference_does():
   )
   assert '[0004] Marta is a baker.' in own and '[0013] On 3 May' in own
   view = (entry(9, 'b'), None, entry(2, 'a'))
-  state = state_lib.empty()._replace(semantic=(*view[::-2], entry(1, 'c')))
+  state = state_lib.empty()
+  for slot, note in enumerate((*view[::-2], entry(1, 'c'))):
+    state = state_lib.put(state, note._replace(slot=slot))
   shown = instructions.reference_memory(view, state)
   assert 'memory, 2 of 3 shown:\n<semantic_memory>\n[0002] a\n[0009] b' in shown
   assert 'memory, 0 of 0 shown:\n<episodic_memory>\nEmpty' in shown

@@ -53,7 +53,7 @@ def test_pieces_fill_chunks_in_order():
 
 def test_long_piece_is_split_between_words_and_its_parts_are_known():
   placed = chunking.place(['x', 'a b c d e', '', 'y'], 2, _words)
-  assert placed == [
+  assert [*placed] == [
     [(0, 'x')],
     [(1, 'a b')],
     [(1, 'c d')],
@@ -62,7 +62,7 @@ def test_long_piece_is_split_between_words_and_its_parts_are_known():
 
 
 def test_only_what_is_asked_for_is_read():
-  placed = chunking.stream(map(str, itertools.count()), 2, _words)
+  placed = chunking.place(map(str, itertools.count()), 2, _words)
   assert next(placed) == [(0, '0'), (1, '1')]
   assert next(placed) == [(2, '2'), (3, '3')]
 
@@ -103,25 +103,24 @@ def test_targets_are_seeded_and_in_range():
 
 
 def test_conversation_moves_a_day_a_chunk():
-  rng = np.random.default_rng(0)
-  texts = [chunking.converse('The text.\nAll of it.', rng, d) for d in (0, 60)]
-  for text, date in zip(texts, ('2024-01-01', '2024-03-01'), strict=True):
-    header, opener, *body, reply = text.split('\n')
+  text = 'The text.\nAll of it.'
+  chunks = chunking.converse([text] * 500, np.random.default_rng(0))
+  for k, date in ((0, '2024-01-01'), (60, '2024-03-01')):
+    header, opener, *body, reply = chunks[k].split('\n')
     assert header.endswith(date)
     assert opener.removeprefix('User: ') in chunking.OPENERS
     assert body == ['The text.', 'All of it.']
     assert reply.removeprefix('Assistant: ') in chunking.ACKNOWLEDGEMENTS
   again = np.random.default_rng(0)
-  assert texts[0] == chunking.converse('The text.\nAll of it.', again, 0)
-  many = {chunking.converse('x', rng, 0) for _ in range(500)}
-  assert len(many) > 80  # of 100
+  assert chunks[:1] == chunking.converse([text], again)
+  assert len({chunk.partition('\n')[2] for chunk in chunks}) > 80  # of 100
 
 
 def test_body_is_what_was_put_into_a_conversation_or_book():
   rng = np.random.default_rng(0)
   lines = ['User: mine', 'She read.']
   text = '\n'.join(lines)
-  assert chunking.body(chunking.converse(text, rng, 3)) == lines
+  assert chunking.body(*chunking.converse([text], rng)) == lines
   date = chunking.DAY_ONE
   assert '2024-01-01' in chunking.read_aloud(text, date)
   assert chunking.body(chunking.read_aloud(text, date)) == lines

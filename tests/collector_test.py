@@ -1,7 +1,6 @@
 """The collector under samplers that say what they are told to say."""
 
-import dataclasses
-
+import jax
 import numpy as np
 import pytest
 import tiny_config
@@ -17,9 +16,10 @@ from small_rollouts import (
 )
 
 from mem_alpha_jax import train
-from mem_alpha_jax.memory import embedders
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.run import build as build_lib
 
@@ -47,17 +47,13 @@ def test_failed_reading_is_missing_and_not_zero(setups, groups):
   )  # fmt: skip
   with np.errstate(all='ignore'):
     rollout = collect(setup)
-  grid = rollout.grid
-  failed = np.isnan(grid.parts[..., 0]) & grid.valid
+  samples = rollout.samples
+  failed = np.isnan(samples.parts['answers'])
   assert failed.any()
-  assert rollout.metrics['rollout/failed_readings'] == pytest.approx(
-    failed.sum() / grid.valid.sum()
-  )
-  rows, credit = assemble.to_rows(grid, setup.config)
-  assert credit['rl/missing_rewards'] == pytest.approx(
-    failed.sum() / grid.valid.sum()
-  )
-  for (row, column), place in places(grid, groups).items():
+  assert rollout.metrics['rollout/failed_readings'] == failed.mean()
+  rows, credit = assemble.to_rows(samples, setup.config)
+  assert credit['rl/missing_rewards'] == failed.mean()
+  for (row, column), place in places(samples, groups).items():
     assert (rows.row_weight[row, column] == 0) == failed[place]
     assert not (failed[place] and rows.advantages[row, column].any())
   assert rollout.metrics['rollout/missing_answers'] == 1
@@ -70,13 +66,13 @@ def test_failed_reading_is_missing_and_not_zero(setups, groups):
   ]
   partly = collect(setup._replace(reader=some))
   assert 0 < partly.metrics['rollout/missing_answers'] < 1
-  whole = collect(setups[groups]).grid
-  missing = np.isnan(partly.grid.parts[..., 0]) & grid.valid
+  whole, some = collect(setups[groups]).samples.parts, partly.samples.parts
+  missing = np.isnan(some['answers'])
   assert missing.sum() < failed.sum()
   if groups == 'state':  # at the end, the mean of what was answered counts
-    kept = np.where(missing, whole.parts[..., 0], partly.grid.parts[..., 0])
-    np.testing.assert_array_equal(kept, whole.parts[..., 0])
-  np.testing.assert_array_equal(partly.grid.parts[..., 1], whole.parts[..., 1])
+    kept = np.where(missing, whole['answers'], some['answers'])
+    np.testing.assert_array_equal(kept, whole['answers'])
+  np.testing.assert_array_equal(some['calls'], whole['calls'])
 
 
 @GROUPS
@@ -92,9 +88,9 @@ def test_garbage_is_counted_and_never_fatal(setups, groups):
     scripted(setup, say), None, episodes_of(3, 3, 2, 3), empty_starts(), 0
   )
   assert 0 <= rollout.metrics['rollout/valid_calls'] < 0.5
-  calls = rollout.grid.parts[..., collector.PARTS.index('calls')]
-  assert ((calls >= 0) & (calls <= 1))[rollout.grid.valid].all()
-  rows, credit = assemble.to_rows(rollout.grid, setup.config)
+  calls = rollout.samples.parts['calls']
+  assert ((calls >= 0) & (calls <= 1)).all()
+  rows, credit = assemble.to_rows(rollout.samples, setup.config)
   assert np.isfinite(rows.advantages).all()
   assert credit['rl/missing_rewards'] == 0
   memory = setup.config.memory
@@ -104,32 +100,55 @@ def test_garbage_is_counted_and_never_fatal(setups, groups):
 
 
 @GROUPS
-def test_the_slot_arrays_follow_the_memories(setups, groups):
+def test_the_slot_arrays_follow_the_memories(setups, groups, monkeypatch):
   setup = scripted(setups[groups], random_call(setups['state'].tokenizer))
-  copies = 1 if groups == 'state' else G
   start = full_start(setups['state'].tokenizer)
-  batch = collector.Batch(
-    setup, episodes_of(3, 2, 3, 3), [start, *empty_starts()[1:]], copies,
-    G // copies, 0, setup.embed(None),
-  )  # fmt: skip
-  memory = setup.config.memory
-  for t in range(3):
-    batch.advance(None, t)
+  seen, mirror = [], batch_lib.Memories.become
+
+  def mirrored(memories, *args):
+    mirror(memories, *args)
+    memory = setup.config.memory
     built = slots_lib.from_states(
-      batch.memories.states, memory.slots, memory.slot_terms
+      memories.states, memory.slots, memory.slot_terms
     )
     assert built.valid.any()
-    for field in dataclasses.fields(built):
-      np.testing.assert_array_equal(
-        getattr(batch.memories.bank, field.name), getattr(built, field.name),
-        err_msg=field.name,
-      )  # fmt: skip
-  ends = batch.finish().ends
+    jax.tree.map(np.testing.assert_array_equal, memories.bank, built)
+    seen.append(list(memories.states))
+
+  monkeypatch.setattr(batch_lib.Memories, 'become', mirrored)
+  ends = collector.collect(
+    setup, None, episodes_of(3, 2, 3, 3), [start, *empty_starts()[1:]], 0
+  ).ends
+  assert len(seen) == 3
+  copies = len(seen[0]) // len(ends)
   for i, end in enumerate(ends):
-    kept = state_lib.without_log(batch.memories.states[i * copies])
-    assert end.state == kept
-    packed = train._unpack(train._pack(end))
-    assert packed == end
+    assert end.state == state_lib.without_log(seen[-1][i * copies])
+    assert train._unpack(train._pack(end)) == end
+
+
+@GROUPS
+def test_keys_name_the_memory_a_row_saw_and_the_row_it_came_from(
+  setups, groups
+):
+  setup = scripted(setups[groups], random_call(setups['state'].tokenizer))
+  keys = collector.collect(
+    setup, None, episodes_of(3, 1, 2, 3), empty_starts(), 0
+  ).samples.keys
+  rows = list(zip(keys.episode, keys.trajectory, keys.turn, strict=True))
+  assert rows == sorted(rows) and len(rows) == 9 * G
+  for row, parent in enumerate(keys.parent):
+    assert (parent < 0) == (keys.turn[row] == 0)
+    if parent >= 0:
+      assert keys.turn[parent] == keys.turn[row] - 1
+      assert keys.episode[parent] == keys.episode[row]
+    if parent >= 0 and groups == 'trajectory':
+      assert keys.trajectory[parent] == keys.trajectory[row]
+  # One memory, one parent: of the free samples where some are forced.
+  memories = dict(zip(keys.state, keys.parent, strict=True))
+  assert all(memories[s] == p for s, p in zip(*keys[-3:-1], strict=True))
+  assert len(memories) == (9 if groups == 'state' else 9 * G)
+  free = keys.trajectory[keys.parent[keys.parent >= 0]]
+  assert groups == 'trajectory' or free.min() >= setup.config.rollout.forced
 
 
 def test_one_call_embeds_what_a_step_writes_and_one_what_it_asks(setups):
@@ -168,17 +187,13 @@ def test_a_judge_gives_the_content_part(setups, groups):
   plain, judged = collect(setup), collect(setup._replace(content_judge=judge))
   assert len(asked) <= 3 and all(asked)  # one call a chunk
   assert all(len(set(notes)) == len(notes) for notes in asked)
-  place = collector.PARTS.index('content')
-  before, after = plain.grid.parts[..., place], judged.grid.parts[..., place]
-  live = judged.grid.valid
-  missing = np.isnan(after) & live
-  assert (
-    missing.any() and (after[live & ~missing] != before[live & ~missing]).any()
-  )
-  assert set(np.unique(after[live & ~missing])) <= {0.0, 1.0}  # one call each
+  before, after = (x.samples.parts['content'] for x in (plain, judged))
+  known = ~np.isnan(after)
+  assert not known.all() and (after[known] != before[known]).any()
+  assert set(np.unique(after[known])) <= {0.0, 1.0}  # one call each
   # Such rewards are missing, not zero, and are told as missing answers are.
   assert judged.metrics['rollout/missing_answers'] > 0
-  rows, credit = assemble.to_rows(judged.grid, setup.config)
+  rows, credit = assemble.to_rows(judged.samples, setup.config)
   assert credit['rl/missing_rewards'] > 0
   assert np.isfinite(rows.advantages).all()
 

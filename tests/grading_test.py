@@ -7,26 +7,17 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax import train
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector, credit_questions, grading
-from mem_alpha_jax.rollout import response as response_lib
-from mem_alpha_jax.types import Episode, Question, Request
+from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
 WHO = Question('Who has the kite?', 'Ada', 'single_hop', 0, 1)
 LIST = Question('What kites?', 'red, blue', 'multi_hop', 0, 1)
 NONE = Question('Whose dog?', '', 'adversarial', 0, 1)
 NAMES = Question('Who flew?', 'Bob', 'single_hop', 1, 1, True, ('Robert',))
 EPISODE = Episode(1, 'locomo', ('a', 'b'), (WHO, LIST, NONE, NAMES))
-
-
-class Memories:
-  """As many as there are episodes; each question is its own request."""
-
-  def __init__(self, config, n):
-    self.config, self.states, self.read = config, [state_lib.empty()] * n, [9]
-
-  def requests(self, questions, width):
-    return [[Request(q, ()) for q in row] for row in questions]
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +27,7 @@ def config():
 
 def score(config, **answers):
   """Accuracy at the end, with '' for what is not answered."""
-  memories = Memories(config, 1)
+  memories = batch_lib.Memories([state_lib.empty()], [9], config, len)
   read = lambda requests: [answers.get(r.question[:5], '') for r in requests]
   found, _ = grading.end_scores([EPISODE], memories, read)
   return found[0]
@@ -59,29 +50,25 @@ def test_missing_answers_leave_the_mean(config):
   assert np.isnan(score(config, **nothing))
 
 
-def test_a_step_is_graded_by_whole_questions(config):
-  start = collector.Start(state_lib.empty(), 0, 0, {})
+def test_a_turn_is_graded_by_whole_questions(config):
+  turn = Turn('writer', 'Ada bought a kite.', EPISODE)
   with config.unlocked():
     config.reward.when = 'step'
-  args = ([EPISODE], [start], ['Ada bought a kite.'], [[]], [True])
-  (asked,) = grading.step_questions(*args, 0, config)
-  assert asked == [WHO]  # 'kites' is another word than kite
+  asked = lambda turn: credit_questions.of_turn(turn, config)
+  assert asked(turn) == [WHO]  # 'kites' is another word than kite
   with config.unlocked():
     config.reward.when = 'end'
-  (asked,) = grading.step_questions(*args, 0, config)
-  assert asked == list(EPISODE.questions)[: config.rollout.probes]
-  assert grading.step_questions(*args[:4], [False], 0, config) == [[]]
+  assert asked(turn) == list(EPISODE.questions)[: config.rollout.probes]
+  assert asked(turn._replace(live=False)) == []
+  assert asked(turn._replace(question=WHO)) == []  # it is no chunk
 
 
-def outcome(ops, ok, errors=(), content=0.25):
+def outcome(ops, ok, errors=()):
   results = tuple(state_lib.OpResult(good, '') for good in ok)
-  return response_lib.Outcome(
-    state_lib.empty(), tuple(ops), results, errors, False, 1.0, 1.0, content
-  )
+  return Outcome(state_lib.empty(), tuple(ops), results, errors)
 
 
-def test_judged_content_is_the_share_of_true_calls():
-  memory = state_lib.empty()
+def test_judged_content_is_the_share_of_true_calls(config):
   entry = state_lib.Entry(1, 'semantic', 'kite red', 0, 0, 2)
   insert = state_lib.Op('insert', 'semantic', 'Ada kite')
   lie = state_lib.Op('insert', 'episodic', 'Ada sold it')
@@ -94,24 +81,22 @@ def test_judged_content_is_the_share_of_true_calls():
     return [{'Ada sold it': False, 'kite blue': None}.get(n.text, True)
             for n in notes]  # fmt: skip
 
-  rows = [
-    [
-      outcome([insert], [True]),
-      outcome([insert, lie], [True, True]),
-      outcome([insert, delete], [False, True]),  # what failed is not judged
-      outcome([insert], [True], ('unreadable',)),
-      outcome([], []),  # keeps what a response without calls earns
-      outcome([update, insert], [True, True]),  # no verdict
-    ],
-    [],
+  row = [
+    outcome([insert], [True]),
+    outcome([insert, lie], [True, True]),
+    outcome([insert, delete], [False, True]),  # what failed is not judged
+    outcome([insert], [True], ('unreadable',)),
+    outcome([], []),  # earns what a response without calls earns
+    outcome([update, insert], [True, True]),  # no verdict
   ]
-  found = grading.judged_content(
-    [memory] * 2, rows, ['Ada has a kite.', ''], [[entry], []], 6, judge
-  )
+  turn = Turn('writer', 'Ada has a kite.', view=(entry,))
+  turn = turn._replace(state=state_lib.empty())
+  (found, none) = grading.judged(judge, [turn, turn], [row, []])
   np.testing.assert_array_equal(
-    found[0], [1, 1 / 2, 1 / 2, 1 / 2, 0.25, np.nan]
+    parts.content([turn] * 6, found, config.reward),
+    [1, 1 / 2, 1 / 2, 1 / 2, 1, np.nan],
   )
-  assert np.isnan(found[1]).all()
+  assert none == []
   assert len(asked) == 3  # each text once
   # An update may keep what it replaces.
   assert asked[2].chunk == 'kite red\nAda has a kite.'

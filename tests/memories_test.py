@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tiny_config
 
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.rollout import memory_batch
+from mem_alpha_jax.recall import registry, view
 
 
 def test_a_second_hop_finds_what_the_question_does_not_name():
@@ -14,7 +15,7 @@ def test_a_second_hop_finds_what_the_question_does_not_name():
   found = {}
   for hops in (1, 2):
     config = tiny_config.get_config(f'reading.hops={hops}')
-    batch = memory_batch.Memories(
+    batch = batch_lib.Memories(
       [state_lib.empty(), state_lib.empty()],
       [100, 100],
       config,
@@ -22,8 +23,10 @@ def test_a_second_hop_finds_what_the_question_does_not_name():
     )
     ops = [state_lib.Op('insert', 'semantic', text=text) for text in texts]
     batch.write([ops, ops[2:]], 0)
-    requests = batch.requests(
-      [['Where is the milk?'], ['Where is John?', 'Where is the milk?']], 2
+    requests = registry.requests(
+      batch,
+      [['Where is the milk?'], ['Where is John?', 'Where is the milk?']],
+      2,
     )
     found[hops] = [
       {note.text for note in r.notes} for row in requests for r in row
@@ -55,7 +58,7 @@ def written(retrieval, calls, *rows):
     f'reading.retrieval={retrieval},memory.embedder=hashed,'
     'memory.embedding_size=3,memory.view=retrieved,memory.slots=4'
   )
-  batch = memory_batch.Memories(
+  batch = batch_lib.Memories(
     [state_lib.empty()] * len(rows), [500] * len(rows), config,
     lambda text: len(text.split()), embed=by_meaning(calls),
   )  # fmt: skip
@@ -70,7 +73,7 @@ def test_vectors_find_what_words_do_not(retrieval):
   rows = ('milk Mary', 'Bill kitchen', 'Bill garden'), ('the lawn',)
   batch = written(retrieval, calls, *rows)
   questions = [['dairy ?', 'who did cook Mary ?', 'x ?'], ['garden']]
-  found = batch.requests(questions, 2)
+  found = registry.requests(batch, questions, 2)
   best = [[r.notes[0].text if r.notes else '' for r in row] for row in found]
   expected = {
     'bm25': [['', 'milk Mary', ''], ['']],
@@ -81,7 +84,7 @@ def test_vectors_find_what_words_do_not(retrieval):
   assert calls[:2] == [[], [text for row in rows for text in row]]
   asked = [] if retrieval == 'bm25' else [sum(questions, [])]
   assert calls[2:] == asked  # one call for all, in two parts of width 2
-  views = batch.look(['Where is dairy ?', 'lawn'])
+  views = view.look(batch, ['Where is dairy ?', 'lawn'])
   assert len(calls) == 2 + 2 * len(asked)
   if asked:
     assert views[0][0].text == 'milk Mary'

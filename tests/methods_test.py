@@ -14,7 +14,7 @@ from configs import tiny
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import registry, rewriters, texts
 from mem_alpha_jax.methods.memory import Written
-from mem_alpha_jax.reading import budget
+from mem_alpha_jax.recall import budget
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Episode, Note, Request
 

@@ -11,10 +11,12 @@ from mem_alpha_jax.data import (
   content,
   hotpotqa,
   lme_train,
+  longmemeval,
   mixture,
   perltqa,
   squad,
 )
+from mem_alpha_jax.data.source import Request
 
 
 def _words(text):
@@ -23,6 +25,15 @@ def _words(text):
 
 def _thirds(text):
   return max(1, len(text) // 3)
+
+
+def _build(module, root, split='train', count=_thirds, most=9):
+  return module.build(Request(str(root), split, 0, count, most))
+
+
+def _set(monkeypatch, module, **constants):
+  for name, value in constants.items():
+    monkeypatch.setattr(module, name, value)
 
 
 def _body(chunk):
@@ -35,16 +46,12 @@ def _edit(path, change):
   path.write_text(json.dumps(data))
 
 
-def test_squad_questions_stand_behind_their_paragraph(tmp_path):
+def test_squad_questions_stand_behind_their_paragraph(tmp_path, monkeypatch):
+  _set(monkeypatch, squad, _CHUNKS=2, _LEAST=5)
   small_raw.squad(tmp_path)
   paragraphs = squad.load(str(tmp_path))
   assert len(paragraphs) == 96
-  made = {
-    split: squad.episodes(
-      paragraphs, split, 0, count=_thirds, most=9, chunks=2, least=5
-    )
-    for split in content.SPLITS
-  }
+  made = {split: _build(squad, tmp_path, split) for split in content.SPLITS}
   about = {p.text: p for p in paragraphs}
   gold = {text: g for p in paragraphs for text, (g,) in p.questions}
   for split, episodes in made.items():
@@ -64,13 +71,11 @@ def test_squad_questions_stand_behind_their_paragraph(tmp_path):
         before = ''.join(''.join(bodies[: q.first]).split())
         assert ''.join(paragraph.text.split()) not in before
         assert q.answer == gold[q.text] and q.last == len(bodies) - 1
-  again = squad.episodes(
-    paragraphs, 'train', 0, count=_thirds, most=9, chunks=2, least=5
-  )
-  assert again == made['train']
+  assert _build(squad, tmp_path) == made['train']
 
 
-def test_squad_leaves_out_what_it_cannot_ask(tmp_path):
+def test_squad_leaves_out_what_it_cannot_ask(tmp_path, monkeypatch):
+  _set(monkeypatch, squad, _LEAST=1)
   small_raw.squad(tmp_path, articles=1)
   path = tmp_path / 'squad' / 'train-v1.1.json'
 
@@ -88,28 +93,25 @@ def test_squad_leaves_out_what_it_cannot_ask(tmp_path):
     ('one', 'two'),
     ('five words are too many',),
   ]
-  arguments = dict(count=_words, most=1, least=1)
-  (episode,) = squad.episodes([paragraph], 'train', 0, **arguments)
+  (episode,) = _build(squad, tmp_path, count=_words)
   (question,) = episode.questions
   assert (question.answer, question.others) == ('one', ('two',))
-  assert not squad.episodes(
-    [paragraph], 'train', 0, keep=lambda q, a: a != 'one', **arguments
-  )
   path.with_name('train-v2.0.json').write_text('{}')
   with pytest.raises(FileNotFoundError, match='2 files.*squad'):
     squad.load(tmp_path)
   path.unlink()
-  with pytest.raises(ValueError, match='train-v2.0.json: not a file of SQuAD'):
+  with pytest.raises(
+    ValueError, match='train-v2.0.json: no row in a JSON list'
+  ):
     squad.load(tmp_path)
 
 
-def test_hotpotqa_has_the_supporting_articles_and_no_others(tmp_path):
+def test_hotpotqa_has_the_supporting_articles_alone(tmp_path, monkeypatch):
+  _set(monkeypatch, hotpotqa, _TOKENS=1500)
   small_raw.hotpotqa(tmp_path)
-  items = hotpotqa.load(str(tmp_path))
+  items = list(hotpotqa.load(str(tmp_path)))
   assert len(items) == 100 and all(len(i.articles) == 2 for i in items)
-  made = hotpotqa.episodes(
-    items, 'train', 0, count=_thirds, most=2, tokens=1500
-  )
+  made = _build(hotpotqa, tmp_path, most=2)
   by_question = {item.question: item for item in items}
   assert len(made) == 2
   asked = [q.text for e in made for q in e.questions]
@@ -132,42 +134,44 @@ def test_hotpotqa_has_the_supporting_articles_and_no_others(tmp_path):
       assert not all(text in before for text in needed)
       assert all(content.belongs(t, 'train') for t, _ in item.articles)
       assert q.answer == item.answer
-  kept = hotpotqa.episodes(
-    items, 'train', 0, count=_thirds, most=9, keep=lambda q, a: a < 'g', least=1
-  )
-  assert {q.answer[0] for e in kept for q in e.questions} <= set('bd')
 
 
-def test_hotpotqa_drops_a_question_over_two_splits():
+def test_hotpotqa_drops_a_question_over_two_splits(tmp_path, monkeypatch):
+  _set(monkeypatch, hotpotqa, _LEAST=1)
+  small_raw.hotpotqa(tmp_path, questions=1)
   words = small_raw.Words(0)
-  here, there = words.name('train'), words.name('validation')
-  items = [
-    hotpotqa.Item('q?', 'a', ((here, 'A text.'), (there, 'Another text.')))
-  ]
+  path = tmp_path / 'hotpotqa' / 'hotpot_train_v1.1.json'
+
+  def change(rows):
+    titles = words.name('train'), words.name('validation')
+    rows[0]['context'] = [[title, ['A text.']] for title in titles]
+    rows[0]['supporting_facts'] = [[title, 0] for title in titles]
+
+  _edit(path, change)
   for split in content.SPLITS:
-    assert not hotpotqa.episodes(items, split, 0, count=_words, most=1, least=1)
+    assert not _build(hotpotqa, tmp_path, split)
 
 
 def test_hotpotqa_errors_name_the_row(tmp_path):
   with pytest.raises(FileNotFoundError, match='hotpot_train_v1.1.json'):
-    hotpotqa.load(tmp_path)
+    list(hotpotqa.load(tmp_path))
   small_raw.hotpotqa(tmp_path, questions=3)
   path = tmp_path / 'hotpotqa' / 'hotpot_train_v1.1.json'
   _edit(path, lambda rows: rows[1]['supporting_facts'].append(['Nowhere', 0]))
-  with pytest.raises(ValueError, match=r'v1.1.json: \[1\]: .*Nowhere'):
-    hotpotqa.load(tmp_path)
+  with pytest.raises(ValueError, match=r'v1.1.json: row 1: .*Nowhere'):
+    list(hotpotqa.load(tmp_path))
   _edit(path, lambda rows: rows[1].update(supporting_facts=[]))
-  with pytest.raises(ValueError, match=r'\[1\]: a supporting article'):
-    hotpotqa.load(tmp_path)
+  with pytest.raises(ValueError, match=r'row 1: a supporting article'):
+    list(hotpotqa.load(tmp_path))
   path.write_text('{')
-  with pytest.raises(ValueError, match='no JSON list'):
-    hotpotqa.load(tmp_path)
+  with pytest.raises(ValueError, match='row 0: no JSON'):
+    list(hotpotqa.load(tmp_path))
 
 
-def test_booksum_reads_a_chapter_over_days_and_asks_once(tmp_path):
+def test_booksum_reads_a_chapter_over_days_and_asks_once(tmp_path, monkeypatch):
   small_raw.booksum(tmp_path)
   chapters = booksum.load(str(tmp_path))
-  made = booksum.episodes(chapters, 'train', 0, count=_thirds, most=9)
+  made = _build(booksum, tmp_path)
   assert len(made) == 3
   by_gold = {e.questions[0].answer: e for e in made}
   assert by_gold['one; two'].questions[0].type == 'booksum'
@@ -182,12 +186,9 @@ def test_booksum_reads_a_chapter_over_days_and_asks_once(tmp_path):
     bodies = [_body(c) for c in episode.chunks]
     assert ' '.join(bodies) == chapter.text
     assert all(b.endswith('.') and _thirds(b) <= 2048 for b in bodies)
-  assert not booksum.episodes(
-    chapters, 'train', 0, count=_thirds, most=9, chunks=(1, 4)
-  )
-  assert made[:2] == booksum.episodes(
-    chapters, 'train', 0, count=_thirds, most=2
-  )
+  assert made[:2] == _build(booksum, tmp_path, most=2)
+  _set(monkeypatch, booksum, _CHUNKS=(1, 4))
+  assert not _build(booksum, tmp_path)
 
 
 def test_booksum_errors_name_the_line(tmp_path):
@@ -200,18 +201,18 @@ def test_booksum_errors_name_the_line(tmp_path):
   path.write_text('\n\n'.join(map(json.dumps, rows)))
   assert len(booksum.load(tmp_path)) == 1  # without a summary: left out
   path.write_text('\n' + json.dumps(rows[0]) + '\n{"book_title": "A"}\n')
-  with pytest.raises(ValueError, match='train.jsonl:3: not BookSum'):
+  with pytest.raises(ValueError, match='train.jsonl:3: chapter_id: field'):
     booksum.load(tmp_path)
   (tmp_path / 'booksum' / 'keywords.jsonl').write_text('{"keywords": "x"}')
-  with pytest.raises(ValueError, match='keywords.jsonl:1: not BookSum'):
+  with pytest.raises(ValueError, match='keywords.jsonl:1: book_title: field'):
     booksum.load(tmp_path)
 
 
-def test_perltqa_gold_is_what_the_chunk_says(tmp_path):
+def test_perltqa_gold_is_what_the_chunk_says(tmp_path, monkeypatch):
   small_raw.perltqa(tmp_path)
   people = perltqa.load(str(tmp_path))
   assert len(people) == 4
-  made = perltqa.episodes(people, 'train', 0, most=9)
+  made = _build(perltqa, tmp_path)
   assert len(made) == 3
   for episode in made:
     assert len(episode.chunks) == 3 and len(episode.questions) == 21
@@ -219,26 +220,36 @@ def test_perltqa_gold_is_what_the_chunk_says(tmp_path):
     for q in episode.questions:
       assert q.answer in episode.chunks[q.first] and 'not said' not in q.answer
       assert q.last == 2
-  few = {'questions': 5, 'keep': lambda q, a: q > 'What of g'}
-  for episode in perltqa.episodes(people, 'train', 0, most=9, least=2, **few):
-    assert 2 <= len(episode.questions) <= 5
-    assert all(q.text > 'What of g' for q in episode.questions)
-  for changed in ({'chunks': 2}, {'least': 22}):
-    assert not perltqa.episodes(people, 'train', 0, most=9, **changed)
+  for name, value in (('_CHUNKS', 2), ('_LEAST', 22)):
+    with monkeypatch.context() as patch:
+      patch.setattr(perltqa, name, value)
+      assert not _build(perltqa, tmp_path)
+  monkeypatch.setattr(perltqa, '_MOST', 5)
+  assert {len(e.questions) for e in _build(perltqa, tmp_path)} == {5}
 
 
-def test_perltqa_anchors_are_unescaped_and_short():
-  person = perltqa.Person(
-    'Ada Low',
-    {'1_0_0': "She fed Bo's cat at nine."},
-    (
-      perltqa.Asked('1_0_0', 'Q?', ("Bo's cat", 'Nine', 'cat', 'cat')),
-      perltqa.Asked('1_0_0', 'R?', ("fed Bo's cat at", 'at ni')),
-    ),
-  )
-  split = next(s for s in content.SPLITS if content.belongs('Ada Low', s))
-  (episode,) = perltqa.episodes([person], split, 0, most=1, least=1)
-  assert [q.answer for q in episode.questions] == ["Bo's cat; Nine; cat"]
+def test_perltqa_anchors_are_unescaped_and_short(tmp_path, monkeypatch):
+  _set(monkeypatch, perltqa, _LEAST=1)
+  small_raw.perltqa(tmp_path, people=1)
+  path = tmp_path / 'perltqa' / 'perltqa_en_v2.json'
+
+  def change(asked):
+    ((_, about),) = asked[0].items()
+    (rows,) = about['events'][0].values()
+    turn = json.loads((path.parent / 'perltmem_en_v2.json').read_text())
+    ((_, memory),) = turn.items()
+    one, two, three, four = memory['events']['1_0_0']['summary'].split()[:4]
+    anchors = [f'{one} {two}', two, two, f'{one} {two} {three} {four}', one[:2]]
+    rows[0]['Memory Anchors'] = [{word: [-1, -1]} for word in anchors]
+    about['dialogues'], about['events'] = [], [{'1_0_0': rows[:1]}]
+
+  _edit(path, change)
+  ((episode,),) = [
+    made for s in content.SPLITS if (made := _build(perltqa, tmp_path, s))
+  ]
+  (question,) = episode.questions
+  one, two = question.answer.split('; ')
+  assert len(one.split()) == 2 and one.split()[1] == two
 
 
 def test_perltqa_errors_name_the_person(tmp_path):
@@ -248,22 +259,24 @@ def test_perltqa_errors_name_the_person(tmp_path):
   path = tmp_path / 'perltqa' / 'perltmem_en_v2.json'
   (name,) = json.loads(path.read_text())
   _edit(path, lambda memory: memory[name].pop('events'))
-  with pytest.raises(ValueError, match=f'{name}: not PerLTQA'):
+  with pytest.raises(ValueError, match=f'{name}.events: field required'):
     perltqa.load(tmp_path)
   path.write_text('[')
   with pytest.raises(ValueError, match='perltmem_en_v2.json: no JSON'):
     perltqa.load(tmp_path)
 
 
-def test_longmemeval_questions_share_a_history_by_session(tmp_path):
+def test_longmemeval_questions_share_a_history_by_session(
+  tmp_path, monkeypatch
+):
   small_raw.lme_train(tmp_path)
-  instances = lme_train.load(str(tmp_path))
+  path = tmp_path / 'longmemeval' / 'longmemeval_oracle.json'
+  by_text = {i.question.text: i for i in longmemeval.instances(path)}
   made = {
-    split: lme_train.episodes(instances, split, 0, count=_words, most=9)
+    split: _build(lme_train, tmp_path, split, _words)
     for split in content.SPLITS
   }
   assert [len(made[split]) for split in content.SPLITS] == [6, 2]
-  by_text = {f'[{i.date}] {i.question}': i for i in instances}
   for split, episodes in made.items():
     assert [e.uid for e in episodes] == list(range(len(episodes)))
     for e in episodes:
@@ -273,14 +286,14 @@ def test_longmemeval_questions_share_a_history_by_session(tmp_path):
       assert dates == sorted(dates)
       for q in e.questions:
         instance = by_text[q.text]
-        assert content.belongs(instance.question, split)
-        assert (q.answer, q.last) == (instance.answer, 7)
-        said = [s.turns[1].text for s in instance.sessions]
+        assert content.belongs(instance.asked, split)
+        assert (q.answer, q.last) == (instance.question.answer, 7)
+        said = [s.turns[1].content for s in instance.sessions]
         read = '\n'.join(e.chunks[: q.first + 1])
         assert all(text in read for text in said)
         assert not all(text in '\n'.join(e.chunks[: q.first]) for text in said)
-  short = {'most': 1, 'limit': 40, 'questions': 2}
-  (one,) = lme_train.episodes(instances, 'train', 0, count=_words, **short)
+  _set(monkeypatch, lme_train, _LIMIT=40, _QUESTIONS=2)
+  (one,) = _build(lme_train, tmp_path, count=_words, most=1)
   assert len(one.questions) == 2 and len(one.chunks) == 8  # split by turns
 
 
@@ -299,9 +312,7 @@ def test_longmemeval_questions_of_one_session_are_not_parted(tmp_path):
   _edit(path, lambda data: data.extend([rows[0], rows[2], rows[1]]))
   found = []
   for split in content.SPLITS:
-    found += lme_train.episodes(
-      lme_train.load(str(tmp_path)), split, 0, count=_words, most=99
-    )
+    found += _build(lme_train, tmp_path, split, _words, 99)
   wanted = {f'[2023/05/30 (Tue) 23:40] Where is {i}?' for i in range(3)}
   places = [e for e in found if wanted & {q.text for q in e.questions}]
   assert len(places) == 1
@@ -311,4 +322,4 @@ def test_longmemeval_questions_of_one_session_are_not_parted(tmp_path):
 
 def test_a_source_that_is_not_mixed_is_named(tmp_path):
   with pytest.raises(ValueError, match='banking77 is not in the mixture'):
-    mixture.build(str(tmp_path), 'banking77', 'train', 0, len, mixed=True)
+    mixture.build(str(tmp_path), 'banking77', 'train', 0, len, capped=True)

@@ -1,12 +1,10 @@
-"""Mem-alpha's parquet schema: read, written, read back, and broken."""
+"""Mem-alpha's parquet schema: read, and broken."""
 
 import json
 
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from mem_alpha_jax.data import parquet_sets
 from mem_alpha_jax.types import Episode, Question
@@ -46,11 +44,6 @@ def _write(path, *changes):
   return path
 
 
-def _episode(uid=0, chunks=('a', 'b'), questions=None):
-  questions = questions or (Question('q?', 'x', 'squad', 1, 1),)
-  return Episode(uid, 'squad', chunks, questions)
-
-
 def test_a_released_row_is_an_episode(tmp_path):
   path = _write(tmp_path / 'test.parquet', {}, {'instance_id': 8})
   first, second = parquet_sets.load(path)
@@ -71,7 +64,7 @@ def test_a_released_row_is_an_episode(tmp_path):
   [
     ({'sub_source': 'ruler_qa1'}, ['ruler_qa1'] * 2),
     ({'sub_source': ''}, ['squad'] * 2),
-    ({'sub_source': 'x', 'question_types': ['a', 'b']}, ['a', 'b']),
+    ({'sub_source': None}, ['squad'] * 2),
   ],
 )
 def test_metadata_may_give_a_finer_type(tmp_path, metadata, types):
@@ -84,132 +77,53 @@ def test_metadata_may_give_a_finer_type(tmp_path, metadata, types):
 @pytest.mark.parametrize(
   ('column', 'value', 'message'),
   [
-    ('chunks', '["a", ', 'no JSON'),
-    ('chunks', '{"a": 1}', 'expected a list'),
-    ('chunks', '[]', 'the list is empty'),
-    ('chunks', '["a", 2]', r'\[1\]: expected text, got 2'),
-    ('chunks', None, 'expected text, got None'),
-    ('questions_and_answers', 'nope', 'no JSON'),
-    ('questions_and_answers', '[]', 'the list is empty'),
-    ('questions_and_answers', '["q", "a"]', r'\[0\]: expected an object'),
+    ('chunks', '["a", ', 'invalid JSON'),
+    ('chunks', '{"a": 1}', 'valid list'),
+    ('chunks', '[]', 'at least 1 item'),
+    ('chunks', '["a", 2]', r'\[1\]: input should be a valid string, got 2'),
+    ('chunks', None, 'JSON input should be string'),
+    ('questions_and_answers', 'nope', 'invalid JSON'),
+    ('questions_and_answers', '["q", "a"]', r'\[0\]: input should be a valid'),
     ('questions_and_answers', '[{"answer": "a"}, {}]',
-     r"\[0\]: no field 'question'"),
+     r'\[0\].question: field required'),
     ('questions_and_answers',
      '[{"question": "q", "answer": "a"}, {"question": "q"}]',
-     r"\[1\]: no field 'answer'"),
+     r'\[1\].answer: field required'),
     ('questions_and_answers',
      '[{"question": "q", "answer": []}, {"question": "q", "answer": "a"}]',
-     r'\[0\]: answer: the list is empty'),
+     r'\[0\].answer: list should have at least 1 item'),
     ('questions_and_answers',
      '[{"question": "q", "answer": {}}, {"question": "q", "answer": "a"}]',
-     r'\[0\]: answer: expected text'),
-    ('num_chunks', 3, '3, but there are 2'),
-    ('num_questions', 1, '1, but there are 2'),
-    ('num_questions', None, 'expected a whole number'),
-    ('instance_id', None, 'expected a whole number'),
-    ('data_source', None, 'expected text'),
-    ('prompt', None, 'expected text'),
-    ('metadata', '[]', 'expected an object'),
-    ('metadata', '', 'no JSON'),
-    ('metadata', '{"question_types": ["a"]}', '1 types of 2'),
-    ('metadata', '{"question_types": "a"}', 'expected a list'),
-    ('metadata', '{"question_spans": [[0, 1, true]]}', '1 spans of 2'),
-    ('metadata', '{"question_spans": [[0, 1, true], [1, 0, true]]}',
-     r'question_spans\[1\]: expected'),
-    ('metadata', '{"question_spans": [[0, 2, true], [1, 1, true]]}',
-     r'question_spans\[0\]: expected'),
-    ('metadata', '{"session_chunks": 2}', 'expected a list'),
-    ('metadata', '{"session_chunks": [2, 1]}', 'add up to 2'),
-    ('metadata', '{"session_chunks": [2, 0]}', 'add up to 2'),
+     r'\[0\].answer\[0\]: input should be a valid string'),
+    ('num_questions', None, 'valid integer'),
+    ('instance_id', None, 'valid integer'),
+    ('data_source', None, 'valid string'),
+    ('metadata', '[]', 'valid dict'),
+    ('metadata', '', 'invalid JSON'),
   ],
 )  # fmt: skip
 def test_a_malformed_row_is_named(tmp_path, column, value, message):
   path = _write(tmp_path / 'train.parquet', {}, {column: value}, {})
-  with pytest.raises(ValueError, match=message) as error:
+  with pytest.raises(ValueError, match=f'(?i){message}') as error:
     parquet_sets.load(path)
   assert str(error.value).startswith(f'{path}: row 1: {column}')
   assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('column', SCHEMA.names)
+@pytest.mark.parametrize(
+  'change',
+  [{'num_chunks': 3}, {'num_questions': 1}, {'questions_and_answers': '[]'}],
+)
+def test_counts_that_do_not_agree_are_named(tmp_path, change):
+  path = _write(tmp_path / 'train.parquet', {}, change)
+  with pytest.raises(ValueError, match='row 1: num_chunks, num_questions: '):
+    parquet_sets.load(path)
+
+
+@pytest.mark.parametrize('column', [n for n in SCHEMA.names if n != 'prompt'])
 def test_a_missing_column_is_named(tmp_path, column):
   path = tmp_path / 'x.parquet'
   table = pyarrow.Table.from_pylist([ROW], schema=SCHEMA)
   parquet.write_table(table.drop_columns([column]), path)
   with pytest.raises(ValueError, match=rf"x\.parquet: no column \['{column}'"):
     parquet_sets.load(path)
-
-
-def test_what_is_written_has_the_schema_of_the_release(tmp_path):
-  path = tmp_path / 'x.parquet'
-  episodes = [_episode(i) for i in range(5)]
-  parquet_sets.write(path, episodes, prompt='p', group=2)
-  with parquet.ParquetFile(path) as file:
-    assert file.schema_arrow.equals(SCHEMA)
-    assert file.num_row_groups == 3
-    row = file.read_row_group(1).to_pylist()[0]
-  assert row == {
-    'instance_id': 2,
-    'prompt': 'p',
-    'chunks': '["a", "b"]',
-    'questions_and_answers': '[{"question": "q?", "answer": "x"}]',
-    'data_source': 'squad',
-    'metadata': '{}',
-    'num_chunks': 2,
-    'num_questions': 1,
-  }
-  assert parquet_sets.load(path) == episodes
-
-
-@st.composite
-def _episodes(draw):
-  chunks = tuple(draw(st.lists(st.text(), min_size=1, max_size=4)))
-  last = st.integers(0, len(chunks) - 1)
-  questions = []
-  for _ in range(draw(st.integers(1, 3))):
-    ends = sorted((draw(last), draw(last)))
-    questions.append(
-      Question(
-        draw(st.text()),
-        draw(st.text()),
-        draw(st.sampled_from(['squad', 'a type'])),
-        *ends,
-        draw(st.booleans()),
-        tuple(draw(st.lists(st.text(), max_size=2))),
-      )
-    )
-  uid, questions = draw(st.integers(0, 2**31 - 1)), tuple(questions)
-  sessions = draw(st.sampled_from([(), (len(chunks),), (1,) * len(chunks)]))
-  return _episode(uid, chunks, questions)._replace(sessions=sessions)
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.lists(_episodes(), min_size=1, max_size=3))
-def test_what_is_written_is_read_back_equal(tmp_path_factory, episodes):
-  path = tmp_path_factory.mktemp('sets') / 'x.parquet'
-  parquet_sets.write(path, episodes)
-  assert parquet_sets.load(path) == episodes
-
-
-def test_nothing_is_half_written(tmp_path, monkeypatch):
-  path = tmp_path / 'x.parquet'
-  parquet_sets.write(path, [_episode()])
-  before = path.read_bytes()
-  bad = Episode(4, 'squad', (), _episode().questions)
-  for episodes, message in (
-    ([_episode(), bad], '4: 0 chunks and 1 questions'),
-    ([_episode()._replace(questions=())], '0: 2 chunks and 0 questions'),
-    ([], 'no episode to write'),
-  ):
-    with pytest.raises(ValueError, match=rf'x\.parquet: .*{message}'):
-      parquet_sets.write(path, episodes)
-
-  def fail(table, where, **_):
-    where.write_bytes(b'PAR1')
-    raise OSError('the disk is full')
-
-  monkeypatch.setattr(parquet, 'write_table', fail)
-  with pytest.raises(OSError, match='full'):
-    parquet_sets.write(path, [_episode(1)])
-  assert [p.name for p in tmp_path.iterdir()] == ['x.parquet']
-  assert path.read_bytes() == before

@@ -3,15 +3,20 @@
 import math
 
 import hypothesis
+import ml_collections
+import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.state import Op, OpResult
 from mem_alpha_jax.reward import parts
+from mem_alpha_jax.types import Outcome, Turn
 
 OK, FAILED = OpResult(True), OpResult(False, 'unknown id')
 CHUNK = 'Marta has a new job as a baker.'
 WORDS = st.lists(st.sampled_from('abcdef'))
+CONFIG = ml_collections.ConfigDict({'noop': 0.25})
 
 
 def insert(text):
@@ -22,6 +27,18 @@ def update(text):
   return Op('update', 'semantic', text, 1)
 
 
+def outcome(ops=(), results=(), errors=0, **more):
+  state = state_lib.empty()
+  return Outcome(state, tuple(ops), tuple(results), ('x',) * errors, **more)
+
+
+def one(part, done, text=CHUNK, old='', tokens=10):
+  entry = state_lib.Entry(1, 'semantic', old, 0, 0, 1)
+  turn = Turn('writer', text, state=state_lib.empty(), view=(None, entry))
+  (found,) = part([turn._replace(tokens=tokens)], [done], CONFIG)
+  return float(found)
+
+
 @pytest.mark.parametrize(
   ('results', 'errors', 'noop', 'expected'),
   [
@@ -30,14 +47,13 @@ def update(text):
     ([OK], 3, False, 0.25),
     ([FAILED], 0, False, 0.0),
     ([], 1, False, 0.0),  # garbage
-    ([], 0, True, 1.0),  # a valid no-op is not punished
+    ([], 0, True, 0.25),  # a valid no-op earns what the config says
     ([], 0, False, 0.0),
   ],
 )
-def test_calls_reward_is_the_share_of_valid_calls(
-  results, errors, noop, expected
-):
-  assert parts.calls_reward(results, errors, noop) == expected
+def test_calls_is_the_share_of_valid_calls(results, errors, noop, expected):
+  done = outcome([insert('x')] * len(results), results, errors, noop=noop)
+  assert one(parts.calls, done) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,23 +67,34 @@ def test_calls_reward_is_the_share_of_valid_calls(
     (3, 0, 0.0),
   ],
 )
-def test_size_reward_is_clipped_compression(memory, read, expected):
-  assert parts.size_reward(memory, read) == pytest.approx(expected)
+def test_compression_is_clipped(memory, read, expected):
+  assert parts.compression(memory, read) == pytest.approx(expected)
 
 
-def test_size_steps_average_to_the_reward_of_the_whole():
-  added, chunk = [3, 0, 5, 4], 10
-  steps = [parts.size_step(n, chunk) for n in added]
-  whole = parts.size_reward(sum(added), chunk * len(added))
-  assert sum(steps) / len(steps) == pytest.approx(whole)
+def grown(before, after):
+  """What `size` says of a memory of these tokens before and after."""
+  core = lambda n: state_lib.empty()._replace(core='x', core_tokens=n)
+  turn = Turn('writer', CHUNK, state=core(before), tokens=10)
+  (found,) = parts.size([turn], [Outcome(core(after))], CONFIG)
+  return found
 
 
-def test_size_step_of_a_shrinking_memory_is_one_and_not_more():
-  assert parts.size_step(-7, 10) == 1.0
+def test_sizes_of_steps_average_to_the_compression_of_the_whole():
+  sizes = [0, 3, 3, 8, 12]
+  steps = [grown(*pair) for pair in zip(sizes, sizes[1:], strict=False)]
+  assert np.mean(steps) == pytest.approx(parts.compression(12, 40))
+  assert grown(9, 2) == 1  # shrinking is no more than growing by nothing
 
 
-def score(op, result=OK, old='', errors=0):
-  return parts.content_reward([op], [result], CHUNK, [old], errors)
+def test_a_gain_and_the_end_of_a_trajectory_are_what_they_are():
+  done = outcome(gain=-0.5, compression=0.75)
+  assert one(parts.answers, done) == -0.5
+  assert one(parts.size, done) == 0.75
+  assert math.isnan(one(parts.answers, outcome()))
+
+
+def score(op, result=OK, old='', errors=0, text=CHUNK):
+  return one(parts.content, outcome([op], [result], errors), text, old)
 
 
 @pytest.mark.parametrize(
@@ -82,60 +109,55 @@ def score(op, result=OK, old='', errors=0):
     ('?!', 0.0),
   ],
 )
-def test_content_reward_counts_words_that_the_chunk_supports(text, expected):
+def test_content_counts_words_that_the_chunk_supports(text, expected):
   assert score(insert(text)) == pytest.approx(expected)
 
 
-def test_content_reward_of_an_update_may_keep_words_of_the_old_entry():
+def test_content_of_an_update_may_keep_words_of_the_old_entry():
   assert score(update('Marta Lisbon baker'), old='Marta Lisbon') == 1.0
-  assert score(insert('Marta Lisbon baker'), old='Marta Lisbon') == 2 / 3
+  kept = score(insert('Marta Lisbon baker'), old='Marta Lisbon')
+  assert kept == pytest.approx(2 / 3)
   # Once in the chunk and once in the old entry is still once.
   assert score(update('Marta Marta'), old='Marta') == 0.5
 
 
-def test_content_reward_of_calls_without_content():
+def test_content_of_calls_without_content():
   delete = Op('delete', 'semantic', entry_id=3)
   assert score(delete) == 1.0
   assert score(delete, FAILED) == 0.0
   assert score(insert('Marta job baker'), FAILED) == 0.0
-  assert parts.content_reward([], [], CHUNK, []) == 1.0
-  assert parts.content_reward([], [], CHUNK, [], errors=1) == 0.0
+  assert one(parts.content, outcome()) == 1.0
+  assert one(parts.content, outcome(noop=True)) == 0.25
+  assert one(parts.content, outcome(errors=1)) == 0.0
 
 
-def test_content_reward_is_the_mean_over_calls_and_errors():
+def test_content_is_the_mean_over_calls_and_errors():
   ops = [insert('Marta job'), insert('Marta moon')]
-  got = parts.content_reward(ops, [OK, OK], CHUNK, ['', ''], errors=2)
+  got = one(parts.content, outcome(ops, [OK, OK], 2))
   assert got == pytest.approx((1 + 0.5) / 4)
 
 
 @hypothesis.settings(max_examples=50, deadline=None)
 @hypothesis.given(WORDS, WORDS, WORDS, st.booleans())
-def test_repeating_a_word_never_raises_content_reward(text, chunk, old, write):
+def test_repeating_a_word_never_raises_content(text, chunk, old, write):
   op = update if write else insert
   found = [
-    parts.content_reward(
-      [op(' '.join(words))], [OK], ' '.join(chunk), [' '.join(old)]
-    )
+    score(op(' '.join(words)), text=' '.join(chunk), old=' '.join(old))
     for words in (text, text * 2)
   ]
   assert 0 <= found[1] <= found[0] <= 1
 
 
-def test_combine_is_the_weighted_sum():
-  found = {'answers': 0.5, 'calls': 1.0, 'size': 0.8, 'content': 0.25}
-  weights = {'answers': 1.0, 'calls': 0.3, 'size': 0.05, 'content': 0.1}
-  assert parts.combine(found, weights) == pytest.approx(
-    0.5 + 0.3 + 0.04 + 0.025
-  )
+def test_total_is_the_weighted_sum_and_missing_stays_missing():
+  found = {'answers': np.float32([0.5, np.nan]), 'calls': np.ones(2, 'f4')}
+  weights = {'answers': 1.0, 'calls': 0.3}
+  total = parts.total(found, weights)
+  assert total.dtype == np.float32
+  np.testing.assert_allclose(total, [0.8, np.nan], rtol=1e-6)
+  total = parts.total(found, {**weights, 'answers': 0.0})
+  np.testing.assert_allclose(total, [0.3, 0.3], rtol=1e-6)
 
 
-@pytest.mark.parametrize('absent', [None, math.nan])
-def test_combine_keeps_missing_data_missing(absent):
-  found = {'answers': absent, 'calls': 1.0}
-  assert math.isnan(parts.combine(found, {'answers': 1.0, 'calls': 0.3}))
-  assert parts.combine(found, {'answers': 0.0, 'calls': 0.3}) == 0.3
-
-
-def test_combine_names_a_part_that_nobody_measured():
-  with pytest.raises(KeyError, match='reward.size'):
-    parts.combine({'calls': 1.0}, {'calls': 1.0, 'size': 0.1})
+def test_a_part_without_a_weight_is_named():
+  with pytest.raises(ValueError, match='reward.size: .* 0.0 leaves'):
+    parts.total({'size': np.ones(1)}, {'calls': 1.0})

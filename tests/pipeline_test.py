@@ -5,6 +5,7 @@ import json
 
 import grain
 import pytest
+import small_raw
 
 from configs import tiny
 from mem_alpha_jax.data import babi, pipeline
@@ -220,17 +221,13 @@ def test_tokenizer_texts_of_the_synthetic_world(root):
 
 
 def test_published_files_are_sources(tmp_path):
-  pytest.importorskip('pyarrow')
-  from mem_alpha_jax.data import parquet_sets
-
   def write(folder, part, count):
     made = [
       Episode(i, 'squad', (f'text {folder} {part} {i}',),
               (Question(f'q{i}', 'a', 'squad', 0, 0),))
       for i in range(count)
     ]  # fmt: skip
-    (tmp_path / folder).mkdir(exist_ok=True)
-    parquet_sets.write(tmp_path / folder / f'{part}.parquet', made)
+    small_raw.memalpha(tmp_path / folder / f'{part}.parquet', made)
     return made
 
   train = write('memalpha', 'train', 60)

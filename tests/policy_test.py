@@ -28,8 +28,8 @@ def _distribution(name, rows):
     dist = policy.head(params, prefix, hidden, rows.own)
     return distribution.dense(
       dist,
-      blockwise_softmax.stats(dist.hidden, dist.table, 2**25),
-      blockwise_softmax.logits(dist.hidden, dist.table),
+      blockwise_softmax.stats(dist.hidden, dist.unembedding, 2**25),
+      blockwise_softmax.logits(dist.hidden, dist.unembedding),
     )
 
   return run(small_models.params(name), rows)

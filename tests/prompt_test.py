@@ -5,6 +5,7 @@ import pytest
 
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory import tools
+from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import prompt
 
 Op = state_lib.Op
@@ -68,7 +69,7 @@ def test_chunk_first_fixed_width():
     '<null> <null> <null> <null> <2> <sep>'
   )
   assert own == '<call>'
-  assert (made.shared, made.truncated, made.view.items) == (4, 0, VIEW)
+  assert (made.truncated, made.view) == (0, VIEW)
 
 
 def test_memory_first_and_variable_width():
@@ -78,7 +79,6 @@ def test_memory_first_and_variable_width():
   assert prefix == (
     '<s> <core> likes tea <sem> Marta baker <1> <sep> Marta met Ola'
   )
-  assert made.shared == 1
 
 
 def test_handles_are_places_of_the_view():
@@ -102,7 +102,7 @@ def test_truncation_is_counted():
   assert len(made.prefix) == 17
   assert prefix.startswith('<s> w x <core> core is <sem> a b c <1>')
   # The core loses 1 id, the note 2, the chunk its 2 oldest.
-  assert (made.truncated, made.shared) == (5, 3)
+  assert made.truncated == 5
   made, prefix, _ = render(chunk='u v', budget=3)
   assert prefix.startswith('<s> <sem>') and made.truncated == 2
 
@@ -127,7 +127,7 @@ def filled():
     Op('update', 'semantic', 'd', 1),
   ]
   for step, op in enumerate(calls):
-    state, _ = state_lib.apply(state, op, limits, len, step)
+    state, _ = execution.apply(state, op, limits, len, step)
   return state
 
 
@@ -135,23 +135,17 @@ def ids(view):
   return [item and item.id for item in view]
 
 
-def test_retrieved_view_keeps_the_order_and_skips_what_is_gone():
-  state, config = filled(), memory_config(view_entries=3)
-  assert ids(prompt.view_entries(state, [2, 7, -1, 0], config)) == [3, 1, None]
-  assert ids(prompt.view_entries(state, [2, 1, 0, 2], config)) == [3, 2, 1]
-
-
 def test_newest_view_goes_by_the_last_write():
   state = filled()
   config = memory_config(view='newest')
-  assert ids(prompt.view_entries(state, (), config)) == [1, 3]
+  assert ids(view_lib.newest(state, config)) == [1, 3]
   config = memory_config(view='newest', prompt_format='chat')
-  assert ids(prompt.view_entries(state, (), config)) == [1, 2, 3, None]
+  assert ids(view_lib.newest(state, config)) == [1, 2, 3, None]
   config = memory_config(view='newest', prompt_format='reference')
-  assert ids(prompt.view_entries(state, (), config)) == [3, 2, 1, None]
+  assert ids(view_lib.newest(state, config)) == [3, 2, 1, None]
 
 
 def test_view_feeds_the_parser():
-  view = prompt.view_entries(filled(), [1], memory_config())
+  view = (filled().by_slot[1],)
   response = tools.parse_compact('<del><1>', view)
   assert response.calls[0].op == Op('delete', 'episodic', '', 2)

@@ -11,7 +11,12 @@ from experiments.reader_faults import run as run_lib
 from experiments.reader_faults import server as server_lib
 from mem_alpha_jax import train
 from mem_alpha_jax.evaluation import evaluate
-from mem_alpha_jax.reading import chat, http_client, protocol, remote_reader
+from mem_alpha_jax.reading import (
+  chat_reader,
+  http_client,
+  protocol,
+  remote_chat,
+)
 from mem_alpha_jax.run import checkpoint
 from mem_alpha_jax.run import metrics as metrics_lib
 from mem_alpha_jax.types import Note, Request
@@ -49,13 +54,13 @@ def test_the_answer_is_whole_and_only_failures_are_missing():
       assert tokens == 9
       return ['\n Tom. \nBob', None, '', 'Ada'][: len(chats)]
 
-  read = remote_reader.make_reader(Client(), 9)
+  read = chat_reader.make_reader(Client(), 9)
   requests = [request(name, 'best', core='I am Bob') for name in 'abcd']
   assert read(requests) == ['Tom. \nBob', None, '', 'Ada']
   task, *examples, last = asked[0]
-  assert task == {'role': 'system', 'content': chat.INSTRUCTIONS.task}
+  assert task == {'role': 'system', 'content': chat_reader.INSTRUCTIONS.task}
   assert [m['role'] for m in examples] == ['user', 'assistant'] * 4
-  assert last['content'] == chat.user_text(requests[0], requests[0].notes)
+  assert last['content'] == chat_reader.user_text(requests[0])
   # What was answered is known, what failed is asked for again.
   asked.clear()
   assert read(requests) == ['Tom. \nBob', 'Tom. \nBob', '', 'Ada']
@@ -67,11 +72,11 @@ def test_the_key_comes_from_the_environment(monkeypatch):
   for value in ('', ' \n', 'two\nlines'):
     monkeypatch.setenv('READER_KEY', value)
     with pytest.raises(ValueError, match='reading.key_env.*READER_KEY') as told:
-      remote_reader.make_client(config)
+      remote_chat.from_config(config)
     assert 'two' not in str(told.value)
   monkeypatch.setenv('READER_KEY', 'secret\n')
-  endpoint = remote_reader.make_client(config).endpoint
-  assert endpoint.key == 'secret' and 'secret' not in repr(endpoint)
+  client = remote_chat.from_config(config)
+  assert client._key == 'secret' and 'secret' not in repr(client)
 
 
 def test_the_server_reads_what_a_reader_is_shown():
@@ -108,16 +113,19 @@ def test_no_reward_is_zeroed_by_a_fault(trained):
   assert len(pairs) == STEPS
   known, different = 0, 0
   for faulty, true in pairs:
-    np.testing.assert_array_equal(faulty.grid.response, true.grid.response)
-    live = true.grid.valid
-    found, wanted = faulty.grid.parts[live], true.grid.parts[live]
-    assert not np.isnan(wanted).any()
-    missing = np.isnan(found[:, 0])
+    faulty, true = faulty.samples, true.samples
+    np.testing.assert_array_equal(faulty.response, true.response)
+    found, wanted = faulty.parts['answers'], true.parts['answers']
+    assert not any(np.isnan(x).any() for x in true.parts.values())
+    missing = np.isnan(found)
     assert 0 < missing.sum() < len(missing)
-    np.testing.assert_array_equal(found[~missing], wanted[~missing])
-    np.testing.assert_array_equal(found[:, 1:], wanted[:, 1:])
-    known += (wanted[~missing, 0] != 0).sum()
-    different += (wanted[missing, 0] != 0).sum()
+    for name in true.parts:
+      rows = ~missing if name == 'answers' else slice(None)
+      np.testing.assert_array_equal(
+        faulty.parts[name][rows], true.parts[name][rows]
+      )
+    known += (wanted[~missing] != 0).sum()
+    different += (wanted[missing] != 0).sum()
   # Some rewards that are missing would not have been 0, and some are known.
   assert known and different
 

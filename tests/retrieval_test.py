@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import rank_bm25
+import tiny_config
 
-from mem_alpha_jax.memory import embedders, retrieval
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.recall import embedders, registry, scores
+from mem_alpha_jax.text import words as words_lib
 
 N, Q, U, S, W, E = 6, 2, 6, 8, 8, 4  # one shape for all: one compilation
 
@@ -17,12 +19,13 @@ N, Q, U, S, W, E = 6, 2, 6, 8, 8, 4  # one shape for all: one compilation
 def make_bank(notes, binary=False):
   """Entry i of a memory goes to slot i; None leaves the slot empty."""
   states = [
-    state_lib.MemoryState(
-      semantic=tuple(
+    state_lib.with_entries(
+      state_lib.empty(),
+      [
         state_lib.Entry(i, 'semantic', text, 0, i, 0)
         for i, text in enumerate(row)
         if text is not None
-      )
+      ],
     )
     for row in notes
   ]
@@ -33,18 +36,18 @@ def make_bank(notes, binary=False):
 
 def encode(questions, stop=()):
   rows = list(questions) + [[]] * (N - len(questions))
-  return retrieval.encode_queries(rows, U, Q, stop)
+  return scores.encode_queries(rows, U, Q, stop)
 
 
 def scores_of(notes, questions):
   ids = encode(questions)
-  return np.asarray(retrieval.bm25_scores(make_bank(notes), ids))
+  return np.asarray(scores.bm25(make_bank(notes), ids))
 
 
 def search(notes, question, k=3, **options):
   """Slots found for one question on one memory."""
   bank, ids = make_bank([notes]), encode([[question]])
-  slots, found = retrieval.search(bank, ids, k=k, **options)
+  slots, found = scores.best(scores.bm25, bank, ids, k=k, **options)
   return np.asarray(slots)[0, 0][np.asarray(found)[0, 0]].tolist()
 
 
@@ -63,12 +66,12 @@ def test_bm25_equals_rank_bm25(vocabulary):
   notes = [random_texts(rng, n, vocabulary, W) for n in (1, 2, 3, 5, 7, 8)]
   questions = [random_texts(rng, Q, vocabulary + 2, U) for _ in notes]
   ours = scores_of(notes, questions)
-  orders = retrieval.top_k(jnp.asarray(ours), S)[0]
+  orders = scores.top_k(jnp.asarray(ours), S)[0]
   negative = 0
   for n, row in enumerate(notes):
-    okapi = rank_bm25.BM25Okapi([retrieval.terms(text) for text in row])
+    okapi = rank_bm25.BM25Okapi([words_lib.terms(text) for text in row])
     for q, question in enumerate(questions[n]):
-      expected = okapi.get_scores(retrieval.terms(question))
+      expected = okapi.get_scores(words_lib.terms(question))
       negative += (expected < 0).sum()
       got = ours[n, q, : len(row)]
       np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)
@@ -87,7 +90,7 @@ def test_repeated_words_count_as_often_as_asked_and_written():
   ours = scores_of(notes, [['tea', 'tea tea']])
   np.testing.assert_allclose(ours[0, 1, :5], 2 * ours[0, 0, :5], rtol=1e-6)
   assert ours[0, 0, 0] > ours[0, 0, 1] > 0 == ours[0, 0, 2]
-  binary = retrieval.bm25_scores(make_bank(notes, True), encode([['tea']]))
+  binary = scores.bm25(make_bank(notes, True), encode([['tea']]))
   okapi = rank_bm25.BM25Okapi([['tea'], ['tea', 'cake'], ['a'], ['b'], ['c']])
   np.testing.assert_allclose(
     binary[0, 0, :5], okapi.get_scores(['tea']), atol=1e-5
@@ -107,22 +110,20 @@ def test_gaps_and_memories_without_words_are_harmless():
 def test_search_finds_the_best_and_only_entries():
   notes = ['red sea', 'blue sky', 'red red sky', 'green', 'old', 'new']
   assert search(notes, 'red') == [2, 0, 1]  # ties by slot
-  assert search(notes, 'red', min_score=0.0) == [2, 0]
   assert search(notes, 'red blue', overlap=1) == [1, 2, 0]
   assert search(notes, 'purple', overlap=1) == []
   assert search(notes, 'red', k=S) == [2, 0, 1, 3, 4, 5]
 
 
-def test_overlap_finds_what_min_score_cannot_in_a_small_memory():
+def test_overlap_finds_in_a_small_memory():
   # One of two entries: idf = log(1.5 / 1.5) = 0. One of one: negative.
-  assert search(['red sea', 'blue sky'], 'blue', min_score=0.0) == []
   assert search(['red sea', 'blue sky'], 'blue', overlap=1) == [1]
   assert search(['red sea'], 'red', overlap=1) == [0]
 
 
 def test_top_k_pads_beyond_the_slots():
-  scores = jnp.array([[[-jnp.inf, 2.0, -1.0]]])
-  slots, found = retrieval.top_k(scores, 5)
+  some = jnp.array([[[-jnp.inf, 2.0, -1.0]]])
+  slots, found = scores.top_k(some, 5)
   assert slots.tolist() == [[[1, 2, -1, -1, -1]]]
   assert found.tolist() == [[[True, True, False, False, False]]]
 
@@ -134,9 +135,9 @@ def test_cosine_golden():
   bank = bank.replace(embedding=jnp.asarray(vectors))
   queries = np.zeros((N, Q, E), np.float32)
   queries[0, 0] = [2, 0, 0, 0]
-  scores = retrieval.cosine_scores(bank, queries)
-  np.testing.assert_allclose(scores[0, 0, :3], [1, 0.6, 0], rtol=1e-6)
-  assert (scores[0, 0, 3:] == -jnp.inf).all() and scores[0, 1, 0] == 0
+  got = scores.cosine(bank, None, queries)
+  np.testing.assert_allclose(got[0, 0, :3], [1, 0.6, 0], rtol=1e-6)
+  assert (got[0, 0, 3:] == -jnp.inf).all() and got[0, 1, 0] == 0
 
 
 def test_rrf_golden():
@@ -147,7 +148,7 @@ def test_rrf_golden():
     jnp.array([[[1.0, -inf, 5.0, -inf]]]),
   ]
   expected = [1 / 61 + 1 / 62, 1 / 62, 1 / 63 + 1 / 61, -np.inf]
-  np.testing.assert_allclose(retrieval.rrf(lists)[0, 0], expected, rtol=1e-6)
+  np.testing.assert_allclose(scores.fused(lists)[0, 0], expected, rtol=1e-6)
 
 
 def test_rrf_search_fuses_words_and_vectors():
@@ -156,27 +157,30 @@ def test_rrf_search_fuses_words_and_vectors():
   vectors = np.zeros((N, Q, E), np.float32)
   vectors[0, 0] = bank.embedding[0, 1]  # nearest in meaning: slot 1
   first = {}
-  for method in retrieval.METHODS:
-    slots, _ = retrieval.search(bank, ids, vectors, method, 2)
-    first[method] = int(slots[0, 0, 0])
-  assert first['bm25'] == 0 and first['cosine'] == 1
-  slots, found = retrieval.search(bank, ids, vectors, 'rrf', 2, 0.0)
+  for score in (scores.bm25, scores.cosine, scores.rrf):
+    slots, found = scores.best(score, bank, ids, vectors, 2, overlap=1)
+    first[score] = int(slots[0, 0, 0])
+  assert first[scores.bm25] == 0 and first[scores.cosine] == 1
   assert set(slots[0, 0].tolist()) == {0, 1} and found[0, 0].all()
 
 
-def test_search_names_the_field_to_change():
-  bank, ids = make_bank([['a']]), encode([['a']])
-  with pytest.raises(ValueError, match="reading.retrieval='bm26'"):
-    retrieval.search(bank, ids, method='bm26')
-  with pytest.raises(ValueError, match='memory.embedder'):
-    retrieval.search(bank, ids, method='cosine')
+@pytest.mark.parametrize(
+  'change, error',
+  [
+    ('reading.retrieval=bm26', "reading.retrieval='bm26': must be one of"),
+    ('reading.retrieval=rrf', "memory.embedder='none'.*needs vectors"),
+  ],
+)
+def test_a_way_that_cannot_work_names_the_field(change, error):
+  with pytest.raises(ValueError, match=error):
+    registry.check(tiny_config.get_config(change))
 
 
 def test_encode_queries_pads_cuts_and_stops():
-  ids = retrieval.encode_queries([['Who is Marta?'], []], 2, 2, ['is'])
+  ids = scores.encode_queries([['Who is Marta?'], []], 2, 2, ['is'])
   who, marta = slots_lib.term_id('who'), slots_lib.term_id('marta')
   assert ids.tolist() == [[[who, marta], [0, 0]], [[0, 0], [0, 0]]]
-  assert retrieval.encode_queries([['a b c']], 2).shape == (1, 1, 2)
-  assert retrieval.encode_queries([[]], 2).shape == (1, 0, 2)
+  assert scores.encode_queries([['a b c']], 2).shape == (1, 1, 2)
+  assert scores.encode_queries([[]], 2).shape == (1, 0, 2)
   with pytest.raises(ValueError, match='2 questions do not fit into 1 rows'):
-    retrieval.encode_queries([['a', 'b']], 2, 1)
+    scores.encode_queries([['a', 'b']], 2, 1)

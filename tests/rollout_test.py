@@ -70,11 +70,13 @@ def test_trained_ids_are_the_sampled_ids(world, groups):
   rollout = collector.collect(
     setup, world.params, episodes_of(3, 2, 3, 1), starts, step=3
   )
-  rows, _ = assemble.to_rows(rollout.grid, setup.config)
-  found = places(rollout.grid, groups)
+  rows, _ = assemble.to_rows(rollout.samples, setup.config)
+  found = places(rollout.samples, groups)
   assert len(found) == rows.row_weight.size == 9 * G
   ends = 0
-  for (row, column), (b, g, t) in found.items():
+  keys = rollout.samples.keys
+  for (row, column), n in found.items():
+    b, g, t = keys.episode[n], keys.trajectory[n], keys.turn[n]
     inputs, samples = calls[t]
     at = (b, g) if groups == 'state' else (b * G + g, 0)
     sampled = samples.tokens[at][samples.mask[at]]
@@ -116,7 +118,7 @@ def test_sampler_and_trainer_agree_in_every_bucket(world, logps, groups, width):
   rollout = collector.collect(
     setup, world.params, episodes_of(1, 1, 1, 1), starts, step=0
   )
-  rows, _ = assemble.to_rows(rollout.grid, setup.config)
+  rows, _ = assemble.to_rows(rollout.samples, setup.config)
   assert rows.prefix.shape[1] == width
   found = np.asarray(logps(world.params, rows))
   mask = rows.response_mask
@@ -134,19 +136,21 @@ def test_samples_do_not_depend_on_the_place_in_the_batch(world, groups):
   start = full_start(world.tokenizer)
   starts = [start, *empty_starts()[:2], start]
   order = [2, 0, 3, 1]
-  grids = [
+  first, second = (
     collector.collect(
       setup, world.params, [episodes[i] for i in some],
       [starts[i] for i in some], step=5,
-    ).grid
+    ).samples
     for some in (range(4), order)
-  ]  # fmt: skip
-  for name in ('response', 'mask', 'prefix', 'forced', 'parts'):
-    first, second = (getattr(grid, name) for grid in grids)
-    live = grids[1].valid
-    np.testing.assert_allclose(
-      first[order][live], second[live], rtol=1e-6, err_msg=name
-    )
+  )  # fmt: skip
+  rows = np.concatenate(
+    [np.flatnonzero(first.keys.episode == i) for i in order]
+  )
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a[rows], b, rtol=1e-6),
+    first._replace(keys=first.keys.turn),
+    second._replace(keys=second.keys.turn),
+  )
 
 
 @GROUPS
@@ -166,9 +170,11 @@ def test_questions_never_reach_the_writer(world, groups):
     collector.collect(setup, world.params, some, empty_starts(), step=1)
     for some in (episodes, others)
   )
-  for name in ('prefix', 'prefix_length', 'own', 'response', 'mask', 'forced'):
-    np.testing.assert_array_equal(
-      getattr(first.grid, name), getattr(second.grid, name), err_msg=name
+  for name in ('prompts', 'response', 'mask', 'forced', 'counts'):
+    jax.tree.map(
+      np.testing.assert_array_equal,
+      getattr(first.samples, name),
+      getattr(second.samples, name),
     )
   assert [e.state for e in first.ends] == [e.state for e in second.ends]
 
@@ -180,11 +186,11 @@ def test_forced_samples_begin_as_told_and_are_never_carried_out(world):
   collect = lambda setup: collector.collect(
     setup, world.params, episodes_of(3, 3, 3, 3), empty_starts(), 2
   )
-  grid = collect(setup).grid
-  told = grid.forced >= 0
-  begun = grid.response[..., : told.shape[-1]]
-  assert told[:, :count].any(-1).all() and not told[:, count:].any()
-  assert (begun == grid.forced)[told].all()
+  samples = collect(setup).samples
+  told, g = samples.forced >= 0, samples.keys.trajectory
+  begun = samples.response[:, : told.shape[-1]]
+  assert told[g < count].any(-1).all() and not told[g >= count].any()
+  assert (begun == samples.forced)[told].all()
 
   def say(rng, g):
     text = '<ins><sem> forced' if g < count else '<ins><sem> free'

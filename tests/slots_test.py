@@ -6,11 +6,15 @@ import hypothesis
 import jax
 import numpy as np
 import pytest
+import tiny_config
 from hypothesis import strategies as st
 
-from mem_alpha_jax.memory import embedders
+from mem_alpha_jax.memory import batch as batch_lib
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.text import words as words_lib
 
 N, W, E, SLOTS = 3, 3, 4, 8
 LIMITS = state_lib.Limits(core_tokens=9, entry_tokens=9, slots=SLOTS)
@@ -49,18 +53,50 @@ def test_host_and_device_agree_after_random_ops(steps, binary):
   states = [state_lib.empty()] * N
   bank = slots_lib.empty(N, 2, W, E)
   for step, ops in enumerate(steps):
-    results = []
+    touched = []
     for n, row in enumerate(ops):
-      done = []
+      slots = {}
       for op in row:
-        states[n], result = state_lib.apply(states[n], op, LIMITS, len, step)
-        done.append(result)
-      results.append(done)
-    edits = slots_lib.edits_from_results(ops, results, step, W, embed, binary)
+        states[n], result = execution.apply(states[n], op, LIMITS, len, step)
+        slots |= dict.fromkeys(result.slots)
+      touched.append(slots)
+    edits = slots_lib.edits(states, touched, W, embed, binary)
     while edits.slot.max(initial=-1) >= bank.valid.shape[1]:
       bank = slots_lib.grow(bank, 2 * bank.valid.shape[1])
     bank = slots_lib.apply_edits(bank, edits)
     assert_equal(bank, build(states, bank.valid.shape[1], binary))
+
+
+@hypothesis.settings(max_examples=15, deadline=None)
+@hypothesis.given(calls(), st.lists(st.integers(0, 2 * N - 1), max_size=8))
+def test_forks_agree_and_replay(steps, kept):
+  """Two copies of each memory take calls of their own; one of them stays."""
+  config = tiny_config.get_config(f'memory.slots=2,memory.max_slots={SLOTS}')
+  memories = batch_lib.Memories(
+    [state_lib.empty()] * N, [0] * N, config, len, embed=embed
+  )
+  for step, (ops, choice) in enumerate(zip(steps, kept, strict=False)):
+    states, results = [], []
+    for n, state in enumerate(memories.states):
+      for row in (ops[n], ops[n - 1]):
+        after, done = state, []
+        for op in row:
+          after, result = execution.apply(after, op, LIMITS, len, step)
+          done.append(result)
+        assert execution.replay(after.log) == after
+        states.append(after)
+        results.append(done)
+    fork = memories.forked(states, results)
+    assert_mirrors(fork)
+    pick = slice(choice % 2, None, 2)
+    memories.become(states[pick], results[pick])
+    assert_mirrors(memories)
+
+
+def assert_mirrors(memories):
+  slots, width = memories.bank.valid.shape[1], memories.config.memory.slot_terms
+  built = slots_lib.from_states(memories.states, slots, width, embed)
+  assert_equal(memories.bank, built)
 
 
 def test_edits_of_one_slot_apply_in_order_and_out_of_range_is_ignored():
@@ -70,8 +106,6 @@ def test_edits_of_one_slot_apply_in_order_and_out_of_range_is_ignored():
     set=np.ones((2, 2), bool),
     term_ids=np.array([[[1, 2, 0], [3, 0, 0]]] * 2, np.int32),
     term_counts=np.array([[[1, 1, 0], [2, 0, 0]]] * 2, np.int32),
-    kind=np.ones((2, 2), np.int32),
-    step=np.ones((2, 2), np.int32),
     embedding=np.ones((2, 2, E), np.float32),
   )
   bank = slots_lib.apply_edits(bank, edits)
@@ -83,22 +117,15 @@ def test_edits_of_one_slot_apply_in_order_and_out_of_range_is_ignored():
 
 def test_no_edits_leave_the_bank():
   states = [state_lib.empty()] * N
-  edits = slots_lib.edits_from_results([[]] * N, [[]] * N, 0, W, embed)
+  edits = slots_lib.edits(states, [[]] * N, W, embed)
   assert edits.slot.shape == (N, 0)
   bank = slots_lib.apply_edits(build(states, 2), edits)
   assert_equal(bank, build(states, 2))
 
 
-def test_steps_may_differ_between_memories():
-  ops = [[Op('insert', 'semantic', 'a')]] * 2
-  results = [[state_lib.OpResult(True, '', 1, 0)]] * 2
-  edits = slots_lib.edits_from_results(ops, results, [4, 9], W)
-  assert edits.step.tolist() == [[4], [9]]
-
-
 def test_broadcast_repeats_each_memory():
   states = [
-    state_lib.apply(
+    execution.apply(
       state_lib.empty(), Op('insert', 'semantic', text), LIMITS, len, 0
     )[0]
     for text in 'ab'
@@ -110,21 +137,20 @@ def test_broadcast_repeats_each_memory():
 
 def test_bank_is_a_pytree_of_arrays():
   leaves = jax.tree.leaves(slots_lib.empty(N, 2, W))
-  assert len(leaves) == 7 and leaves[0].shape == (N, 2, 0)
+  assert len(leaves) == 5 and leaves[0].shape == (N, 2, 0)
 
 
 def test_grow_refuses_to_shrink_and_from_states_to_drop():
   with pytest.raises(ValueError, match='cannot grow 4 slots to 2'):
     slots_lib.grow(slots_lib.empty(1, 4, W), 2)
-  state = state_lib.MemoryState(
-    semantic=(state_lib.Entry(1, 'semantic', 'a', 0, 4, 1),)
-  )
-  with pytest.raises(ValueError, match='memory 0: entry 1 is in slot 4'):
+  entry = state_lib.Entry(1, 'semantic', 'a', 0, 4, 1)
+  state = state_lib.put(state_lib.empty(), entry)
+  with pytest.raises(ValueError, match='memory 0: an entry is in slot 4'):
     build([state], 4)
 
 
 def test_terms_are_lowercase_words():
-  assert slots_lib.terms("Marta's job: BAKER, twice (9-to-5).") == [
+  assert words_lib.terms("Marta's job: BAKER, twice (9-to-5).") == [
     *('marta', 's', 'job', 'baker', 'twice', '9', 'to', '5')
   ]
 
@@ -150,21 +176,20 @@ def test_texts_are_embedded_in_one_call():
     calls.append(list(texts))
     return np.arange(len(texts), dtype=np.float32)[:, None] + 1
 
-  ops = [
-    [Op('insert', 'semantic', 'a'), Op('insert', 'semantic', 'b')],
-    [Op('insert', 'core', 'c')],
-    [Op('insert', 'episodic', 'd'), Op('delete', 'episodic', '', 1)],
+  notes = [['a', 'b'], [], ['d']]
+  states = [
+    state_lib.with_entries(
+      state_lib.empty(),
+      [
+        state_lib.Entry(slot + 1, 'semantic', text, 0, slot, 1)
+        for slot, text in enumerate(row)
+      ],
+    )
+    for row in notes
   ]
-  states, results = [], []
-  for row in ops:
-    state, done = state_lib.empty(), []
-    for op in row:
-      state, result = state_lib.apply(state, op, LIMITS, len, 0)
-      done.append(result)
-    states.append(state)
-    results.append(done)
-  edits = slots_lib.edits_from_results(ops, results, 0, W, embed)
+  edits = slots_lib.edits(states, [[1, 0], [], [0, 1]], W, embed)
   assert edits.embedding[..., 0].tolist() == [[1, 2], [0, 0], [3, 0]]
+  assert edits.slot.tolist() == [[1, 0], [-1, -1], [0, 1]]
   bank = slots_lib.from_states(states, 2, W, embed)
-  assert bank.embedding[..., 0].tolist() == [[1, 2], [0, 0], [0, 0]]
-  assert calls == [['a', 'b', 'd'], ['a', 'b']]
+  assert bank.embedding[..., 0].tolist() == [[1, 2], [0, 0], [3, 0]]
+  assert calls == [['b', 'a', 'd'], ['a', 'b', 'd']]

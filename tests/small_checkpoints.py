@@ -89,7 +89,7 @@ def our_logits(config, params, ids: np.ndarray) -> np.ndarray:
     cache = policy.init_cache(length, n, n)
     hidden, _ = policy.extend(layers, prefix, cache, own, ids[:, None, :-1], 0)
     dist = policy.head(layers, prefix, hidden, own)
-    return blockwise_softmax.logits(dist.hidden, dist.table)[:, 0]
+    return blockwise_softmax.logits(dist.hidden, dist.unembedding)[:, 0]
 
   return np.asarray(run(params, jnp.asarray(ids)), np.float32)
 

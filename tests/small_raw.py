@@ -4,7 +4,10 @@ import itertools
 import json
 import random
 
-from mem_alpha_jax.data import content, labelled
+import pyarrow
+import pyarrow.parquet as parquet
+
+from mem_alpha_jax.data import content, label_files
 
 _SYLLABLES = tuple(map(''.join, itertools.product('bdgklmst', 'aeiou')))
 
@@ -168,6 +171,27 @@ def locomo_file(path, turns, questions):
   _json(path, {'session_1_date_time': date, 'session_1': session, 'qa': asked})
 
 
+def memalpha(path, episodes):
+  """A parquet file of Mem-alpha, which keeps texts and answers alone."""
+  rows = [
+    {
+      'instance_id': e.uid,
+      'prompt': '',
+      'chunks': json.dumps(e.chunks),
+      'questions_and_answers': json.dumps(
+        [{'question': q.text, 'answer': q.answer} for q in e.questions]
+      ),
+      'data_source': e.source,
+      'metadata': '{}',
+      'num_chunks': len(e.chunks),
+      'num_questions': len(e.questions),
+    }
+    for e in episodes
+  ]
+  path.parent.mkdir(parents=True, exist_ok=True)
+  parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+
+
 def nlu(root, each=120):
   words = Words(5)
   header = (
@@ -176,20 +200,20 @@ def nlu(root, each=120):
   )
   rows = [f'1;1;home;i{k};null;x;null;x;x;{words.text(5)};q'
           for _ in range(each) for k in range(4)]  # fmt: skip
-  _text(root / labelled.READERS['nlu'][0], '\n'.join([header, *rows]))
+  _text(root / label_files.SETS['nlu'].file, '\n'.join([header, *rows]))
 
 
 def trec(root, each=120):
   words = Words(6)
   rows = [f'C{k % 2}:f{k} {words.text(5)}' for _ in range(each)
           for k in range(4)]  # fmt: skip
-  _text(root / labelled.READERS['trec_fine'][0], '\n'.join(rows))
+  _text(root / label_files.SETS['trec_fine'].file, '\n'.join(rows))
 
 
 def pubmed_rct(root, each=120):
   words = Words(7)
   rows = [f'L{k}\t{words.text(5)}' for _ in range(each) for k in range(3)]
-  _text(root / labelled.READERS['pubmed_rct'][0], '\n'.join(['###1', *rows]))
+  _text(root / label_files.SETS['pubmed_rct'].file, '\n'.join(['###1', *rows]))
 
 
 ALL = (

@@ -1,14 +1,16 @@
 """Small rollouts for tests: episodes, memories, and samplers that are told."""
 
-import itertools
-
 import jax
 import numpy as np
 import tiny_config
 
+from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.data import synthetic
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.reward import parts as parts_lib
+from mem_alpha_jax.rollout import collector, play
+from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.sampling import sampler
 
 # Prompts are as wide as what they show: with an empty memory they fit the
@@ -45,7 +47,7 @@ def full_start(tokenizer) -> collector.Start:
       n for n in range(13) if tokenizer.count(' '.join(letters[:n])) <= 12
     )
     op = state_lib.Op('insert', 'semantic', ' '.join(letters[:count]))
-    state, result = state_lib.apply(state, op, limits, tokenizer.count, 0)
+    state, result = execution.apply(state, op, limits, tokenizer.count, 0)
     assert result.ok
   return collector.Start(state_lib.without_log(state), 60, 1, {})
 
@@ -93,18 +95,63 @@ def random_call(tokenizer):
   return say
 
 
-def places(grid, groups):
-  """(row, column) of RolloutRows -> (b, g, t) of every sample."""
-  b, g, t = grid.valid.shape
-  found, row = {}, -1
-  order = (0, 2, 1) if groups == 'state' else (0, 1, 2)
-  last = None
-  for at in itertools.product(*(range((b, g, t)[axis]) for axis in order)):
-    place = tuple(at[order.index(axis)] for axis in range(3))
-    if not grid.valid[place]:
-      continue
-    group = (place[0], place[2]) if groups == 'state' else place
+def places(samples, groups):
+  """(row, column) of RolloutRows -> row of the table."""
+  k = samples.keys
+  order = (
+    (k.turn, k.trajectory) if groups == 'state' else (k.trajectory, k.turn)
+  )
+  columns = [c.tolist() for c in (k.episode, *order)]
+  found, row, last = {}, -1, None
+  for *group, inner, n in sorted(
+    zip(*columns, range(len(k.turn)), strict=True)
+  ):
+    if groups != 'state':
+      group.append(inner)
     row += group != last
     last = group
-    found[row, place[1] if groups == 'state' else 0] = place
+    found[row, inner if groups == 'state' else 0] = n
   return found
+
+
+def table(lengths, groups=3, width=5, seed=0, vocab=16):
+  """A table of random numbers; episode b has lengths[b] turns."""
+  rng = np.random.default_rng(seed)
+  rows = [
+    (b, g, t)
+    for b, length in enumerate(lengths)
+    for g in range(groups)
+    for t in range(length)
+  ]
+  episode, trajectory, turn = np.array(rows).T
+  n, zeros = len(rows), np.zeros(len(rows), int)
+  keys = Keys(episode, trajectory, turn, zeros, zeros, zeros)
+  # Samples of a turn share their prompt.
+  prompt = np.unique([episode, turn], axis=1, return_inverse=True)[1].ravel()
+  length = rng.integers(1, 6, n)[prompt]
+  prefix = rng.integers(3, vocab, (n, 5))[prompt]
+  prefix = np.where(np.arange(5) < length[:, None], prefix, 0)
+  own_length = rng.integers(1, 3, n)
+  mask = np.arange(width) < rng.integers(1, width + 1, n)[:, None]
+  forced = np.full((n, 2), -1, np.int32)
+  forced[trajectory == 0] = 5
+  parts = {name: np.float32(rng.random(n)) for name in parts_lib.PARTS}
+  draw = lambda size, real: np.int32(
+    np.where(real, rng.integers(3, vocab, (n, size)), 0)
+  )
+  return samples_lib.Samples(
+    keys,
+    play.Prompts(
+      np.int32(prefix),
+      np.int32(length),
+      draw(2, np.arange(2) < own_length[:, None]),
+      np.int32(own_length),
+    ),
+    draw(width, mask),
+    mask,
+    np.float32(np.where(mask, -rng.random(mask.shape) * 3, 0)),
+    forced,
+    np.zeros((n, len(samples_lib.COUNTS)), np.int32),
+    parts,
+    np.zeros(n, np.float32),
+  )

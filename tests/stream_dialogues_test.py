@@ -5,11 +5,10 @@ import json
 import pytest
 import tiny_config
 
-from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.data import pipeline, sources
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.methods import texts
-from mem_alpha_jax.reading import lm_reader
-from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.reading import registry
 
 SIZES = {26: (2, 1, 3, 2, 1, 2, 1), 30: (1, 3, 2, 1, 1)}  # turns a session
 EVERY = 2
@@ -95,8 +94,8 @@ def root(tmp_path_factory):
 
 def _config(root, source, turns=0, more=''):
   return tiny_config.get_config(
-    f'data.source={source},data.root={root},data.turns={turns},'
-    f'reading.reader=lm,reading.model=none{more}'
+    f'data.source={source},data.root={root},data.turns={turns},eval.lengths=1,'
+    f'reading.reader=toy{more}'
   )
 
 
@@ -116,7 +115,7 @@ def _reader(requests):
 
 
 def _rule(episode, question):
-  return scoring.rule_of(episode.source, 'lm', question.type)
+  return sources.rule_of(episode.source, 'lm', question.type)
 
 
 def _run(episodes, folder, budget=0, reader=_reader):
@@ -241,7 +240,8 @@ def test_an_interrupted_stream_of_turns_goes_on_to_the_same_bytes(
   [('locomo', 'keep_newest'), ('longmemeval', 'newest_words')],
 )
 def test_the_mode_streams_dialogues(root, tmp_path, source, other, monkeypatch):
-  monkeypatch.setattr(lm_reader, 'from_config', lambda config: _reader)
+  toy = registry.Kind(lambda *parts: (_reader, _reader), sentences=True)
+  monkeypatch.setitem(registry.READERS, 'toy', toy)
   more = (
     f',stream.methods={other};long_context,stream.every=2,'
     'stream.lag=9,eval.bootstrap=20,warm_start.checkpoint=tiny_base'

@@ -321,7 +321,7 @@ def test_episodes_depend_on_seed_split_and_uid_alone():
     for args in (('test', 5, 8, 2), ('test', 6, 8, 1), ('train', 5, 8, 1))
   ]
   assert make(WORLD, 'test', 5, 8, 1).chunks not in [e.chunks for e in others]
-  assert make(WORLD, 'test', 5, 8, 1).source == synthetic.SOURCE
+  assert make(WORLD, 'test', 5, 8, 1).source == 'synthetic'
 
 
 def test_a_stream_is_a_prefix_of_a_longer_one():

@@ -18,6 +18,7 @@ from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.methods import writers
+from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rollout import assemble, collector, warm_start
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint
@@ -69,7 +70,7 @@ def test_every_part_of_the_reward_is_logged(finished):
   rows = metrics_lib.read(os.path.join(finished[0], metrics_lib.FILE))
   assert [row['step'] for row in rows] == [1, 2, 3, 4]
   for row in rows:
-    parts = {f'reward/{name}' for name in (*collector.PARTS, 'total')}
+    parts = {f'reward/{name}' for name in (*parts_lib.PARTS, 'total')}
     assert parts | {'rl/loss', 'rl/grad_norm', 'time/rollout'} <= set(row)
     assert row['rl/skipped'] == 0
     # Sampler and trainer agree on the log-probs of what was sampled.

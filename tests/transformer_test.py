@@ -7,7 +7,7 @@ import pytest
 import small_models
 from jax.extend import core
 
-from mem_alpha_jax.model import attention, blockwise_softmax, presets
+from mem_alpha_jax.model import blockwise_softmax, masks, presets
 from mem_alpha_jax.model import policy as policy_lib
 
 
@@ -268,6 +268,6 @@ def test_bfloat16_stays_close():
 
 
 def test_rope_positions_beyond_the_table_are_clipped():
-  table = attention.rope_table(small_models.config('off'), 4)
-  got = attention.rope(table, jnp.array([[[3, 9]]]))
+  table = masks.rope_table(small_models.config('off'), 4)
+  got = masks.rope(table, jnp.array([[[3, 9]]]))
   np.testing.assert_array_equal(got.cos[0, 0, 0], got.cos[0, 0, 1])

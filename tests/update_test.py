@@ -9,12 +9,16 @@ import ml_collections
 import numpy as np
 import optax
 import pytest
+import small_rollouts
 
 from configs import tiny
 from mem_alpha_jax.credit import advantages
+from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.model import presets
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.rollout import assemble
 from mem_alpha_jax.system import sharding
 
 VOCAB, WIDTH, EOS = 16, 8, 2
@@ -97,30 +101,25 @@ def toy_params(mesh=None):
 def make_rows(groups=32, seed=0, widths=(5, 2, 6), vocab=VOCAB):
   """Ragged rows with odd weights: where a mean of means would go wrong."""
   rng = np.random.default_rng(seed)
+  samples = small_rollouts.table([1] * groups, 2, 6, seed, vocab)
+  index = assemble.grouped(samples.keys, True)
+  draw = lambda: rng.normal(size=2 * groups)
+  weight = np.float32(rng.choice([0, 0.25, 1], 2 * groups))
+  columns = {k: draw() for k in ('advantages', 'returns', 'old_values')}
+  rows = assemble.pack(samples, index, weight, **columns)
+  logps = rng.normal(-np.log(vocab), 0.3, rows.response.shape)
+  rows = rows.replace(rollout_logps=np.float32(logps * rows.response_mask))
+  names = {'prefix': 0, 'own': 1}
+  wider = {
+    name: _wider(getattr(rows, name), widths[names.get(name, 2)])
+    for name in (*names, 'response', 'response_mask', 'rollout_logps',
+                 'advantages', 'returns', 'old_values')
+  }  # fmt: skip
+  return rows.replace(**wider)
 
-  def draw(low, high, shape=()):
-    lists = np.empty(shape, object)
-    for i in np.ndindex(shape):
-      lists[i] = rng.integers(3, vocab, rng.integers(low, high + 1)).tolist()
-    return lists.tolist()
 
-  responses = draw(1, 6, (groups, 2))
-
-  def draw_logps(row):
-    return rng.normal(-np.log(vocab), 0.3, len(row))
-
-  return batching.to_rows(
-    draw(1, 5, (groups,)),
-    draw(1, 2, (groups, 2)),
-    responses,
-    [[draw_logps(row) for row in group] for group in responses],
-    rng.normal(size=(groups, 2)),
-    batching.Widths(*widths),
-    pad_id=0,
-    row_weight=rng.choice([0, 0.25, 1], (groups, 2)),
-    returns=rng.normal(size=(groups, 2)),
-    old_values=rng.normal(size=(groups, 2)),
-  )
+def _wider(x, width):
+  return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, width - x.shape[-1])])
 
 
 @functools.cache
@@ -185,14 +184,15 @@ def test_decoder_gives_the_same_on_any_mesh():
   )
   rows = make_rows(widths=(6, 2, 6), vocab=32)
   key, rng = jax.random.key(0), np.random.default_rng(1)
-  shapes = jax.eval_shape(policy_lib.make_policy(config.model, 32).init, key)
+  decoder = presets.model_config(config.model, 32)
+  shapes = jax.eval_shape(policy_lib.make_policy(decoder).init, key)
   values = jax.tree.map(
     lambda x: rng.normal(0, 0.3, x.shape).astype(np.float32), shapes
   )
   results = []
   for shape, microbatches in (((1, 1), 1), ((8, 1), 2), ((2, 4), 4)):
     mesh = make_mesh(*shape)
-    policy = policy_lib.make_policy(config.model, 32, mesh)
+    policy = policy_lib.make_policy(decoder, mesh)
     params = jax.device_put(values, sharding.param_shardings(policy, mesh))
     update = update_lib.make_update_fn(
       policy, KEEP_GRADS, rl(microbatches=microbatches), 1.0, mesh
@@ -226,12 +226,14 @@ def test_response_bucket_changes_nothing():
 
 def test_failed_reward_is_as_if_never_sampled():
   rows = make_rows(4).replace(row_weight=np.ones((4, 2), np.float32))
-  rewards = np.arange(8.0).reshape(4, 2, 1) ** 2
-  rewards[1] = np.nan  # both samples of group 1
-  result = advantages.compute(rewards, rl())
+  rewards = np.arange(8.0) ** 2
+  rewards[2:4] = np.nan  # both samples of group 1
+  group, sample = np.divmod(np.arange(8), 2)
+  keys = Keys(group, sample, *np.zeros((4, 8), int))
+  result = advantages.compute(rewards, keys, rl())
   rows = rows.replace(
-    advantages=result.advantages * rows.response_mask,
-    row_weight=result.valid[..., 0].astype(np.float32),
+    advantages=result.advantages.reshape(4, 2, 1) * rows.response_mask,
+    row_weight=np.float32(~np.isnan(rewards)).reshape(4, 2),
   )
   without = jax.tree.map(lambda x: np.delete(x, 1, axis=0), rows)
   without = batching.pad_groups(without, 4)
@@ -349,6 +351,18 @@ def test_state_is_donated_and_keeps_its_layout():
   before = len(traces)
   update(new, make_rows(4, seed=1))
   assert len(traces) == before
+
+
+def test_the_learning_rate_of_each_update_is_reported():
+  schedule = optax.linear_schedule(0.5, 0.1, 4)
+  tx = optax.adam(schedule)
+  update = update_lib.make_update_fn(TOY, tx, rl(), 0.8, schedule=schedule)
+  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+  found = []
+  for _ in range(2):
+    state, metrics = update(state, small_rows())
+    found.append(metrics['learning_rate'])
+  np.testing.assert_allclose(found, [0.5, 0.4], rtol=1e-6)
 
 
 def test_padding_alone_is_a_step_of_zero_gradient():

@@ -9,12 +9,11 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.rollout import prompts as prompts_lib
-from mem_alpha_jax.rollout import response as response_lib
-from mem_alpha_jax.rollout import warm_start
+from mem_alpha_jax.roles import writer
+from mem_alpha_jax.rollout import play, warm_start
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.text import words as words_lib
 
 STEPS = tiny_config.FIELDS['warm_start.steps']
 
@@ -52,15 +51,15 @@ def test_demonstrations_are_valid_calls_of_all_kinds(setup):
     # What is learned is ids, cut to the bucket: the call must survive that.
     ids = setup.tokenizer.encode(text)[: width - 1]
     said = setup.tokenizer.decode(ids)
-    ops, errors, noop = response_lib.parse(said, view, setup.config)
+    ops, errors, noop = writer.parse(said, view, setup.config)
     assert not errors and len(ops) + noop == 1, text
     name = 'none' if noop else f'{ops[0].tool} {ops[0].kind}'
     seen[name] = seen.get(name, 0) + 1
     if noop or ops[0].tool == 'delete':
       continue
-    ops, _, _ = response_lib.parse(text, view, setup.config)
-    words = retrieval.terms(ops[0].text)
-    assert set(words) <= set(retrieval.terms(chunk)), (chunk, text)
+    ops, _, _ = writer.parse(text, view, setup.config)
+    words = words_lib.terms(ops[0].text)
+    assert set(words) <= set(words_lib.terms(chunk)), (chunk, text)
     least, most = warm_start.WORDS
     assert 1 <= len(ops[0].text.split()) <= most
   calls = ('insert', 'update', 'delete')
@@ -105,14 +104,17 @@ def test_rows_are_what_a_rollout_would_train_on(setup):
   rows = warm_start.rows(setup, np.random.default_rng(2), places)
   again = warm_start.rows(setup, np.random.default_rng(2), places)
   jax.tree.map(np.testing.assert_array_equal, rows, again)
-  empty = [state_lib.empty()] * 3
-  blank = [(None,) * setup.config.memory.view_entries] * 3
-  prompts = prompts_lib.render(setup, empty, list(episode.chunks), blank)
+  blank = (None,) * setup.config.memory.view_entries
+  turns = [
+    turn._replace(state=state_lib.empty(), view=blank)
+    for turn in writer.read_chunks(episode)[:3]
+  ]
+  prompts = play.pad(setup, play.show(setup, turns))
   chunk = [setup.tokenizer.encode_text(text) for text in episode.chunks]
   for i, ids in enumerate(chunk):
     assert rows.prefix[i, 1 : 1 + len(ids)].tolist() == ids
-  np.testing.assert_array_equal(rows.prefix_length, prompts['prefix_length'])
-  assert (rows.own[:, 0] == prompts['own']).all()
+  np.testing.assert_array_equal(rows.prefix_length, prompts.prefix_length)
+  assert (rows.own[:, 0] == prompts.own).all()
   for response, mask in zip(
     rows.response.reshape(-1, rows.response.shape[-1]),
     rows.response_mask.reshape(-1, rows.response.shape[-1]),

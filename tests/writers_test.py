@@ -6,7 +6,8 @@ import pytest
 from hypothesis import strategies as st
 
 from mem_alpha_jax.data import babi, synthetic
-from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.data.source import OracleNote
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.state import Limits
 from mem_alpha_jax.methods import writers
@@ -35,7 +36,7 @@ def act(name, memory, chunk, step=0, limits=LIMITS, view=None, notes=()):
   ops = writers.WRITERS[name](memory, chunk, view, context)
   results = []
   for op in ops:
-    memory, result = state_lib.apply(memory, op, limits, count, step)
+    memory, result = execution.apply(memory, op, limits, count, step)
     results.append(result)
   return ops, memory, results
 
@@ -56,7 +57,9 @@ def texts(memory):
 def test_keep_everything_ignores_the_cap_and_files_dates_as_episodic():
   memory = read('keep_everything', CHUNKS)
   assert texts(memory) == list(CHUNKS)
-  assert [entry.text for entry in memory.episodic] == [CHUNKS[1]]
+  assert [entry.text for entry in state_lib.entries(memory, 'episodic')] == [
+    CHUNKS[1]
+  ]
 
 
 @pytest.mark.parametrize('name', ['keep_everything', 'keep_newest'])
@@ -78,7 +81,8 @@ def test_keep_newest_cuts_a_chunk_longer_than_the_cap():
   # The kind is that of the whole chunk, even where the cut loses the date.
   limits = LIMITS._replace(total_tokens=2)
   assert texts(read('keep_newest', CHUNKS[1:2], limits=limits)) == ['On 3']
-  assert read('keep_newest', CHUNKS[1:2], limits=limits).episodic
+  memory = read('keep_newest', CHUNKS[1:2], limits=limits)
+  assert state_lib.count(memory, 'episodic')
 
 
 def test_keep_newest_stores_nothing_under_a_cap_of_nothing():
@@ -187,7 +191,7 @@ def test_oracle_keeps_events_apart():
     for v in ('museum', 'harbour')
   ]
   _, memory, _ = act('oracle', state_lib.empty(), '', notes=events)
-  assert len(memory.episodic) == 2
+  assert state_lib.count(memory, 'episodic') == 2
   assert act('oracle', memory, '', notes=events)[0] == []
 
 
@@ -201,7 +205,7 @@ def test_oracle_resolves_a_contradiction_that_it_sees(then):
   memory = state_lib.empty()
   for text in ('Marta job nurse', 'Marta job baker'):
     op = state_lib.Op('insert', 'semantic', text)
-    memory, _ = state_lib.apply(memory, op, LIMITS, count, 0)
+    memory, _ = execution.apply(memory, op, LIMITS, count, 0)
   _, memory, results = act('oracle', memory, '', notes=(then,))
   assert texts(memory) == [then.text]
   assert all(result.ok for result in results)

@@ -22,9 +22,10 @@ sys.path.insert(0, str(HERE.parents[1]))
 from configs import tiny  # noqa: E402
 from experiments.bench_retrieval import run as bench  # noqa: E402
 from mem_alpha_jax.data import locomo  # noqa: E402
-from mem_alpha_jax.memory import embedders  # noqa: E402
+from mem_alpha_jax.memory import batch  # noqa: E402
 from mem_alpha_jax.memory import slots as slots_lib  # noqa: E402
-from mem_alpha_jax.rollout import memory_batch  # noqa: E402
+from mem_alpha_jax.recall import embedders  # noqa: E402
+from mem_alpha_jax.recall.registry import RECALL  # noqa: E402
 
 TOP, WIDTH, QUESTIONS, HASHED = (5, 20), 64, 32, 384
 WAYS = (
@@ -40,13 +41,14 @@ def recalls(found, asked, turns) -> list[tuple[str, list[float]]]:
   """(category, recall at each of TOP) of every question.
 
   Args:
-    found: slots [N, Q, max(TOP)] for the questions of each dialogue.
+    found: the max(TOP) entries found for each question of each dialogue.
     asked: the questions.
     turns: for each dialogue turn id -> slot.
   """
   out = []
-  for slots, questions, places in zip(found, asked, turns, strict=True):
-    for row, question in zip(slots, questions, strict=False):
+  for rows, questions, places in zip(found, asked, turns, strict=True):
+    for entries, question in zip(rows, questions, strict=True):
+      row = [entry.slot for entry in entries]
       gold = [places[i] for i in question.evidence]
       out.append(
         (question.category, [np.isin(gold, row[:k]).mean() for k in TOP])
@@ -90,7 +92,8 @@ def main() -> None:
   asked = [[q for q in d.questions if q.evidence] for d in dialogues]
   texts = [[q.text for q in row] for row in asked]
   turns = [{t.id: i for i, t in enumerate(d.turns)} for d in dialogues]
-  slots = max(map(len, notes))
+  config.memory.slots = max(map(len, notes)) + config.rollout.max_calls
+  config.memory.slot_terms = WIDTH
   kinds = {
     'none': slots_lib.no_vectors,
     'hashed': functools.partial(embedders.hashed, size=HASHED),
@@ -100,11 +103,11 @@ def main() -> None:
   for kind, method in WAYS:
     config.reading.retrieval = method
     start = time.perf_counter()
-    states = bench.make_states(notes)
-    bank = slots_lib.from_states(states, slots, WIDTH, kinds[kind])
-    found, _ = memory_batch.search(
-      bank, texts, config, max(TOP), QUESTIONS, kinds[kind]
-    )
+    memories = batch.Memories(
+      bench.make_states(notes), [0] * len(notes), config, len,
+      embed=kinds[kind],
+    )  # fmt: skip
+    found = RECALL[method].find(memories, texts, max(TOP), QUESTIONS)
     name = method if kind == 'none' else f'{kind} {method}'
     rows[name] = recalls(found, asked, turns)
     seconds[name] = round(time.perf_counter() - start, 1)

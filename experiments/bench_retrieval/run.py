@@ -7,6 +7,7 @@ drawn from 2,000 words by Zipf's law; each question goes to one memory. Writes
 results.json beside this file.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -23,9 +24,10 @@ import rank_bm25
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
-from mem_alpha_jax.memory import retrieval  # noqa: E402
 from mem_alpha_jax.memory import slots as slots_lib  # noqa: E402
 from mem_alpha_jax.memory import state as state_lib  # noqa: E402
+from mem_alpha_jax.recall import scores as scores_lib  # noqa: E402
+from mem_alpha_jax.text import words as words_lib  # noqa: E402
 
 MEMORIES, SLOTS, QUESTIONS, WORDS, TOP = 256, 256, 1000, 5, 5
 VOCABULARY, WIDTH, ROUNDS, SEED = 2000, 12, 9, 0
@@ -54,11 +56,12 @@ def make_texts() -> tuple[list[list[str]], list[list[list[str]]]]:
 def make_states(notes: list[list[str]]) -> list[state_lib.MemoryState]:
   """Puts the i-th text of a memory into slot i."""
   return [
-    state_lib.MemoryState(
-      semantic=tuple(
+    state_lib.with_entries(
+      state_lib.empty(),
+      [
         state_lib.Entry(i, 'semantic', text, 0, i, 0)
         for i, text in enumerate(texts)
-      )
+      ],
     )
     for texts in notes
   ]
@@ -66,7 +69,7 @@ def make_states(notes: list[list[str]]) -> list[state_lib.MemoryState]:
 
 def rank_index(notes: list[list[str]]) -> list[rank_bm25.BM25Okapi]:
   return [
-    rank_bm25.BM25Okapi([retrieval.terms(text) for text in texts])
+    rank_bm25.BM25Okapi([words_lib.terms(text) for text in texts])
     for texts in notes
   ]
 
@@ -74,7 +77,7 @@ def rank_index(notes: list[list[str]]) -> list[rank_bm25.BM25Okapi]:
 def rank_scores(index, questions) -> list[list[np.ndarray]]:
   """Scores every question; the reference asks one memory at a time."""
   return [
-    [memory.get_scores(retrieval.terms(text)) for text in texts]
+    [memory.get_scores(words_lib.terms(text)) for text in texts]
     for memory, texts in zip(index, questions, strict=True)
   ]
 
@@ -88,9 +91,9 @@ def rank_answers(index, questions) -> list[list[np.ndarray]]:
 
 def compare(bank, index, questions) -> dict[str, float]:
   """Returns the largest score difference and the share of equal orders."""
-  ids = retrieval.encode_queries(questions, WORDS)
-  ours = np.asarray(retrieval.bm25_scores(bank, ids))
-  slots = np.asarray(retrieval.search(bank, ids, k=TOP)[0])
+  ids = scores_lib.encode_queries(questions, WORDS)
+  ours = np.asarray(scores_lib.bm25(bank, ids))
+  slots = np.asarray(scores_lib.best(scores_lib.bm25, bank, ids, k=TOP)[0])
   gap, same = 0.0, []
   for n, row in enumerate(rank_scores(index, questions)):
     for q, scores in enumerate(row):
@@ -108,12 +111,14 @@ def measure(notes, rounds, bank, index) -> dict[str, float]:
   The ways take turns, so a load from outside hits them alike; a round's
   questions are new, so nothing is remembered. The first round warms up.
   """
-  encoded = [retrieval.encode_queries(q, WORDS) for q in rounds]
+  encoded = [scores_lib.encode_queries(q, WORDS) for q in rounds]
+
+  search = functools.partial(scores_lib.best, scores_lib.bm25)
 
   def encode_and_search(turn):
     fresh = [[text + ' ' for text in row] for row in rounds[turn]]
-    ids = retrieval.encode_queries(fresh, WORDS)
-    return retrieval.search(bank, ids, k=TOP)
+    ids = scores_lib.encode_queries(fresh, WORDS)
+    return search(bank, ids, k=TOP)
 
   ways = {
     'rank_bm25, index and answers': lambda turn: rank_answers(
@@ -121,7 +126,9 @@ def measure(notes, rounds, bank, index) -> dict[str, float]:
     ),
     'rank_bm25, answers': lambda turn: rank_answers(index, rounds[turn]),
     'device, encode and search': encode_and_search,
-    'device, search': lambda turn: retrieval.search(bank, encoded[turn], k=TOP),
+    'device, search': lambda turn: scores_lib.best(
+      scores_lib.bm25, bank, encoded[turn], k=TOP
+    ),
   }
   times = {name: [] for name in ways}
   for turn in range(ROUNDS + 1):

@@ -37,7 +37,6 @@ CONFIG = presets.ModelConfig(
   qk_norm=True,  # tunix's model of this shape is Qwen3
   tied=True,
 )
-STREAMS = min(2, os.cpu_count() or 1)  # parts that run at once
 PAD, EOS = 0, V  # EOS is no token: every response has R tokens
 
 
@@ -71,22 +70,20 @@ def timed(call) -> float:
 class Ours:
   """Ids in, ids and log-probs out, through this package's sampler."""
 
-  def __init__(self, params, greedy=False, streams=STREAMS):
+  def __init__(self, params, greedy=False):
     policy = policy_lib.make_policy(CONFIG)
     self.params, self.device_seconds = params, 0.0
-    generate = sampler.make_sampler(
+    self.generate = sampler.make_sampler(
       policy, R, eos_id=EOS, pad_id=PAD, greedy=greedy
     )
-    self.generate = sampler.in_streams(generate, streams)
     self.prefill = jax.jit(policy.prefill)
     self.forced = np.full((B, G, 1), -1, np.int32)
 
   def __call__(self, prompts, seed=0):
     """Returns (ids [B, G, R], log-probs) as numpy arrays."""
     prefix, length = buckets.pad([p[:-1] for p in prompts], P, PAD)
-    own, own_length = buckets.pad_groups(
-      [[p[-1:]] * G for p in prompts], 1, PAD
-    )
+    own = np.array([[p[-1:]] * G for p in prompts], np.int32)
+    own_length = np.ones((B, G), np.int32)
     keys = jax.random.split(jax.random.key(seed), (B, G))
     inputs = (prefix, length, own, own_length, self.forced, keys)
     start = time.perf_counter()

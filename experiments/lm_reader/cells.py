@@ -4,14 +4,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from configs import tiny
-from mem_alpha_jax.data import locomo, synthetic, synthetic_words
-from mem_alpha_jax.data.oracle import OracleNote
-from mem_alpha_jax.memory import embedders
+from mem_alpha_jax.data import locomo, sources, synthetic, synthetic_words
+from mem_alpha_jax.data.source import OracleNote
+from mem_alpha_jax.memory import batch as batch_lib
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
 from mem_alpha_jax.reading import extractive
-from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
+from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.types import Note, Request
 
 EPISODES = {'validation': 9, 'test': 24}
@@ -56,7 +57,7 @@ def world(split: str) -> dict[str, list[Item]]:
         states.append(state)
         asked.append([(uid, q) for q in due])
   config = _config(states, 'bm25', TOP, 'none')
-  memories = memory_batch_lib.Memories(states, [0] * len(states), config, len)
+  memories = batch_lib.Memories(states, [0] * len(states), config, len)
   requests = memories.requests([[q.text for _, q in r] for r in asked], _WIDTH)
   cells = {'retrieved': [], 'gold evidence': [], 'no memory': []}
   for state, row, found in zip(states, asked, requests, strict=True):
@@ -98,7 +99,7 @@ def _oracle_memory(chunks: Sequence[str]) -> Iterator[state_lib.MemoryState]:
       known = ids.get(note.key)
       tool = 'insert' if known is None else 'update'
       op = state_lib.Op(tool, note.kind, sentence(note), known)
-      state, result = state_lib.apply(state, op, _NO_LIMITS, len, t)
+      state, result = execution.apply(state, op, _NO_LIMITS, len, t)
       ids[note.key] = result.entry_id if known is None else known
     yield state
 
@@ -133,14 +134,14 @@ def dialogues(root: str, tokenizer) -> Iterator[tuple[str, list[Item]]]:
   ]
   yield 'gold evidence', _items(loaded, gold)
   config = _config(states, 'bm25', 5, 'minilm')
-  memories = memory_batch_lib.Memories(
+  memories = batch_lib.Memories(
     states, [0] * len(states), config, tokenizer.count,
     embed=embedders.minilm(),
   )  # fmt: skip
   for top in (5, 20):
     for method in RETRIEVAL:
       memories.config = _config(states, method, top, 'minilm')
-      found = memories.requests(asked, _WIDTH)
+      found = recall.requests(memories, asked, _WIDTH)
       if top == 20:
         found = [[_clipped(r, tokenizer) for r in row] for row in found]
       yield f'{method}, top {top}', _items(loaded, found)[:: EVERY[top]]
@@ -151,7 +152,7 @@ def _keep_everything(dialogue, tokenizer) -> state_lib.MemoryState:
   state = state_lib.empty()
   for step, turn in enumerate(dialogue.turns):
     for op in writers.keep_everything(state, locomo.note(turn), (), None):
-      state, _ = state_lib.apply(state, op, _NO_LIMITS, tokenizer.count, step)
+      state, _ = execution.apply(state, op, _NO_LIMITS, tokenizer.count, step)
   return state
 
 
@@ -180,7 +181,7 @@ def _items(dialogues, requests) -> list[Item]:
     for question, request in zip(dialogue.questions, row, strict=True):
       ids = {dialogue.turns[note.step].id for note in request.notes}
       evidence = question.evidence
-      rule = scoring.rule_of('locomo', 'lm', question.category)
+      rule = sources.rule_of('locomo', 'lm', question.category)
       found = sum(i in ids for i in evidence) / len(evidence or '?')
       items.append(
         Item(
@@ -197,7 +198,7 @@ def _items(dialogues, requests) -> list[Item]:
 
 def _config(states, method: str, top: int, embedder: str):
   """The config of a look-up in memories that hold these states."""
-  entries = max(len(state_lib.entries(state)) for state in states)
+  entries = max(map(state_lib.count, states))
   c = tiny.get_config().unlock()
   c.memory.slots = 1 << (entries + c.rollout.max_calls).bit_length()
   c.memory.slot_terms = 96  # more than any turn has

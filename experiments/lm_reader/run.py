@@ -18,7 +18,7 @@ from absl import app, flags
 from experiments.lm_reader import cells as cells_lib
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.pretrained import registry
-from mem_alpha_jax.reading import chat, lm_reader, protocol
+from mem_alpha_jax.reading import chat_reader, lm_chat, protocol
 from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.system import files
@@ -36,21 +36,22 @@ BUCKETS = {
   'locomo': (64, 128, 192, 256, 320, 384, 512, 640, 768, 896, 1024),
 }
 INSTRUCTIONS = {
-  'world': chat.INSTRUCTIONS,
-  'locomo': chat.Instructions(chat.INSTRUCTIONS.task),
+  'world': chat_reader.INSTRUCTIONS,
+  'locomo': chat_reader.Instructions(chat_reader.INSTRUCTIONS.task),
 }
 
 
 def reader(part: str, model: registry.Pretrained) -> protocol.Reader:
   """SmolLM2 with the prompt and the shapes of one part."""
-  return lm_reader.make_reader(
+  chat = lm_chat.LmChat(
     policy_lib.make_policy(model.config),
     model.load(None, model.config.dtype),
     model.tokenizer,
-    answer_tokens=ANSWER_TOKENS,
     batch=BATCH[part],
     buckets=BUCKETS[part],
-    instructions=INSTRUCTIONS[part],
+  )
+  return chat_reader.make_reader(
+    chat, ANSWER_TOKENS, INSTRUCTIONS[part], chat.fits
   )
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from mem_alpha_jax.data import synthetic
-from mem_alpha_jax.reading import chat, extractive
+from mem_alpha_jax.reading import chat, chat_reader, extractive
 from mem_alpha_jax.types import Note, Request
 
 FAULTS = ('delay', 'drop', 'http_500', 'http_429', 'garbage')
@@ -43,7 +43,7 @@ def answer(text: str) -> str:
 def faultless(requests: Sequence[Request]) -> list[str]:
   """The reader that the server would be if nothing ever failed."""
   return [
-    chat.first_line(answer(chat.user_text(request, request.notes)))
+    chat.first_line(answer(chat_reader.user_text(request)))
     for request in requests
   ]
 
@@ -59,12 +59,21 @@ def share(rate: float) -> Callable[[bytes, int], str]:
   return plan
 
 
+def _by_rules(messages: chat.Chat) -> str:
+  return answer(messages[-1]['content'])
+
+
 class Server:
   """Serves on a free port of this machine while its `with` lasts."""
 
-  def __init__(self, plan: Callable[[bytes, int], str], delay: float):
-    """Args: the fault of (body, how often it came before); seconds late."""
-    self.plan, self.delay = plan, delay
+  def __init__(
+    self,
+    plan: Callable[[bytes, int], str] = lambda body, nth: '',
+    delay: float = 0.0,
+    reply: Callable[[chat.Chat], str] | None = None,
+  ):
+    """Args: fault of (body, how often it came before); seconds late; reply."""
+    self.plan, self.delay, self.reply = plan, delay, reply or _by_rules
     self.counts = collections.Counter()  # of FAULTS and 'ok'
     self._seen = collections.Counter()
     self._lock = threading.Lock()
@@ -110,7 +119,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     if fault == 'delay':
       time.sleep(self.owner.delay)
     status = int(fault[5:]) if fault.startswith('http_') else 200
-    said = answer(json.loads(body)['messages'][-1]['content'])
+    said = self.owner.reply(json.loads(body)['messages'])
     reply = {'choices': [{'message': {'role': 'assistant', 'content': said}}]}
     data = json.dumps(reply).encode()
     self.send_response(status)

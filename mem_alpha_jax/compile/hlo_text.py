@@ -1,4 +1,4 @@
-"""The text of a compiled program (optimised HLO) as data.
+"""The text of a compiled program (optimized HLO) as data.
 
 The format: https://openxla.org/xla/operation_semantics.
 """

@@ -15,8 +15,13 @@ from typing import Any
 import jax
 from jax.experimental import topologies
 
-from mem_alpha_jax.compile import footprint, hlo, programs, roofline
-from mem_alpha_jax.model import flash
+from mem_alpha_jax.compile import (
+  footprint,
+  hlo,
+  kernel_costs,
+  programs,
+  roofline,
+)
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.sampling import sampler
@@ -123,7 +128,7 @@ def compile_one(
     row['hbm'] = chip.hbm
     segments = sampler.segment_ends(program.shape.get('response', 2) - 1)
     turns = -(-segments[-1] // len(segments))
-    row['cost'] = hlo.analyze(compiled.as_text(), flash.COSTS, turns)
+    row['cost'] = hlo.analyze(compiled.as_text(), kernel_costs.COSTS, turns)
   return row
 
 

@@ -13,12 +13,13 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
 from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.memory import retrieval, slots
+from mem_alpha_jax.memory import slots
 from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.recall import flat, scores
+from mem_alpha_jax.recall.registry import RECALL
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, forced_calls
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
 from mem_alpha_jax.sampling import sampler
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import RolloutRows, TrainState
@@ -138,7 +139,7 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
   logps = _batch(mesh, rows.rollout_logps)
   old = logps if rl.importance_cap else None
   reference = logps if rl.kl_coef else None
-  tx, _ = optimizer.create_optimizer(
+  tx, schedule = optimizer.create_optimizer(
     config.optim, validate_lib.derive(config).total_updates
   )
   make = lambda f, *more, **options: f(
@@ -150,6 +151,7 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
     rl,
     horizon=config.rollout.response_buckets[-1],
     skip_norm=config.optim.skip_norm,
+    schedule=schedule,
   )
   scored = make(update_lib.make_logps_fn)
   state = state_of(params, tx, mesh)
@@ -222,20 +224,19 @@ def _retrieval(config, mesh) -> Program:
   bank = jax.eval_shape(
     lambda: slots.empty(count, m.max_slots, m.slot_terms, m.embedding_size)
   )
-  queries = _ints(count, r.probes, memory_batch_lib.QUERY_TERMS)
+  queries = _ints(count, r.probes, flat.QUERY_TERMS)
   vectors = None
-  if config.reading.retrieval != 'bm25':
+  way = RECALL[config.reading.retrieval]
+  if way.vectors:
     vectors = jax.ShapeDtypeStruct(
       (count, r.probes, m.embedding_size), jnp.float32
     )
   bank, queries, vectors = _batch(mesh, (bank, queries, vectors))
-  options = dict(
-    method=config.reading.retrieval, k=config.reading.top_k, overlap=1
-  )
+  k = config.reading.top_k
   return Program(
     'retrieve',
     dict(slots=m.max_slots, questions=r.probes),
     count,
     1,
-    lambda: retrieval.search.lower(bank, queries, vectors, **options),
+    lambda: scores.best.lower(way.score, bank, queries, vectors, k, 1),
   )

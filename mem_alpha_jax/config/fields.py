@@ -7,14 +7,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-LABELLED = (
-  'banking77', 'clinc150', 'clinc150_oos', 'trec_coarse', 'trec_fine', 'nlu',
-  'pubmed_rct',
-)  # fmt: skip
-SOURCES = (
-  'synthetic', 'babi', 'locomo', 'longmemeval', 'mixture', 'memalpha',
-  'memoryagentbench', *LABELLED,
-)  # fmt: skip
 # A rule returns '' for a value that is allowed, else what is allowed.
 Rule = Callable[[Any], str]
 
@@ -57,28 +49,9 @@ def zero_or(rule: Rule) -> Rule:
   return either
 
 
-def empty_or(rule: Rule) -> Rule:
-  """'' leaves a choice to others; else the rule holds."""
-  return lambda value: (
-    '' if value == '' or not rule(value) else (f"'' or {rule(value)}")
-  )
-
-
 def choice(*names: str) -> Rule:
   """One of some strings."""
   return lambda value: '' if value in names else f'one of {list(names)}'
-
-
-def joined(*names: str) -> Rule:
-  """Different strings of some, with '+' between them."""
-  allowed = f"one of {list(names)}, or several with '+' between them"
-
-  def rule(value: Any) -> str:
-    parts = value.split('+') if isinstance(value, str) else ['']
-    fits = set(parts) <= set(names) and len(set(parts)) == len(parts)
-    return '' if fits else allowed
-
-  return rule
 
 
 def flag(value: Any) -> str:
@@ -158,7 +131,7 @@ _FRACTION, _POSITIVE, _WEIGHT = (
 RULES: dict[str, Rule] = {
   'seed': integer(0, 2**31 - 1),
   'num_steps': integer(0),
-  'data.source': joined(*SOURCES),
+  'data.source': text,
   'data.root': text,
   'data.babi_tasks': tasks,
   'data.turns': integer(0),
@@ -175,7 +148,7 @@ RULES: dict[str, Rule] = {
   'data.asked_rate': _WEIGHT,
   'data.eval_episodes': integer(1),
   'data.shuffle': flag,
-  'tokenizer.source': empty_or(joined(*SOURCES)),
+  'tokenizer.source': string,
   'tokenizer.vocab_size': integer(300),
   'tokenizer.known_words': _FRACTION,
   'tokenizer.train_episodes': integer(1),
@@ -195,12 +168,12 @@ RULES: dict[str, Rule] = {
   'memory.fixed_width': flag,
   'memory.instructions': choice('full', 'brief'),
   'memory.thinking': flag,
-  'reading.reader': choice('extractive', 'lm', 'remote'),
+  'reading.reader': string,
   'reading.model': string,
   'reading.answer_tokens': integer(1),
   'reading.batch': integer(1),
   'reading.buckets': ascending(1),
-  'reading.judge': choice('', 'remote'),
+  'reading.judge': string,
   'reading.url': address,
   'reading.key_env': string,
   'reading.extra': json_object,
@@ -218,7 +191,7 @@ RULES: dict[str, Rule] = {
   'reading.top_k': integer(1),
   'reading.hops': integer(1),
   'reading.budget': integer(0),
-  'reading.retrieval': choice('bm25', 'cosine', 'rrf'),
+  'reading.retrieval': text,
   'model.source': string,
   'model.layers': integer(1),
   'model.width': integer(1),
@@ -262,10 +235,10 @@ RULES: dict[str, Rule] = {
   'reward.calls': _WEIGHT,
   'reward.size': _WEIGHT,
   'reward.content': _WEIGHT,
-  'reward.content_judge': choice('', 'remote'),
+  'reward.content_judge': string,
   'reward.noop': _FRACTION,
   'reward.when': choice('step', 'end'),
-  'rl.advantage': choice('grpo', 'dr_grpo', 'rloo', 'gae'),
+  'rl.advantage': text,  # checked by credit.advantages
   'rl.group_by': choice('chunk', 'trajectory', 'episode'),
   'rl.std_floor': _POSITIVE,
   'rl.min_gap': _WEIGHT,

@@ -39,7 +39,6 @@ def validate(
     allowed = rule(fields[name])
     if allowed:
       raise ValueError(f'config.{name}={fields[name]!r}: use {allowed}')
-  _check_data(config)
   _check_model(config)
   _check_kernels(config)
   _check_mesh(config, devices)
@@ -50,22 +49,6 @@ def validate(
 def _require(fits: bool, message: str) -> None:
   if not fits:
     raise ValueError(f'config.{message}')
-
-
-def _check_data(c: ml_collections.ConfigDict) -> None:
-  lengths = tuple(c.eval.lengths)
-  _require(
-    c.data.source == 'synthetic' or lengths == (1,),
-    f'eval.lengths={lengths}: stories of data.source={c.data.source!r} have '
-    'the length they have; use (1,)',
-  )
-  alone = {'synthetic', 'locomo', 'longmemeval'}
-  alone &= set(c.data.source.split('+'))
-  _require(
-    not alone or '+' not in c.data.source,
-    f'data.source={c.data.source!r}: {min(alone, default="")!r} has a reader '
-    'of its own; join others, or use it alone',
-  )
 
 
 def _check_model(c: ml_collections.ConfigDict) -> None:
@@ -143,11 +126,6 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
   _require(
     m.slots <= m.max_slots,
     f'memory.slots={m.slots}: must not pass memory.max_slots={m.max_slots}',
-  )
-  _require(
-    c.reading.retrieval == 'bm25' or m.embedder != 'none',
-    f"memory.embedder='none': reading.retrieval={c.reading.retrieval!r} "
-    'needs vectors; use hashed, minilm or policy, or bm25',
   )
   sizes = {'none': 0, 'minilm': 384, 'policy': c.model.width}
   size = sizes.get(m.embedder, max(m.embedding_size, 1))

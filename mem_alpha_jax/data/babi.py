@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax.data import content
-from mem_alpha_jax.data.oracle import OracleNote
-from mem_alpha_jax.reading.extractive import Frame
+from mem_alpha_jax.data.source import OracleNote, Source
+from mem_alpha_jax.reading.extractive import ExtractiveReader, Frame
+from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Episode, Question
 
 _STORIES = 1_000_000  # uids of one task; a task has some 2,000 stories
@@ -28,7 +29,6 @@ _WORD_KINDS = {
   _TAKE: ('person', 'object'),
   _DROP: ('person', 'object'),
 }
-_STATEMENT_END = re.compile(r'(?<=[.!?])\s+')
 
 _FRAMES = {
   'qa1': Frame(re.compile(r'where is (?P<subject>\w+) ?\?'), (), 'location'),
@@ -148,7 +148,7 @@ def oracle_notes(
   """
   places = {text.split()[0].lower(): text for text in known if text.strip()}
   notes = []
-  for statement in _STATEMENT_END.split(chunk.strip()):
+  for statement in english.sentences(chunk.strip()):
     note = _note(statement, places)
     if note:
       notes.append(note)
@@ -259,3 +259,33 @@ def _bucket(rows: Sequence[_Row]) -> int:
   """Stable number from 0 to 99 of a story's statements."""
   text = '\n'.join(row.text for row in rows if not row.support)
   return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % 100
+
+
+def _reader(config, strict: bool) -> ExtractiveReader:
+  tasks = config.data.babi_tasks
+  known = lexicon(config.data.root, tasks)
+  return ExtractiveReader(frames(tasks), known, strict)
+
+
+def _all_tasks(config, split: str) -> list[Episode]:
+  """Stories of all tasks, by turns: any beginning of the list is a mix."""
+  tasks = [load(config.data.root, t, split) for t in config.data.babi_tasks]
+  turns = itertools.chain.from_iterable(itertools.zip_longest(*tasks))
+  episodes = [episode for episode in turns if episode is not None]
+  if not episodes:
+    raise ValueError(
+      f'data.babi_tasks={tuple(config.data.babi_tasks)} has no {split} story; '
+      'name a task with more stories'
+    )
+  return episodes
+
+
+SOURCES = (
+  Source(
+    'babi',
+    rule='exact',
+    episodes=_all_tasks,
+    reader=_reader,
+    oracle=lambda episode: episode_notes(episode.chunks),
+  ),
+)

@@ -86,12 +86,14 @@ def pack(
   count: Callable[[str], int],
   separator: str = ' ',
 ) -> list[str]:
-  """Pieces, in order, in chunks of at most `limit` tokens.
-
-  As `place`, which see, but the texts alone.
-  """
+  """The texts of `place`, which see."""
   placed = place(pieces, limit, count, separator)
-  return [separator.join(text for _, text in chunk) for chunk in placed]
+  return [text(chunk, separator) for chunk in placed]
+
+
+def text(chunk: Iterable[tuple[int, str]], separator: str = '\n') -> str:
+  """What a chunk of `place` says."""
+  return separator.join(part for _, part in chunk)
 
 
 def place(
@@ -99,12 +101,13 @@ def place(
   limit: int | Iterator[int],
   count: Callable[[str], int],
   separator: str = ' ',
-) -> list[list[tuple[int, str]]]:
+) -> Iterator[list[tuple[int, str]]]:
   """Chunks as lists of (index of a piece, its text or a part of it).
 
   A chunk takes pieces until the next would make it too long. A piece that is
   longer than a chunk is split between words, and a word that is, between
-  characters. Nothing but whitespace is lost; empty pieces are left out.
+  characters. Nothing but whitespace is lost; empty pieces are left out, and
+  no more pieces are read than a chunk needs.
 
   Args:
     pieces: texts, for instance sentences or paragraphs.
@@ -115,16 +118,6 @@ def place(
   Raises:
     ValueError: a character alone has more tokens than the limit.
   """
-  return list(stream(pieces, limit, count, separator))
-
-
-def stream(
-  pieces: Iterable[str],
-  limit: int | Iterator[int],
-  count: Callable[[str], int],
-  separator: str = ' ',
-) -> Iterator[list[tuple[int, str]]]:
-  """`place` one chunk after the other; reads no more pieces than it needs."""
   limits = itertools.repeat(limit) if isinstance(limit, int) else limit
   coming = ((i, p.strip()) for i, p in enumerate(pieces) if p.strip())
   rest = []  # what was taken from `coming` and has no chunk yet, last first
@@ -138,39 +131,40 @@ def _fill(rest, coming, size, count, separator):
   """One chunk; takes its pieces from `rest`, then from `coming`."""
   chunk, used = [], 0
   while rest:
-    text = rest[-1][1]
-    used += count(separator + text if chunk else text)
+    piece = rest[-1][1]
+    used += count(separator + piece if chunk else piece)
     if used > size:
       break
     chunk.append(rest.pop())
     if not rest:
       rest.extend(itertools.islice(coming, 1))
   # Tokens of a whole may be more than those of its parts, though rarely.
-  while len(chunk) > 1 and _tokens(chunk, separator, count) > size:
+  while len(chunk) > 1 and count(text(chunk, separator)) > size:
     rest.append(chunk.pop())
   if not chunk:
-    index, text = rest.pop()
-    head, tail = _cut(text, size, count)
+    index, piece = rest.pop()
+    head, tail = _cut(piece, size, count)
     chunk.append((index, head))
     rest.extend([(index, tail)] if tail else [])
   return chunk
 
 
-def converse(content: str, rng: np.random.Generator, day: int) -> str:
-  """The content as what a user tells the assistant on one day.
+def converse(texts: Iterable[str], rng: np.random.Generator) -> tuple[str, ...]:
+  """Each text, unchanged, as what a user tells the assistant on one day.
 
-  Args:
-    content: the text, unchanged.
-    rng: chooses what the user says before it and the assistant after it.
-    day: days after 2024-01-01, usually the index of the chunk.
+  The generator chooses what the user says before it and the assistant after
+  it. Days are counted from DAY_ONE.
   """
-  date = DAY_ONE + datetime.timedelta(days=day)
-  opener = OPENERS[rng.integers(len(OPENERS))]
-  reply = ACKNOWLEDGEMENTS[rng.integers(len(ACKNOWLEDGEMENTS))]
-  return (
-    f'{_HEADER}{date.isoformat()}\n'
-    f'User: {opener}\n{content}\nAssistant: {reply}'
-  )
+  chunks = []
+  for day, content in enumerate(texts):
+    date = DAY_ONE + datetime.timedelta(days=day)
+    opener = OPENERS[rng.integers(len(OPENERS))]
+    reply = ACKNOWLEDGEMENTS[rng.integers(len(ACKNOWLEDGEMENTS))]
+    chunks.append(
+      f'{_HEADER}{date.isoformat()}\n'
+      f'User: {opener}\n{content}\nAssistant: {reply}'
+    )
+  return tuple(chunks)
 
 
 def read_aloud(content: str, date: datetime.date) -> str:
@@ -185,10 +179,6 @@ def body(chunk: str) -> list[str]:
     for line in chunk.split('\n')
     if line not in _AROUND and not line.startswith((_HEADER, _READING))
   ]
-
-
-def _tokens(chunk, separator, count):
-  return count(separator.join(text for _, text in chunk))
 
 
 def _cut(text, size, count):

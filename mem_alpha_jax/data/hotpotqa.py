@@ -4,15 +4,28 @@ An episode has the articles that hold the supporting facts of its questions
 and no others, as in Mem-alpha (arXiv 2509.25911).
 """
 
-import json
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Annotated, Any, NamedTuple
 
-from mem_alpha_jax.data import chunking, content
+import pydantic
+
+from mem_alpha_jax.data import chunking, content, rows
+from mem_alpha_jax.data.source import Built, Request, Source
 from mem_alpha_jax.types import Episode, Question
 
 _SIZES = (100, 2048)  # tokens of a chunk
+_TOKENS = 10_000  # of the articles of an episode, about
+_LEAST, _MOST = 10, 100  # questions of an episode; one with fewer is left out
+_CHUNKS = 20  # of an episode at most; one with more is left out
+_Loose = pydantic.Strict(False)  # JSON has lists for tuples
+
+
+class _Row(rows.Row):
+  question: str
+  answer: str
+  supporting_facts: list[Annotated[tuple[str, Any], _Loose]]
+  context: list[Annotated[tuple[str, list[str]], _Loose]]
 
 
 class Item(NamedTuple):
@@ -23,89 +36,57 @@ class Item(NamedTuple):
   articles: tuple[tuple[str, str], ...]
 
 
-def load(root: str) -> list[Item]:
+def load(root: str) -> Iterator[Item]:
   """Reads <root>/hotpotqa/hotpot_train_v1.1.json.
 
   Raises:
     FileNotFoundError: it is not there.
     ValueError: it is not HotpotQA; the row is named.
   """
-  path = pathlib.Path(root) / 'hotpotqa' / 'hotpot_train_v1.1.json'
-  if not path.is_file():
-    raise FileNotFoundError(
-      f'hotpotqa: no file {path}; get the training set of HotpotQA or set '
-      'data.root'
-    )
-  try:
-    rows = list(json.loads(path.read_text(encoding='utf-8')))
-  except (TypeError, ValueError) as error:
-    raise ValueError(f'{path}: no JSON list ({error})') from error
-  return [_item(row, f'{path}: [{i}]') for i, row in enumerate(rows)]
+  path = pathlib.Path(root, 'hotpotqa', 'hotpot_train_v1.1.json')
+  for where, row in rows.stream(path, _Row, 'https://hotpotqa.github.io'):
+    texts = {title: ''.join(parts).strip() for title, parts in row.context}
+    titles = dict.fromkeys(title for title, _ in row.supporting_facts)
+    articles = tuple((title, texts.get(title)) for title in titles)
+    if not articles or not all(text for _, text in articles):
+      raise ValueError(
+        f'{where}: a supporting article of {[*titles]} is missing or empty'
+      )
+    yield Item(row.question.strip(), row.answer.strip(), articles)
 
 
-def episodes(
-  items: Sequence[Item],
-  split: str,
-  seed: int,
-  *,
-  count: Callable[[str], int],
-  most: int,
-  keep: Callable[[str, str], bool] = lambda question, answer: True,
-  tokens: int = 10_000,
-  least: int = 10,
-  questions: int = 100,
-  chunks: int = 20,
-  uid0: int = 0,
-) -> list[Episode]:
+def build(r: Request) -> list[Episode]:
   """Questions of a split in random order, grouped until their articles fill
   an episode.
 
   An article is in a split (90/10) by its title; questions whose articles are
   in both are left out.
-
-  Args:
-    items: all of them; the split is taken here.
-    split: 'train' or 'validation'.
-    seed: of the order and the sizes of the chunks.
-    count: tokens of a text.
-    most: episodes at most.
-    keep: of question and answer, whether the question is asked.
-    tokens: of the articles of an episode, about.
-    least: an episode with fewer questions is left out.
-    questions: of an episode at most.
-    chunks: of an episode at most, each of 100 to 2,048 tokens; one with more
-      is left out.
-    uid0: uid of the first episode.
   """
-  rng = content.generator(seed, 'hotpotqa', split)
+  rng = content.generator(r.seed, 'hotpotqa', r.split)
   mine = [
     item
-    for item in items
-    if all(content.belongs(title, split) for title, _ in item.articles)
-    and keep(item.question, item.answer)
+    for item in load(r.root)
+    if all(content.belongs(title, r.split) for title, _ in item.articles)
   ]
   order = (mine[k] for k in rng.permutation(len(mine)))
   made = []
-  while len(made) < most:
-    group, articles = _group(order, count, tokens, questions)
+  while len(made) < r.most:
+    group, articles = _group(order, r.count)
     if not group:
       break
     sizes = chunking.targets(rng, *_SIZES)
-    placed = chunking.place(articles.values(), sizes, count, '\n')
-    if len(group) < least or len(placed) > chunks:
+    placed = list(chunking.place(articles.values(), sizes, r.count, '\n'))
+    if len(group) < _LEAST or len(placed) > _CHUNKS:
       continue
     titles = list(articles)
     where = {titles[k]: t for t, chunk in enumerate(placed) for k, _ in chunk}
     asked = tuple(_question(item, where, len(placed) - 1) for item in group)
-    texts = [
-      chunking.converse('\n'.join(text for _, text in chunk), rng, day)
-      for day, chunk in enumerate(placed)
-    ]
-    made.append(Episode(uid0 + len(made), 'hotpotqa', tuple(texts), asked))
+    texts = chunking.converse(map(chunking.text, placed), rng)
+    made.append(Episode(len(made), 'hotpotqa', texts, asked))
   return made
 
 
-def _group(order: Iterator[Item], count, tokens, most):
+def _group(order: Iterator[Item], count):
   """The next questions, and their articles by title, each once."""
   group, articles, used = [], {}, 0
   for item in order:
@@ -114,7 +95,7 @@ def _group(order: Iterator[Item], count, tokens, most):
       if title not in articles:
         articles[title] = f'{title}: {text}'
         used += count(articles[title])
-    if used >= tokens or len(group) == most:
+    if used >= _TOKENS or len(group) == _MOST:
       break
   return group, articles
 
@@ -124,14 +105,6 @@ def _question(item, where, last) -> Question:
   return Question(item.question, item.answer, 'hotpotqa', first, last)
 
 
-def _item(row, where: str) -> Item:
-  try:
-    texts = {title: ''.join(parts).strip() for title, parts in row['context']}
-    titles = dict.fromkeys(title for title, _ in row['supporting_facts'])
-    articles = tuple((title, texts[title]) for title in titles)
-    item = Item(row['question'].strip(), row['answer'].strip(), articles)
-  except (AttributeError, KeyError, TypeError, ValueError) as error:
-    raise ValueError(f'{where}: not HotpotQA ({error!r})') from error
-  if not articles or not all(text for _, text in articles):
-    raise ValueError(f'{where}: a supporting article is missing or empty')
-  return item
+SOURCES = (
+  Source('hotpotqa', rule='substring', built=Built(build, 1, 1966, 219, 100)),
+)

@@ -14,23 +14,21 @@ Three kinds of things are compared, normalised (`content.normalize`):
              you started:' is said in many of them
 """
 
-import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from mem_alpha_jax.data import chunking, content
+from mem_alpha_jax.data import chunking, content, sources
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode
 
 KINDS = ('question', 'sample', 'paragraph')
 _RUN = 24  # words
 _LINE = 8  # words
 _NAMED = 5  # overlaps in an error
-_CHATS = ('lme_train', 'longmemeval*', 'locomo')  # sources
 _SPEAKER = re.compile(r'[^:]{1,40}: ')
 _SAMPLE = re.compile(r'Sample: (.*?)(?:; Label: [^;\n]*)?$', re.MULTILINE)
-_EXAMPLES = 'icl_'  # beginning of the sources
 _AROUND = re.compile(
   r'^\s*(?:question|sample)\s*:|\blabel\s*:.*$', re.IGNORECASE | re.DOTALL
 )
@@ -72,17 +70,6 @@ def find(
   return list(found.values())
 
 
-def check(
-  train: Iterable[Episode], held_out: Mapping[str, Iterable[Episode]]
-) -> None:
-  """Refuses training episodes that share anything with a held-out set.
-
-  Raises:
-    ValueError: as `refuse`.
-  """
-  refuse(find(train, held_out))
-
-
 def refuse(overlaps: Sequence[Overlap]) -> None:
   """Does nothing if there is no overlap.
 
@@ -112,7 +99,7 @@ def without(
 
 def _things(episode: Episode, stride: int) -> Iterator[tuple[str, str, bytes]]:
   """(kind, text, key) of all that may leak; runs start every `stride` words."""
-  source = episode.source
+  source = sources.find(episode.source)
   for question in episode.questions:
     if sample := _sample(source, question.text):
       yield 'sample', sample, content.digest(sample)
@@ -120,21 +107,22 @@ def _things(episode: Episode, stride: int) -> Iterator[tuple[str, str, bytes]]:
     for answer in (question.answer, *question.others):
       key = content.digest(f'{question.text}\n{answer}')
       yield 'question', question.text, key
-  chat = any(fnmatch.fnmatchcase(source, pattern) for pattern in _CHATS)
   for chunk in episode.chunks:
     for line in chunking.body(chunk):
       if sample := _sample(source, line):
         yield 'sample', sample, content.digest(sample)
         continue
       for text in _said(line):
-        yield from _runs(text, stride, _RUN if chat else _LINE)
+        yield from _runs(
+          text, stride, _RUN if source and source.chats else _LINE
+        )
 
 
-def _sample(source: str, text: str) -> str:
+def _sample(source: Source | None, text: str) -> str:
   """The labelled text in a line or a question; '' if there is none."""
   if found := _SAMPLE.search(text):
     return found[1]
-  return _AROUND.sub('', text).strip() if source.startswith(_EXAMPLES) else ''
+  return _AROUND.sub('', text).strip() if source and source.examples else ''
 
 
 def _said(line: str) -> list[str]:

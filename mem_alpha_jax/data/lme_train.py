@@ -9,80 +9,62 @@ history in the order of time, a session a chunk, and come at its end.
 import pathlib
 from collections.abc import Callable, Sequence
 
-from mem_alpha_jax.data import content, longmemeval
+from mem_alpha_jax.data import chunking, content, longmemeval
 from mem_alpha_jax.data.longmemeval import Instance, Session
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.data.source import Built, Request, Source
+from mem_alpha_jax.types import Episode
 
 SOURCE = 'lme_train'
+_LIMIT = 2048  # tokens of a chunk; a longer session is split between turns
+_QUESTIONS = 4  # of an episode at least; what is left over makes none
 
 
-def load(root: str) -> list[Instance]:
-  """Reads <root>/longmemeval/longmemeval_oracle.json.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: a broken file; names row and field.
-  """
-  path = pathlib.Path(root) / 'longmemeval' / 'longmemeval_oracle.json'
-  return list(longmemeval.instances(path))
-
-
-def episodes(
-  instances: Sequence[Instance],
-  split: str,
-  seed: int,
-  *,
-  count: Callable[[str], int],
-  most: int,
-  limit: int = 2048,
-  questions: int = 4,
-  uid0: int = 0,
-) -> list[Episode]:
-  """Histories of at least `questions` questions of the split (90/10).
+def build(r: Request) -> list[Episode]:
+  """Histories of some questions of the split (90/10).
 
   Questions that share a session stay together, in one split and one history.
-
-  Args:
-    instances: all of them; the split is taken here.
-    split: 'train' or 'validation'.
-    seed: of the order.
-    count: tokens of a text, by the tokenizer of the policy.
-    most: episodes at most.
-    limit: tokens of a chunk; a longer session is split between turns.
-    questions: of an episode at least; what is left over makes none.
-    uid0: uid of the first episode.
   """
-  rng = content.generator(seed, SOURCE, split)
-  mine = [g for g in _related(instances) if content.belongs(_name(g), split)]
+  path = pathlib.Path(r.root, 'longmemeval', 'longmemeval_oracle.json')
+  groups = _related(list(longmemeval.instances(path)))
+  rng = content.generator(r.seed, SOURCE, r.split)
+  mine = [g for g in groups if content.belongs(_name(g), r.split)]
   made, group = [], []
   for k in rng.permutation(len(mine)):
     group += mine[k]
-    if len(made) < most and len(group) >= questions:
-      made.append(_episode(group, uid0 + len(made), limit, count))
+    if len(made) < r.most and len(group) >= _QUESTIONS:
+      made.append(_episode(group, len(made), r.count))
       group = []
   return made
 
 
 def _episode(
-  group: Sequence[Instance], uid: int, limit: int, count: Callable[[str], int]
+  group: Sequence[Instance], uid: int, count: Callable[[str], int]
 ) -> Episode:
   sessions = {_said(s): s for instance in group for s in instance.sessions}
   chunks, read = [], {}  # the chunk with which a session has been read
   for key, session in sorted(sessions.items(), key=lambda item: item[1].date):
-    date, turns = session.date, session.turns
-    chunks += longmemeval.session_chunks(date, turns, limit, count)[0]
+    chunks += _chunks(session, count)
     read[key] = len(chunks) - 1
   asked = tuple(
-    Question(
-      longmemeval.dated(instance.question, instance.date),
-      instance.answer,
-      instance.type,
+    instance.question._replace(
       first=max(read[_said(session)] for session in instance.sessions),
       last=len(chunks) - 1,
     )
     for instance in group
   )
   return Episode(uid, SOURCE, tuple(chunks), asked)
+
+
+def _chunks(session: Session, count: Callable[[str], int]) -> list[str]:
+  """A chat as chunks that all begin with its date, split between turns."""
+  head = longmemeval.heading(session.date)
+  room, parts = _LIMIT - count(head), []
+  for turn in map(longmemeval.line, session.turns):
+    long = count(turn) > room
+    sentences = chunking.sentences(turn) if long else ()
+    parts += chunking.pack(sentences, room, count) if long else [turn]
+  chunks = chunking.pack(parts, room, count, '\n')
+  return [head + chunk for chunk in chunks] or [head.strip()]
 
 
 def _related(instances: Sequence[Instance]) -> list[list[Instance]]:
@@ -100,9 +82,20 @@ def _related(instances: Sequence[Instance]) -> list[list[Instance]]:
 
 def _name(group: Sequence[Instance]) -> str:
   """What decides the split of a group, whatever its order."""
-  return min(instance.question for instance in group)
+  return min(instance.asked for instance in group)
 
 
 def _said(session: Session) -> tuple[str, ...]:
   """The same for a session wherever it comes again."""
-  return (session.date, *(turn.text for turn in session.turns))
+  return (session.date, *(turn.content for turn in session.turns))
+
+
+SOURCES = (
+  Source(
+    SOURCE,
+    rule='contains',
+    judged=True,
+    built=Built(build, 3, 45, 5, 45),
+    chats=True,
+  ),
+)

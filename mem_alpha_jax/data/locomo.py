@@ -7,18 +7,21 @@ of {sample_id: 'conv-26', conversation, qa}, or a file for each dialogue,
 """
 
 import collections
-import contextlib
 import itertools
-import json
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pydantic
 
 from mem_alpha_jax import types
+from mem_alpha_jax.data import rows
+from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.text import english
 
 SOURCE = 'locomo'
-# Category of the files -> name; the rule of reward.scoring that grades it.
+# Category of the files -> name.
 CATEGORIES = {
   1: 'multi_hop',
   2: 'temporal',
@@ -32,8 +35,35 @@ _UNANSWERABLE = 5
 _PUBLISHER = 'https://github.com/snap-research/locomo'
 _ALL = 'locomo10.json'
 _TURN_ID = re.compile(r'D\d+:\d+')
-_NUMBER = re.compile(r'\d+$')
-_SENTENCE_END = re.compile(r'(?<=[.!?])\s+')
+
+
+class _Said(rows.Row):
+  dia_id: str
+  speaker: str
+  text: str
+  blip_caption: str | None = None  # of a photo
+
+
+class _Asked(rows.Row):
+  category: int
+  question: str = ''
+  answer: Any = None
+  evidence: list[str] = []
+
+  @pydantic.model_validator(mode='after')
+  def _whole(self):
+    known = self.category in CATEGORIES
+    if known and self.answer is None:
+      raise ValueError('answer: field required')
+    if (known or self.category == _UNANSWERABLE) and not self.question:
+      raise ValueError('question: field required')
+    return self
+
+
+class _Sample(rows.Row):
+  sample_id: str = pydantic.Field(pattern=r'\d$')
+  conversation: dict[str, Any]
+  qa: list[_Asked]
 
 
 class Turn(NamedTuple):
@@ -69,42 +99,32 @@ class Dialogue(NamedTuple):
   questions: tuple[Question, ...]
 
 
-def load(root: str, adversarial: bool = False) -> list[Dialogue]:
+def load(root: str) -> list[Dialogue]:
   """Reads the dialogues in <root>/locomo, by their numbers.
-
-  Args:
-    root: the data folder, config field data.root.
-    adversarial: also the questions of category 5, with the answer ''.
 
   Raises:
     FileNotFoundError: there is none.
     ValueError: a file is not of LoCoMo, or a dialogue is there twice.
   """
-  folder = pathlib.Path(root) / 'locomo'
+  folder = pathlib.Path(root, 'locomo')
   paths = [path for path in sorted(folder.glob('*.json')) if _is_ours(path)]
   if not paths:
     raise FileNotFoundError(
       f'no {_ALL} and no <number>.json in {folder}; put the dialogues of '
       'LoCoMo there or set data.root'
     )
-  dialogues, origin = [], {}
-  for dialogue, path in ((d, p) for p in paths for d in _read(p, adversarial)):
-    if other := origin.get(dialogue.uid):
-      raise ValueError(
-        f'{path}: dialogue {dialogue.uid} is also in {other}; remove one'
-      )
-    origin[dialogue.uid] = path
-    dialogues.append(dialogue)
-  return sorted(dialogues, key=lambda dialogue: dialogue.uid)
+  found = {}
+  for path in paths:
+    for dialogue in _read(path):
+      if dialogue.uid in found:
+        raise ValueError(
+          f'{path}: dialogue {dialogue.uid} is also in another file; remove one'
+        )
+      found[dialogue.uid] = dialogue
+  return [found[uid] for uid in sorted(found)]
 
 
-def episodes(
-  root: str,
-  chunk: str = 'turn',
-  turns: int = 1,
-  adversarial: bool = True,
-  words: int = 0,
-) -> list[types.Episode]:
+def episodes(root: str, turns: int = 0, words: int = 0) -> list[types.Episode]:
   """The dialogues as episodes; all questions are asked at the end.
 
   The type of a question is its category. `first` is the chunk of the last
@@ -112,43 +132,32 @@ def episodes(
 
   Args:
     root: the data folder, config field data.root.
-    chunk: 'turn', or 'session' for one chunk a session.
-    turns: turns of a chunk if chunk='turn'; never of two sessions.
-    adversarial: also the questions of category 5, with the answer ''.
+    turns: of a chunk, never of two sessions; 0: a session is a chunk.
     words: a longer turn is split into several, after a sentence where one
       ends, for small readers of chunks; 0 is no limit.
 
   Raises:
     FileNotFoundError: there is no dialogue.
-    ValueError: a broken file, another `chunk`, or no turn a chunk.
+    ValueError: a broken file.
   """
-  if chunk not in ('turn', 'session') or turns < 1:
-    raise ValueError(
-      f"locomo: chunk={chunk!r}, turns={turns}; use 'turn' with at least one "
-      "turn, or 'session'"
-    )
-  size = turns if chunk == 'turn' else None
   return [
-    _episode(_split(dialogue, words) if words else dialogue, size)
-    for dialogue in load(root, adversarial)
+    _episode(_split(dialogue, words) if words else dialogue, turns)
+    for dialogue in load(root)
   ]
 
 
-def sessions(path: str | pathlib.Path) -> list[types.Episode]:
-  """The dialogues of one file, with all questions; a session is a chunk.
+def sessions(path: pathlib.Path) -> list[types.Episode]:
+  """The dialogues of one file; a session is a chunk.
 
   Raises:
     FileNotFoundError: the file is not there.
     ValueError: it is not of LoCoMo.
   """
-  path = pathlib.Path(path)
-  if not path.is_file():
-    raise FileNotFoundError(f'no file {path}; download it from {_PUBLISHER}')
   if not _is_ours(path):
     raise ValueError(
       f'{path}: files of LoCoMo are named {_ALL} or <number>.json'
     )
-  return [_episode(dialogue, None) for dialogue in _read(path, True)]
+  return [_episode(dialogue, 0) for dialogue in _read(path)]
 
 
 def note(turn: Turn) -> str:
@@ -156,7 +165,7 @@ def note(turn: Turn) -> str:
   return f'{turn.date}, {turn.speaker}: {turn.text}'
 
 
-def _episode(dialogue: Dialogue, size: int | None) -> types.Episode:
+def _episode(dialogue: Dialogue, size: int) -> types.Episode:
   groups = list(_groups(dialogue.turns, size))
   chunk_of = {turn.id: i for i, group in enumerate(groups) for turn in group}
   last = len(groups) - 1
@@ -190,7 +199,7 @@ def _split(dialogue: Dialogue, words: int) -> Dialogue:
 def _pieces(text: str, words: int) -> list[list[str]]:
   """Whole sentences as long as they fit, and parts of those that do not."""
   pieces: list[list[str]] = []
-  for sentence in _SENTENCE_END.split(text):
+  for sentence in english.sentences(text):
     said = sentence.split()
     for start in range(0, len(said), words):
       part = said[start : start + words]
@@ -201,8 +210,8 @@ def _pieces(text: str, words: int) -> list[list[str]]:
   return pieces
 
 
-def _groups(turns: Sequence[Turn], size: int | None) -> Iterator[list[Turn]]:
-  """Turns that make a chunk: `size` of a session, None for all of it."""
+def _groups(turns: Sequence[Turn], size: int) -> Iterator[list[Turn]]:
+  """Turns that make a chunk: `size` of a session, 0 for all of it."""
   for _, session in itertools.groupby(turns, key=lambda turn: turn.session):
     session = list(session)
     step = size or len(session)
@@ -214,66 +223,68 @@ def _is_ours(path: pathlib.Path) -> bool:
   return path.name == _ALL or path.suffix == '.json' and path.stem.isdecimal()
 
 
-def _read(path: pathlib.Path, adversarial: bool) -> list[Dialogue]:
-  with _named(path):
-    data = json.loads(path.read_text(encoding='utf-8'))
-  if path.name != _ALL:
-    return [_dialogue(data, int(path.stem), adversarial, path)]
-  with _named(path):
-    if not isinstance(data, list):
-      raise ValueError('expected a list')
-  found = []
-  for i, sample in enumerate(data):
-    where = f'{path}: row {i}'
-    with _named(where):
-      uid = int(_NUMBER.search(sample['sample_id'])[0])
-      sample = sample['conversation'] | {'qa': sample['qa']}
-    found.append(_dialogue(sample, uid, adversarial, where))
-  return found
+def _read(path: pathlib.Path) -> Iterator[Dialogue]:
+  if path.name == _ALL:
+    for where, row in rows.stream(path, _Sample, _PUBLISHER):
+      uid = int(re.search(r'\d+$', row.sample_id)[0])
+      yield _dialogue(row.conversation, row.qa, uid, where)
+  else:
+    data = rows.whole(path, dict[str, Any], _PUBLISHER)
+    asked = rows.check(list[_Asked], data.get('qa'), f'{path}: qa')
+    yield _dialogue(data, asked, int(path.stem), str(path))
 
 
-def _dialogue(data, uid, adversarial, where) -> Dialogue:
-  with _named(where):
-    turns = tuple(_turns(data))
-    if not turns:
-      raise ValueError('no session_1')
-    rows = list(enumerate(data['qa']))
-  known, questions = {turn.id for turn in turns}, []
-  for i, row in rows:
-    with _named(f'{where}: qa[{i}]'):
-      category = row['category']
-      if category in CATEGORIES or adversarial and category == _UNANSWERABLE:
-        questions.append(_question(row, known))
+def _dialogue(data, asked: Sequence[_Asked], uid: int, where: str) -> Dialogue:
+  turns = tuple(_turns(data, where))
+  if not turns:
+    raise ValueError(f'{where}: no dialogue of LoCoMo (no session_1)')
+  known = {turn.id for turn in turns}
+  questions = [
+    _question(row, known)
+    for row in asked
+    if row.category in {*CATEGORIES, _UNANSWERABLE}
+  ]
   return Dialogue(uid, turns, tuple(questions))
 
 
-@contextlib.contextmanager
-def _named(where: str | pathlib.Path):
-  try:
-    yield
-  except (AttributeError, KeyError, TypeError, ValueError) as error:
-    raise ValueError(f'{where}: no dialogue of LoCoMo ({error!r})') from error
+def _turns(data: Mapping[str, Any], where: str) -> Iterator[Turn]:
+  for session in itertools.count(1):
+    name = f'session_{session}'
+    if name not in data:
+      return
+    date = rows.check(
+      str, data.get(f'{name}_date_time'), f'{where}: {name}_date_time'
+    )
+    for turn in rows.check(list[_Said], data[name], f'{where}: {name}'):
+      text = ' '.join(turn.text.split())
+      if turn.blip_caption is not None:
+        text = f'{text} (photo: {turn.blip_caption})'
+      day = date.split(' on ')[-1]
+      yield Turn(turn.dia_id, session, day, turn.speaker, text)
 
 
-def _turns(data) -> Iterator[Turn]:
-  session = 0
-  while f'session_{session + 1}' in data:
-    session += 1
-    date = data[f'session_{session}_date_time'].split(' on ')[-1]
-    for turn in data[f'session_{session}']:
-      text = ' '.join(turn['text'].split())
-      if 'blip_caption' in turn:
-        text = f'{text} (photo: {turn["blip_caption"]})'
-      yield Turn(turn['dia_id'], session, date, turn['speaker'], text)
-
-
-def _question(row, known) -> Question:
-  category, answer = ADVERSARIAL, ''
-  if row['category'] in CATEGORIES:
-    category, answer = CATEGORIES[row['category']], str(row['answer'])
+def _question(row: _Asked, known: set[str]) -> Question:
+  category = CATEGORIES.get(row.category, ADVERSARIAL)
+  answer = '' if category == ADVERSARIAL else str(row.answer)
   if category == 'open_domain':
     answer = answer.split(';')[0].strip()  # what follows is the reason
   # Some lists of evidence are one string, with ids that no turn has.
-  evidence = _TURN_ID.findall(' '.join(row.get('evidence', ())))
+  evidence = _TURN_ID.findall(' '.join(row.evidence))
   evidence = tuple(i for i in dict.fromkeys(evidence) if i in known)
-  return Question(row['question'].strip(), answer, category, evidence)
+  return Question(row.question.strip(), answer, category, evidence)
+
+
+SOURCES = (
+  Source(
+    SOURCE,
+    rule='stemmed_f1',
+    episodes=lambda config, split: episodes(
+      config.data.root, config.data.turns, config.data.turn_words
+    ),
+    splits=('test',),
+    rules={'multi_hop': 'list_f1', ADVERSARIAL: 'abstention'},
+    alone=True,
+    held_out=('.json', sessions),
+    chats=True,
+  ),
+)

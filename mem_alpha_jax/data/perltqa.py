@@ -7,16 +7,47 @@ that Mem-alpha (arXiv 2509.25911) had a model choose.
 """
 
 import html
-import json
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from mem_alpha_jax.data import content
+import pydantic
+
+from mem_alpha_jax.data import content, rows
+from mem_alpha_jax.data.source import Built, Request, Source
 from mem_alpha_jax.types import Episode, Question
 
-_MEMORY, _QUESTIONS = 'perltmem_en_v2.json', 'perltqa_en_v2.json'
+_PUBLISHER = 'github.com/Elvin-Yiming-Du/PerLTQA'
 _ANCHOR_WORDS = 3  # at most
+_LEAST, _MOST = 20, 100  # questions of an episode; one with fewer is left out
+_CHUNKS = 30  # a person with more events is left out
+
+
+class _Event(rows.Row):
+  summary: str
+  time: str = pydantic.Field(alias='Creation Time')
+
+
+class _Dialogue(rows.Row):
+  events: str  # the id of one
+  contents: dict[str, list[str]]  # turns by time
+
+
+class _Memory(rows.Row):
+  events: dict[str, _Event]
+  dialogues: dict[str, _Dialogue]
+
+
+class _Row(rows.Row):
+  text: str = pydantic.Field(alias='Question')
+  anchors: list[dict[str, Any]] = pydantic.Field(alias='Memory Anchors')
+
+
+class _Questions(rows.Row):
+  """By events; of a dialogue '<event>#<number>'."""
+
+  events: list[dict[str, list[_Row]]]
+  dialogues: list[dict[str, list[_Row]]]
 
 
 class Asked(NamedTuple):
@@ -44,59 +75,36 @@ def load(root: str) -> list[Person]:
     FileNotFoundError: one of the two files is not there.
     ValueError: a file is not PerLTQA; the person is named.
   """
-  folder = pathlib.Path(root) / 'perltqa'
-  memory, asked = (_json(folder / name) for name in (_MEMORY, _QUESTIONS))
-  people, name = [], '(the file)'
-  try:
-    for entry in asked:
-      for name, questions in entry.items():
-        events = _events(memory[name])
-        people.append(Person(name, events, tuple(_asked(questions, events))))
-  except (AttributeError, KeyError, TypeError, ValueError) as error:
-    raise ValueError(f'{folder}: {name}: not PerLTQA ({error!r})') from error
+  folder, people = pathlib.Path(root, 'perltqa'), []
+  path = folder / 'perltmem_en_v2.json'
+  memory = rows.whole(path, dict[str, _Memory], _PUBLISHER)
+  asked = folder / 'perltqa_en_v2.json'
+  for entry in rows.whole(asked, list[dict[str, _Questions]], _PUBLISHER):
+    for name, questions in entry.items():
+      if name not in memory:
+        raise ValueError(f'{path}: no person {name!r}, only in {asked.name}')
+      events = _events(memory[name], f'{path}: {name}')
+      people.append(Person(name, events, tuple(_asked(questions, events))))
   return people
 
 
-def episodes(
-  people: Sequence[Person],
-  split: str,
-  seed: int,
-  *,
-  most: int,
-  keep: Callable[[str, str], bool] = lambda question, answer: True,
-  least: int = 20,
-  questions: int = 100,
-  chunks: int = 30,
-  uid0: int = 0,
-) -> list[Episode]:
-  """One episode a person of the split (90/10 by name).
-
-  Args:
-    people: all of them; the split is taken here.
-    split: 'train' or 'validation'.
-    seed: of the order and the choice of questions.
-    most: episodes at most.
-    keep: of question and answer, whether the question is asked.
-    least: a person with fewer questions is left out.
-    questions: of an episode at most.
-    chunks: a person with more events is left out.
-    uid0: uid of the first episode.
-  """
-  rng = content.generator(seed, 'perltqa', split)
-  mine = [p for p in people if content.belongs(p.name, split)]
+def build(r: Request) -> list[Episode]:
+  """One episode a person of the split (90/10 by name)."""
+  rng = content.generator(r.seed, 'perltqa', r.split)
+  mine = [p for p in load(r.root) if content.belongs(p.name, r.split)]
   made = []
   for k in rng.permutation(len(mine)):
-    asked = list(_questions(mine[k], keep))
+    asked = list(_questions(mine[k]))
     events = tuple(mine[k].events.values())
-    if len(made) == most or len(asked) < least or len(events) > chunks:
+    if len(made) == r.most or len(asked) < _LEAST or len(events) > _CHUNKS:
       continue
-    chosen = sorted(rng.permutation(len(asked))[:questions])
+    chosen = sorted(rng.permutation(len(asked))[:_MOST])
     asked = tuple(asked[i] for i in chosen)
-    made.append(Episode(uid0 + len(made), 'perltqa', events, asked))
+    made.append(Episode(len(made), 'perltqa', events, asked))
   return made
 
 
-def _questions(person: Person, keep) -> Iterator[Question]:
+def _questions(person: Person) -> Iterator[Question]:
   order = list(person.events)
   for event, text, anchors in person.questions:
     said = f' {content.normalize(person.events[event])} '
@@ -106,39 +114,34 @@ def _questions(person: Person, keep) -> Iterator[Question]:
       if len(word.split()) <= _ANCHOR_WORDS
       and f' {content.normalize(word)} ' in said
     ]
-    answer = '; '.join(dict.fromkeys(gold))
-    if answer and keep(text, answer):
+    if answer := '; '.join(dict.fromkeys(gold)):
       first = order.index(event)
       yield Question(text, answer, 'perltqa', first, len(order) - 1)
 
 
-def _events(memory) -> dict[str, str]:
+def _events(memory: _Memory, where: str) -> dict[str, str]:
   """Texts by the event's id: when, what, and the dialogues about it."""
   texts = {
-    key: [f'{event["Creation Time"]}: {event["summary"]}'.strip(': ')]
-    for key, event in memory['events'].items()
+    key: [f'{event.time}: {event.summary}'.strip(': ')]
+    for key, event in memory.events.items()
   }
-  for dialogue in memory['dialogues'].values():
-    for time, turns in dialogue['contents'].items():
-      texts[dialogue['events']] += [f'Dialogue of {time}', *turns]
+  for dialogue in memory.dialogues.values():
+    if dialogue.events not in texts:
+      raise ValueError(f'{where}: a dialogue about no event, {dialogue.events}')
+    for time, turns in dialogue.contents.items():
+      texts[dialogue.events] += [f'Dialogue of {time}', *turns]
   return {key: '\n'.join(lines) for key, lines in texts.items()}
 
 
-def _asked(questions, events) -> Iterator[Asked]:
-  for group in (*questions['events'], *questions['dialogues']):
-    for key, rows in group.items():
-      event = key.partition('#')[0]  # a dialogue is '<event>#<number>'
-      for row in rows if event in events else ():
-        anchors = [html.unescape(w) for a in row['Memory Anchors'] for w in a]
-        yield Asked(event, row['Question'].strip(), tuple(anchors))
+def _asked(questions: _Questions, events) -> Iterator[Asked]:
+  for group in (*questions.events, *questions.dialogues):
+    for key, found in group.items():
+      event = key.partition('#')[0]
+      for row in found if event in events else ():
+        anchors = [html.unescape(word) for a in row.anchors for word in a]
+        yield Asked(event, row.text.strip(), tuple(anchors))
 
 
-def _json(path: pathlib.Path):
-  if not path.is_file():
-    raise FileNotFoundError(
-      f'perltqa: no file {path}; get Dataset/en_v2 of PerLTQA or set data.root'
-    )
-  try:
-    return json.loads(path.read_text(encoding='utf-8'))
-  except ValueError as error:
-    raise ValueError(f'{path}: no JSON ({error})') from error
+SOURCES = (
+  Source('perltqa', rule='keywords', built=Built(build, 2, 27, 4, 27)),
+)

@@ -6,8 +6,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow_datasets as tfds
-
+from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 NAME = 'memory_episodes'  # of the builder
@@ -43,6 +42,8 @@ def load(dataset: str, split: str, data_dir: str) -> Sequence[Episode]:
     FileNotFoundError: there is no such data set.
     ValueError: it has no such split.
   """
+  import tensorflow_datasets as tfds  # seconds that others save
+
   folder = pathlib.Path(data_dir) / NAME / dataset
   versions = sorted(folder.glob('*.*.*/dataset_info.json'))
   if not versions:
@@ -86,3 +87,16 @@ def _decode(record) -> Episode:
 
 def _text(value: bytes) -> str:
   return value.decode()
+
+
+def _mixture(config, split: str) -> Sequence[Episode]:
+  """The validation part is halved for a test."""
+  d = config.data
+  if split == 'train':
+    return load(d.mixture, split, d.root)
+  held_out = load(d.mixture, 'validation', d.root)
+  return held_out[split == 'test' :: 2]
+
+
+# The rule of an episode is that of its own source.
+SOURCES = (Source('mixture', rule='contains', episodes=_mixture),)

@@ -7,15 +7,18 @@ people and not with the sentences.
 """
 
 import random
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from mem_alpha_jax.data import synthetic_notes
 from mem_alpha_jax.data import synthetic_words as words
 from mem_alpha_jax.data import synthetic_world as world_lib
+from mem_alpha_jax.data.source import Endless, Source
+from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode, Question
 
-SOURCE = 'synthetic'
 SPLITS = words.SPLITS
 WorldConfig = world_lib.WorldConfig
 LEXICON = words.LEXICON
@@ -108,7 +111,7 @@ def episode(
     questions = tuple(q for step in steps for q in step.closed)
     if sum(q.asked for q in questions) >= least:
       chunks = tuple(step.chunk for step in steps)
-      return Episode(uid, SOURCE, chunks, questions)
+      return Episode(uid, 'synthetic', chunks, questions)
   raise ValueError(
     f'no episode with {least} questions in {num_chunks} chunks; raise '
     'person, event or user of WorldConfig, or lower asked_min'
@@ -122,3 +125,46 @@ def texts(world: WorldConfig, split: str, seed: int, n: int) -> Iterator[str]:
       yield step.chunk
       for note in oracle_notes(step.chunk):
         yield note.text
+
+
+def _world(config) -> WorldConfig:
+  return WorldConfig(
+    chunk_sentences=config.data.chunk_sentences,
+    overwrite=config.data.overwrite,
+    asked_rate=config.data.asked_rate,
+  )
+
+
+def _episodes(config, split: str, multiple: int = 1) -> Endless:
+  world, chunks = _world(config), config.data.train_chunks * multiple
+  return Endless(lambda uid: episode(world, split, uid, chunks, config.seed))
+
+
+def _known_texts(config, count: int) -> Iterator[str]:
+  """Lines whose names and values are in tokenizer.known_words of them.
+
+  The tokenizer then spells the others in pieces, as it will those of held-out
+  worlds, so that training sees both.
+  """
+  limit = 100 * config.tokenizer.known_words
+  every = set().union(*LEXICON.values())
+  hidden = {w for w in every if zlib.crc32(w.encode()) % 100 >= limit}
+  lines = texts(_world(config), 'train', config.seed, count)
+  return (x for x in lines if hidden.isdisjoint(words_lib.terms(x)))
+
+
+SOURCES = (
+  Source(
+    'synthetic',
+    rule='exact',
+    episodes=_episodes,
+    splits=SPLITS,
+    reader=lambda config, strict: extractive.ExtractiveReader(
+      FRAMES, LEXICON, strict
+    ),
+    oracle=lambda episode: [oracle_notes(chunk) for chunk in episode.chunks],
+    alone=True,
+    any_length=True,
+    texts=_known_texts,
+  ),
+)

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 
 from mem_alpha_jax.data import synthetic_words as words
-from mem_alpha_jax.data.oracle import OracleNote
+from mem_alpha_jax.data.source import OracleNote
 from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.text import english
 
-_SENTENCE = re.compile(r'[^.]+\.')
 _DATE = r'(?P<day>\d+) (?P<month>[A-Z][a-z]+)'
 
 
@@ -70,7 +70,7 @@ def oracle_notes(chunk: str) -> tuple[OracleNote, ...]:
   'Marta job baker', 'my boss Tom' or '3 May Marta museum'. The key of the
   user is ('i', 'boss').
   """
-  notes = (_note(s.strip()) for s in _SENTENCE.findall(chunk))
+  notes = map(_note, english.sentences(chunk.strip()))
   return tuple(note for note in notes if note)
 
 

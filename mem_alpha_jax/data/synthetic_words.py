@@ -11,6 +11,8 @@ import functools
 import zlib
 from typing import NamedTuple
 
+from mem_alpha_jax.text import english
+
 _SIZES = {'person': (240, 60, 80)}
 _VALUE_SIZES = (24, 8, 10)
 _WORD_SPLITS = ('train', 'validation', 'test')
@@ -99,12 +101,8 @@ _TEXT = {
     temple theatre tower university vineyard zoo
   """,
 }
-_MONTHS = (
-  'January February March April May June July August September October '
-  'November December'
-)
 DATES = tuple(
-  f'{day} {month}' for month in _MONTHS.split() for day in range(1, 29)
+  f'{day} {month}' for month in english.MONTHS for day in range(1, 29)
 )
 
 

@@ -6,6 +6,7 @@ What evaluations, streams and comparisons have in common.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from mem_alpha_jax.data import sources
 from mem_alpha_jax.methods import protocol as protocol_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
@@ -36,7 +37,7 @@ class Answered(NamedTuple):
 
 def rule_of(config: Any, judge: judge_lib.AnswerJudge | None) -> Rule:
   """The rule of an evaluation; a judge decides where the source has no own."""
-  return lambda episode, question: scoring.rule_of(
+  return lambda episode, question: sources.rule_of(
     episode.source, config.reading.reader, question.type, judge is not None
   )
 

@@ -18,11 +18,10 @@ from mem_alpha_jax.methods.memory import MemoryMethod, Writer, Written
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import html
-from mem_alpha_jax.rollout import collector, forced_calls
-from mem_alpha_jax.rollout import prompts as prompts_lib
-from mem_alpha_jax.rollout import response as response_lib
+from mem_alpha_jax.roles import writer
+from mem_alpha_jax.rollout import collector, play
 from mem_alpha_jax.system import multihost, stopping
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Turn
 
 
 class Record(NamedTuple):
@@ -39,32 +38,19 @@ class Record(NamedTuple):
 
 def policy_writer(setup: collector.Setup, params: Any) -> Writer:
   """Greedy decoding of the policy; `setup.generate` must be greedy."""
-  config, key = setup.config, setup.key
 
   def write(memories, chunks, views, live, t):
-    n = len(chunks)
-    prompts = prompts_lib.render(setup, memories.states, chunks, views)
-    forced = np.full((n, 1, forced_calls.WIDTH), forced_calls.FREE, np.int32)
-    keys = collector.row_keys(key, 0, np.arange(n), np.zeros(n, int), t)
-    out = setup.generate(
-      params,
-      prompts['prefix'],
-      prompts['prefix_length'],
-      prompts['own'][:, None],
-      prompts['own_length'][:, None],
-      forced,
-      keys.reshape(n, 1),
-    )
-    tokens, mask = np.asarray(out.tokens), np.asarray(out.mask)
-    written = []
-    for i in range(n):
-      text = setup.tokenizer.decode(tokens[i, 0][mask[i, 0]].tolist())
-      written.append(
-        Written(*response_lib.parse(text, views[i], config), text)
-        if live[i]
-        else Written((), noop=True)
-      )
-    return written
+    turns = [
+      Turn('writer', chunk, index=t, state=state, view=view)
+      for state, chunk, view in zip(memories.states, chunks, views, strict=True)
+    ]
+    texts = play.respond(setup, params, turns)
+    return [
+      Written(*writer.parse(text, turn.view, setup.config), text)
+      if ok
+      else Written((), noop=True)
+      for turn, text, ok in zip(turns, texts, live, strict=True)
+    ]
 
   return write
 

@@ -291,7 +291,7 @@ def main(config, workdir: str) -> dict[str, Any]:
 
 
 def _streams(config) -> list[Episode]:
-  if config.data.source == 'synthetic':
+  if pipeline.any_length(config):
     short = config.copy_and_resolve_references().unlock()
     short.eval.length_episodes = config.stream.episodes
     multiple = max(config.stream.multiple, 2)  # 1 has its own count

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.report import html, plots, tables
 from mem_alpha_jax.system import files, machine
@@ -35,7 +36,7 @@ def write(
     result['chunk_time_ratio'] = evaluate.chunk_time_ratio(
       experiment, params, held_out
     )
-  if config.data.source == 'synthetic':
+  if pipeline.any_length(config):
     result['unseen_words'] = _unseen_words(experiment, params)
   result['seconds'] = seconds()
   result['peak_rss_bytes'] = machine.peak_rss_bytes()

@@ -26,25 +26,21 @@ _CALL = re.compile(f'{FUNCTION}:?(.*?)(?:{ARGS}:?(.*))?$', re.DOTALL)
 
 def schemas() -> list[dict[str, Any]]:
   """The function schemas under the reference's names."""
-  found = json.loads(json.dumps(tools.tool_schemas()))
-  for schema in found:
+  found = tools.tool_schemas()
+  for (key, tool), schema in zip(tools.TOOLS.items(), found, strict=True):
     function = schema['function']
+    function['name'] = TOOL_NAMES.get(tool.name, tool.name)
     parameters = function['parameters']
-    if function['name'] == 'memory_update':
-      _rename(parameters, 'content', UPDATED)
-    function['name'] = TOOL_NAMES.get(function['name'], function['name'])
-    kinds = parameters['properties']['memory_type']
+    properties = parameters['properties']
+    for name in tool.ids:
+      properties[name]['type'] = 'string'
+    kinds = properties['memory_type']
     kinds['enum'] = [kind + _SUFFIX for kind in kinds['enum']]
-    if 'memory_id' in parameters['properties']:
-      parameters['properties']['memory_id']['type'] = 'string'
+    if key == 'update':
+      theirs = lambda name: UPDATED if name == 'content' else name
+      parameters['properties'] = {theirs(k): properties[k] for k in properties}
+      parameters['required'] = [*map(theirs, parameters['required'])]
   return found
-
-
-def _rename(parameters: dict[str, Any], old: str, new: str) -> None:
-  names = parameters['properties']
-  parameters['properties'] = {new if k == old else k: names[k] for k in names}
-  required = parameters['required']
-  parameters['required'] = [new if name == old else name for name in required]
 
 
 def label(entry_id: int) -> str:
@@ -54,18 +50,14 @@ def label(entry_id: int) -> str:
 
 def render(op: state_lib.Op) -> str:
   """Returns the call in this notation."""
-  call = json.loads(
-    tools.render_json(op).split('\n')[1]  # the JSON between the tags
-  )
-  arguments = call['arguments']
+  tool, arguments = tools.TOOLS[op.tool], tools.json_arguments(op)
   arguments['memory_type'] += _SUFFIX
-  if 'memory_id' in arguments:
-    arguments['memory_id'] = label(arguments['memory_id'])
+  for name in arguments.keys() & tool.ids:
+    arguments[name] = label(arguments[name])
   if op.tool == 'update':
     arguments[UPDATED] = arguments.pop('content')
-  name = TOOL_NAMES.get(call['name'], call['name'])
   body = json.dumps(arguments, ensure_ascii=False)
-  return f'{FUNCTION}: {name}\n{ARGS}: {body}'
+  return f'{FUNCTION}: {TOOL_NAMES.get(tool.name, tool.name)}\n{ARGS}: {body}'
 
 
 def parse(text: str) -> tools.ParsedResponse:
@@ -105,8 +97,8 @@ def _ours(arguments: dict[str, Any]) -> dict[str, Any]:
   found = dict(arguments)
   if UPDATED in found:
     found['content'] = found.pop(UPDATED)
-  found['memory_id'] = _number(found.get('memory_id'))
-  return found
+  ids = [name for name in tools.ARGUMENTS if name.endswith('_id')]
+  return found | {name: _number(found.get(name)) for name in ids}
 
 
 def _number(value: Any) -> int | None:

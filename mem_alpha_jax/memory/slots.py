@@ -8,9 +8,8 @@ and one that was built from the same host states are equal, array by array.
 """
 
 import functools
-import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -20,12 +19,12 @@ from flax import struct
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory.state import LISTS, Entry, MemoryState, entries
+from mem_alpha_jax.text import words
 
-# Texts -> float32 [n, E], one row a text; see memory/embedders.py.
+# Texts -> float32 [n, E], one row a text; see recall/embedders.py.
 EmbedFn = Callable[[Sequence[str]], Float[np.ndarray, 'n E']]
 
-_WORD = re.compile(r'\w+')
 _CACHED = 1 << 16  # texts whose terms are remembered
 
 
@@ -41,8 +40,6 @@ class SlotBank:
   embedding: Float[Array, 'N S E']
   term_ids: Int[Array, 'N S W']  # distinct in a slot, 0 is none
   term_counts: Int[Array, 'N S W']  # occurrences, or 1 if binary
-  kind: Int[Array, 'N S']  # index into state.KINDS
-  step: Int[Array, 'N S']  # of the last write
   valid: Bool[Array, 'N S']
   histogram: Int[Array, 'N S+1']
 
@@ -54,14 +51,7 @@ class Edits(NamedTuple):
   set: Bool[Array, 'N J']  # False deletes
   term_ids: Int[Array, 'N J W']
   term_counts: Int[Array, 'N J W']
-  kind: Int[Array, 'N J']
-  step: Int[Array, 'N J']
   embedding: Float[Array, 'N J E']
-
-
-def terms(text: str) -> list[str]:
-  r"""Returns the words of a text: lowercase runs of \w, in order."""
-  return _WORD.findall(text.lower())
 
 
 @functools.lru_cache(maxsize=_CACHED)
@@ -86,8 +76,7 @@ def encode_terms(
   The arrays are shared and read-only.
   """
   counts = {}
-  for word in terms(text):
-    word = term_id(word)
+  for word in map(term_id, words.terms(text)):
     counts[word] = 1 if binary else counts.get(word, 0) + 1
   ids = list(counts)[:width]
   out = np.zeros((2, width), np.int32)
@@ -108,15 +97,13 @@ def empty(n: int, slots: int, width: int, embedding: int = 0) -> SlotBank:
     embedding=jnp.zeros((n, slots, embedding), jnp.float32),
     term_ids=jnp.zeros((n, slots, width), jnp.int32),
     term_counts=jnp.zeros((n, slots, width), jnp.int32),
-    kind=jnp.zeros((n, slots), jnp.int32),
-    step=jnp.zeros((n, slots), jnp.int32),
     valid=jnp.zeros((n, slots), bool),
     histogram=jnp.zeros((n, slots + 1), jnp.int32),
   )
 
 
 def from_states(
-  states: Sequence[state_lib.MemoryState],
+  states: Sequence[MemoryState],
   slots: int,
   width: int,
   embed: EmbedFn = no_vectors,
@@ -134,96 +121,74 @@ def from_states(
   Raises:
     ValueError: if an entry lies outside the slots.
   """
+  found = {}
+  for n, state in enumerate(states):
+    if state.top > slots:
+      raise ValueError(
+        f'memory {n}: an entry is in slot {state.top - 1}, but the bank has '
+        f'{slots}; grow it, or raise memory.slots'
+      )
+    lists = (entries(state, kind) for kind in LISTS)
+    found |= {(n, e.slot): e for notes in lists for e in notes}
   shape = (len(states), slots)
-  ids = np.zeros((*shape, width), np.int32)
-  counts = np.zeros((*shape, width), np.int32)
-  kind, step = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+  ids, counts, vectors = _encoded(found, shape, width, embed, binary)
   valid = np.zeros(shape, bool)
   histogram = np.zeros((len(states), slots + 1), np.int32)
-  texts = {}
-  for n, state in enumerate(states):
-    for entry in state.semantic + state.episodic:
-      s = entry.slot
-      if s >= slots:
-        raise ValueError(
-          f'memory {n}: entry {entry.id} is in slot {s}, but the bank has '
-          f'{slots}; grow it, or raise memory.slots'
-        )
-      ids[n, s], counts[n, s] = encode_terms(entry.text, width, binary)
-      kind[n, s], step[n, s] = state_lib.KINDS.index(entry.kind), entry.step
-      valid[n, s] = True
-      texts[n, s] = entry.text
+  for place in found:
+    valid[place] = True
+  for n in range(len(states)):
     _, found_in = np.unique(ids[n][ids[n] > 0], return_counts=True)
     histogram[n] = np.bincount(found_in, minlength=slots + 1)
-  vectors = _embed_at(texts, embed, shape)
-  arrays = (vectors, ids, counts, kind, step, valid, histogram)
   # Copies: a bank is donated to `apply_edits`, its buffers must be its own.
+  arrays = (vectors, ids, counts, valid, histogram)
   return SlotBank(*(jnp.array(array) for array in arrays))
 
 
-def _embed_at(
-  texts: Mapping[tuple[int, int], str], embed: EmbedFn, shape: tuple[int, int]
-) -> Float[np.ndarray, 'N J E']:
-  """Vectors of texts at their (n, j), zeros elsewhere; one call of embed."""
-  rows = embed(list(texts.values()))
-  out = np.zeros((*shape, rows.shape[1]), np.float32)
-  if texts:
-    out[tuple(np.transpose(list(texts)))] = rows
-  return out
-
-
-def edits_from_results(
-  ops: Sequence[Sequence[state_lib.Op]],
-  results: Sequence[Sequence[state_lib.OpResult]],
-  step: int | Sequence[int],
+def edits(
+  states: Sequence[MemoryState],
+  touched: Sequence[Iterable[int]],
   width: int,
   embed: EmbedFn = no_vectors,
   binary: bool = True,
 ) -> Edits:
-  """Returns what the executed calls change in the bank, as numpy arrays.
-
-  Failed calls and calls on the core change nothing.
+  """What brings a bank up to date.
 
   Args:
-    ops: for each memory its calls, in order.
-    results: what `state.apply` said to them.
-    step: step of the calls, one for all or one for each memory.
-    width: W of the bank.
-    embed: that of the bank; called once, with all texts written.
+    states: the N memories after their calls.
+    touched: slots of each that the calls changed.
+    width: W, see `encode_terms`.
+    embed: called once, with the texts of all entries that were written.
     binary: see `encode_terms`.
   """
-  kept = [
-    [(op, r.slot) for op, r in zip(*row, strict=True) if r.slot is not None]
-    for row in zip(ops, results, strict=True)
-  ]
-  shape = (len(kept), max(map(len, kept), default=0))
-  texts = {
-    (n, j): op.text
-    for n, calls in enumerate(kept)
-    for j, (op, _) in enumerate(calls)
-    if op.tool != 'delete'
-  }
-  edits = Edits(
-    slot=np.full(shape, -1, np.int32),
-    set=np.zeros(shape, bool),
-    term_ids=np.zeros((*shape, width), np.int32),
-    term_counts=np.zeros((*shape, width), np.int32),
-    kind=np.zeros(shape, np.int32),
-    step=np.zeros(shape, np.int32),
-    embedding=_embed_at(texts, embed, shape),
-  )
-  steps = np.broadcast_to(np.asarray(step, np.int32), len(kept))
-  for n, calls in enumerate(kept):
-    for j, (op, slot) in enumerate(calls):
-      edits.slot[n, j] = slot
-      if (n, j) not in texts:
-        continue
-      words = encode_terms(op.text, width, binary)
-      edits.set[n, j] = True
-      edits.term_ids[n, j], edits.term_counts[n, j] = words
-      edits.kind[n, j] = state_lib.KINDS.index(op.kind)
-      edits.step[n, j] = steps[n]
-  return edits
+  touched = [list(row) for row in touched]
+  shape = (len(touched), max(map(len, touched), default=0))
+  slot, is_set = np.full(shape, -1, np.int32), np.zeros(shape, bool)
+  found = {}
+  for n, row in enumerate(touched):
+    slot[n, : len(row)] = row
+    kept = ((j, states[n].by_slot.get(s)) for j, s in enumerate(row))
+    found |= {(n, j): entry for j, entry in kept if entry is not None}
+  for place in found:
+    is_set[place] = True
+  return Edits(slot, is_set, *_encoded(found, shape, width, embed, binary))
+
+
+def _encoded(
+  found: Mapping[tuple[int, int], Entry],
+  shape: tuple[int, int],
+  width: int,
+  embed: EmbedFn,
+  binary: bool,
+):
+  """Terms, counts and vectors of entries at their (n, j), zeros elsewhere."""
+  terms = np.zeros((2, *shape, width), np.int32)
+  for place, entry in found.items():
+    terms[(slice(None), *place)] = encode_terms(entry.text, width, binary)
+  rows = embed([entry.text for entry in found.values()])
+  vectors = np.zeros((*shape, rows.shape[1]), np.float32)
+  if found:
+    vectors[tuple(np.transpose(list(found)))] = rows
+  return *terms, vectors
 
 
 def apply_edits(bank: SlotBank, edits: Edits) -> SlotBank:
@@ -259,8 +224,6 @@ def _edit(bank: SlotBank, edit: Edits) -> SlotBank:
     embedding=put(bank.embedding, edit.embedding),
     term_ids=put(bank.term_ids, edit.term_ids),
     term_counts=put(bank.term_counts, edit.term_counts),
-    kind=put(bank.kind, edit.kind),
-    step=put(bank.step, edit.step),
     valid=put(bank.valid, edit.set),
     histogram=bank.histogram + bins,
   )
@@ -277,18 +240,18 @@ def _moved(
   shared = (old[:, :, None] == new[:, None, :]) & (old[:, :, None] > 0)
   gone = jnp.where(shared.any(2), 0, old)
   come = jnp.where(shared.any(1), 0, new)
-  words = jnp.concatenate([gone, come], 1)  # [N, 2W]
-  flat = bank.term_ids.reshape(words.shape[0], -1)
+  moved = jnp.concatenate([gone, come], 1)  # [N, 2W]
+  flat = bank.term_ids.reshape(moved.shape[0], -1)
 
   def frequency(word: Int[Array, 'N']) -> Int[Array, 'N']:
     return jnp.sum(flat == word[:, None], 1)
 
-  before = lax.map(frequency, words.T).T  # [N, 2W]
+  before = lax.map(frequency, moved.T).T  # [N, 2W]
   width = old.shape[1]
   after = before + jnp.where(jnp.arange(2 * width) < width, -1, 1)[None]
   # Bin 0 takes what is no term, or is in no entry; it is reset below.
-  before = jnp.where(words > 0, before, 0)
-  after = jnp.where(words > 0, after, 0)
+  before = jnp.where(moved > 0, before, 0)
+  after = jnp.where(moved > 0, after, 0)
   bins = jnp.arange(bank.histogram.shape[1])[None, None]
   change = jnp.sum(after[:, :, None] == bins, 1)
   change -= jnp.sum(before[:, :, None] == bins, 1)

@@ -1,14 +1,23 @@
-"""The memory as an immutable value: pure operations and an event log.
+"""The memory as an immutable value.
 
-A state is never changed in place, so a fork costs nothing: credit assignment,
-replay and streaming evaluation keep as many states as they like.
+Versions share structure: an edit, a look-up by id, slot or text and a fork
+cost O(log n) beside n entries, the number and the tokens of the entries O(1).
+What calls do to it is in `memory/effects.py`.
 """
 
-from collections.abc import Callable, Iterable
+import functools
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-KINDS = ('core', 'semantic', 'episodic')  # index = the int used in arrays
-TOOLS = ('insert', 'update', 'delete')
+import immutables
+
+from mem_alpha_jax.memory import ordered
+
+LISTS = ('semantic', 'episodic')  # parts that hold entries
+KINDS = ('core', *LISTS)
+_STEP = 1 << 32  # ids are below it
 
 
 class Entry(NamedTuple):
@@ -16,7 +25,7 @@ class Entry(NamedTuple):
 
   Attributes:
     id: a counter's value, never used twice in a memory.
-    kind: 'semantic' or 'episodic'.
+    kind: one of LISTS.
     text: what the note says.
     step: step of the last write.
     slot: row of the device bank that holds the note.
@@ -36,21 +45,29 @@ class Entry(NamedTuple):
 
 
 class Op(NamedTuple):
-  """One tool call: `text` is unused by delete, `entry_id` by insert."""
+  """One tool call; what its tool does not take is not given."""
 
   tool: str
   kind: str
   text: str = ''
   entry_id: int | None = None
+  other_id: int | None = None
 
 
 class OpResult(NamedTuple):
-  """What became of an `Op`; `slot` is None for calls on the core."""
+  """What became of an `Op`.
+
+  Attributes:
+    ok: True if it was carried out.
+    error: why it was not.
+    entry_id: the entry that it wrote or deleted.
+    slots: those whose content it changed.
+  """
 
   ok: bool
   error: str = ''
   entry_id: int | None = None
-  slot: int | None = None
+  slots: tuple[int, ...] = ()
 
 
 class Limits(NamedTuple):
@@ -72,15 +89,46 @@ class LogRecord(NamedTuple):
   tokens: int
 
 
+class Notes(NamedTuple):
+  """The entries of one list.
+
+  Attributes:
+    by_id: id -> entry.
+    by_text: text -> entry; no two have the same.
+    ids: of all.
+    written: step * _STEP + id of each.
+  """
+
+  by_id: immutables.Map = immutables.Map()
+  by_text: immutables.Map = immutables.Map()
+  ids: ordered.Ints = ordered.NO_INTS
+  written: ordered.Ints = ordered.NO_INTS
+
+
 class MemoryState(NamedTuple):
-  """The whole memory; entries are in the order of their insertion."""
+  """The whole memory.
+
+  Attributes:
+    core: the core text.
+    core_tokens: its length.
+    lists: kind -> Notes.
+    by_slot: slot -> entry.
+    free: slots that are free below one that is not.
+    top: all slots from here on are free, the one before is not.
+    tokens: of all entries.
+    next_id: of the next entry.
+    log: every call, in order.
+  """
 
   core: str = ''
   core_tokens: int = 0
-  semantic: tuple[Entry, ...] = ()
-  episodic: tuple[Entry, ...] = ()
+  lists: immutables.Map = immutables.Map({kind: Notes() for kind in LISTS})
+  by_slot: immutables.Map = immutables.Map()
+  free: ordered.Ints = ordered.NO_INTS
+  top: int = 0
+  tokens: int = 0
   next_id: int = 1
-  log: tuple[LogRecord, ...] = ()
+  log: ordered.Chain = ordered.NO_ITEMS
 
 
 def empty() -> MemoryState:
@@ -88,216 +136,149 @@ def empty() -> MemoryState:
   return MemoryState()
 
 
-def apply(
-  state: MemoryState,
-  op: Op,
-  limits: Limits,
-  count_tokens: Callable[[str], int],
-  step: int,
-) -> tuple[MemoryState, OpResult]:
-  """Executes one call; a call that fails changes nothing but the log.
-
-  Rights: the core can be updated and deleted, the lists also take inserts.
-  Never raises on a bad call: the reason is in `OpResult.error`.
-  """
-  writes = op.tool != 'delete' and not _bad_text(op.text)
-  tokens = count_tokens(op.text) if writes else 0
-  return _record(state, op, limits, tokens, step)
-
-
-def replay(
-  log: Iterable[LogRecord], count_tokens: Callable[[str], int] | None = None
-) -> MemoryState:
-  """Executes a log from an empty memory; the result equals the logged state.
-
-  Args:
-    log: the records, in order.
-    count_tokens: counts anew; None takes the counts of the log.
-  """
-  state = empty()
-  for op, step, limits, _, tokens in log:
-    if count_tokens is None:
-      state, _ = _record(state, op, limits, tokens, step)
-    else:
-      state, _ = apply(state, op, limits, count_tokens, step)
-  return state
-
-
 def token_length(state: MemoryState) -> int:
   """Returns the tokens of the core and of all entries."""
-  lists = state.semantic + state.episodic
-  return state.core_tokens + sum(entry.tokens for entry in lists)
+  return state.core_tokens + state.tokens
 
 
-def entries(state: MemoryState) -> tuple[Entry, ...]:
-  """Returns the entries of both lists in the order of their ids."""
-  return tuple(sorted(state.semantic + state.episodic))
+def count(state: MemoryState, *kinds: str) -> int:
+  """Returns how many entries these lists have, all if none is named."""
+  return sum(len(state.lists[kind].by_id) for kind in kinds or LISTS)
 
 
-def by_slot(state: MemoryState) -> dict[int, Entry]:
-  """Returns the entries by the slot they occupy."""
-  return {entry.slot: entry for entry in state.semantic + state.episodic}
+def entries(state: MemoryState, *kinds: str) -> list[Entry]:
+  """Returns the entries of these lists, of all if none is named, by id."""
+  lists = [state.lists[kind].by_id.values() for kind in kinds or LISTS]
+  return sorted(itertools.chain(*lists))
 
 
-def by_id(state: MemoryState) -> dict[int, Entry]:
-  """Returns the entries by id."""
-  return {entry.id: entry for entry in state.semantic + state.episodic}
+def with_text(state: MemoryState, kind: str, text: str) -> Entry | None:
+  """Returns the entry of a list that says exactly this."""
+  return state.lists[kind].by_text.get(text)
+
+
+def with_id(state: MemoryState, kind: str, entry_id: Any) -> Entry | None:
+  """Returns the entry of a list by its id."""
+  return state.lists[kind].by_id.get(entry_id)
+
+
+def by_age(
+  state: MemoryState, *kinds: str, newest_first: bool = False
+) -> Iterator[Entry]:
+  """Yields entries of these lists, of all if none is named, by (step, id)."""
+
+  def of(notes):
+    for key in ordered.walk(notes.written, newest_first):
+      yield notes.by_id[key % _STEP]
+
+  return heapq.merge(
+    *(of(state.lists[kind]) for kind in kinds or LISTS),
+    key=lambda entry: (entry.step, entry.id),
+    reverse=newest_first,
+  )
+
+
+def last_inserted(state: MemoryState, kind: str) -> Iterator[Entry]:
+  """Yields the entries of a list, the newest id first."""
+  notes = state.lists[kind]
+  return map(notes.by_id.get, ordered.walk(notes.ids, down=True))
+
+
+def put(state: MemoryState, entry: Entry) -> MemoryState:
+  """Writes an entry into its slot, instead of the one there."""
+  before = state.by_slot.get(entry.slot)
+  if before is not None:
+    state = _unlisted(state, before)
+  free, top = state.free, state.top
+  if entry.slot >= top:
+    for slot in range(top, entry.slot):
+      free = ordered.add(free, slot)
+    top = entry.slot + 1
+  elif before is None:
+    free = ordered.remove(free, entry.slot)
+  notes = state.lists[entry.kind]
+  notes = Notes(
+    notes.by_id.set(entry.id, entry),
+    notes.by_text.set(entry.text, entry),
+    ordered.add(notes.ids, entry.id),
+    ordered.add(notes.written, entry.step * _STEP + entry.id),
+  )
+  return state._replace(
+    lists=state.lists.set(entry.kind, notes),
+    by_slot=state.by_slot.set(entry.slot, entry),
+    free=free,
+    top=top,
+    tokens=state.tokens + entry.tokens,
+    next_id=max(state.next_id, entry.id + 1),
+  )
+
+
+def with_entries(state: MemoryState, found: Iterable[Entry]) -> MemoryState:
+  """Writes entries into their slots."""
+  return functools.reduce(put, found, state)
+
+
+def drop(state: MemoryState, entry: Entry) -> MemoryState:
+  """Removes an entry and frees its slot."""
+  state = _unlisted(state, entry)
+  free, top = ordered.add(state.free, entry.slot), state.top
+  while top and next(ordered.walk(free, True), -1) == top - 1:
+    free, top = ordered.remove(free, top - 1), top - 1
+  by_slot = state.by_slot.delete(entry.slot)
+  return state._replace(by_slot=by_slot, free=free, top=top)
+
+
+def free_slot(state: MemoryState) -> int:
+  """Returns the lowest slot that holds no entry."""
+  return next(ordered.walk(state.free), state.top)
+
+
+def _unlisted(state: MemoryState, entry: Entry) -> MemoryState:
+  notes = state.lists[entry.kind]
+  notes = Notes(
+    notes.by_id.delete(entry.id),
+    notes.by_text.delete(entry.text),
+    ordered.remove(notes.ids, entry.id),
+    ordered.remove(notes.written, entry.step * _STEP + entry.id),
+  )
+  lists = state.lists.set(entry.kind, notes)
+  return state._replace(lists=lists, tokens=state.tokens - entry.tokens)
 
 
 def without_log(state: MemoryState) -> MemoryState:
   """Returns the memory with its history forgotten."""
-  return state._replace(log=())
+  return state._replace(log=ordered.NO_ITEMS)
 
 
-def to_json(state: MemoryState, with_log: bool = True) -> dict[str, Any]:
-  """Returns the state as JSON values; `from_json` is the way back."""
-  value = state._asdict() | {
-    'semantic': [entry._asdict() for entry in state.semantic],
-    'episodic': [entry._asdict() for entry in state.episodic],
-    'log': [
-      record._asdict()
-      | {
-        'op': record.op._asdict(),
-        'limits': record.limits._asdict(),
-        'result': record.result._asdict(),
-      }
-      for record in state.log
-    ],
+def to_json(state: MemoryState) -> dict[str, Any]:
+  """Returns the state without its log; `from_json` is the way back."""
+  return {
+    'core': state.core,
+    'core_tokens': state.core_tokens,
+    **{
+      kind: [entry._asdict() for entry in entries(state, kind)]
+      for kind in LISTS
+    },
+    'next_id': state.next_id,
   }
-  if not with_log:
-    del value['log']
-  return value
 
 
 def from_json(value: dict[str, Any]) -> MemoryState:
-  """Reads what `to_json` made; without a log the log is empty.
+  """Reads what `to_json` made.
 
   Raises:
     ValueError: if a field is missing or unknown.
   """
+  value = dict(value)
   try:
-    lists = {
-      kind: tuple(
-        Entry(**{**entry, 'parents': tuple(entry.get('parents', ()))})
-        for entry in value[kind]
-      )
-      for kind in ('semantic', 'episodic')
-    }
-    log = tuple(
-      LogRecord(
-        op=Op(**record['op']),
-        step=record['step'],
-        limits=Limits(**record['limits']),
-        result=OpResult(**record['result']),
-        tokens=record['tokens'],
-      )
-      for record in value.get('log', ())
+    found = [entry for kind in LISTS for entry in value.pop(kind)]
+    state = MemoryState(**value)
+    return with_entries(
+      state,
+      [Entry(**e)._replace(parents=tuple(e.get('parents', ()))) for e in found],
     )
-    return MemoryState(**{**value, **lists, 'log': log})
   except (KeyError, TypeError) as error:
     raise ValueError(
       f'memory state: field {error} is missing or unknown; '
       'write the file again with state.to_json'
     ) from error
-
-
-def _record(state, op, limits, tokens, step):
-  """Executes and logs a call whose text has `tokens` tokens."""
-  changed, result = _execute(state, op, limits, tokens, step)
-  record = LogRecord(op, step, limits, result, tokens)
-  return changed._replace(log=state.log + (record,)), result
-
-
-def _execute(state, op, limits, tokens, step):
-  error = _refusal(op)
-  if error:
-    return state, OpResult(False, error)
-  if op.kind == 'core':
-    return _edit_core(state, op, limits, tokens)
-  if op.tool == 'insert':
-    return _insert(state, op, limits, tokens, step)
-  return _edit_entry(state, op, limits, tokens, step)
-
-
-def _refusal(op: Op) -> str:
-  """Returns why a call is bad in any state, '' if it is not."""
-  if op.tool not in TOOLS:
-    return 'unknown tool'
-  if op.kind not in KINDS:
-    return 'unknown kind'
-  if op.tool == 'insert' and op.kind == 'core':
-    return 'core takes no insert'
-  return '' if op.tool == 'delete' else _bad_text(op.text)
-
-
-def _bad_text(text) -> str:
-  """Returns why no note can hold the text, '' if one can."""
-  if not isinstance(text, str):
-    return 'text is not a string'
-  if not text.strip():
-    return 'empty text'
-  try:
-    text.encode()
-  except UnicodeEncodeError:  # lone surrogates, which JSON can spell
-    return 'text is not valid unicode'
-  return ''
-
-
-def _over(state, limits, added: int) -> bool:
-  cap = limits.total_tokens
-  return cap is not None and token_length(state) + added > cap
-
-
-def _edit_core(state, op, limits, tokens):
-  if op.tool == 'delete':
-    if not state.core:
-      return state, OpResult(False, 'core is empty')
-    return state._replace(core='', core_tokens=0), OpResult(True)
-  if tokens > limits.core_tokens:
-    return state, OpResult(False, 'too long')
-  if op.text == state.core:
-    return state, OpResult(False, 'duplicate')
-  if _over(state, limits, tokens - state.core_tokens):
-    return state, OpResult(False, 'full')
-  return state._replace(core=op.text, core_tokens=tokens), OpResult(True)
-
-
-def _insert(state, op, limits, tokens, step):
-  notes = getattr(state, op.kind)
-  if tokens > limits.entry_tokens:
-    return state, OpResult(False, 'too long')
-  if any(note.text == op.text for note in notes):
-    return state, OpResult(False, 'duplicate')
-  if _over(state, limits, tokens):
-    return state, OpResult(False, 'full')
-  used = {note.slot for note in state.semantic + state.episodic}
-  slot = next((i for i in range(limits.slots) if i not in used), None)
-  if slot is None:
-    return state, OpResult(False, 'no free slot')
-  note = Entry(state.next_id, op.kind, op.text, step, slot, tokens)
-  state = state._replace(
-    **{op.kind: notes + (note,)}, next_id=state.next_id + 1
-  )
-  return state, OpResult(True, '', note.id, slot)
-
-
-def _edit_entry(state, op, limits, tokens, step):
-  notes = getattr(state, op.kind)
-  at = next((i for i, note in enumerate(notes) if note.id == op.entry_id), None)
-  if at is None:
-    return state, OpResult(False, 'unknown id')
-  old = notes[at]
-  if op.tool == 'delete':
-    kept = notes[:at] + notes[at + 1 :]
-    done = OpResult(True, '', old.id, old.slot)
-    return state._replace(**{op.kind: kept}), done
-  if tokens > limits.entry_tokens:
-    return state, OpResult(False, 'too long')
-  if any(note.text == op.text for note in notes):
-    return state, OpResult(False, 'duplicate')
-  if _over(state, limits, tokens - old.tokens):
-    return state, OpResult(False, 'full')
-  new = old._replace(text=op.text, step=step, tokens=tokens, parents=())
-  kept = notes[:at] + (new,) + notes[at + 1 :]
-  done = OpResult(True, '', old.id, old.slot)
-  return state._replace(**{op.kind: kept}), done

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
+from mem_alpha_jax.recall import registry, view
 from mem_alpha_jax.types import Request
 
 QUESTION_WIDTH = 16  # questions a memory looks up in one call
@@ -59,7 +60,7 @@ class MemoryMethod:
     self._fill([state_lib.empty()] * streams, [0] * streams)
 
   def _fill(self, states, read) -> None:
-    self.memories = memory_batch_lib.Memories(
+    self.memories = batch_lib.Memories(
       states, read, self._config, self._count, self._adapt, self._embed
     )
 
@@ -68,7 +69,7 @@ class MemoryMethod:
     texts = [chunk or '' for chunk in chunks]
     for i, text in enumerate(texts):
       self.memories.read[i] += self._count(text)
-    views = self.memories.look(texts)
+    views = view.look(self.memories, texts)
     self.written = self._write(self.memories, texts, views, live, self._time)
     self.results = self.memories.write(
       [w.ops for w in self.written], self._time
@@ -78,7 +79,7 @@ class MemoryMethod:
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     if not any(questions):
       return [[] for _ in questions]
-    return self.memories.requests(questions, QUESTION_WIDTH)
+    return registry.requests(self.memories, questions, QUESTION_WIDTH)
 
   def memory_tokens(self) -> list[int]:
     return [state_lib.token_length(s) for s in self.memories.states]
@@ -87,9 +88,7 @@ class MemoryMethod:
     return {
       'time': self._time,
       'read': self.memories.read,
-      'states': [
-        state_lib.to_json(s, with_log=False) for s in self.memories.states
-      ],
+      'states': [state_lib.to_json(s) for s in self.memories.states],
     }
 
   def restore(self, value: Any) -> None:

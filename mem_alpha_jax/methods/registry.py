@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mem_alpha_jax.evaluation import episodes as episodes_lib
-from mem_alpha_jax.memory import embedders, slots
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import (
   chat_writer,
@@ -26,8 +25,11 @@ from mem_alpha_jax.methods import (
   writers,
 )
 from mem_alpha_jax.methods.memory import MemoryMethod, Writer, Written
-from mem_alpha_jax.reading import chat, lm_chat
+from mem_alpha_jax.reading import chat
+from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.recall.registry import RECALL
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode
 
 MANY = 64  # chunks looked up where only the budget bounds them
@@ -87,7 +89,8 @@ def _rag(retrieval: str, top: int, experiment, params, episodes):
     'reading.hops': 1,
     'memory.slot_terms': _distinct_words(episodes),
   }
-  if retrieval != 'bm25' and experiment.config.memory.embedder == 'none':
+  needs = RECALL[retrieval].vectors
+  if needs and experiment.config.memory.embedder == 'none':
     fields |= {
       'memory.embedder': 'hashed',
       'memory.embedding_size': HASHED_SIZE,
@@ -105,7 +108,7 @@ def _rag(retrieval: str, top: int, experiment, params, episodes):
 def _distinct_words(episodes: Sequence[Episode]) -> int:
   """Most distinct words of a chunk: all of them are indexed."""
   chunks = (chunk for e in episodes for chunk in e.chunks)
-  most = max(len(set(slots.terms(chunk))) for chunk in chunks)
+  most = max(len(set(words_lib.terms(chunk))) for chunk in chunks)
   return 1 << max(most - 1, 1).bit_length()  # few shapes, so few programs
 
 
@@ -139,11 +142,8 @@ def _text_tokens(experiment) -> int:
 
 
 def _chat_model(experiment) -> chat.ChatModel:
-  """The model at reading.url, or the one in this process that reads."""
-  if experiment.server:
-    return experiment.server.model
-  if experiment.config.reading.reader == 'lm':
-    return lm_chat.from_config(experiment.config)
+  if experiment.chat:
+    return experiment.chat
   raise ValueError(
     f'config.reading.url={experiment.config.reading.url!r}: overwrite, '
     'inner_state and endpoint_writer ask a chat model; give the address of an '
@@ -199,7 +199,7 @@ def _registry() -> dict[str, Make]:
     f'policy_no_{part}': bind(_policy, part) for part in state_lib.KINDS
   }
   found |= {name: bind(_writer, name) for name in writers.WRITERS}
-  for retrieval in ('bm25', 'cosine', 'rrf'):
+  for retrieval in RECALL:
     found[f'rag_{retrieval}'] = bind(_rag, retrieval, 2)
     found[f'rag_{retrieval}_budget'] = bind(_rag, retrieval, MANY)
   found['long_context'] = _long_context

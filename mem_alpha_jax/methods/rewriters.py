@@ -14,9 +14,10 @@ by itself, and stand for neither system.
 import re
 from collections.abc import Callable, Sequence
 
-from mem_alpha_jax.memory import retrieval
 from mem_alpha_jax.methods import texts
-from mem_alpha_jax.reading import budget, chat
+from mem_alpha_jax.reading import chat
+from mem_alpha_jax.text import english
+from mem_alpha_jax.text import words as words_lib
 
 OVERWRITE = (
   'You read a long text section by section and keep one memory of it. '
@@ -33,7 +34,6 @@ INNER_STATE = (
   'New part:\n{chunk}'
 )
 _STATE = re.compile(r'<state>(.*?)(?:</state>|\Z)', re.DOTALL)
-_SENTENCE_END = re.compile(r'(?<=[.!?])\s+|\n+')
 
 
 def overwrite(model: chat.ChatModel, tokens: int) -> texts.Rewrite:
@@ -80,7 +80,7 @@ def newest_words(tokens: int, count: Callable[[str], int]) -> texts.Rewrite:
 
   def rewrite(pairs: Sequence[tuple[str, str]]) -> list[str | None]:
     return [
-      budget.last_words(f'{memory} {chunk}'.strip(), tokens, count)
+      words_lib.last_words(f'{memory} {chunk}'.strip(), tokens, count)
       for memory, chunk in pairs
     ]
 
@@ -95,9 +95,9 @@ def new_words(tokens: int, count: Callable[[str], int]) -> texts.Rewrite:
   """
 
   def one(memory: str, chunk: str) -> str:
-    parts = [s for s in _SENTENCE_END.split(f'{memory}\n{chunk}') if s.strip()]
+    parts = english.sentences(f'{memory}\n{chunk}')
     left, known, kept = tokens, set(), []
-    words = [set(retrieval.terms(part)) for part in parts]
+    words = [set(words_lib.terms(part)) for part in parts]
     rest = set(range(len(parts)))
     while rest:
       best = max(
@@ -110,6 +110,6 @@ def new_words(tokens: int, count: Callable[[str], int]) -> texts.Rewrite:
         known |= words[best]
         left -= size
     text = '\n'.join(parts[i] for i in sorted(kept))
-    return budget.first_words(text, tokens, count)
+    return words_lib.first_words(text, tokens, count)
 
   return lambda pairs: [one(memory, chunk) for memory, chunk in pairs]

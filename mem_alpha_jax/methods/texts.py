@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mem_alpha_jax.methods import writers
-from mem_alpha_jax.reading import budget as budget_lib
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Note, Request
 
 # (memory, chunk) of each live stream -> the memory after it, None if it could
@@ -44,7 +44,7 @@ class LongContext:
     for step in range(len(chunks) - 1, -1, -1):
       text = chunks[step]
       if self._budget:
-        text = budget_lib.last_words(text, left, self._count)
+        text = words_lib.last_words(text, left, self._count)
         left -= self._count(text)
       if text:
         kind = writers.chunk_kind(chunks[step])  # as entries of raw chunks
@@ -90,7 +90,7 @@ class Rewritten:
       if text is None:
         self.missing += 1
       else:
-        self._texts[i] = budget_lib.first_words(text, self._limit, self._count)
+        self._texts[i] = words_lib.first_words(text, self._limit, self._count)
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     return [

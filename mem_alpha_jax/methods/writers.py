@@ -11,17 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mem_alpha_jax.data.oracle import OracleNote
-from mem_alpha_jax.memory import retrieval
+from mem_alpha_jax.data.source import OracleNote
 from mem_alpha_jax.memory import state as memory_state
 from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
-from mem_alpha_jax.reading import budget
+from mem_alpha_jax.text import english
+from mem_alpha_jax.text import words as words_lib
 
+_MONTH = f'(?:{"|".join(english.MONTHS)})'
 _DATE = re.compile(
-  r'\b(?:\d{1,2} +(?:january|february|march|april|may|june|july|august|'
-  r'september|october|november|december)|(?:january|february|march|april|'
-  r'may|june|july|august|september|october|november|december) +\d{1,2})\b',
-  re.IGNORECASE,
+  rf'\b(?:\d{{1,2}} +{_MONTH}|{_MONTH} +\d{{1,2}})\b', re.IGNORECASE
 )
 _NO_LIMIT = 1 << 30  # tokens; larger than any text
 
@@ -84,16 +82,15 @@ def keep_newest(
   limits, count = context.limits, context.count_tokens
   cap = _NO_LIMIT if limits.total_tokens is None else limits.total_tokens
   room = cap - memory.core_tokens
-  text = budget.first_words(chunk, min(room, limits.entry_tokens), count)
+  text = words_lib.first_words(chunk, min(room, limits.entry_tokens), count)
   if not text:
     return []
-  oldest = sorted(memory_state.entries(memory), key=lambda e: (e.step, e.id))
   kind = chunk_kind(chunk)  # of the whole chunk: the cut may lose the date
-  twin = _twin(memory, kind, text)
+  twin = memory_state.with_text(memory, kind, text)
   used = memory_state.token_length(memory) - (twin.tokens if twin else 0)
-  taken = len(oldest) - (twin is not None)
+  taken = memory_state.count(memory) - (twin is not None)
   drop = []
-  for entry in oldest:
+  for entry in memory_state.by_age(memory):
     if used + count(text) <= cap and taken < limits.slots:
       break
     if entry != twin:
@@ -115,7 +112,7 @@ def random_inserts(
   """
   del view
   rng, limits = context.rng, context.limits
-  words = retrieval.terms(chunk)
+  words = words_lib.terms(chunk)
   size = min(int(rng.integers(2, 5)), len(words))
   kind = 'semantic' if rng.random() < 0.5 else 'episodic'
   chosen = np.sort(rng.choice(len(words), size, replace=False))
@@ -125,8 +122,8 @@ def random_inserts(
   full = limits.total_tokens is not None and (
     used + tokens > limits.total_tokens
   )
-  full |= len(memory_state.entries(memory)) >= limits.slots
-  known = any(e.text == text for e in getattr(memory, kind))
+  full |= memory_state.count(memory) >= limits.slots
+  known = memory_state.with_text(memory, kind, text)
   if not text or full or known or tokens > limits.entry_tokens:
     return []
   return [Op('insert', kind, text)]
@@ -169,25 +166,20 @@ def _same_fact(entry: Entry, note: OracleNote) -> bool:
   first word is compared with the note's: of the user, whose key says 'i',
   a note may say 'my boss'. An event is the same if all its parts are.
   """
-  words = retrieval.terms(entry.text)
+  words = words_lib.terms(entry.text)
   if entry.kind != note.kind:
     return False
   if note.kind == 'episodic':
     return set(note.key) <= set(words)
-  subject = retrieval.terms(note.text)[:1]
+  subject = words_lib.terms(note.text)[:1]
   return words[:1] == subject and set(note.key[1:]) <= set(words)
-
-
-def _twin(memory: MemoryState, kind: str, text: str) -> Entry | None:
-  """Returns the entry that an insert of `text` would duplicate."""
-  return next((e for e in getattr(memory, kind) if e.text == text), None)
 
 
 def _store(
   memory: MemoryState, kind: str, text: str, drop: Sequence[Entry]
 ) -> list[Op]:
   """Returns the calls that drop entries and store a text as the newest."""
-  twin = _twin(memory, kind, text)
+  twin = memory_state.with_text(memory, kind, text)
   gone = [*drop, twin] if twin else drop
   deletes = [Op('delete', e.kind, entry_id=e.id) for e in gone]
   return [*deletes, Op('insert', kind, text)]

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from mem_alpha_jax.model import kv_cache, matmul, presets
+from mem_alpha_jax.model import masks as masks_lib
 
 HIDDEN = -1e30  # score of a masked key
 FUSE_WIDTH = 1024  # below it, projections are joined into one matmul
@@ -25,77 +26,11 @@ def fuses(config: presets.ModelConfig) -> bool:
   return config.width <= FUSE_WIDTH and not config.lora_rank
 
 
-class Match(NamedTuple):
-  """Where a key repeats the query's token, and where it follows one."""
-
-  same: Float[Array, 'B G n keys']
-  after: Float[Array, 'B G n keys']
-
-
-class Context(NamedTuple):
-  """What every layer of one call shares."""
-
-  cos: Float[Array, 'B G n half']
-  sin: Float[Array, 'B G n half']
-  own_mask: Bool[Array, 'B G n L']
-  own_match: Match | None = None
-  seen: Array | None = None  # [B, G, n], token occurred before
-  prefix_mask: Bool[Array, 'B P'] | None = None
-  prefix_match: Match | None = None
-  slot: Int[Array, ''] | int = 0  # where the first query is written
-
-
 class KV(NamedTuple):
   """Keys and values; own: [B, K, G, ...], prefix: [B, K, ...]."""
 
   k: Float[Array, '... Hd L']
   v: Float[Array, '... L Hd']
-
-
-def match(queries: Int[Array, 'B G n'], keys: Array, previous: Array) -> Match:
-  """Compares ids; `keys` and `previous` are [B, P] or [B, G, L]."""
-  if keys.ndim == 2:
-    keys, previous = keys[:, None], previous[:, None]
-  keys, previous = keys[:, :, None], previous[:, :, None]
-  queries = queries[..., None]
-  same, after = queries == keys, queries == previous
-  return Match(same.astype(jnp.float32), after.astype(jnp.float32))
-
-
-class Rope(NamedTuple):
-  """cos and sin of RoPE, by position or for given tokens."""
-
-  cos: Float[Array, '... half']
-  sin: Float[Array, '... half']
-
-
-def rope_table(config: presets.ModelConfig, size: int) -> Rope:
-  """Tabulates RoPE (Su et al. 2021, arXiv 2104.09864) for `size` positions.
-
-  A table, because XLA on CPU would otherwise compute cos and sin again in
-  every loop that reads them.
-  """
-  half = config.head_size // 2
-  frequency = config.rope_theta ** -(jnp.arange(half, dtype=jnp.float32) / half)
-  if config.rope_scaling is not None:
-    frequency = _llama3_frequency(frequency, config.rope_scaling)
-  angle = jnp.arange(size, dtype=jnp.float32)[:, None] * frequency
-  return Rope(jnp.cos(angle), jnp.sin(angle))
-
-
-def rope(table: Rope, positions: Int[Array, 'B G n']) -> Rope:
-  """Looks positions up; padding may be out of range and is clipped."""
-  return jax.tree.map(
-    lambda x: jnp.take(x, positions, axis=0, mode='clip'), table
-  )
-
-
-def _llama3_frequency(frequency, scaling):
-  """Long wavelengths are stretched by `factor`, short ones kept."""
-  wavelength = 2 * jnp.pi / frequency
-  smooth = scaling.original / wavelength - scaling.low
-  smooth = jnp.clip(smooth / (scaling.high - scaling.low), 0.0, 1.0)
-  return (1 - smooth) * frequency / scaling.factor + smooth * frequency
 
 
 def rotate(x: Float[Array, 'B G n K J Hd'], cos: Array, sin: Array) -> Array:
@@ -109,20 +44,20 @@ def rotate(x: Float[Array, 'B G n K J Hd'], cos: Array, sin: Array) -> Array:
 def attend(
   q: Float[Array, 'B K G n J Hd'],
   own: KV,
-  context: Context,
+  masks: masks_lib.Masks,
   prefix: KV | None,
   bias: Float[Array, '2 K J'] | None,
 ) -> Float[Array, 'B K G n J Hd']:
   """Softmax attention over prefix and own keys, in float32 scores."""
   q = q * q.shape[-1] ** -0.5
   scores = _product('bkgnjh,bkghl->bkgnjl', q, own.k)
-  scores = _add_bias(scores, context.own_match, bias)
-  scores = jnp.where(context.own_mask[:, None, :, :, None], scores, HIDDEN)
+  scores = _add_bias(scores, masks.own_match, bias)
+  scores = jnp.where(masks.own_mask[:, None, :, :, None], scores, HIDDEN)
   peak = scores.max(-1, keepdims=True)
   if prefix is not None:
     shared = _product('bkgnjh,bkhp->bkgnjp', q, prefix.k)
-    shared = _add_bias(shared, context.prefix_match, bias)
-    visible = context.prefix_mask[:, None, None, None, None]
+    shared = _add_bias(shared, masks.prefix_match, bias)
+    visible = masks.prefix_mask[:, None, None, None, None]
     shared = jnp.where(visible, shared, HIDDEN)
     peak = jnp.maximum(peak, shared.max(-1, keepdims=True))
   peak = jax.lax.stop_gradient(peak)
@@ -192,7 +127,7 @@ class Attention(nn.Module):
   def __call__(
     self,
     x: Float[Array, 'B G n D'],
-    context: Context,
+    masks: masks_lib.Masks,
     prefix: KV | None,
     cache: KV | None,
   ) -> tuple[Float[Array, 'B G n D'], KV]:
@@ -206,22 +141,22 @@ class Attention(nn.Module):
       q = Norm(c.norm_eps, 'head_dim', name='q_norm')(q)
       k = Norm(c.norm_eps, 'head_dim', name='k_norm')(k)
       qk = jnp.concatenate([q, k], axis=4)
-    qk = rotate(qk, context.cos, context.sin)
+    qk = rotate(qk, masks.cos, masks.sin)
     qk = qk.transpose(0, 3, 1, 2, 4, 5)  # [B, K, G, n, J + 1, Hd]
     q, k = jax.lax.split(qk, (group, 1), axis=4)
     k, v = k[..., 0, :], v[..., 0, :]
     own = KV(k.swapaxes(-1, -2), v.transpose(0, 3, 1, 2, 4))
     if cache is not None:
       own = KV(
-        kv_cache.write(cache.k, own.k, context.slot, 4),
-        kv_cache.write(cache.v, own.v, context.slot, 3),
+        kv_cache.write(cache.k, own.k, masks.slot, 4),
+        kv_cache.write(cache.v, own.v, masks.slot, 3),
       )
     bias = None
     if c.match_bias:
       init = nn.with_logical_partitioning(match_init, (None, 'heads'))
       bias = self.param('match', init, (2, c.heads))
       bias = bias.reshape(2, c.kv_heads, -1)
-    out = self.attend(q, own, context, prefix, bias)
+    out = self.attend(q, own, masks, prefix, bias)
     out = out.transpose(0, 2, 3, 1, 4, 5).reshape(*x.shape[:3], -1)
     scale = (c.heads * c.head_size * 2 * c.layers) ** -0.5
     init = nn.with_logical_partitioning(

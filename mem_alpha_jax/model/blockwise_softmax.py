@@ -1,4 +1,4 @@
-"""Products with the output table, and statistics of the softmax over V.
+"""Products with the unembedding, and statistics of the softmax over V.
 
 Of a large vocabulary the logits of all tokens never exist: forward and
 backward pass over blocks of it, as the softmax of Milakov and Gimelshein 2018
@@ -25,33 +25,35 @@ EXACT = dict(
 
 
 class Stats(NamedTuple):
-  """Of softmax(logits): log of the normaliser, and the mean logit."""
+  """Of softmax(logits): log of the normalizer, and the mean logit."""
 
   log_z: Float[Array, 'B G n']
   mean: Float[Array, 'B G n']  # sum_v q_v logit_v
 
 
-def logits(hidden: Float[Array, '... D'], table: Float[Array, 'V D']) -> Array:
+def logits(
+  hidden: Float[Array, '... D'], unembedding: Float[Array, 'V D']
+) -> Array:
   """Returns the logits [.., V], float32.
 
-  A table in blocks [blocks, V / blocks, D] is multiplied block by block.
+  An unembedding in blocks [blocks, V / blocks, D] is multiplied block by block.
   """
-  if table.ndim == 3:
-    parts = jax.lax.map(lambda block: logits(hidden, block), table)
+  if unembedding.ndim == 3:
+    parts = jax.lax.map(lambda block: logits(hidden, block), unembedding)
     return jnp.moveaxis(parts, 0, -2).reshape(*hidden.shape[:-1], -1)
   if matmul.is_few(hidden):
-    return matmul.narrow(table.astype(hidden.dtype), hidden, **EXACT)
-  return dot('...d,vd->...v', hidden, table)
+    return matmul.narrow(unembedding.astype(hidden.dtype), hidden, **EXACT)
+  return dot('...d,vd->...v', hidden, unembedding)
 
 
 def token_logits(
   hidden: Float[Array, '... D'],
-  table: Float[Array, 'V D'],
+  unembedding: Float[Array, 'V D'],
   tokens: Int[Array, '...'],
 ) -> Float[Array, '...']:
   """Returns logits of given tokens without forming those of all V."""
-  table = table.reshape(-1, table.shape[-1])
-  rows = jnp.take(table, tokens, axis=0).astype(jnp.float32)
+  unembedding = unembedding.reshape(-1, unembedding.shape[-1])
+  rows = jnp.take(unembedding, tokens, axis=0).astype(jnp.float32)
   return (hidden.astype(jnp.float32) * rows).sum(-1)
 
 
@@ -70,51 +72,59 @@ def stats_of(values: Float[Array, '... V']) -> Stats:
 
 
 def stats(
-  hidden: Float[Array, 'B G n D'], table: Array, block_logits: int
+  hidden: Float[Array, 'B G n D'], unembedding: Array, block_logits: int
 ) -> Stats:
-  """Returns the statistics of softmax(hidden table^T).
+  """Returns the statistics of softmax(hidden unembedding^T).
 
   Of a large vocabulary at most `block_logits` logits exist at once.
   """
   # Rows in one dimension: gradients then sum over one, without transposes.
   flat = hidden.reshape(-1, hidden.shape[-1])
-  if table.shape[0] <= SMALL:
-    flat = _kept_stats(flat, table)
+  if unembedding.shape[0] <= SMALL:
+    flat = _kept_stats(flat, unembedding)
   else:
-    flat = _blocked_stats(flat, table, block_logits)
+    flat = _blocked_stats(flat, unembedding, block_logits)
   return Stats(*(x.reshape(hidden.shape[:-1]) for x in flat))
 
 
 @jax.custom_vjp
-def _kept_stats(hidden, table):
-  """Returns (log_z, mean logit) of softmax(hidden table^T).
+def _kept_stats(hidden, unembedding):
+  """Returns (log_z, mean logit) of softmax(hidden unembedding^T).
 
-  With e = exp(logits - max), s = sum e and u = e table / s, the mean logit is
-  hidden . u and the gradient of log_z is u (of hidden) and
-  (hidden g / s)^T e (of the table): no [.., V] array but e is ever written,
-  where plain autodiff also writes and transposes softmax * g.
+  With W the unembedding, e = exp(logits - max), s = sum e and u = e W / s, the
+  mean logit is hidden . u and the gradient of log_z is u (of hidden) and
+  (hidden g / s)^T e (of W): no [.., V] array but e is ever written, where
+  plain autodiff also writes and transposes softmax * g.
   """
-  return _kept_forward(hidden, table)[0]
+  return _kept_forward(hidden, unembedding)[0]
 
 
-def _kept_forward(hidden, table):
-  values = logits(hidden, table)
+def _kept_forward(hidden, unembedding):
+  values = logits(hidden, unembedding)
   peak = values.max(-1, keepdims=True)
   weights = jnp.exp(values - peak)
   total = weights.sum(-1, keepdims=True)
   weights = weights.astype(hidden.dtype)
-  expected = dot('nv,vd->nd', weights, table) / total
+  expected = dot('nv,vd->nd', weights, unembedding) / total
   mean = (hidden.astype(jnp.float32) * expected).sum(-1)
   log_z = (jnp.log(total) + peak)[..., 0]
-  return (log_z, mean), (hidden, table, weights, total, peak, mean, expected)
+  return (log_z, mean), (
+    hidden,
+    unembedding,
+    weights,
+    total,
+    peak,
+    mean,
+    expected,
+  )
 
 
-def _kept_fwd(hidden, table):
-  return _kept_forward(hidden.value, table.value)
+def _kept_fwd(hidden, unembedding):
+  return _kept_forward(hidden.value, unembedding.value)
 
 
 def _kept_bwd(saved, cotangents):
-  hidden, table, weights, total, peak, mean, expected = saved
+  hidden, unembedding, weights, total, peak, mean, expected = saved
   d_log_z, d_mean = cotangents
   d_hidden, d_table = 0.0, 0.0
   if not isinstance(d_log_z, SymbolicZero):
@@ -124,34 +134,36 @@ def _kept_bwd(saved, cotangents):
     d_table = dot('nd,nv->vd', scaled, weights)
   if not isinstance(d_mean, SymbolicZero):
     # d mean / d logit_v = q_v (1 + logit_v - mean)
-    values = logits(hidden, table)
+    values = logits(hidden, unembedding)
     slope = jnp.exp(values - peak) / total * (1 + values - mean[..., None])
     slope = (slope * d_mean[..., None]).astype(hidden.dtype)
-    d_hidden += dot('nv,vd->nd', slope, table)
+    d_hidden += dot('nv,vd->nd', slope, unembedding)
     d_table += dot('nd,nv->vd', hidden, slope)
   return (
     jnp.asarray(d_hidden, hidden.dtype) + jnp.zeros_like(hidden),
-    jnp.asarray(d_table, table.dtype) + jnp.zeros_like(table),
+    jnp.asarray(d_table, unembedding.dtype) + jnp.zeros_like(unembedding),
   )
 
 
 _kept_stats.defvjp(_kept_fwd, _kept_bwd, symbolic_zeros=True)
 
 
-def _blocks(table: Float[Array, 'V D'], rows: int, block_logits: int) -> Array:
-  """Views a table as [size, blocks, D], padded where V has no divisor.
+def _blocks(
+  unembedding: Float[Array, 'V D'], rows: int, block_logits: int
+) -> Array:
+  """Views an unembedding as [size, blocks, D], padded where V has no divisor.
 
-  Block j has the tokens j, j + blocks, ..: a table whose rows are spread over
-  devices stays where it is.
+  Block j has the tokens j, j + blocks, ..: rows that are spread over
+  devices stay where they are.
   """
-  vocab, width = table.shape
+  vocab, width = unembedding.shape
   least = min(-(-vocab * rows // block_logits), vocab)
   divisors = (n for n in range(least, 2 * least) if vocab % n == 0)
   blocks = next(divisors, least)
   size = -(-vocab // blocks)
   if size * blocks > vocab:
-    table = jnp.pad(table, ((0, size * blocks - vocab), (0, 0)))
-  return table.reshape(size, blocks, width)
+    unembedding = jnp.pad(unembedding, ((0, size * blocks - vocab), (0, 0)))
+  return unembedding.reshape(size, blocks, width)
 
 
 def _block_logits(hidden, blocks, j, vocab):
@@ -165,10 +177,10 @@ def _block_logits(hidden, blocks, j, vocab):
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _blocked_stats(hidden, table, block_logits):
+def _blocked_stats(hidden, unembedding, block_logits):
   """As `_kept_stats`, block by block; only the results are kept."""
-  vocab = table.shape[0]
-  blocks = _blocks(table, len(hidden), block_logits)
+  vocab = unembedding.shape[0]
+  blocks = _blocks(unembedding, len(hidden), block_logits)
 
   def step(carry, j):
     peak, total, mean = carry
@@ -187,15 +199,15 @@ def _blocked_stats(hidden, table, block_logits):
   return jnp.log(total) + peak, mean / total
 
 
-def _blocked_fwd(hidden, table, block_logits):
-  log_z, mean = _blocked_stats(hidden.value, table.value, block_logits)
-  return (log_z, mean), (hidden.value, table.value, log_z, mean)
+def _blocked_fwd(hidden, unembedding, block_logits):
+  log_z, mean = _blocked_stats(hidden.value, unembedding.value, block_logits)
+  return (log_z, mean), (hidden.value, unembedding.value, log_z, mean)
 
 
 def _blocked_bwd(block_logits, saved, cotangents):
-  hidden, table, log_z, mean = saved
+  hidden, unembedding, log_z, mean = saved
   d_log_z, d_mean = cotangents
-  blocks = _blocks(table, len(hidden), block_logits)
+  blocks = _blocks(unembedding, len(hidden), block_logits)
 
   def slope(values):
     """d log_z = q_v d logit_v, d mean = q_v (1 + logit_v - mean) d logit_v."""
@@ -209,17 +221,17 @@ def _blocked_bwd(block_logits, saved, cotangents):
 
   def step(carry, j):
     d_hidden, d_blocks = carry
-    values, block = _block_logits(hidden, blocks, j, table.shape[0])
+    values, block = _block_logits(hidden, blocks, j, unembedding.shape[0])
     d_values = slope(values)
     d_hidden += dot('nv,vd->nd', d_values, block)
-    d_block = dot('nv,nd->vd', d_values, hidden).astype(table.dtype)
+    d_block = dot('nv,nd->vd', d_values, hidden).astype(unembedding.dtype)
     d_blocks = jax.lax.dynamic_update_index_in_dim(d_blocks, d_block, j, 1)
     return (d_hidden, d_blocks), None
 
   carry = jnp.zeros(hidden.shape, jnp.float32), jnp.zeros_like(blocks)
   carry, _ = jax.lax.scan(step, carry, jnp.arange(blocks.shape[1]))
   d_hidden, d_blocks = carry
-  d_table = d_blocks.reshape(-1, table.shape[1])[: len(table)]
+  d_table = d_blocks.reshape(-1, unembedding.shape[1])[: len(unembedding)]
   return d_hidden.astype(hidden.dtype), d_table
 
 

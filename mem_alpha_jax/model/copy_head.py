@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import attention, presets
+from mem_alpha_jax.model import attention, masks, presets
 
 
 class Copy(NamedTuple):
@@ -63,7 +63,7 @@ class Pointer(nn.Module):
     keys: Float[Array, 'B P E'],
     tokens: Int[Array, 'B P'],
     mask: Bool[Array, 'B #n P'],
-    found: attention.Match | None,
+    found: masks.Match | None,
   ) -> Copy:
     """Points from hidden states to the prefix tokens that `mask` allows."""
     b, g, n, d = hidden.shape

@@ -1,12 +1,11 @@
 """How a decode loop reads the layers: from its own copy, or where they are.
 
-A copy with the layers apart, cast and transposed, is read fastest. Where it
+A copy with the layers unstacked, cast and transposed, is read fastest. Where it
 would take more of a device than COPY_BYTES the loop scans over the stacked
 parameters instead and casts one layer at a time.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,12 +23,12 @@ from mem_alpha_jax.model import (
   presets,
   transformer,
 )
-from mem_alpha_jax.pretrained import tensors
+from mem_alpha_jax.model import masks as masks_lib
 from mem_alpha_jax.system import sharding
 
 COPY_BYTES = {'cpu': 2**31}
 ACCELERATOR_BYTES = 2**34  # of COPY_BYTES, elsewhere
-BLOCK_BYTES = 2**27  # of the table in float32, which XLA makes on CPU
+BLOCK_BYTES = 2**27  # of the unembedding in float32, which XLA makes on CPU
 FLOAT32 = ('scale', 'match', 'gate_bias', 'value', 'seen')  # used as they are
 # XLA on CPU multiplies in float32: it casts what it multiplies, and would move
 # the cast of all stacked layers out of the loop over them.
@@ -38,8 +37,10 @@ STACKED_OPTIONS = {'xla_disable_hlo_passes': 'while-loop-invariant-code-motion'}
 
 def copies(config: presets.ModelConfig, mesh: Mesh | None) -> bool:
   """Whether a decode loop on a mesh gets a copy of the layers."""
-  layer = sum(math.prod(x.shape) for x in tensors.leaves(config) if x.stacked)
-  size = layer * config.layers * jnp.dtype(config.dtype).itemsize
+  c = config
+  heads = 2 * (c.heads + c.kv_heads) * c.head_size
+  layer = c.width * (heads + 3 * c.ffn)  # what is not a matrix is nothing
+  size = layer * c.layers * jnp.dtype(c.dtype).itemsize
   limit = COPY_BYTES.get(sharding.platform(mesh), ACCELERATOR_BYTES)
   devices = 1 if mesh is None else mesh.size
   return size // devices <= limit
@@ -71,13 +72,13 @@ def prepare(
   """Does once what a decode loop should not repeat.
 
   Tabulates RoPE up to `positions` tokens of a sequence; with `copy` also
-  slices the layers apart, merged with LoRA, cast, and transposed. `place`
+  slices the layers unstacked, merged with LoRA, cast, and transposed. `place`
   lays parameters of a config out as the loop reads them; with `stacked` they
   are there in one piece, too.
   """
   if not copy:
     params = place(params, config)
-    return {**params, 'rope': attention.rope_table(config, positions)}
+    return {**params, 'rope': masks_lib.rope_table(config, positions)}
   c = dataclasses.replace(config, lora_rank=0)
   params = lora.merge(params, config)
   out = place(jax.tree_util.tree_map_with_path(_cast(c), params), c)
@@ -86,7 +87,7 @@ def prepare(
   out['blocks'] = tuple(_transposed(c, layer) for layer in layers)
   if stacked:
     out['stacked'] = blocks
-  out['rope'] = attention.rope_table(c, positions)
+  out['rope'] = masks_lib.rope_table(c, positions)
   return out
 
 
@@ -104,13 +105,9 @@ def _transposed(c, layer):
   x = jnp.zeros((1, 1, 1, c.width), c.dtype)  # nothing of it is computed
   cos = jnp.zeros((1, 1, 1, c.head_size // 2))
   found = jnp.zeros((1, 1, 1, 1))
-  context = attention.Context(
-    cos, cos, found > 0, attention.Match(found, found)
-  )
+  masks = masks_lib.Masks(cos, cos, found > 0, masks_lib.Match(found, found))
   block, params = transformer.Block(c), {'params': layer}
-  _, kernels = block.apply(
-    params, x, None, context, mutable=[matmul.COLLECTION]
-  )
+  _, kernels = block.apply(params, x, None, masks, mutable=[matmul.COLLECTION])
   return params | kernels
 
 
@@ -121,18 +118,18 @@ def run(
   x: Float[Array, 'B G n D'],
   prefix: kv_cache.Prefix,
   cache: kv_cache.Cache,
-  context: attention.Context,
+  masks: masks_lib.Masks,
 ) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
   """Runs all layers; `blocks` come from `prepare`, or are the stacked ones."""
   c = dataclasses.replace(config, lora_rank=0)
   block = transformer.Block(c, layout)
   if not isinstance(blocks, tuple):
-    return _scan(config, block, blocks, x, prefix, cache, context)
+    return _scan(config, block, blocks, x, prefix, cache, masks)
   own = []
   for i in range(c.layers):
     shared = attention.KV(prefix.k[i], prefix.v[i])
     mine = attention.KV(cache.k[i], cache.v[i])
-    x, kv = block.apply(blocks[i], x, shared, context, mine)
+    x, kv = block.apply(blocks[i], x, shared, masks, mine)
     own.append(kv)
   return x, cache.replace(
     k=tuple(kv.k for kv in own), v=tuple(kv.v for kv in own)
@@ -146,21 +143,21 @@ def fill(
   x: Float[Array, 'B G n D'],
   prefix: kv_cache.Prefix,
   cache: kv_cache.Cache,
-  context: attention.Context,
+  masks: masks_lib.Masks,
 ) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
   """`run` from slot 0 of an empty cache, by a scan over stacked layers.
 
-  The prefix is stacked, the cache is apart.
+  The prefix is stacked, the cache is not.
   """
   block = transformer.Block(dataclasses.replace(config, lora_rank=0), layout)
   mask, match = jax.tree.map(
-    lambda keys: keys[..., : x.shape[2]], (context.own_mask, context.own_match)
+    lambda keys: keys[..., : x.shape[2]], (masks.own_mask, masks.own_match)
   )
-  context = context._replace(own_mask=mask, own_match=match)
+  masks = masks._replace(own_mask=mask, own_match=match)
 
   def layer(x, inputs):
     params, shared = inputs
-    return block.apply({'params': params}, x, shared, context, None)
+    return block.apply({'params': params}, x, shared, masks, None)
 
   shared = attention.KV(prefix.k, prefix.v)
   x, own = lax.scan(layer, x, (stacked, shared))
@@ -171,13 +168,13 @@ def fill(
   )
 
 
-def _scan(config, block, blocks, x, prefix, cache, context):
+def _scan(config, block, blocks, x, prefix, cache, masks):
   """`run` over stacked layers, caches stacked too."""
 
   def layer(x, inputs):
     params, shared, mine = inputs
     params = {'params': lora.merge(params, config)}
-    return block.apply(params, x, shared, context, mine)
+    return block.apply(params, x, shared, masks, mine)
 
   shared = attention.KV(prefix.k, prefix.v)
   mine = attention.KV(cache.k, cache.v)
@@ -186,13 +183,13 @@ def _scan(config, block, blocks, x, prefix, cache, context):
 
 
 def blocked(
-  table: Float[Array, 'V D'],
+  unembedding: Float[Array, 'V D'],
 ) -> Float[Array, 'blocks V/blocks D']:
-  """Splits a table so that a block takes BLOCK_BYTES at most in float32."""
-  vocab, width = table.shape
+  """Splits it so that a block takes BLOCK_BYTES at most in float32."""
+  vocab, width = unembedding.shape
   blocks = next(
     n
     for n in range(1, vocab + 1)
     if vocab % n == 0 and vocab // n * width * 4 <= BLOCK_BYTES
   )
-  return table.reshape(blocks, vocab // blocks, width)
+  return unembedding.reshape(blocks, vocab // blocks, width)

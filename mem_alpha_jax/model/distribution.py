@@ -19,7 +19,7 @@ class Distribution(NamedTuple):
   """A policy's next-token distribution at each hidden state."""
 
   hidden: Float[Array, 'B G n D']
-  table: Float[Array, 'V D']  # output embedding
+  unembedding: Float[Array, 'V D']
   copy: copy_head.Copy | None
 
 
@@ -30,7 +30,7 @@ def log_prob(
 ) -> Float[Array, 'B G n']:
   """Returns the log-prob (nats) of `tokens`."""
   plain = (
-    blockwise_softmax.token_logits(dist.hidden, dist.table, tokens)
+    blockwise_softmax.token_logits(dist.hidden, dist.unembedding, tokens)
     - stats.log_z
   )
   if dist.copy is None:
@@ -55,7 +55,7 @@ def _prefix_terms(dist, stats):
   """
   copy = dist.copy
   b, g, n, p = copy.weights.shape
-  rows = jnp.take(dist.table, copy.tokens, axis=0)
+  rows = jnp.take(dist.unembedding, copy.tokens, axis=0)
   flat = dist.hidden.reshape(b, g * n, -1)
   values = blockwise_softmax.dot('bqd,bpd->bqp', flat, rows).reshape(b, g, n, p)
   plain = (copy.log_keep - stats.log_z)[..., None] + values
@@ -138,8 +138,8 @@ def temper(dist: Distribution, temperature: float) -> Distribution:
 def tempered_mixture(
   dist: Distribution, temperature: float
 ) -> Float[Array, 'B G n V']:
-  """Returns all log-probs of p^(1/temperature) / Z, normalised."""
-  values = blockwise_softmax.logits(dist.hidden, dist.table)
+  """Returns all log-probs of p^(1/temperature) / Z, normalized."""
+  values = blockwise_softmax.logits(dist.hidden, dist.unembedding)
   values = dense(dist, blockwise_softmax.stats_of(values), values) / temperature
   return values - blockwise_softmax.stats_of(values).log_z[..., None]
 
@@ -159,12 +159,12 @@ def log_prob_and_entropy(
 ) -> tuple[Float[Array, 'B G n'], Float[Array, 'B G n']]:
   """Returns log-probs of `tokens` and entropy under p^(1/temperature) / Z.
 
-  See vocabulary.stats for `block_logits`.
+  See blockwise_softmax.stats for `block_logits`.
   """
   if temperature != 1.0 and dist.copy is not None:
     values = tempered_mixture(dist, temperature)
     return at(values, tokens), -blockwise_softmax.stats_of(values).mean
   if temperature != 1.0:
     dist = temper(dist, temperature)
-  stats = blockwise_softmax.stats(dist.hidden, dist.table, block_logits)
+  stats = blockwise_softmax.stats(dist.hidden, dist.unembedding, block_logits)
   return log_prob(dist, stats, tokens), entropy(dist, stats)

@@ -12,7 +12,6 @@ every sample of the group for the call, which is small beside the scores.
 """
 
 import functools
-import math
 from collections.abc import Callable, Mapping
 
 import jax
@@ -26,7 +25,6 @@ from jax.experimental.pallas.ops.tpu.splash_attention import (
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
-from mem_alpha_jax.compile import hlo
 from mem_alpha_jax.model import attention
 from mem_alpha_jax.system import sharding
 
@@ -53,10 +51,10 @@ def make_attend(
   run = {'splash': _splash, 'cudnn': _cudnn}[kind]
   run = functools.partial(run, interpret=sharding.platform(mesh) == 'cpu')
 
-  def attend(q, own, context, prefix, bias):
+  def attend(q, own, masks, prefix, bias):
     del bias  # config.validate: these models have none
     b, k, g, n, j, size = q.shape
-    keys, values, real = _sequences(q, own, context, prefix)
+    keys, values, real = _sequences(q, own, masks, prefix)
     queries = q.transpose(0, 2, 1, 4, 3, 5).reshape(b, g, k * j, n, size)
     kernel = functools.partial(run, prefix=keys.shape[3] - n)
     out = _sharded(kernel, mesh, rules, (b, k), (queries, keys, values, real))
@@ -66,19 +64,19 @@ def make_attend(
   return attend
 
 
-def _sequences(q, own, context, prefix):
+def _sequences(q, own, masks, prefix):
   """Returns keys and values [B, G, K, P + n, Hd], and which are real."""
   b, _, g, n, _, _ = q.shape
   keys = own.k[..., :n].swapaxes(-1, -2)
   values = own.v[..., :n, :]
-  real = context.own_mask[:, :, -1, :n]  # the last query sees all that are
+  real = masks.own_mask[:, :, -1, :n]  # the last query sees all that are
   if prefix is not None:
     spread = lambda x: jnp.broadcast_to(
       x[:, :, None], (*x.shape[:2], g, *x.shape[2:])
     )
     keys = jnp.concatenate([spread(prefix.k.swapaxes(-1, -2)), keys], 3)
     values = jnp.concatenate([spread(prefix.v), values], 3)
-    shared = context.prefix_mask[:, None]
+    shared = masks.prefix_mask[:, None]
     shared = jnp.broadcast_to(shared, (b, g, shared.shape[-1]))
     real = jnp.concatenate([shared, real], 2)
   return keys.swapaxes(1, 2), values.swapaxes(1, 2), real
@@ -122,7 +120,7 @@ def _splash(
   return jax.vmap(jax.vmap(kernel))(q, k, v, segments)[..., :n, :]
 
 
-def _edge(size: int) -> int:
+def edge(size: int) -> int:
   """Edge of the tiles of a padded sequence."""
   return next(n for n in BLOCKS if size % n == 0)
 
@@ -131,7 +129,7 @@ def _kernel(heads: int, width: int, prefix: int, interpret: bool):
   """The kernel of a shape; its mask is causal after `prefix` keys."""
   shape = (width, prefix + width)
   mask = splash_attention_mask.CausalMask(shape, offset=prefix)
-  rows, columns = _edge(width), _edge(prefix + width)
+  rows, columns = edge(width), edge(prefix + width)
   sizes = splash.BlockSizes(
     block_q=rows,
     block_kv=columns,
@@ -172,44 +170,3 @@ def _cudnn(
     implementation='xla' if interpret else 'cudnn',
   )
   return out.swapaxes(1, 2).reshape(q.shape)
-
-
-def _tiles(n: int, length: int) -> tuple[int, int, int]:
-  """Edges of the tiles of n queries and L keys, and how many are computed."""
-  rows, columns = _edge(n), _edge(length)
-  ends = (length - n + (i + 1) * rows for i in range(n // rows))
-  return rows, columns, sum(-(-end // columns) for end in ends)
-
-
-def _tiled(operands: list) -> tuple[list, tuple[int, int], float]:
-  """Queries, keys and values; edges of their tiles; heads' elements of all."""
-  q, k, v = [a for a in operands if a.dtype in FLOATS and len(a.dims) > 2][:3]
-  *heads, n, size = q.dims
-  rows, columns, tiles = _tiles(n, k.dims[-2])
-  return [q, k, v], (rows, columns), float(tiles * math.prod(heads) * size)
-
-
-def _forward_cost(operands: list, results: list) -> hlo.Cost:
-  """Two products a tile; keys and values are read for each row of tiles."""
-  (q, k, v), (rows, columns), tiles = _tiled(operands)
-  item = k.size // math.prod(k.dims)
-  read = 0 if k.local and v.local else 2 * tiles * columns * item
-  moved = q.hbm + sum(a.hbm for a in results) + read
-  return hlo.Cost(flops=4.0 * tiles * rows * columns, hbm=moved)
-
-
-def _backward_cost(operands: list, results: list) -> hlo.Cost:
-  """Five products a tile; queries and what comes back for each column."""
-  (q, k, v), (rows, columns), tiles = _tiled(operands)
-  item = q.size // math.prod(q.dims)
-  moved = k.hbm + v.hbm + sum(a.hbm for a in results)
-  moved += 2 * tiles * rows * item
-  return hlo.Cost(flops=10.0 * tiles * rows * columns, hbm=moved)
-
-
-FLOATS = ('bf16', 'f32')
-# What XLA cannot count: names of splash's kernels -> their cost.
-COSTS = {
-  'splash_mha_fwd': _forward_cost,
-  'splash_mha_dkv': _backward_cost,
-}

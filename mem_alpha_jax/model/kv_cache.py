@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 class Prefix:
   """Keys and values of a group's prefix, computed and stored once.
 
-  Layers are stacked, or apart as tuples for a decode loop.
+  Layers are stacked, or tuples of one each for a decode loop.
   """
 
   k: Float[Array, 'layers B K Hd P']
@@ -78,11 +78,6 @@ def grow(cache: Cache, slots: int) -> Cache:
   )
 
 
-def apart(prefix: Prefix) -> Prefix:
-  """Slices the stacked layers apart, once before a loop reads them."""
-  return prefix.replace(k=tuple(prefix.k), v=tuple(prefix.v))
-
-
 def write(
   buffer: Array, value: Array, slot: Int[Array, ''] | int, axis: int
 ) -> Array:
@@ -90,6 +85,11 @@ def write(
   return jax.lax.dynamic_update_slice_in_dim(
     buffer, value.astype(buffer.dtype), slot, axis
   )
+
+
+def prefix_mask(prefix: Prefix) -> Bool[Array, 'B P']:
+  """True at the real tokens of a prefix."""
+  return jnp.arange(prefix.tokens.shape[1]) < prefix.length[:, None]
 
 
 def last_token(tokens: Int[Array, 'B P'], length: Int[Array, 'B']):

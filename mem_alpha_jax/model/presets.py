@@ -35,7 +35,7 @@ class ModelConfig:
   norm_eps: float = 1e-6
   qk_norm: bool = False  # RMSNorm over each head's q and k (Qwen3)
   qkv_bias: bool = False  # Qwen2.5
-  tied: bool = True  # output table is the embedding
+  tied: bool = True  # unembedding is the embedding
   copy_head: bool = False  # pointer mixture over the prefix
   match_bias: bool = False  # learned score bonus of equal tokens
   value_head: bool = False

@@ -11,6 +11,7 @@ from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.model import attention, copy_head, matmul, presets
+from mem_alpha_jax.model import masks as masks_lib
 
 UNROLL = 4  # models of at most so many layers are unrolled inside the scan
 
@@ -55,14 +56,14 @@ class Block(nn.Module):
     self,
     x: Float[Array, 'B G n D'],
     prefix: attention.KV | None,
-    context: attention.Context,
+    masks: masks_lib.Masks,
     cache: attention.KV | None = None,
   ) -> tuple[Float[Array, 'B G n D'], attention.KV]:
     """Returns x after the layer, and the layer's own keys and values."""
     c = self.config
     y = attention.Norm(c.norm_eps, name='attention_norm')(x)
     attend = attention.Attention(c, self.layout.attend, name='attention')
-    y, own = attend(y, context, prefix, cache)
+    y, own = attend(y, masks, prefix, cache)
     x = x + y
     y = attention.Norm(c.norm_eps, name='mlp_norm')(x)
     x = x + Mlp(c, name='mlp')(y)
@@ -128,9 +129,9 @@ class Transformer(nn.Module):
       x = x + jnp.where(seen[..., None], self.seen, 0.0)
     return x.astype(self.config.dtype)
 
-  def run(self, x, prefix: attention.KV | None, context: attention.Context):
+  def run(self, x, prefix: attention.KV | None, masks: masks_lib.Masks):
     """Returns (hidden [B, G, n, D], KV [layers, B, K, G, ...])."""
-    x, own = self.blocks(x, prefix, context)
+    x, own = self.blocks(x, prefix, masks)
     return self.final_norm(x), own
 
   def norm(self, x: Float[Array, '... D']) -> Float[Array, '... D']:
@@ -149,13 +150,15 @@ class Transformer(nn.Module):
     """Returns the value head's estimate, float32."""
     return jnp.matmul(hidden.astype(jnp.float32), self.value)
 
-  def __call__(self, tokens: Int[Array, 'B G n'], context) -> Array:
+  def __call__(
+    self, tokens: Int[Array, 'B G n'], masks: masks_lib.Masks
+  ) -> Array:
     """Touches every parameter; only `init` calls it."""
     c = self.config
-    hidden, _ = self.run(self.embed(tokens, context.seen), None, context)
+    hidden, _ = self.run(self.embed(tokens, masks.seen), None, masks)
     if c.copy_head:
       flat = hidden[:, 0]
       mask = jnp.ones((flat.shape[0], 1, flat.shape[1]), bool)
-      found = context.own_match
+      found = masks.own_match
       self.point(hidden, self.pointer_keys(flat), tokens[:, 0], mask, found)
     return hidden

@@ -13,7 +13,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from mem_alpha_jax.model import attention, presets
+from mem_alpha_jax.model import masks, presets
 from mem_alpha_jax.pretrained import tensors
 
 try:
@@ -29,23 +29,6 @@ FAMILIES = {
   'qwen3': {'qk_norm': True},
 }
 PERMUTED = ('llama',)
-# Names of tensors: Hugging Face's -> theirs, without layer and suffix.
-NAMES = {
-  'model.embed_tokens': 'token_embd',
-  'lm_head': 'output',
-  'model.norm': 'output_norm',
-  'input_layernorm': 'attn_norm',
-  'self_attn.q_proj': 'attn_q',
-  'self_attn.k_proj': 'attn_k',
-  'self_attn.v_proj': 'attn_v',
-  'self_attn.o_proj': 'attn_output',
-  'self_attn.q_norm': 'attn_q_norm',
-  'self_attn.k_norm': 'attn_k_norm',
-  'post_attention_layernorm': 'ffn_norm',
-  'mlp.gate_proj': 'ffn_gate',
-  'mlp.up_proj': 'ffn_up',
-  'mlp.down_proj': 'ffn_down',
-}
 FREQUENCIES = 'rope_freqs.weight'
 # Fields that change the model in ways ours has not, and their idle values.
 REFUSED = {
@@ -97,7 +80,7 @@ def load(
   shardings: Any = None,
   dtype: Any = jnp.float32,
 ) -> Any:
-  """Reads and dequantizes the parameters; see `layout.assemble`.
+  """Reads and dequantizes the parameters; see `tensors.assemble`.
 
   Raises:
     FileNotFoundError: if there is no such file.
@@ -234,7 +217,7 @@ def _scaled(path, reader, config):
   # The angle of position 1 is the frequency.
   plain, stretched = (
     np.arctan2(table.sin[1], table.cos[1])
-    for table in (attention.rope_table(c, 2) for c in (config, scaled))
+    for table in (masks.rope_table(c, 2) for c in (config, scaled))
   )
   expected = plain / stretched
   if found[0].shape != expected.shape or not np.allclose(
@@ -249,11 +232,10 @@ def _scaled(path, reader, config):
 
 def _renamed(leaf):
   """Returns the leaf with the name of its tensor in GGUF."""
-  stem, suffix = leaf.name.rsplit('.', 1)
-  prefix = ''
-  if leaf.stacked:
-    prefix, stem = 'blk.{}.', stem.removeprefix('model.layers.{}.')
-  return leaf._replace(name=f'{prefix}{NAMES[stem]}.{suffix}')
+  # Of qwen3, whose layers have every tensor that the others have.
+  names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN3, 1)
+  name = names.get_name(leaf.name.format(0), ('.weight', '.bias'))
+  return leaf._replace(name=name.replace('blk.0.', 'blk.{}.'))
 
 
 def _dequantized(path, tensor, rows):

@@ -56,7 +56,7 @@ def load(
   shardings: Any = None,
   dtype: Any = jnp.float32,
 ) -> Any:
-  """Reads the parameters; see `layout.assemble`.
+  """Reads the parameters; see `tensors.assemble`.
 
   Raises:
     FileNotFoundError: if there are no safetensors.

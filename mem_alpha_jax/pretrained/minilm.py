@@ -19,7 +19,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.pretrained import hf_config, hf_weights, pooling, tensors
+from mem_alpha_jax.model import pooling
+from mem_alpha_jax.pretrained import hf_config, hf_weights, tensors
 
 try:
   import tokenizers
@@ -56,23 +57,24 @@ IDLE = (
   'pad_token_id', 'tie_word_embeddings', 'torch_dtype', 'transformers_version',
   'use_cache',
 )  # fmt: skip
-# Parameters -> tensors, of the embedding and of a layer.
+# Parameters -> tensors; {} is the layer, and the lists are of one kind each.
 TABLES = {
-  'words': 'word_embeddings',
-  'places': 'position_embeddings',
-  'types': 'token_type_embeddings',
+  'words': 'embeddings.word_embeddings',
+  'places': 'embeddings.position_embeddings',
+  'types': 'embeddings.token_type_embeddings',
 }
 NORMS = {
-  'attention_norm': 'attention.output.LayerNorm',
-  'mlp_norm': 'output.LayerNorm',
+  'norm': 'embeddings.LayerNorm',
+  'blocks/attention_norm': 'encoder.layer.{}.attention.output.LayerNorm',
+  'blocks/mlp_norm': 'encoder.layer.{}.output.LayerNorm',
 }
 KERNELS = {
-  'query': 'attention.self.query',
-  'key': 'attention.self.key',
-  'value': 'attention.self.value',
-  'output': 'attention.output.dense',
-  'up': 'intermediate.dense',
-  'down': 'output.dense',
+  'blocks/query': 'encoder.layer.{}.attention.self.query',
+  'blocks/key': 'encoder.layer.{}.attention.self.key',
+  'blocks/value': 'encoder.layer.{}.attention.self.value',
+  'blocks/output': 'encoder.layer.{}.attention.output.dense',
+  'blocks/up': 'encoder.layer.{}.intermediate.dense',
+  'blocks/down': 'encoder.layer.{}.output.dense',
 }
 UNUSED = (
   'embeddings.position_ids', 'embeddings.token_type_ids', 'pooler.dense.bias',
@@ -217,30 +219,21 @@ def read_config(folder: str | os.PathLike) -> Config:
 
 def leaves(config: Config) -> list[tensors.Leaf]:
   """Lists the parameters, and the tensors of a checkpoint that hold them."""
-  d, found = config.width, []
-  sizes = {
-    'words': config.vocab_size,
-    'places': config.positions,
-    'types': config.types,
-  }
+  d, ffn, found = config.width, config.ffn, []
+  rows = config.vocab_size, config.positions, config.types
 
   def add(path, name, shape, axes):
     found.append(tensors.Leaf(tuple(path.split('/')), name, shape, axes))
 
-  for path, name in TABLES.items():
-    shape = (sizes[path], d)
-    add(path, f'embeddings.{name}.weight', shape, tensors.TABLE)
-  for part, kind in (('scale', 'weight'), ('bias', 'bias')):
-    name = f'embeddings.LayerNorm.{kind}'
-    add(f'norm/{part}', name, (d,), tensors.VECTOR)
-    for path, name in NORMS.items():
-      name = f'encoder.layer.{{}}.{name}.{kind}'
-      add(f'blocks/{path}/{part}', name, (d,), tensors.VECTOR)
+  for (path, name), n in zip(TABLES.items(), rows, strict=True):
+    add(path, f'{name}.weight', (n, d), tensors.TABLE)
+  for path, name in NORMS.items():
+    add(f'{path}/scale', f'{name}.weight', (d,), tensors.VECTOR)
+    add(f'{path}/bias', f'{name}.bias', (d,), tensors.VECTOR)
   for path, name in KERNELS.items():
-    name = f'encoder.layer.{{}}.{name}'
-    shape = {'up': (d, config.ffn), 'down': (config.ffn, d)}.get(path, (d, d))
-    add(f'blocks/{path}/kernel', f'{name}.weight', shape, tensors.LINEAR)
-    add(f'blocks/{path}/bias', f'{name}.bias', shape[1:], tensors.VECTOR)
+    shape = {'blocks/up': (d, ffn), 'blocks/down': (ffn, d)}.get(path, (d, d))
+    add(f'{path}/kernel', f'{name}.weight', shape, tensors.LINEAR)
+    add(f'{path}/bias', f'{name}.bias', shape[1:], tensors.VECTOR)
   return found
 
 

@@ -23,7 +23,7 @@ class CachedModel:
   """A chat model that is asked each chat once, whoever asks.
 
   The key is a hash of what identifies the model, the longest reply and the
-  chat; a failure is not kept. Counts what it `answered` from the file.
+  chat; a failure is not kept.
   """
 
   def __init__(
@@ -39,7 +39,7 @@ class CachedModel:
     """
     self._model, self._identity = model, json.dumps(identity, sort_keys=True)
     self._path, self._lock = pathlib.Path(path), threading.Lock()
-    self.answered = self._taken = 0
+    self._cached = 0
     self._path.parent.mkdir(parents=True, exist_ok=True)
     try:
       with self._open() as file:
@@ -68,8 +68,10 @@ class CachedModel:
   ) -> list[str | None]:
     """As the model's; equal chats of one call are asked once, too."""
     keys = [self._key(chat, tokens) for chat in chats]
+    ask = 'SELECT key, reply FROM replies WHERE key = ?'
     with self._open() as file:
-      known = {key: reply for key in set(keys) if (reply := _get(file, key))}
+      found = [file.execute(ask, (key,)).fetchone() for key in set(keys)]
+    known = dict(row for row in found if row)
     new = {k: c for k, c in zip(keys, chats, strict=True) if k not in known}
     replies = self._model.complete(list(new.values()), tokens) if new else []
     fresh = dict(zip(new, replies, strict=True))
@@ -79,21 +81,16 @@ class CachedModel:
         [(key, reply) for key, reply in fresh.items() if reply is not None],
       )
     with self._lock:
-      self.answered += len(keys) - len(new)
-    return [fresh[key] if key in fresh else known[key][0] for key in keys]
+      self._cached += len(keys) - len(new)
+    known |= fresh
+    return [known[key] for key in keys]
 
-  def take(self) -> int:
-    """Chats answered from the file since the last call."""
+  def take(self) -> dict[str, int]:
+    """The model's counts, and `cached`: chats answered from the file."""
     with self._lock:
-      new, self._taken = self.answered - self._taken, self.answered
-    return new
+      new, self._cached = self._cached, 0
+    return {**self._model.take(), 'cached': new}
 
   def _key(self, chat: Sequence[dict[str, str]], tokens: int) -> bytes:
     text = json.dumps([self._identity, tokens, list(chat)], sort_keys=True)
     return hashlib.sha256(text.encode()).digest()
-
-
-def _get(file: sqlite3.Connection, key: bytes) -> tuple[str] | None:
-  return file.execute(
-    'SELECT reply FROM replies WHERE key = ?', (key,)
-  ).fetchone()

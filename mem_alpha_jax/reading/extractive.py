@@ -12,17 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Note, Request
 
 USER = '<user>'  # what 'i', 'my' and 'me' become: one person
 _USER_WORDS = frozenset(('i', 'my', 'me'))
 _WORD = re.compile(r'\b\w+\b')
 _CLAUSE = re.compile(r'[.;]')
-_MONTHS = (
-  'january february march april may june july august september october '
-  'november december'
-)
-_MONTH_SET = frozenset(_MONTHS.split())
+_MONTHS = frozenset(month.lower() for month in english.MONTHS)
 
 
 class Frame(NamedTuple):
@@ -86,7 +83,7 @@ def _first_person(words: Sequence[str], persons: frozenset[str]) -> str:
 
 def _dates(words: Sequence[str]) -> set[str]:
   pairs = zip(words, words[1:], strict=False)
-  return {f'{a} {b}' for a, b in pairs if b in _MONTH_SET and a.isdecimal()}
+  return {f'{a} {b}' for a, b in pairs if b in _MONTHS and a.isdecimal()}
 
 
 def _candidates(

@@ -19,19 +19,12 @@ _VERDICT = re.compile(r"\W*(yes|no)(?![\w'’-])", re.IGNORECASE)
 
 
 class Case(NamedTuple):
-  """An answer to be judged.
-
-  Attributes:
-    question: as it was asked.
-    gold: the correct answer; one a line where several are.
-    answer: of the reader.
-    kind: type of the question.
-  """
+  """An answer to be judged."""
 
   question: str
-  gold: str
+  gold: str  # the correct answer; one a line where several are
   answer: str
-  kind: str
+  kind: str  # type of the question
 
 
 class Stored(NamedTuple):
@@ -97,16 +90,11 @@ def verdict(reply: str | None) -> bool | None:
   return match[1].lower() == 'yes' if match else None
 
 
-def answer_judge(model: chat.ChatModel, tokens: int = TOKENS) -> AnswerJudge:
-  """Returns judge(cases): right, wrong, or None where there is no verdict.
-
-  Args:
-    model: gives the verdicts.
-    tokens: longest verdict; a model that thinks first needs many.
-  """
-
-  def judge(cases: Sequence[Case]) -> list[bool | None]:
-    asked = [
+def answer_judge(model: chat.ChatModel) -> AnswerJudge:
+  """Returns judge(cases): right, wrong, or None where there is no verdict."""
+  return lambda cases: _verdicts(
+    model,
+    [
       _ANSWER.format(
         criterion=criterion(case.kind),
         question=case.question,
@@ -114,30 +102,21 @@ def answer_judge(model: chat.ChatModel, tokens: int = TOKENS) -> AnswerJudge:
         answer=case.answer or '(empty)',
       )
       for case in cases
-    ]
-    return _verdicts(model, asked, tokens)
-
-  return judge
+    ],
+  )
 
 
-def content_judge(model: chat.ChatModel, tokens: int = TOKENS) -> ContentJudge:
-  """Returns judge(notes): true to the chunk and in the right part, or not.
-
-  The same arguments as `answer_judge`.
-  """
-
-  def judge(notes: Sequence[Stored]) -> list[bool | None]:
-    asked = [
+def content_judge(model: chat.ChatModel) -> ContentJudge:
+  """Returns judge(notes): true to the chunk and in the right part, or not."""
+  return lambda notes: _verdicts(
+    model,
+    [
       _CONTENT.format(part=KINDS[n.kind], chunk=n.chunk, text=n.text)
       for n in notes
-    ]
-    return _verdicts(model, asked, tokens)
-
-  return judge
+    ],
+  )
 
 
-def _verdicts(
-  model: chat.ChatModel, asked: Sequence[str], tokens: int
-) -> list[bool | None]:
+def _verdicts(model: chat.ChatModel, asked: Sequence[str]) -> list[bool | None]:
   chats = [[{'role': 'user', 'content': text}] for text in asked]
-  return [verdict(reply) for reply in model.complete(chats, tokens)]
+  return [verdict(reply) for reply in model.complete(chats, TOKENS)]

@@ -9,8 +9,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from mem_alpha_jax.memory import slots
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Note, Request
 
 _NUMBER = re.compile(r'\d+')
@@ -26,12 +26,12 @@ def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
     strict: if True, labels that are equally near make the reader abstain;
       else the newest of them wins.
   """
-  wanted = set(slots.terms(text))
+  wanted = set(words_lib.terms(text))
   near: dict[str, float] = {}
   newest: dict[str, int] = {}
   for step, line in _lines(notes, core):
     numbers = _NUMBER.findall(line)
-    words = set(slots.terms(line)) - set(numbers[-1:])
+    words = set(words_lib.terms(line)) - set(numbers[-1:])
     shared = len(wanted & words)
     if numbers and shared:
       label = str(int(numbers[-1]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
-from mem_alpha_jax.types import Note, Request  # noqa: F401
+from mem_alpha_jax.types import Request
 
 CACHE = 1 << 17  # answers kept of one reader
 

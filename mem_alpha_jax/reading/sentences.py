@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from mem_alpha_jax.memory import retrieval
-from mem_alpha_jax.text import stemming
+from mem_alpha_jax.text import english
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Note, Request
 
 ANSWER_WORDS = 8  # longest answer; half of LoCoMo's golds have 4 or fewer
@@ -27,11 +27,7 @@ _COMMON = frozenset((
   'which', 'who', 'whose', 'why', 'will', 'with', 'would', 'you', 'your',
   's', 't',
 ))  # fmt: skip
-_SENTENCE = re.compile(r'(?<=[.!?])\s+|\n')
-_MONTH = (
-  '(?:january|february|march|april|may|june|july|august|september|october|'
-  'november|december)'
-)
+_MONTH = f'(?:{"|".join(english.MONTHS)})'
 _DATE = re.compile(
   rf'\b(?:\d{{1,2}} +)?{_MONTH}(?:,? +\d{{4}})?\b|\b(?:19|20)\d{{2}}\b',
   re.IGNORECASE,
@@ -56,8 +52,10 @@ def answer(question: str, notes: Sequence[Note], core: str) -> str:
     A date, a number or at most ANSWER_WORDS words; '' if no note shares SHARED
     of the question's weight.
   """
-  texts = [(note.text, line) for note in notes for line in _lines(note.text)]
-  texts += [(line, line) for line in _lines(core)]
+  texts = [
+    (note.text, line) for note in notes for line in english.sentences(note.text)
+  ]
+  texts += [(line, line) for line in english.sentences(core)]
   asked = _stems(question)
   found = [(_stems(note) & asked, _stems(line) & asked) for note, line in texts]
   weight = {
@@ -100,11 +98,7 @@ def _said(question: str, sentence: str, note: str) -> str:
   return ' '.join(new[:ANSWER_WORDS])
 
 
-def _lines(text: str) -> list[str]:
-  return [line for line in _SENTENCE.split(text) if line.strip()]
-
-
 def _stems(text: str) -> set[str]:
   return {
-    stemming.stem(word) for word in retrieval.terms(text) if word not in _COMMON
+    english.stem(word) for word in words_lib.terms(text) if word not in _COMMON
   }

@@ -1,12 +1,14 @@
-"""The parts of a step's reward, each a plain number, and their weighted sum.
+"""The parts of a turn's reward, and their weighted sum.
 
 Mem-alpha (arXiv 2509.25911, section 3) gives step t the reward
 
   r_t = r1 + r2_t + beta r3 + gamma r4_t
 
 r1: answers, r2: share of calls that worked, r3: compression, r4: quality of
-the content. r1 is what the reader scores; the other three are here. What
-the reference system does and these functions repair:
+the content. A part is a function of (turns, outcomes, config.reward) -> [N],
+NaN where it is missing; its weight is the field of config.reward of its name.
+A new one is a function, and a line in PARTS. What the reference system does
+and these functions repair:
 
 - It scores a step without calls 0 in r2 and r4, so that storing nothing is
   punished. Here a valid no-op earns both in full, and only garbage earns 0.
@@ -22,29 +24,111 @@ the reference system does and these functions repair:
 """
 
 import collections
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from mem_alpha_jax.memory import retrieval
-from mem_alpha_jax.memory.state import Op, OpResult
+import numpy as np
+from jaxtyping import Float
+
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory.tools import TOOLS
+from mem_alpha_jax.text import words as words_lib
+from mem_alpha_jax.types import Outcome, Turn
+
+Column = Float[np.ndarray, 'N']
+Part = Callable[[Sequence[Turn], Sequence[Outcome], Any], Column]
 
 
-def calls_reward(results: Sequence[OpResult], errors: int, noop: bool) -> float:
-  """Returns r2_t: the share of a response's calls that worked, in [0, 1].
+def answers(turns, outcomes, config) -> Column:
+  """r1: what a reader's answers gain by the response."""
+  del turns, config
+  return _column(o.gain for o in outcomes)
+
+
+def calls(turns, outcomes, config) -> Column:
+  """r2: the share of a response's calls that worked, in [0, 1].
+
+  What could not be read is a call that failed. Without any call, the explicit
+  "store nothing" earns `reward.noop`, and anything else 0.
+  """
+  del turns
+  return _column(_calls(o) * _of_noop(o, config) for o in outcomes)
+
+
+def size(turns, outcomes, config) -> Column:
+  """r3: compression: of the trajectory where that counts, else of the step.
+
+  The sum of all growth is the size of the memory, so the mean over equal
+  chunks is that of the whole wherever no step is clipped. A step that shrinks
+  the memory earns 1.
+  """
+  del config
+  return _column(
+    _size_step(turn, o) if o.compression is None else o.compression
+    for turn, o in zip(turns, outcomes, strict=True)
+  )
+
+
+def content(turns, outcomes, config) -> Column:
+  """r4: how much of the stored content the chunk supports, in [0, 1].
+
+  The mean over calls, the unreadable among them, of what a judge says or,
+  without one, of the share of a content's words that occur in the chunk or,
+  for an update, in the text that it replaces. A word counts as found at most
+  as often as it occurs there, so repeating it costs. Deletes have no content
+  and earn 1; a failed call earns 0, whatever it says. Without any call it is
+  1, and `reward.noop` for the explicit "store nothing".
+  """
+  return _column(
+    _content(turn, o) * _of_noop(o, config)
+    for turn, o in zip(turns, outcomes, strict=True)
+  )
+
+
+PARTS: dict[str, Part] = {
+  'answers': answers,
+  'calls': calls,
+  'size': size,
+  'content': content,
+}
+
+
+def total(parts: Mapping[str, Column], config) -> Column:
+  """Returns sum_i w_i r_i, NaN where a part that counts is missing.
+
+  NaN, and not the sum of what is left: that would be a reward of 0 for the
+  missing part. The caller excludes and counts such rows. Parts of weight 0
+  are logged but never looked at here.
 
   Args:
-    results: outcomes of the calls that could be parsed.
-    errors: number of pieces of the response that could not be parsed.
-    noop: True if the response is the explicit "store nothing".
+    parts: by name.
+    config: config.reward.
   """
-  calls = len(results) + errors
-  if not calls:
-    return float(noop)
-  return sum(result.ok for result in results) / calls
+  check(parts, config)
+  weighted = [
+    config[name] * column.astype(np.float64)
+    for name, column in parts.items()
+    if config[name]
+  ]
+  return np.float32(sum(weighted, np.zeros(len(next(iter(parts.values()))))))
 
 
-def size_reward(memory_tokens: float, read_tokens: float) -> float:
-  """Returns r3 = clip(1 - memory / read, 0, 1); both in tokens.
+def check(names: Iterable[str], config) -> None:
+  """Refuses a config without a weight of each part.
+
+  Raises:
+    ValueError: naming the field.
+  """
+  for name in names:
+    if name not in config:
+      raise ValueError(
+        f'reward.{name}: the reward part {name!r} has no weight; add the field '
+        'to the config, 0.0 leaves the part out'
+      )
+
+
+def compression(memory_tokens: float, read_tokens: float) -> float:
+  """Returns clip(1 - memory / read, 0, 1); both in tokens.
 
   Before anything was read it is 1 for an empty memory and 0 for any other.
   """
@@ -53,92 +137,62 @@ def size_reward(memory_tokens: float, read_tokens: float) -> float:
   return min(max(1.0 - memory_tokens / read_tokens, 0.0), 1.0)
 
 
-def size_step(tokens_added: float, chunk_tokens: float) -> float:
-  """Returns r3 of one step: what the memory grew by against the chunk.
+def replaced(turn: Turn, ops: Sequence[state_lib.Op]) -> list[str]:
+  """The text that each operation replaces, '' where it replaces none."""
+  texts = {e.id: e.text for e in turn.view if e}
+  return [
+    turn.state.core
+    if op.kind == 'core'
+    else ' '.join(texts.get(i, '') for i in (op.entry_id, op.other_id) if i)
+    for op in ops
+  ]
 
-  The sum of all growth is the size of the memory, so the mean of these over
-  equal chunks is `size_reward` wherever no step is clipped. A step that
-  shrinks the memory earns 1.
-  """
-  return size_reward(tokens_added, chunk_tokens)
+
+def _column(values: Iterable[float]) -> Column:
+  return np.fromiter(values, np.float32)
 
 
-def content_reward(
-  ops: Sequence[Op],
-  results: Sequence[OpResult],
-  chunk: str,
-  old_texts: Sequence[str],
-  errors: int = 0,
-) -> float:
-  """Returns r4_t: how much of the stored content the chunk supports.
+def _of_noop(o: Outcome, config) -> float:
+  return config.noop if o.noop and not o.results else 1.0
 
-  The mean over calls of the share of a content's words that occur in the
-  chunk or, for an update, in the text that it replaces. A word counts as
-  found at most as often as it occurs there, so repeating it costs. Deletes
-  have no content and earn 1; a failed call earns 0, whatever it says.
 
-  Args:
-    ops: parsed calls of the response, in order.
-    results: their outcomes.
-    chunk: the text that was read.
-    old_texts: for each call the text it replaced, '' where it replaced none.
-    errors: pieces that could not be parsed; each is a call that earns 0.
+def _calls(o: Outcome) -> float:
+  made = len(o.results) + len(o.errors)
+  if not made:
+    return float(o.noop)
+  return sum(result.ok for result in o.results) / made
 
-  Returns:
-    A number in [0, 1]; 1 for a valid no-op, which is no call and no error.
-  """
-  calls = len(ops) + errors
-  if not calls:
+
+def _size_step(turn: Turn, o: Outcome) -> float:
+  grown = state_lib.token_length(o.state) - state_lib.token_length(turn.state)
+  return compression(grown, turn.tokens)
+
+
+def _content(turn: Turn, o: Outcome) -> float:
+  made = len(o.ops) + len(o.errors)
+  if not made:
     return 1.0
-  chunk_words = collections.Counter(retrieval.terms(chunk))
-  total = 0.0
-  for op, result, old in zip(ops, results, old_texts, strict=True):
-    if result.ok:
-      total += _supported(op, chunk_words, old)
-  return total / calls
+  marks = o.verdicts
+  if marks is None:
+    chunk = collections.Counter(words_lib.terms(turn.text))
+    marks = [
+      _supported(op, chunk, old) if result.ok else 0.0
+      for op, result, old in zip(
+        o.ops, o.results, replaced(turn, o.ops), strict=True
+      )
+    ]
+  return float('nan') if None in marks else sum(marks) / made
 
 
-def _supported(op: Op, chunk_words: collections.Counter, old: str) -> float:
-  """Returns the share of an op's words that its sources contain."""
-  if op.tool == 'delete':
+def _supported(op: state_lib.Op, chunk: collections.Counter, old: str) -> float:
+  """The share of an operation's words that its sources contain."""
+  if not TOOLS[op.tool].takes_text:
     return 1.0
-  words = collections.Counter(retrieval.terms(op.text))
+  words = collections.Counter(words_lib.terms(op.text))
   if not words:  # punctuation only: stored, but supported by nothing
     return 0.0
-  source = chunk_words
-  if op.tool == 'update':
+  source = chunk
+  if TOOLS[op.tool].ids:
     # The larger count, not the sum: old and new text may share words.
-    source = chunk_words | collections.Counter(retrieval.terms(old))
+    source = chunk | collections.Counter(words_lib.terms(old))
   return (words & source).total() / words.total()
-
-
-def missing(value: float | None) -> bool:
-  """Returns True if a part could not be measured (None or NaN)."""
-  return value is None or math.isnan(value)
-
-
-def combine(
-  parts: Mapping[str, float | None], weights: Mapping[str, float]
-) -> float:
-  """Returns sum_i w_i r_i, or NaN if a part that counts is missing.
-
-  NaN, and not the sum of what is left: that would be a reward of 0 for the
-  missing part. The caller excludes and counts such steps. Parts of weight 0
-  are logged but never looked at here.
-
-  Raises:
-    KeyError: a weight names a part that is not there.
-  """
-  total = 0.0
-  for name, weight in weights.items():
-    if not weight:
-      continue
-    if name not in parts:
-      raise KeyError(
-        f'reward.{name} is {weight}, but the parts are {sorted(parts)}; '
-        f'set reward.{name} = 0 or measure it'
-      )
-    if missing(parts[name]):
-      return math.nan
-    total += weight * parts[name]
-  return total

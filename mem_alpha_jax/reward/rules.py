@@ -5,7 +5,7 @@ import re
 import string
 from collections.abc import Sequence
 
-from mem_alpha_jax.text import stemming
+from mem_alpha_jax.text import english
 
 _ARTICLES = re.compile(r'\b(a|an|the)\b')
 _PUNCTUATION = re.compile(r'[^\w\s]')
@@ -96,7 +96,7 @@ def list_f1(prediction: str, gold: str) -> float:
 
 def _stems(text: str) -> list[str]:
   plain = text.lower().translate(_NO_PUNCTUATION)
-  return [stemming.stem(w) for w in _ARTICLES_AND.sub(' ', plain).split()]
+  return [english.stem(w) for w in _ARTICLES_AND.sub(' ', plain).split()]
 
 
 def _overlap(said: Sequence[str], true: Sequence[str]) -> float:

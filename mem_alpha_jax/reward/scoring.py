@@ -1,10 +1,9 @@
-"""Answer scoring: one table source -> rule, the same for every method."""
+"""Answer scoring: rules by name, the same for every method."""
 
-import fnmatch
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mem_alpha_jax.reading import chat
+from mem_alpha_jax.reading import chat, registry
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reward import rules
 from mem_alpha_jax.types import UNANSWERABLE, Question
@@ -28,39 +27,6 @@ RULES = {
   'rouge_l': rules.rouge_l,
   'abstention': rules.abstention,
 }
-# Source, or a pattern of sources -> rule. The first that matches counts.
-SOURCE_RULES = {
-  'synthetic': 'exact',
-  'babi': 'exact',
-  'squad': 'substring',
-  'hotpotqa': 'substring',
-  'memagent': 'substring',
-  'perltqa': 'keywords',
-  'pubmed-rct': 'label',
-  'ttl_train': 'label',
-  'icl_*': 'label',
-  'banking77': 'label',
-  'pubmed_rct': 'label',
-  'clinc150*': 'label',
-  'trec*': 'label',
-  'nlu': 'label',
-  'booksum': 'comma_keywords',
-  'infbench_sum*': 'comma_keywords',
-  'infbench_qa*': 'contains',
-  'ruler_*': 'contains',
-  'locomo': 'stemmed_f1',
-  'lme_train': 'contains',
-  'longmemeval*': 'contains',
-}
-# Question types that have a rule of their own.
-TYPE_RULES = {
-  ('locomo', 'multi_hop'): 'list_f1',
-  ('locomo', 'adversarial'): 'abstention',
-  ('booksum', 'booksum_summary'): 'rouge_l',
-}
-# What a judge decides where there is one (reading/judge.py); the rule above is
-# what can be had without, and another number.
-JUDGED = ('lme_train', 'longmemeval*')
 
 
 class Asked(NamedTuple):
@@ -71,44 +37,21 @@ class Asked(NamedTuple):
   rule: str  # of RULES, or JUDGE
 
 
-def rule_of(
-  source: str, reader: str, kind: str = '', judge: bool = False
-) -> str:
-  """The rule for the answers of a reader (`reading.reader`) to a source.
+def rule_for(rule: str, reader: str, kind: str = '') -> str:
+  """The rule of a source, as the answers of a reader need it.
 
   A language model answers in a sentence: where the extractive reader must say
   the gold and no more, its sentence must hold the gold.
 
   Args:
-    source: of the episode.
+    rule: of the source.
     reader: `reading.reader`.
-    kind: type of the question.
-    judge: whether a judge is at hand; the rule may then be JUDGE.
-
-  Raises:
-    ValueError: for a source without a rule.
+    kind: type of the question; one without an answer asks to abstain.
   """
-  if judge and _matches(source, JUDGED):
-    return JUDGE
   if kind.endswith(UNANSWERABLE):
     return 'abstention'
-  rule = TYPE_RULES.get((source, kind)) or _source_rule(source)
-  sentences = reader in ('lm', 'remote')
+  sentences = registry.READERS[reader].sentences
   return 'substring' if sentences and rule == 'exact' else rule
-
-
-def _matches(source: str, patterns: Sequence[str]) -> bool:
-  return any(fnmatch.fnmatchcase(source, pattern) for pattern in patterns)
-
-
-def _source_rule(source: str) -> str:
-  for pattern, rule in SOURCE_RULES.items():
-    if fnmatch.fnmatchcase(source, pattern):
-      return rule
-  raise ValueError(
-    f'no scoring rule for source {source!r}; add it to SOURCE_RULES of '
-    'reward/scoring.py'
-  )
 
 
 def score(
@@ -122,7 +65,7 @@ def score(
       its thinking counts, and a thought without an end scores 0.
     gold: the gold answer, or several of which the best counts. If there is
       nothing in any of them the rule is 'abstention', whatever `rule` says.
-    rule: key of RULES, usually `rule_of` its source and reader.
+    rule: key of RULES, usually `data.sources.rule_of` its source and reader.
 
   Returns:
     The score, or None for missing data, which callers exclude and count.

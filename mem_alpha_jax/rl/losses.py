@@ -78,7 +78,7 @@ def clipped_surrogate(
   clip_high: float,
   dual_clip: float = 0.0,
 ) -> Tokens:
-  """Per-token policy loss, to be minimised.
+  """Per-token policy loss, to be minimized.
 
   loss = -min(r A, clip(r, 1 - clip_low, 1 + clip_high) A), PPO, Schulman et
   al. 2017, arXiv 1707.06347, with the two clips apart as in DAPO, Yu et
@@ -122,7 +122,7 @@ def rollout_correction(
   """Truncated importance weights from the sampler to the trainer.
 
   w_t = min(exp(old_t - rollout_t), cap), without gradient, 1 where masked.
-  `old_logps` are the trainer's own, computed anew with the parameters that
+  `old_logps` are the trainer's own, computed again with the parameters that
   sampled; where sampler and trainer are one function all weights are 1.
   Truncation: Ionides 2008, J. Comput. Graph. Stat. 17(2); in RL, Espeholt et
   al. 2018, arXiv 1802.01561. cap 0 is off.
@@ -239,7 +239,7 @@ def policy_loss(
     ref_logps: of the start policy; needed where kl_coef is not 0.
     old_logps: denominators of the ratio. None takes the sampler's, and the
       ratio itself is then the importance correction; log-probs that the
-      trainer computed anew bring in `rollout_correction`.
+      trainer computed again bring in `rollout_correction`.
     horizon: constant of aggregate='sequence_sum', tokens.
 
   Raises:

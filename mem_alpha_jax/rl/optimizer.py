@@ -98,7 +98,7 @@ def create_optimizer(
 
   Args:
     optim_config: config.optim.
-    total_updates: optimiser updates of the whole run.
+    total_updates: optimizer updates of the whole run.
   """
   c = optim_config
   schedule = create_schedule(c, total_updates)

@@ -1,4 +1,4 @@
-"""One optimiser update on rollout rows, jitted, the state donated."""
+"""One optimizer update on rollout rows, jitted, the state donated."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -24,10 +24,11 @@ def make_update_fn(
   mesh: Mesh | None = None,
   horizon: int | None = None,
   skip_norm: float = 0.0,
+  schedule: optax.Schedule | None = None,
 ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
   """Returns update(state, rows, ref_logps=None, old_logps=None).
 
-  The update minimises sum_k weight_k S_k / D_k over the terms k of
+  The update minimizes sum_k weight_k S_k / D_k over the terms k of
   losses.policy_loss, with S_k the sum over all rows and D_k its count. D_k
   does not depend on parameters, so it is taken from all rows before the first
   micro-batch and the gradients of micro-batches are plain sums: neither
@@ -41,7 +42,7 @@ def make_update_fn(
 
   Args:
     policy: only its logps_and_entropy(params, rows, temperature) is used.
-    tx: optimiser.
+    tx: optimizer.
     rl_config: config.rl.
     temperature: of sampling; the log-probs trained are the sampler's.
     mesh: over whose axes sharding.BATCH the groups of rows are spread; the
@@ -49,6 +50,7 @@ def make_update_fn(
     horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
       largest response bucket, else the loss changes with the bucket.
     skip_norm: gradients with a larger norm are skipped; 0 is off.
+    schedule: of `tx`; its value becomes the metric `learning_rate`.
   """
   weights = losses.term_weights(rl_config)
 
@@ -90,6 +92,9 @@ def make_update_fn(
       'rows': (rows.row_weight > 0).sum(),
       'skipped': ~good,
     }
+    if schedule is not None:
+      counts = optax.tree.get_all_with_path(state.opt_state, 'count')
+      metrics['learning_rate'] = schedule(counts[0][1])
     return new_state, {k: v.astype(jnp.float32) for k, v in metrics.items()}
 
   if mesh is None:
@@ -170,7 +175,7 @@ def state_shardings(
 
   Args:
     state: its parameters are arrays; shapes do for the rest.
-    tx: optimiser that made the state.
+    tx: optimizer that made the state.
     mesh: parameters that do not lie on it count as whole on every device.
   """
   whole = NamedSharding(mesh, PartitionSpec())
@@ -249,7 +254,7 @@ def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
     raise ValueError(
       f'{groups} groups of rows do not divide by rl.microbatches='
       f'{microbatches} times mesh.data * mesh.fsdp={devices}; pad with '
-      'batching.minibatches(multiple=...)'
+      'batching.minibatches(size=...)'
     )
 
   def split(x):

@@ -130,8 +130,7 @@ def chat(
     prefix = [*form.head, *chunk_ids, *form.middle]
     own = [*notes, *form.tail]
   shown += [None] * (len(view) - len(shown))
-  view = prompt_lib.View(tuple(shown))
-  return prompt_lib.Prompt(prefix, own, view, len(prefix), truncated + lost)
+  return prompt_lib.Prompt(prefix, own, tuple(shown), truncated + lost)
 
 
 def _newest(ids: list[int], room: int | None) -> tuple[list[int], int]:

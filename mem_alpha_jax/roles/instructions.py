@@ -76,18 +76,19 @@ def full_memory(view: View, state: state_lib.MemoryState) -> str:
 def brief_memory(view: View, state: state_lib.MemoryState) -> str:
   """A line an entry; parts that show nothing are left out."""
   lines = [f'core: {state.core}'] if state.core else []
-  for kind in ('semantic', 'episodic'):
+  for kind in state_lib.LISTS:
     lines += [f'{kind} {line}' for line in _lines(view, kind, str)]
   return '\n'.join(['Notes:', *(lines or ['none'])])
 
 
 def _brief_tools() -> str:
   """One call of each tool, as it is written."""
-  ops = (
-    state_lib.Op('insert', 'semantic', '...'),
-    state_lib.Op('update', 'semantic', '...', 3),
-    state_lib.Op('delete', 'episodic', '', 3),
-  )
+  ops = []
+  for key, tool in tools.TOOLS.items():
+    kind, text = ('semantic', '...') if tool.takes_text else ('episodic', '')
+    ids = zip(tool.ids, (3, 4), strict=False)
+    fields = {tools.ARGUMENTS[name][0]: shown for name, shown in ids}
+    ops.append(state_lib.Op(key, kind, text, **fields))
   return '\n'.join(map(tools.render_json, ops))
 
 
@@ -131,13 +132,11 @@ def reference_memory(view: View, state: state_lib.MemoryState) -> str:
     '# CURRENT MEMORY STATE',
     f'Core memory:\n<core_memory>\n{core}\n</core_memory>',
   ]
-  for kind, notes in (
-    ('semantic', state.semantic),
-    ('episodic', state.episodic),
-  ):
+  for kind in state_lib.LISTS:
     lines = _lines(view, kind, reference_tools.label)
     body = '\n'.join(lines) or 'Empty'
-    total = max(len(notes), len(lines))  # demonstrations have a view alone
+    # Demonstrations have a view alone.
+    total = max(state_lib.count(state, kind), len(lines))
     head = f'{kind.capitalize()} memory, {len(lines)} of {total} shown:'
     blocks.append(f'{head}\n<{kind}_memory>\n{body}\n</{kind}_memory>')
   return '\n'.join(blocks)

@@ -8,7 +8,7 @@ Left of the bar is `Prompt.prefix`, right of it `Prompt.own`.
 """
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import ml_collections
@@ -27,63 +27,20 @@ class Room(NamedTuple):
   own: int
 
 
-class View(NamedTuple):
-  """The entries that are shown; handle <i> is items[i - 1]."""
-
-  items: tuple[Entry | None, ...]
-
-
 class Prompt(NamedTuple):
   """Token ids of one prompt.
 
   Attributes:
     prefix: ids that the samples of a group share.
     own: ids after them, at least one.
-    view: what the handles stand for.
-    shared: leading ids of `prefix` that do not depend on the memory; a group
-      whose samples have different memories shares only these.
+    view: the entries that are shown; handle <i> is view[i - 1].
     truncated: ids of the texts that did not fit and were left out.
   """
 
   prefix: list[int]
   own: list[int]
-  view: View
-  shared: int
+  view: tuple[Entry | None, ...]
   truncated: int = 0
-
-
-def view_entries(
-  state: state_lib.MemoryState,
-  slots_found: Iterable[int],
-  memory: ml_collections.ConfigDict,
-) -> tuple[Entry | None, ...]:
-  """Chooses what the writer sees; empty places are None.
-
-  view='retrieved': the entries in `slots_found`, best first; a slot that is
-  negative or empty is skipped. view='newest': those written last, over both
-  lists; for chat models of each list in turn, and for the reference's format
-  those inserted last, as it does.
-  """
-  count = memory.view_entries
-  if memory.view == 'retrieved':
-    found = state_lib.by_slot(state)
-    picked = [found[int(slot)] for slot in slots_found if int(slot) in found]
-    return _fill(picked, count)
-  if memory.prompt_format == 'compact':
-    return _fill(_newest(state.semantic + state.episodic), count)
-  newest = _newest
-  if memory.prompt_format == 'reference':
-    newest = lambda notes: notes[::-1]
-  lists = (_fill(newest(x), count) for x in (state.semantic, state.episodic))
-  return sum(zip(*lists, strict=True), ())
-
-
-def _newest(notes: Sequence[Entry]) -> list[Entry]:
-  return sorted(notes, key=lambda note: (-note.step, -note.id))
-
-
-def _fill(notes: Sequence[Entry], count: int) -> tuple[Entry | None, ...]:
-  return (*notes[:count], *(None,) * (count - len(notes)))
 
 
 def compact(
@@ -100,10 +57,10 @@ def compact(
   ids, so what a position holds does not depend on the memory's age.
 
   Args:
-    tokenizer: with the symbols `tools.COMPACT_SYMBOLS`.
+    tokenizer: with the symbols `tools.compact_symbols()`.
     chunk: the text to read.
     state: the memory; its core is shown.
-    view: the entries to show, from `view_entries`.
+    view: the entries to show, from recall/view.py.
     memory: config.memory.
     room: most ids; the chunk loses its oldest ids to fit.
 
@@ -136,10 +93,10 @@ def compact(
   bos = [tokenizer.bos_id]
   own = [tokenizer.symbol(tools.CALL)]
   if memory.prompt_order == 'memory_first':
-    prefix, shared = bos + notes + chunk_ids, 1
+    prefix = bos + notes + chunk_ids
   else:
-    prefix, shared = bos + chunk_ids + notes, 1 + len(chunk_ids)
-  return Prompt(prefix, own, View(tuple(view)), shared, truncated)
+    prefix = bos + chunk_ids + notes
+  return Prompt(prefix, own, tuple(view), truncated)
 
 
 @functools.lru_cache(maxsize=1 << 16)

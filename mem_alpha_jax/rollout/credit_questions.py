@@ -3,13 +3,29 @@
 The writer never sees them; they only decide the reward of calls already made.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from mem_alpha_jax.memory import retrieval
-from mem_alpha_jax.rollout import memory_batch
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.text import words as words_lib
+from mem_alpha_jax.types import Episode, Question, Turn
 
 History = Mapping[str, Question]  # by text, of earlier episodes
+
+
+def of_turn(turn: Turn, config) -> list[Question]:
+  """The questions that grade a turn.
+
+  reward.when='step': the questions true now that a call can change;
+  'end': those that evaluation asks after the last chunk.
+  """
+  if not turn.live or turn.question is not None:
+    return []
+  limit = config.rollout.probes
+  if config.reward.when == 'end':
+    return ending(turn.episode)[:limit]
+  history = turn.history if config.rollout.retain else {}
+  questions = {**history, **current(turn.episode, turn.chunk)}
+  texts = [turn.text] + [e.text for e in turn.view if e]
+  return relevant(questions, texts, limit)
 
 
 def ending(episode: Episode) -> list[Question]:
@@ -47,25 +63,12 @@ def relevant(
   Returns:
     The questions; ties keep their order.
   """
-  seen = [set(retrieval.terms(text)) - memory_batch.STOP for text in texts]
+  seen = [set(words_lib.terms(text)) - words_lib.STOP for text in texts]
   scored = []
   for text, question in questions.items():
-    words = set(retrieval.terms(text)) - memory_batch.STOP
+    words = set(words_lib.terms(text)) - words_lib.STOP
     overlap = max((len(words & other) for other in seen), default=0)
     if overlap:
       scored.append((overlap / len(words), question))
   scored.sort(key=lambda item: -item[0])
   return [question for _, question in scored[:limit]]
-
-
-def gains(
-  before: Sequence[float | None], after: Sequence[float | None]
-) -> float | None:
-  """Sum of score changes; None if one is missing.
-
-  A sum without it would take the question for one that did not change: a
-  gain of 0.
-  """
-  if None in before or None in after:
-    return None
-  return sum(b - a for a, b in zip(before, after, strict=True))

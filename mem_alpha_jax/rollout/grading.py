@@ -1,181 +1,126 @@
-"""What a step is worth: answers after each candidate minus those before."""
+"""What a turn is worth: answers after each response minus those before."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
-from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.data import sources
+from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.reward import parts as parts_lib
-from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.recall import registry as recall
+from mem_alpha_jax.reward import parts, scoring
 from mem_alpha_jax.rollout import credit_questions
-from mem_alpha_jax.rollout import memory_batch as memory_batch_lib
-from mem_alpha_jax.rollout import response as response_lib
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
-PARTS = ('answers', 'calls', 'size', 'content')  # r1 to r4
-TOOLS = ('insert', 'update', 'delete')
-# What a sample asked for: calls by tool; calls carried out, those of them that
-# were valid, those that could not be read; no-ops; tokens of the response.
-COUNTS = (*TOOLS, 'calls', 'valid', 'unread', 'noop', 'tokens')
+Outcomes = Sequence[Sequence[Outcome]]  # of each turn: W, or none if not live
 
 
-def step_questions(
-  episodes: Sequence[Episode], starts, chunks, views, live, t: int, config
-) -> list[list[Question]]:
-  """The questions that grade each memory's step t.
+def judged(
+  judge: judge_lib.ContentJudge, turns: Sequence[Turn], outcomes: Outcomes
+) -> list[list[Outcome]]:
+  """Adds a judge's verdict on each call; see reward.parts.content.
 
-  reward.when='step': the questions true now that a call can change;
-  'end': those that evaluation asks after the last chunk.
+  It sees a stored text beside the chunk and the text it replaces. All texts
+  of a step are judged in one call, equal ones once.
   """
-  limit = config.rollout.probes
-  asked = []
-  for i, episode in enumerate(episodes):
-    if not live[i]:
-      asked.append([])
-    elif config.reward.when == 'end':
-      asked.append(credit_questions.ending(episode)[:limit])
-    else:
-      history = starts[i].history if config.rollout.retain else {}
-      questions = {**history, **credit_questions.current(episode, t)}
-      texts = [chunks[i]] + [e.text for e in views[i] if e]
-      asked.append(credit_questions.relevant(questions, texts, limit))
-  return asked
+  notes = [
+    [_judged_notes(turn, o) for o in row]
+    for turn, row in zip(turns, outcomes, strict=True)
+  ]
+  asked = dict.fromkeys(
+    note
+    for row in notes
+    for made in row
+    for note in made
+    if isinstance(note, judge_lib.Stored)
+  )
+  verdicts = dict(zip(asked, judge([*asked]) if asked else [], strict=True))
+  return [
+    [
+      o._replace(verdicts=tuple(verdicts.get(note, note) for note in made))
+      for o, made in zip(row, given, strict=True)
+    ]
+    for row, given in zip(outcomes, notes, strict=True)
+  ]
 
 
-def gains(
-  memories: memory_batch_lib.Memories,
-  outcomes: Sequence[Sequence[Any]],
-  asked: Sequence[Sequence[Question]],
-  sources: Sequence[str],
+def _judged_notes(turn: Turn, o: Outcome) -> list[judge_lib.Stored | float]:
+  """What a judge must see of each call; the mark of one that needs none."""
+  old = parts.replaced(turn, o.ops)
+  return [
+    judge_lib.Stored(op.kind, op.text, f'{before}\n{turn.text}'.strip())
+    if op.tool != 'delete' and result.ok
+    else float(result.ok)
+    for op, result, before in zip(o.ops, o.results, old, strict=True)
+  ]
+
+
+def gained(
+  memories: batch_lib.Memories,
+  turns: Sequence[Turn],
+  outcomes: Outcomes,
   reader: protocol.Reader,
   width: int,
-  t: int,
-) -> list[list[float]]:
-  """r1 of every candidate: its scores minus those of the memory before it.
+) -> list[list[Outcome]]:
+  """Adds what answers gain: scores after a response minus those before it.
 
-  Returns:
-    [N][candidates]; NaN where an answer is missing, before or after.
+  A gain is NaN where an answer is missing, before or after: a sum without it
+  would take the question for one that did not change.
   """
-  answers = _candidate_answers(memories, outcomes, asked, reader, width, t)
+  asked = [credit_questions.of_turn(turn, memories.config) for turn in turns]
+  answers = _answers(memories, turns, outcomes, asked, reader, width)
   found = []
-  for i, row in enumerate(outcomes):
-    scores = [
-      _scores(sources[i], asked[i], given, memories.config)
-      for given in answers[i]
-    ]
-    changes = [
-      credit_questions.gains(scores[-1], scores[g]) for g in range(len(row))
-    ]
-    found.append([np.nan if c is None else c for c in changes])
+  for turn, row, questions, given in zip(
+    turns, outcomes, asked, answers, strict=True
+  ):
+    *after, before = (
+      _scores(turn.episode, questions, one, memories.config) for one in given
+    )
+    found.append(
+      [
+        o._replace(gain=sum(b - a for a, b in zip(before, marks, strict=True)))
+        for o, marks in zip(row, after, strict=False)
+      ]
+    )
   return found
 
 
 def _scores(
-  source: str, questions: Sequence[Question], answers: Sequence, config
-) -> list[float | None]:
-  """Scores of answers to questions of one episode."""
+  episode: Episode, questions: Sequence[Question], answers: Sequence, config
+) -> list[float]:
+  """Scores of answers to questions of one episode, NaN where missing."""
   reader = config.reading.reader
-  return scoring.score_all(
+  marks = scoring.score_all(
     [
-      scoring.Asked(q, answer, scoring.rule_of(source, reader, q.type))
+      scoring.Asked(q, answer, sources.rule_of(episode.source, reader, q.type))
       for q, answer in zip(questions, answers, strict=True)
     ]
   )
+  return [np.nan if mark is None else mark for mark in marks]
 
 
-def _candidate_answers(memories, outcomes, asked, reader, width: int, t: int):
-  """Answers [N][width + 1][Q]: after each candidate's calls, then before."""
+def _answers(memories, turns, outcomes, asked, reader, width: int):
+  """Answers [N][width + 1][Q]: after each response's calls, then before."""
   wide = width + 1
-  config = memories.config
-
-  def spread(field):
-    return [
-      calls
-      for row in outcomes
-      for calls in [getattr(o, field) for o in row] + [()] * (wide - len(row))
-    ]
-
-  bank = slots_lib.apply_edits(
-    slots_lib.broadcast(memories.bank, wide),
-    memories.edits(spread('ops'), spread('results'), t),
-  )
-  texts = [[q.text for q in row] for row in asked for _ in range(wide)]
-  states = []
-  for before, row in zip(memories.states, outcomes, strict=True):
-    states += [o.state for o in row] + [before] * (wide - len(row))
-  slots, ok = memory_batch_lib.look_up(
-    bank, states, texts, config, config.rollout.probes, memories.embed
-  )
-  found = zip(states, texts, slots, ok, strict=True)
-  requests = [
-    list(map(memories.fit, memory_batch_lib.requests(*one))) for one in found
+  before = [Outcome(turn.state) for turn in turns]
+  flat = [
+    o
+    for row, start in zip(outcomes, before, strict=True)
+    for o in [*row, *[start] * (wide - len(row))]
   ]
+  after = memories.forked([o.state for o in flat], [o.results for o in flat])
+  texts = [[q.text for q in row] for row in asked for _ in range(wide)]
+  requests = recall.requests(after, texts, memories.config.rollout.probes)
   answers = protocol.ask(reader, requests)
   return [answers[i : i + wide] for i in range(0, len(answers), wide)]
 
 
-def judged_content(
-  states: Sequence[Any],
-  outcomes: Sequence[Sequence[Any]],
-  chunks: Sequence[str],
-  views: Sequence[Sequence],
-  width: int,
-  judge: judge_lib.ContentJudge,
-) -> Float[np.ndarray, 'N G']:
-  """r4 by a judge: share of a response's calls that store what is true.
-
-  As reward.parts.content_reward, but a stored text earns what the judge says
-  of it beside the chunk and the text it replaces. All texts of a step are
-  judged in one call, equal ones once.
-
-  Args:
-    states: the memories before the step.
-    outcomes: of each sample of each memory, none where there is no chunk.
-    chunks: what was read.
-    views: the entries in view.
-    width: samples of a memory.
-    judge: of notes.
-
-  Returns:
-    NaN where there is no chunk, or where a verdict is missing.
-  """
-  asked: dict[judge_lib.Stored, int] = {}
-  rows = []
-  for i, row in enumerate(outcomes):
-    for g, o in enumerate(row):
-      old = response_lib.replaced(states[i], o.ops, views[i])
-      notes = [
-        judge_lib.Stored(op.kind, op.text, f'{before}\n{chunks[i]}'.strip())
-        if op.tool != 'delete' and result.ok
-        else float(result.ok)
-        for op, result, before in zip(o.ops, o.results, old, strict=True)
-      ]
-      rows.append((i, g, o, notes))
-      for note in notes:
-        if isinstance(note, judge_lib.Stored):
-          asked.setdefault(note, len(asked))
-  verdicts = judge(list(asked)) if asked else []
-  found = np.full((len(outcomes), width), np.nan, np.float32)
-  for i, g, o, notes in rows:
-    marks = [
-      verdicts[asked[note]] if isinstance(note, judge_lib.Stored) else note
-      for note in notes
-    ]
-    if not marks and not o.errors:
-      found[i, g] = o.content_reward  # a response without calls
-    elif None not in marks:
-      found[i, g] = sum(marks) / (len(marks) + len(o.errors))
-  return found
-
-
 def end_scores(
   episodes: Sequence[Episode],
-  memories: memory_batch_lib.Memories,
+  memories: batch_lib.Memories,
   reader: protocol.Reader,
 ) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
   """Accuracy on the asked questions, NaN without any, and compression.
@@ -183,71 +128,18 @@ def end_scores(
   The accuracy is that of the questions that were answered.
   """
   questions = [credit_questions.ending(e) for e in episodes]
-  requests = memories.requests(
-    [[q.text for q in row] for row in questions], memories.config.rollout.probes
-  )
+  texts = [[q.text for q in row] for row in questions]
+  requests = recall.requests(memories, texts, memories.config.rollout.probes)
   given = protocol.ask(reader, requests)
-  score = np.full(len(episodes), np.nan, np.float32)
-  for i, row in enumerate(questions):
-    marks = _scores(episodes[i].source, row, given[i], memories.config)
-    marks = [m for m in marks if m is not None]
-    score[i] = np.mean(marks) if marks else np.nan
+  score = [
+    mean(np.array(_scores(*one, memories.config), float))
+    for one in zip(episodes, questions, given, strict=True)
+  ]
   sizes = [
-    parts_lib.size_reward(state_lib.token_length(s), n)
+    parts.compression(state_lib.token_length(s), n)
     for s, n in zip(memories.states, memories.read, strict=True)
   ]
-  return score, np.array(sizes, np.float32)
-
-
-def counts(
-  outcomes: Sequence[Sequence[Any]], mask: Bool[np.ndarray, 'N G R']
-) -> Int[np.ndarray, 'N G 8']:
-  """COUNTS of every sample, zeros where the chunk does not exist.
-
-  Args:
-    outcomes: of each sample of each memory, none where there is no chunk.
-    mask: real tokens of the responses.
-  """
-  found = np.zeros((*mask.shape[:2], len(COUNTS)), np.int32)
-  for i, row in enumerate(outcomes):
-    for g, o in enumerate(row):
-      tools = [op.tool for op in o.ops]
-      valid = sum(r.ok for r in o.results)
-      found[i, g] = (
-        *map(tools.count, TOOLS),
-        len(o.results), valid, len(o.errors), o.noop, mask[i, g].sum(),
-      )  # fmt: skip
-  return found
-
-
-def metrics(grid, score, sizes, answers: Mapping[str, int]) -> dict[str, float]:
-  """Scalars of a batch.
-
-  Args:
-    grid: the collector's Grid.
-    score: accuracy at the end of each trajectory.
-    sizes: compression there.
-    answers: how many were `asked` for and are `missing`.
-  """
-  live = grid.valid
-  sums = grid.counts[live].sum(0).tolist()
-  total = dict(zip(COUNTS, sums, strict=True))
-  samples = max(int(live.sum()), 1)
-  failed = np.isnan(grid.parts[..., 0][live])
-  return {
-    **{
-      f'reward/{name}': mean(grid.parts[..., i][live])
-      for i, name in enumerate(PARTS)
-    },
-    'rollout/end_accuracy': mean(score),
-    'rollout/compression': mean(sizes),
-    'rollout/valid_calls': total['valid']
-    / max(total['calls'] + total['unread'], 1),
-    **{f'rollout/{name}': total[name] / samples for name in (*TOOLS, 'noop')},
-    'rollout/response_tokens': total['tokens'] / samples,
-    'rollout/failed_readings': float(failed.mean()),
-    'rollout/missing_answers': answers['missing'] / max(answers['asked'], 1),
-  }
+  return np.array(score, np.float32), np.array(sizes, np.float32)
 
 
 def mean(values: np.ndarray) -> float:

@@ -19,10 +19,10 @@ import optax
 from mem_alpha_jax.memory import reference_tools, tools
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model.policy import Policy
-from mem_alpha_jax.rl import optimizer
-from mem_alpha_jax.rollout import collector, memory_batch
-from mem_alpha_jax.rollout import prompts as prompts_lib
-from mem_alpha_jax.types import Episode, RolloutRows
+from mem_alpha_jax.rl import batching, optimizer
+from mem_alpha_jax.rollout import collector, play
+from mem_alpha_jax.text import words as words_lib
+from mem_alpha_jax.types import Episode, RolloutRows, Turn
 
 SAMPLES = 4  # demonstrations that share a prompt
 # Shares of the calls shown; without an entry in view an update or a deletion
@@ -47,7 +47,7 @@ def note(rng: np.random.Generator, chunk: str) -> str:
   words = [
     word
     for word in chunk.rstrip('.?!').replace("'s", '').split()
-    if word.lower() not in memory_batch.STOP
+    if word.lower() not in words_lib.STOP
   ]
   count = min(len(words), int(rng.integers(WORDS[0], WORDS[1] + 1)))
   chosen = np.sort(rng.choice(len(words), count, replace=False))
@@ -125,37 +125,34 @@ def batches(
 def rows(setup: collector.Setup, rng, places) -> RolloutRows:
   """Demonstration rows for (chunks, position) pairs."""
   m, tok = setup.config.memory, setup.tokenizer
-  chunks = [chunks[t] for chunks, t in places]
-  views = [
-    random_view(rng, chunks[max(0, t - 8) : t], m.view_entries)
+  turns = [
+    Turn(
+      'writer',
+      chunks[t],
+      state=state_lib.empty(),
+      view=random_view(rng, chunks[max(0, t - 8) : t], m.view_entries),
+    )
     for chunks, t in places
   ]
-  states = [state_lib.empty()] * len(places)
-  prompts = prompts_lib.render(setup, states, chunks, views)
+  prompts = play.pad(setup, play.show(setup, turns))
   width = setup.config.rollout.response_buckets[-1]
   shape = (len(places), SAMPLES, width)
   response = np.full(shape, tok.pad_id, np.int32)
   mask = np.zeros(shape, bool)
-  for i, (chunk, view) in enumerate(zip(chunks, views, strict=True)):
+  for i, turn in enumerate(turns):
     for g in range(SAMPLES):
-      text = demonstration(rng, chunk, view, m.prompt_format)
+      text = demonstration(rng, turn.text, turn.view, m.prompt_format)
       ids = tok.encode(text)[: width - 1]
       ids = ids + [tok.eos_id]
       response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
-  zeros = np.zeros(shape, np.float32)
-  return RolloutRows(
-    prefix=prompts['prefix'],
-    prefix_length=prompts['prefix_length'],
-    own=np.repeat(prompts['own'][:, None], SAMPLES, 1),
-    own_length=np.repeat(prompts['own_length'][:, None], SAMPLES, 1),
-    response=response,
-    response_mask=mask,
-    rollout_logps=zeros,
-    advantages=zeros,
-    row_weight=np.ones(shape[:2], np.float32),
-    returns=zeros,
-    old_values=zeros,
+  context = dict(
+    prefix=prompts.prefix,
+    prefix_length=prompts.prefix_length,
+    own=np.repeat(prompts.own[:, None], SAMPLES, 1),
+    own_length=np.repeat(prompts.own_length[:, None], SAMPLES, 1),
   )
+  weight = np.ones(shape[:2], np.float32)
+  return batching.make_rows(context, response, mask, weight)
 
 
 def train(

@@ -1,29 +1,33 @@
 """Builds the parts of a run from its config: the only place that knows all."""
 
 import dataclasses
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
-from mem_alpha_jax.data import babi, labelled, pipeline, synthetic
-from mem_alpha_jax.memory import embedders, tools
+from mem_alpha_jax.credit import advantages
+from mem_alpha_jax.data import labelled, pipeline, sources
+from mem_alpha_jax.data import source as source_lib
+from mem_alpha_jax.memory import tools
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
+from mem_alpha_jax.reading import chat as chat_lib
+from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import (
-  extractive,
-  http_client,
   labels,
-  lm_reader,
   protocol,
-  remote_reader,
+  remote_chat,
   sentences,
 )
-from mem_alpha_jax.reading import judge as judge_lib
+from mem_alpha_jax.reading import registry as reading_registry
+from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.recall import registry as recall
+from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -46,19 +50,22 @@ class Experiment(NamedTuple):
   readers: tuple[protocol.Reader, protocol.Reader]  # strict and lenient
   oracle_notes: Callable  # episode -> facts of each chunk
   source: registry.Pretrained | None  # of the first weights
-  server: remote_reader.Server | None  # of chats, where one is named
+  chat: chat_lib.ChatModel | None  # of reader, judge and prompted writers
   judge: judge_lib.AnswerJudge | None  # of answers, in evaluations
 
   def reader_counts(self) -> dict[str, float]:
-    """What was asked of the server since the last call: metrics `reader/...`.
-
-    Every process calls it.
-    """
-    return _metrics(self.server, self.config.reading) if self.server else {}
+    """See remote_chat.metrics."""
+    if not self.chat:
+      return {}
+    return remote_chat.metrics(self.chat, self.config.reading)
 
 
 def build(config, workdir: str) -> Experiment:
   """Trains or loads the tokenizer and makes everything but parameters."""
+  recall.check(config)
+  reading_registry.check(config)
+  advantages.check(config.rl)
+  parts.check(parts.PARTS, config.reward)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
@@ -67,15 +74,14 @@ def build(config, workdir: str) -> Experiment:
   multihost.meet(mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
   policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
-  server = make_server(config)
-  strict, lenient = source_readers(config, server)
+  chat = reading_registry.chat_model(config)
+  strict, lenient = source_readers(config, chat)
   reader = strict if config.reading.strict else lenient
   key = jax.random.fold_in(jax.random.key(config.seed), SAMPLING)
   buckets = buckets_lib.from_config(config.rollout)
   embed = embedders.create(config, policy, tokenizer)
-  content_judge = None
-  if config.reward.content_judge:
-    content_judge = judge_lib.content_judge(server.model)
+  judges = reading_registry.CONTENT_JUDGES
+  content_judge = _judge(judges, config.reward.content_judge, chat)
 
   def setup(greedy: bool) -> collector.Setup:
     generate = sampler.make_sampler(
@@ -100,8 +106,8 @@ def build(config, workdir: str) -> Experiment:
     (strict, lenient),
     _oracle_notes,
     source,
-    server,
-    _judge(config, server),
+    chat,
+    _judge(reading_registry.JUDGES, config.reading.judge, chat),
   )
 
 
@@ -121,7 +127,7 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
     data = tokenizer_lib.train(
       pipeline.texts_for_tokenizer(config),
       config.tokenizer.vocab_size,
-      tools.COMPACT_SYMBOLS,
+      tools.compact_symbols(),
     )
     files.write_bytes(path, data)
 
@@ -130,21 +136,11 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
 
 
 def source_readers(
-  config, server: remote_reader.Server | None
+  config, chat: chat_lib.ChatModel | None
 ) -> tuple[protocol.Reader, protocol.Reader]:
-  """Strict and lenient reader of the sources.
-
-  A language model is both: it has no rule for contradictions.
-  """
-  if config.reading.reader == 'lm':
-    reader = lm_reader.from_config(config)
-    return reader, reader
-  if config.reading.reader == 'remote':
-    tokens = config.reading.answer_tokens
-    reader = remote_reader.make_reader(server.model, tokens)
-    return reader, reader
-  strict, lenient = (_by_rules(config, strict) for strict in (True, False))
-  return strict, lenient
+  """Strict and lenient reader of the sources."""
+  kind = reading_registry.READERS[config.reading.reader]
+  return kind.make(config, chat, functools.partial(_by_rules, config))
 
 
 def for_evaluation(experiment: Experiment, config) -> Experiment:
@@ -154,64 +150,34 @@ def for_evaluation(experiment: Experiment, config) -> Experiment:
     experiment: as `build` gave it.
     config: differs in nothing but workdir.EVAL_FIELDS.
   """
-  server = make_server(config)
+  chat = reading_registry.chat_model(config)
   setup = experiment.eval_setup._replace(config=config)
   return experiment._replace(
     config=config,
     eval_setup=setup,
-    readers=source_readers(config, server),
-    server=server,
-    judge=_judge(config, server),
+    readers=source_readers(config, chat),
+    chat=chat,
+    judge=_judge(reading_registry.JUDGES, config.reading.judge, chat),
   )
 
 
-def make_server(config) -> remote_reader.Server | None:
-  """The chat server of `reading`, None where none is named."""
-  named = config.reading.url and config.reading.model
-  return remote_reader.make_server(config) if named else None
+def _judge(judges: Mapping[str, Callable], name: str, chat):
+  return judges[name](chat) if name else None
 
 
-def _judge(config, server) -> judge_lib.AnswerJudge | None:
-  if not config.reading.judge:
-    return None
-  return judge_lib.answer_judge(server.model)
-
-
-def _oracle_notes(episode: Episode) -> list:
-  """Facts of each chunk of an episode, for the oracle."""
-  if episode.source == 'babi':
-    return babi.episode_notes(episode.chunks)
-  learned = episode.source in labelled.READERS
-  facts = labelled.oracle_notes if learned else synthetic.oracle_notes
-  return [facts(chunk) for chunk in episode.chunks]
+def _oracle_notes(episode: Episode) -> source_lib.Notes:
+  source = sources.find(episode.source)
+  return source.oracle(episode) if source else source_lib.no_notes(episode)
 
 
 def _by_rules(config, strict: bool) -> protocol.Reader:
   """Rules for labels, for what a source is known to ask, and for free text."""
-  sources = config.data.source.split('+')
   read = sentences.read
-  if 'synthetic' in sources:
-    read = extractive.ExtractiveReader(
-      synthetic.FRAMES, synthetic.LEXICON, strict
-    )
-  elif 'babi' in sources:
-    tasks = config.data.babi_tasks
-    lexicon = babi.lexicon(config.data.root, tasks)
-    read = extractive.ExtractiveReader(babi.frames(tasks), lexicon, strict)
-  asked = labelled.question('', 'number')
+  for source in sources.of_run('data.source', config.data.source):
+    if source.reader:
+      read = source.reader(config, strict)
+  asked = labelled.question('')
   return protocol.cached(labels.make_reader(asked, read, strict))
-
-
-def _metrics(server: remote_reader.Server, reading) -> dict[str, float]:
-  """What the clients of all processes counted, and what it cost."""
-  taken = server.take()
-  counts = multihost.gather(np.array([[*taken.values()]], np.int32)).sum(0)
-  total = dict(zip(taken, counts.tolist(), strict=True))
-  found = {f'reader/{name}': n for name, n in total.items()}
-  prices = reading.price_prompt, reading.price_completion
-  if any(prices):
-    found['reader/cost'] = http_client.cost(total, *prices)
-  return found
 
 
 def model_shape(

@@ -12,6 +12,7 @@ import jax
 import ml_collections
 
 from mem_alpha_jax.config import compare
+from mem_alpha_jax.data import sources
 from mem_alpha_jax.system import files
 
 
@@ -29,8 +30,10 @@ def prepare(
       differ from those in `config.json`.
 
   Raises:
-    ValueError: if other fields differ, naming each with both values.
+    ValueError: if other fields differ, naming each with both values, or the
+      config names no source.
   """
+  sources.check(config)
   folder = pathlib.Path(workdir)
   if folder.exists() and not folder.is_dir():
     raise ValueError(f'--workdir={workdir}: is a file, give a folder')

@@ -57,16 +57,6 @@ def pad(
   return out, np.array([len(row) for row in rows], np.int32)
 
 
-def pad_groups(
-  groups: Sequence[Sequence[Sequence[int]]], size: int, pad_id: int
-) -> tuple[np.ndarray, np.ndarray]:
-  """Right-pads B groups of G rows to [B, G, size]; lengths are [B, G]."""
-  rows = [row for group in groups for row in group]
-  out, lengths = pad(rows, size, pad_id)
-  shape = (len(groups), len(groups[0]) if groups else 0)
-  return out.reshape(*shape, size), lengths.reshape(shape)
-
-
 _EVENT = '/jax/core/compile/backend_compile_duration'
 _lock = threading.Lock()
 _compiles = [0]

@@ -1,34 +1,10 @@
-"""Choosing tokens: temperature, top-k, top-p, and inverse-CDF sampling."""
+"""Choosing tokens by inverse-CDF sampling."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from mem_alpha_jax.model import distribution
-
-
-def process(
-  logits: Float[Array, '... V'],
-  temperature: float = 1.0,
-  top_k: int = 0,
-  top_p: float = 1.0,
-) -> Float[Array, '... V']:
-  """Returns logits to sample from; 0 and 1.0 turn the filters off.
-
-  top-p (Holtzman et al. 2020, arXiv 1904.09751) is applied after top-k: the
-  smallest set of tokens whose probability reaches top_p is kept.
-  """
-  logits = logits / temperature
-  if top_k > 0:
-    kth = jax.lax.top_k(logits, min(top_k, logits.shape[-1]))[0][..., -1:]
-    logits = jnp.where(logits < kth, -jnp.inf, logits)
-  if top_p < 1.0:
-    ordered = -jnp.sort(-logits, axis=-1)
-    probs = jax.nn.softmax(ordered, axis=-1)
-    keep = jnp.cumsum(probs, axis=-1) - probs < top_p
-    least = jnp.where(keep, ordered, jnp.inf).min(-1, keepdims=True)
-    logits = jnp.where(logits < least, -jnp.inf, logits)
-  return logits
 
 
 def pick(

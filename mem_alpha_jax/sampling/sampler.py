@@ -1,5 +1,6 @@
 """The jitted sampler: prefill once for a group, then decode its G samples."""
 
+import os
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any, NamedTuple
@@ -10,9 +11,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.model import blockwise_softmax, distribution, kv_cache
+from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.sampling import logits
+from mem_alpha_jax.system import sharding
 
 SEGMENT = 512  # tokens after which the cache grows
+STREAMS = 2  # parts of a batch that are sampled at once on CPU
 
 
 class Samples(NamedTuple):
@@ -20,8 +24,8 @@ class Samples(NamedTuple):
 
   Attributes:
     tokens: exactly the sampled (or forced) ids, EOS included.
-    logps: the policy's log-prob (nats) at the sampling temperature, before
-      top-k and top-p; forced tokens too; 0 where masked.
+    logps: the policy's log-prob (nats) at the sampling temperature, forced
+      tokens too; 0 where masked.
     mask: True at real tokens.
     finished: True where EOS was reached.
   """
@@ -46,15 +50,15 @@ class _State(NamedTuple):
 
 
 def make_sampler(
-  policy: Any, response_len: int, **options: Any
+  policy: policy_lib.Policy, response_len: int, **options: Any
 ) -> Callable[..., Samples]:
   """Returns generate(params, prefix [B, P], prefix_length [B],
   own [B, G, C], own_length [B, G], forced [B, G, F], keys [B, G]).
 
   `forced` ids >= 0 replace the sampled token at their position; keys are
   typed, token t of a row uses fold_in(key, t), so that a row's sample does
-  not depend on where in a batch it is. One compilation a shape. `options`
-  are those of `make_responder`.
+  not depend on where in a batch it is. One compilation a shape; on CPU the
+  prompts are sampled in streams. `options` are those of `make_responder`.
   """
   respond = make_responder(policy, response_len, **options)
 
@@ -64,19 +68,21 @@ def make_sampler(
     layers = policy.prepare(params, size)
     return respond(layers, shared, own, own_length, forced, keys)
 
-  return jax.jit(generate, compiler_options=policy.options)
+  generate = jax.jit(generate, compiler_options=policy.options)
+  one_device = policy.mesh is None or policy.mesh.size == 1
+  if one_device and sharding.platform(policy.mesh) == 'cpu':
+    return _in_streams(generate, min(STREAMS, os.cpu_count() or 1))
+  return generate
 
 
 def make_responder(
-  policy: Any,
+  policy: policy_lib.Policy,
   response_len: int,
   *,
   eos_id: int,
   pad_id: int,
   temperature: float = 1.0,
   greedy: bool = False,
-  top_k: int = 0,
-  top_p: float = 1.0,
   segment: int = SEGMENT,
 ) -> Callable[..., Samples]:
   """Returns respond(layers, shared, own, own_length, forced, keys).
@@ -90,13 +96,13 @@ def make_responder(
   """
   if temperature <= 0:
     raise ValueError(f'rollout.temperature={temperature} must be above 0')
-  choose = _chooser(temperature, greedy, top_k, top_p)
+  choose = _chooser(temperature, greedy)
 
   def respond(layers, shared, own, own_length, forced, keys):
     b, g, context = own.shape
     length = response_len
     whole = policy.place(shared)
-    shared = policy.apart(whole)
+    shared = policy.unstack(whole)
     # The last token is never run, so it needs no slot.
     ends = segment_ends(length, segment)
     cache = policy.init_cache(own_length, context, context + ends[0] - 1)
@@ -154,30 +160,33 @@ def segment_ends(length: int, segment: int = SEGMENT) -> list[int]:
   return [*range(segment, length, segment), length]
 
 
-def in_streams(
+def _in_streams(
   generate: Callable[..., Samples], streams: int
 ) -> Callable[..., Samples]:
   """Returns generate run on `streams` equal parts of the prompts at once.
 
-  For CPUs: the small matmuls of a decode step keep one core busy, so parts
-  that run in threads of their own finish sooner. Rows do not change, only
-  which batch they share. Arrays come back in host memory. Prompts that do not
-  divide by `streams` run as one part.
+  The small products of a decode step keep one core busy, so parts that run in
+  threads of their own finish sooner. Rows do not change, only which batch they
+  share. Arrays come back in host memory. Prompts that do not divide by
+  `streams` run as one part.
   """
-  pool = futures.ThreadPoolExecutor(streams) if streams > 1 else None
+  pool = futures.ThreadPoolExecutor(streams, 'sampler')
+  compiled = set()  # shapes: two threads would both compile
 
   def run(params, *inputs):
-    prompts = len(inputs[0])
-    if pool is None or prompts % streams:
+    prompts, shape = len(inputs[0]), tuple(x.shape for x in inputs)
+    if streams == 1 or prompts % streams:
       return generate(params, *inputs)
     size = prompts // streams
-    parts = [
-      [x[i * size : (i + 1) * size] for x in inputs] for i in range(streams)
-    ]
+    part = lambda i: [x[i * size : (i + 1) * size] for x in inputs]
+    sample = lambda i: jax.device_get(generate(params, *part(i)))
+    first = [] if shape in compiled else [sample(0)]
+    compiled.add(shape)
     # A thread each: one thread's computations run one after the other.
-    outs = pool.map(lambda part: jax.device_get(generate(params, *part)), parts)
-    return Samples(*(np.concatenate(x) for x in zip(*outs, strict=True)))
+    outs = [*first, *pool.map(sample, range(len(first), streams))]
+    return Samples(*map(np.concatenate, zip(*outs, strict=True)))
 
+  run.lower = generate.lower
   return run
 
 
@@ -213,22 +222,18 @@ def _pad_forced(forced, length):
   return jnp.moveaxis(jnp.pad(forced, pad, constant_values=-1), -1, 0)
 
 
-def _chooser(temperature, greedy, top_k, top_p):
+def _chooser(temperature, greedy):
   """Returns choose(dist, uniform [B, G, 2]) -> (token, token -> logp)."""
-  filtered = top_k > 0 or top_p < 1.0
 
   def choose(dist, uniform):
     if temperature != 1.0 and dist.copy is None:
       dist = distribution.temper(dist, temperature)
     elif temperature != 1.0:
       return choose_dense(dist, uniform)
-    values = blockwise_softmax.logits(dist.hidden, dist.table)
+    values = blockwise_softmax.logits(dist.hidden, dist.unembedding)
     stats = blockwise_softmax.stats_of(values)
     if greedy:
       token = distribution.mode(dist, stats, values)
-    elif filtered:
-      values = distribution.dense(dist, stats, values)
-      token = _pick_filtered(values, uniform, top_k, top_p)
     else:
       token = logits.sample(dist, values, uniform[:, :, None])
 
@@ -243,7 +248,7 @@ def _chooser(temperature, greedy, top_k, top_p):
     if greedy:
       token = distribution.argmax(values)
     else:
-      token = _pick_filtered(values, uniform, top_k, top_p)
+      token = logits.pick(jnp.exp(values), uniform[:, :, None, 0])
 
     def score(token):
       return distribution.at(values, token[..., None])[..., 0]
@@ -251,8 +256,3 @@ def _chooser(temperature, greedy, top_k, top_p):
     return token[..., 0], score
 
   return choose
-
-
-def _pick_filtered(logps, uniform, top_k, top_p):
-  kept = logits.process(logps, top_k=top_k, top_p=top_p)
-  return logits.pick(jnp.exp(kept), uniform[:, :, None, 0])

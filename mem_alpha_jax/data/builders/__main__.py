@@ -23,13 +23,13 @@ _HELD_OUT = flags.DEFINE_list(
   'held_out',
   [],
   'Evaluation sets that training is compared with, <name>=<file or folder>; '
-  f'names are {", ".join(held_out.SETS)}.',
+  f'names are {", ".join(held_out.names())}.',
 )
 flags.mark_flags_as_required(['raw', 'data_dir'])
 
 
 def main(argv: list[str]) -> int:
-  """Builds; what a user can mend is told in one line, code 2."""
+  """Builds; what a user can fix is reported on one line, code 2."""
   if len(argv) > 1:
     raise app.UsageError(f'unknown argument {argv[1]!r}')
   try:

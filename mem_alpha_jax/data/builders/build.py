@@ -24,7 +24,7 @@ def build(
   """Builds a data set; nothing is left of a build that fails.
 
   Args:
-    dataset: 'mixture', a key of mixture.SOURCES, or a new name.
+    dataset: 'mixture', a key of mixture.built(), or a new name.
     raw: folder of the raw files.
     data_dir: folder for what is built; `prepared.load` reads it.
     tokenizer: the policy's (`token_counts.load`).

@@ -5,40 +5,23 @@ length, and no tokenizer is asked.
 """
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from mem_alpha_jax.data import (
-  locomo,
-  longmemeval,
-  memoryagentbench,
-  parquet_sets,
-)
+from mem_alpha_jax.data import sources
 from mem_alpha_jax.types import Episode
 
-_WHOLE = 1 << 40  # characters; more than any text has
 
-# Name -> suffix of the files, and what reads one.
-SETS: dict[str, tuple[str, Callable[[pathlib.Path], list[Episode]]]] = {
-  'locomo': ('.json', locomo.sessions),
-  'longmemeval': (
-    '.json',
-    lambda path: longmemeval.load(path, _WHOLE, len),
-  ),
-  'memoryagentbench': (
-    '.parquet',
-    lambda path: memoryagentbench.load(path, _WHOLE, len),
-  ),
-  # The same benchmark, and others, as Mem-alpha processed them.
-  'memalpha': ('.parquet', parquet_sets.load),
-}
+def names() -> list[str]:
+  """What --held_out may name."""
+  return [name for name, s in sources.SOURCES.items() if s.held_out]
 
 
 def read(items: Sequence[str]) -> dict[str, list[Episode]]:
   """Reads the sets that --held_out names.
 
   Args:
-    items: '<name>=<path>', the name a key of SETS, the path a file or a folder
-      of such files; a name may come again.
+    items: '<name>=<path>', the path of a file or a folder of such files; a
+      name may come again.
 
   Returns:
     Episodes by the name that errors and the data card show: the set, and the
@@ -51,11 +34,11 @@ def read(items: Sequence[str]) -> dict[str, list[Episode]]:
   found = {}
   for item in items:
     name, _, path = item.partition('=')
-    if name not in SETS or not path:
+    if name not in names() or not path:
       raise ValueError(
-        f'--held_out={item}: expected <name>=<path> with a name of {[*SETS]}'
+        f'--held_out={item}: expected <name>=<path> with a name of {names()}'
       )
-    suffix, load = SETS[name]
+    suffix, load = sources.SOURCES[name].held_out
     for file in _files(name, pathlib.Path(path), suffix):
       for episode in load(file):
         source = episode.source
@@ -69,6 +52,6 @@ def _files(name: str, path: pathlib.Path, suffix: str) -> list[pathlib.Path]:
   if not files or not path.exists():
     raise FileNotFoundError(
       f'--held_out={name}={path}: no {suffix} file there; download the set or '
-      'mend the path'
+      'fix the path'
     )
   return files

@@ -24,7 +24,7 @@ _NUMBER = tfds.features.Scalar(np.int64)
 
 @dataclasses.dataclass
 class Config(tfds.core.BuilderConfig):
-  """Keys of mixture.SOURCES; several are mixed, with their caps."""
+  """Keys of mixture.built(); several are mixed, with their caps."""
 
   sources: tuple[str, ...] = ()
 
@@ -44,8 +44,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
   VERSION = tfds.core.Version('1.0.0')
   BUILDER_CONFIGS = [
-    Config(name='mixture', sources=mixture.MIXED),
-    *(Config(name=name, sources=(name,)) for name in mixture.SOURCES),
+    Config(name='mixture', sources=mixture.mixed()),
+    *(Config(name=name, sources=(name,)) for name in mixture.built()),
   ]
   MANUAL_DOWNLOAD_INSTRUCTIONS = (
     'the raw files, in folders as the readers of mem_alpha_jax/data name them'

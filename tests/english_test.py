@@ -2,7 +2,7 @@
 
 import pytest
 
-from mem_alpha_jax.text import stemming
+from mem_alpha_jax.text import english
 
 # Steps that follow shorten some of the paper's results further.
 EXAMPLES = dict(
@@ -28,4 +28,4 @@ EXAMPLES = dict(
 
 @pytest.mark.parametrize('word', EXAMPLES)
 def test_examples_of_the_paper(word):
-  assert stemming.stem(word) == EXAMPLES[word]
+  assert english.stem(word) == EXAMPLES[word]

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.text import words
 
 EmbedFn = slots_lib.EmbedFn
 Encode = Callable[[np.ndarray, np.ndarray], Any]  # [B, L], [B] -> [B, E]
@@ -94,7 +95,7 @@ def hashed(texts: Sequence[str], size: int) -> Float[np.ndarray, 'n E']:
   """
   vectors = np.zeros((len(texts), size), np.float32)
   for vector, text in zip(vectors, texts, strict=True):
-    for word in slots_lib.terms(text):
+    for word in words.terms(text):
       padded = f' {word} '
       for i in range(len(padded) - 2):
         code = zlib.crc32(padded[i : i + 3].encode('utf-8', 'replace'))

@@ -1,13 +1,15 @@
-"""Retrieval for all memories and questions in one jitted call.
+"""How well each entry fits each question, and the best of them.
 
   N  memories    S  slots    Q  questions of a memory    k  slots returned
-  U  words of a question, 0 is none
+  U  words of a question, 0 is none    E  size of a vector
 
-Every score is [N, Q, S], higher is better, -inf where a slot holds nothing.
+A score is a function (bank, word ids [N, Q, U], vectors [N, Q, E] or None,
+overlap) -> [N, Q, S], higher is better, -inf where a slot holds nothing or
+fewer than `overlap` words of the question.
 """
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,19 +17,18 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory.slots import SlotBank, term_id
+from mem_alpha_jax.text import words
 
-SlotBank = slots_lib.SlotBank
-terms = slots_lib.terms
-
-METHODS = ('bm25', 'cosine', 'rrf')
+K1, B, EPSILON = 1.5, 0.75, 0.25  # of BM25
+RANKS = 60.0  # added to ranks that are fused
+Score = Callable[..., Float[Array, 'N Q S']]
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def _query(text: str, width: int, stop: frozenset[str]) -> tuple[int, ...]:
-  words = [word for word in terms(text) if word not in stop][:width]
-  ids = [slots_lib.term_id(word) for word in words]
-  return (*ids, *(0,) * (width - len(ids)))
+  kept = [word for word in words.terms(text) if word not in stop][:width]
+  return (*map(term_id, kept), *(0,) * (width - len(kept)))
 
 
 def encode_queries(
@@ -59,12 +60,11 @@ def encode_queries(
   return np.array(rows, np.int32).reshape(len(rows), count, width)
 
 
-def bm25_scores(
+def bm25(
   bank: SlotBank,
   query_ids: Int[Array, 'N Q U'],
-  k1: float = 1.5,
-  b: float = 0.75,
-  epsilon: float = 0.25,
+  query_vecs: Float[Array, 'N Q E'] | None = None,
+  overlap: int = 0,
 ) -> Float[Array, 'N Q S']:
   """Okapi BM25 in each memory, equal to rank_bm25.BM25Okapi 0.2.2.
 
@@ -76,18 +76,15 @@ def bm25_scores(
   Probabilistic Relevance Framework: BM25 and Beyond"; a negative idf becomes
   epsilon times the mean idf of the memory's distinct words (Trotman et al.
   2014, "Improvements to BM25 and Language Models Examined"). In a memory of
-  one or two entries that floor is not positive.
+  one or two entries that floor is not positive, so an `overlap` of 1 finds
+  what a least score of 0 would not.
   """
-  return _bm25(bank, query_ids, 0, k1, b, epsilon)
-
-
-def _bm25(bank, query_ids, overlap, k1=1.5, b=0.75, epsilon=0.25):
-  """Scores the slots with at least `overlap` words of the query."""
-  table = _idf_table(bank, epsilon)  # [N, S+1]
+  del query_vecs
+  table = _idf_table(bank, EPSILON)  # [N, S+1]
   length = jnp.sum(bank.term_counts, -1)  # [N, S]
   mean = jnp.sum(length, -1) / jnp.maximum(jnp.sum(bank.valid, -1), 1)
   mean = jnp.maximum(mean, 1e-9)[:, None]
-  norm = k1 * (1 - b + b * length / mean)[:, None]  # [N, 1, S]
+  norm = K1 * (1 - B + B * length / mean)[:, None]  # [N, 1, S]
   # The slots are the minor axis and W is unrolled: plain vector code.
   ids = jnp.swapaxes(bank.term_ids, 1, 2)[:, None]  # [N, 1, W, S]
   counts = jnp.swapaxes(bank.term_counts, 1, 2)[:, None]
@@ -101,7 +98,7 @@ def _bm25(bank, query_ids, overlap, k1=1.5, b=0.75, epsilon=0.25):
     found_in = jnp.sum(tf > 0, -1)
     idf = jnp.take_along_axis(table, found_in, 1)[..., None]
     score, hits = total
-    score += idf * tf * (k1 + 1) / (tf + norm)
+    score += idf * tf * (K1 + 1) / (tf + norm)
     return (score, hits + (tf > 0) if overlap else hits), None
 
   shape = (*query_ids.shape[:2], bank.valid.shape[1])
@@ -122,10 +119,14 @@ def _idf_table(bank: SlotBank, epsilon: float) -> Float[Array, 'N S+1']:
   return jnp.where(idf < 0, epsilon * mean, idf)
 
 
-def cosine_scores(
-  bank: SlotBank, query_vecs: Float[Array, 'N Q E']
+def cosine(
+  bank: SlotBank,
+  query_ids: Int[Array, 'N Q U'] | None,
+  query_vecs: Float[Array, 'N Q E'],
+  overlap: int = 0,
 ) -> Float[Array, 'N Q S']:
   """Cosine of query and entry; 0 where either has no direction."""
+  del query_ids, overlap
   dots = jnp.einsum('nqe,nse->nqs', query_vecs, bank.embedding)
   lengths = (
     jnp.linalg.norm(query_vecs, axis=-1)[:, :, None]
@@ -140,9 +141,19 @@ def _only_valid(bank, scores):
 
 
 def rrf(
-  scores: Sequence[Float[Array, 'N Q S']], k: float = 60.0
+  bank: SlotBank,
+  query_ids: Int[Array, 'N Q U'],
+  query_vecs: Float[Array, 'N Q E'],
+  overlap: int = 0,
 ) -> Float[Array, 'N Q S']:
-  """Reciprocal-rank fusion: sum over rankings of 1 / (k + rank).
+  """BM25 and cosine, `fused`."""
+  return fused(
+    [f(bank, query_ids, query_vecs, overlap) for f in (bm25, cosine)]
+  )
+
+
+def fused(scores: Sequence[Float[Array, 'N Q S']]) -> Float[Array, 'N Q S']:
+  """Reciprocal-rank fusion: sum over rankings of 1 / (RANKS + rank).
 
   Cormack et al. 2009, "Reciprocal Rank Fusion outperforms Condorcet and
   individual Rank Learning Methods". Ranks start at 1, ties go to the lower
@@ -152,7 +163,7 @@ def rrf(
   for score in scores:
     order = jnp.argsort(-score, axis=-1, stable=True)
     rank = jnp.argsort(order, axis=-1) + 1
-    total += jnp.where(score > -jnp.inf, 1 / (k + rank), 0.0)
+    total += jnp.where(score > -jnp.inf, 1 / (RANKS + rank), 0.0)
   return jnp.where(total > 0, total, -jnp.inf)
 
 
@@ -171,46 +182,14 @@ def top_k(
   return slots, jnp.pad(found, pad)
 
 
-@functools.partial(jax.jit, static_argnames=('method', 'k', 'overlap'))
-def search(
+@functools.partial(jax.jit, static_argnames=('score', 'k', 'overlap'))
+def best(
+  score: Score,
   bank: SlotBank,
   query_ids: Int[Array, 'N Q U'],
   query_vecs: Float[Array, 'N Q E'] | None = None,
-  method: str = 'bm25',
   k: int = 5,
-  min_score: float | None = None,
   overlap: int = 0,
 ) -> tuple[Int[Array, 'N Q k'], Bool[Array, 'N Q k']]:
-  """Returns for each question its best k slots and which of them are real.
-
-  Args:
-    bank: the memories.
-    query_ids: words of the questions, from `encode_queries`.
-    query_vecs: vectors of the questions; bm25 does not use them.
-    method: 'bm25', 'cosine' or 'rrf' (both, fused).
-    k: slots to return.
-    min_score: a slot must score more than this; with rrf more than this by
-      BM25 to be ranked in that list, likewise by cosine. None takes all.
-    overlap: words of the question that an entry must contain to be ranked by
-      BM25, counted like `query_ids` with repetitions. Unlike min_score=0 it
-      also finds the entries of a memory so small that no idf is positive.
-
-  Raises:
-    ValueError: for an unknown method, or vectors that it needs and lacks.
-  """
-  if method not in METHODS:
-    raise ValueError(f'reading.retrieval={method!r} is not one of {METHODS}')
-  if method != 'bm25' and (query_vecs is None or not query_vecs.shape[-1]):
-    raise ValueError(
-      f'reading.retrieval={method!r} needs vectors; set memory.embedder or '
-      'use bm25'
-    )
-  lists = []
-  if method != 'cosine':
-    lists.append(_bm25(bank, query_ids, overlap))
-  if method != 'bm25':
-    lists.append(cosine_scores(bank, query_vecs))
-  if min_score is not None:
-    lists = [jnp.where(x > min_score, x, -jnp.inf) for x in lists]
-  scores = rrf(lists) if method == 'rrf' else lists[0]
-  return top_k(scores, k)
+  """Returns for each question its best k slots and which of them are real."""
+  return top_k(score(bank, query_ids, query_vecs, overlap), k)

@@ -1,0 +1,98 @@
+"""Which rows are compared with which, and the statistics of a group."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+GROUP_BY = ('chunk', 'trajectory', 'episode')
+
+
+class Keys(NamedTuple):
+  """What tells the rows of a table apart; a row is one response.
+
+  Attributes:
+    episode: its place in the batch.
+    trajectory: which of the episode's G samples it belongs to.
+    turn: its place in the schedule of the episode.
+    role: what the turn was for.
+    state: the memory that it saw; equal for the samples of one memory.
+    parent: the row whose memory that was, -1 at the start of an episode.
+    value: of the value head at the start of the response; None without one.
+  """
+
+  episode: Int[np.ndarray, 'N']
+  trajectory: Int[np.ndarray, 'N']
+  turn: Int[np.ndarray, 'N']
+  role: Int[np.ndarray, 'N']
+  state: Int[np.ndarray, 'N']
+  parent: Int[np.ndarray, 'N']
+  value: Float[np.ndarray, 'N'] | None = None
+
+
+class Stats(NamedTuple):
+  """The groups of rows, one number a row each.
+
+  Attributes:
+    group: its number.
+    gap: the row's score minus the mean of its group.
+    std: population standard deviation of the group, 0 if nothing is known.
+    count: known scores of the group.
+  """
+
+  group: Int[np.ndarray, 'N']
+  gap: Float[np.ndarray, 'N']
+  std: Float[np.ndarray, 'N']
+  count: Int[np.ndarray, 'N']
+
+
+def ids(*columns: Int[np.ndarray, 'N']) -> Int[np.ndarray, 'N']:
+  """Numbers from 0 on, equal where all columns are."""
+  _, found = np.unique(np.stack(columns), axis=1, return_inverse=True)
+  return found.reshape(-1)
+
+
+def compare(
+  rewards: Float[np.ndarray, 'N'], keys: Keys, group_by: str
+) -> Stats:
+  """Statistics of the groups; what is NaN enters none.
+
+  mean = sum(r) / n,  std = sqrt(sum((r - mean)^2) / n).
+
+  Args:
+    rewards: NaN where missing.
+    keys: of the rows.
+    group_by: 'chunk' compares the samples of one turn of an episode, also
+      right where they start from the same memory; 'trajectory' the means of
+      whole trajectories, each once; 'episode' all rows of an episode, as the
+      reference implementation of Mem-alpha does. Roles are never compared.
+  """
+  score = np.asarray(rewards, np.float64)
+  counted = ~np.isnan(score)
+  columns = (keys.episode, keys.role)
+  if group_by == 'trajectory':
+    whole = ids(*columns, keys.trajectory)
+    score = _means(whole, score, counted)[whole]
+    counted = _firsts(whole, counted)
+  if group_by == 'chunk':
+    columns = (*columns, keys.turn)
+  group = ids(*columns)
+  gap = score - _means(group, score, counted)[group]
+  variance = _means(group, np.square(gap), counted)
+  count = np.bincount(group, counted).astype(int)
+  return Stats(group, gap, np.sqrt(variance)[group], count[group])
+
+
+def _means(group, values, counted: Bool[np.ndarray, 'N']) -> np.ndarray:
+  """Mean of each group over the rows that count, 0 without any."""
+  total = np.bincount(group, np.where(counted, values, 0.0))
+  return total / np.maximum(np.bincount(group, counted), 1)
+
+
+def _firsts(group, counted: Bool[np.ndarray, 'N']) -> Bool[np.ndarray, 'N']:
+  """Of each group the first row that counts."""
+  rows = np.flatnonzero(counted)
+  _, first = np.unique(group[rows], return_index=True)
+  found = np.zeros_like(counted)
+  found[rows[first]] = True
+  return found

@@ -1,0 +1,149 @@
+"""Files of labelled texts, as their publishers have them."""
+
+import csv
+import functools
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, NamedTuple
+
+import pydantic
+
+from mem_alpha_jax.data import rows
+
+
+class Example(NamedTuple):
+  text: str
+  label: str
+
+
+class _Set(NamedTuple):
+  """A data set: its file below data.root, by whom, and what reads it."""
+
+  file: str
+  publisher: str
+  read: Callable[[pathlib.Path, str], Iterator[tuple[str, str, str]]]
+
+
+def load(root: str, name: str) -> list[Example]:
+  """Reads all labelled texts of a data set, in the order of its file.
+
+  'clinc150' has the queries in scope; 'clinc150_oos' those out of it as well,
+  under the label 'oos'. 'nlu' leaves out what its annotators marked as
+  irrelevant (status IRR_...) and texts that are missing.
+
+  Args:
+    root: the data folder, config field data.root.
+    name: key of SETS.
+
+  Raises:
+    FileNotFoundError: the file is not there.
+    ValueError: for a broken row (file:line).
+  """
+  file, publisher, read = SETS[name]
+  path, examples = pathlib.Path(root, file), []
+  for where, text, label in read(path, publisher):
+    text, label = ' '.join(text.split()), label.strip()
+    if not text or not label:
+      raise ValueError(f'{where}: a text and a label, got {text!r}, {label!r}')
+    examples.append(Example(text, label))
+  if not examples:
+    raise ValueError(f'{path}: the file has no example; download it again')
+  return examples
+
+
+def _table(
+  path: pathlib.Path, publisher: str, columns: Sequence[str], delimiter: str
+) -> Iterator[tuple[str, dict[str, str]]]:
+  """Rows of a table with a header, each with the place it ends at."""
+  rows.present(path, publisher)
+  with path.open(encoding='utf-8-sig', newline='') as file:
+    try:
+      table = csv.DictReader(file, delimiter=delimiter)
+      names = table.fieldnames or ()
+      if missing := [c for c in columns if c not in names]:
+        raise ValueError(f'{path}:1: no column {missing}, got {names}')
+      for row in table:
+        where = f'{path}:{table.line_num}'
+        if any(row[column] is None for column in columns):
+          raise ValueError(f'{where}: the row is too short, got {row}')
+        yield where, row
+    except UnicodeDecodeError as error:
+      raise ValueError(f'{path}: {error}; download it again') from error
+
+
+def _banking77(path, publisher):
+  for where, row in _table(path, publisher, ('text', 'category'), ','):
+    yield where, row['text'], row['category']
+
+
+def _nlu(path, publisher):
+  columns = 'scenario', 'intent', 'status', 'answer'
+  for where, row in _table(path, publisher, columns, ';'):
+    if row['status'].startswith('IRR_') or row['answer'] in ('', 'null'):
+      continue
+    yield where, row['answer'], f'{row["scenario"]}_{row["intent"]}'
+
+
+_Pairs = list[Annotated[tuple[str, str], pydantic.Strict(False)]]
+
+
+class _Clinc(rows.Row):
+  """Pairs of text and intent; `oos` are those out of scope."""
+
+  train: _Pairs
+  val: _Pairs
+  oos_train: _Pairs = ()
+  oos_val: _Pairs = ()
+
+
+def _clinc150(path, publisher, parts=('train', 'val')):
+  data = rows.whole(path, _Clinc, publisher)
+  for part in parts:
+    for i, (text, label) in enumerate(getattr(data, part)):
+      yield f'{path}: {part}[{i}]', text, label
+
+
+def _trec(path, publisher, fine: bool):
+  for where, row in rows.lines(path, publisher, 'latin-1'):
+    label, _, text = row.partition(' ')
+    coarse, colon, _ = label.partition(':')
+    if not colon or not coarse or not text.strip():
+      raise ValueError(
+        f"{where}: expected 'COARSE:fine question', got {row.strip()!r}"
+      )
+    yield where, text, label if fine else coarse
+
+
+def _pubmed_rct(path, publisher):
+  for where, row in rows.lines(path, publisher):
+    label, tab, text = row.partition('\t')
+    if row.startswith('###'):
+      continue
+    if not tab:
+      raise ValueError(
+        f"{where}: expected 'LABEL<tab>sentence', got {row.strip()!r}"
+      )
+    yield where, text, label
+
+
+_NLU = 'nlu/NLU-Data-Home-Domain-Annotated-All.csv'
+_CLINC = 'clinc150/data_train_val.json'
+_TREC = 'trec/train_5500.label'
+_ALL_PARTS = 'train', 'val', 'oos_train', 'oos_val'
+SETS = {
+  'nlu': _Set(_NLU, 'arXiv 1903.05566', _nlu),
+  'trec_coarse': _Set(
+    _TREC, 'aclanthology.org/C02-1150', functools.partial(_trec, fine=False)
+  ),
+  'pubmed_rct': _Set('pubmed_rct/train.txt', 'arXiv 1710.06071', _pubmed_rct),
+  'banking77': _Set('banking77/train.csv', 'arXiv 2003.04807', _banking77),
+  'clinc150': _Set(_CLINC, 'aclanthology.org/D19-1131', _clinc150),
+  'trec_fine': _Set(
+    _TREC, 'aclanthology.org/C02-1150', functools.partial(_trec, fine=True)
+  ),
+  'clinc150_oos': _Set(
+    _CLINC,
+    'aclanthology.org/D19-1131',
+    functools.partial(_clinc150, parts=_ALL_PARTS),
+  ),
+}

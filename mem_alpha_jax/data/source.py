@@ -1,0 +1,136 @@
+"""What others must know of a data set: one record a source."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import ml_collections
+
+from mem_alpha_jax.reading.protocol import Reader
+from mem_alpha_jax.types import Episode
+
+SPLITS = ('train', 'validation', 'test')
+
+
+class OracleNote(NamedTuple):
+  """What a perfect writer keeps of a chunk, and what it is about.
+
+  Attributes:
+    key: what the note is about, lowercase; a later note of the same key
+      replaces this one.
+    kind: the list that it belongs in, 'semantic' or 'episodic'.
+    text: the note itself.
+  """
+
+  key: tuple[str, ...]
+  kind: str
+  text: str
+
+
+Notes = Sequence[Sequence[OracleNote]]  # of each chunk
+
+
+def no_notes(episode: Episode) -> Notes:
+  """Of a source whose texts nobody has read for the oracle."""
+  return [()] * len(episode.chunks)
+
+
+class Request(NamedTuple):
+  """What a build asks of a source.
+
+  Attributes:
+    root: the folder of the raw files.
+    split: 'train' or 'validation'; where there is one, 'test'.
+    seed: of everything that is drawn.
+    count: tokens of a text, by the tokenizer of the policy.
+    most: episodes at most.
+  """
+
+  root: str
+  split: str
+  seed: int
+  count: Callable[[str], int]
+  most: int
+
+
+class Built(NamedTuple):
+  """What data.builders make of raw files: tables 6 and 7 of arXiv 2509.25911.
+
+  Attributes:
+    build: makes the episodes, with uids from 0 on.
+    block: number of the source, of no other; decides the uids in a mixture.
+    train: train episodes at most, of the source alone.
+    validation: of the source, alone or in the mixture.
+    cap: of train episodes in the mixture; 0 for one that is not in it.
+    tested: file below the root without which there is no test split; '' for a
+      source that has none.
+  """
+
+  build: Callable[[Request], list[Episode]]
+  block: int
+  train: int
+  validation: int
+  cap: int = 0
+  tested: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """A data set: its episodes, and what is done with them.
+
+  Attributes:
+    name: `source` of its episodes, and an item of data.source; a pattern such
+      as 'icl_*' for what comes within the files of others.
+    rule: key of scoring.RULES for answers to its questions.
+    episodes: (config, split) -> episodes by index, in a fixed order; with
+      `any_length` (config, split, multiple of data.train_chunks). None for
+      what comes within others.
+    splits: that it has.
+    rules: question type -> rule, where that is another.
+    judged: a judge decides, where there is one; `rule` is what can be had
+      without, and another number.
+    reader: (config, strict) -> reader by rules of its questions; None is the
+      one of free text.
+    oracle: episode -> notes of each chunk.
+    alone: not joined with others in data.source.
+    any_length: eval.lengths may ask for longer episodes.
+    texts: (config, count) -> texts of `count` episodes for a tokenizer; None
+      for the chunks of the train split.
+    built: how it is made of raw files for training.
+    held_out: suffix of its files, and what reads one, to keep what it says
+      out of training.
+    chats: greetings and the like are no overlap of training with it.
+    examples: its lines and questions are labelled texts.
+  """
+
+  name: str
+  rule: str
+  episodes: Callable[..., Sequence[Episode]] | None = None
+  splits: tuple[str, ...] = SPLITS
+  rules: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  judged: bool = False
+  reader: Callable[[ml_collections.ConfigDict, bool], Reader] | None = None
+  oracle: Callable[[Episode], Notes] = no_notes
+  alone: bool = False
+  any_length: bool = False
+  texts: Callable[[Any, int], Iterator[str]] | None = None
+  built: Built | None = None
+  held_out: tuple[str, Callable[[pathlib.Path], list[Episode]]] | None = None
+  chats: bool = False
+  examples: bool = False
+
+
+class Endless(Sequence[Episode]):
+  """Episodes by uid, made when they are asked for."""
+
+  def __init__(self, make: Callable[[int], Episode]):
+    self._make = make
+
+  def __len__(self) -> int:
+    return 1 << 31  # a uid fits an int32
+
+  def __getitem__(self, index):
+    if isinstance(index, slice):
+      return [self[i] for i in range(*index.indices(len(self)))]
+    return self._make(int(index))

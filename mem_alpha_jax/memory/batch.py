@@ -1,0 +1,113 @@
+"""N memories stepped together: host values with a device mirror."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mem_alpha_jax.memory import execution
+from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.memory.state import Limits, MemoryState, Op, OpResult
+
+
+class Memories:
+  """A batch of memories.
+
+  The host values are the truth; the slot arrays follow every operation and
+  serve recall.
+
+  Attributes:
+    states: the N memories.
+    read: tokens that each one's stream has shown, which set its cap:
+      cap_base + cap_rate * read.
+    config: of the run.
+    count_tokens: tokens of a text.
+    adapt: changes the limits of a memory.
+    embed: makes the vectors of entries and questions.
+    bank: the slot arrays.
+  """
+
+  def __init__(
+    self,
+    states: Sequence[MemoryState],
+    read: Sequence[int],
+    config: Any,
+    count_tokens: Callable[[str], int],
+    adapt: Callable[[Limits], Limits] = lambda limits: limits,
+    embed: slots_lib.EmbedFn = slots_lib.no_vectors,
+    bank: slots_lib.SlotBank | None = None,
+  ):
+    """Args: the attributes; without a bank it is built from the states."""
+    self.states, self.read = list(states), list(read)
+    self.config, self.count_tokens = config, count_tokens
+    self.adapt, self.embed = adapt, embed
+    if bank is None:
+      width = config.memory.slot_terms
+      bank = slots_lib.from_states(states, self._slots_needed(), width, embed)
+    self.bank = bank
+
+  def limits(self, i: int) -> Limits:
+    """What memory i may hold now."""
+    m = self.config.memory
+    cap = int(m.cap_base + m.cap_rate * self.read[i]) if m.cap_rate else None
+    return self.adapt(Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap))
+
+  def write(self, ops: Sequence[Sequence[Op]], step: int) -> list[list]:
+    """Applies each memory's operations in order; returns their results."""
+    states, results = [], []
+    for i, row in enumerate(ops):
+      state, done = self.states[i], []
+      for op in row:
+        state, result = execution.apply(
+          state, op, self.limits(i), self.count_tokens, step
+        )
+        done.append(result)
+      states.append(state)
+      results.append(done)
+    self.become(states, results)
+    return results
+
+  def become(
+    self,
+    states: Sequence[MemoryState],
+    results: Sequence[Sequence[OpResult]],
+  ) -> None:
+    """Takes the states after calls with these results, on host and device."""
+    self.states = list(states)
+    needed = self._slots_needed()
+    if needed > self.bank.valid.shape[1]:
+      self.bank = slots_lib.grow(self.bank, needed)
+    self.bank = slots_lib.apply_edits(self.bank, self._edits(states, results))
+
+  def forked(
+    self,
+    states: Sequence[MemoryState],
+    results: Sequence[Sequence[OpResult]],
+  ) -> 'Memories':
+    """Copies of each memory side by side, which took different calls.
+
+    Args:
+      states: [N * copies], those of one memory together.
+      results: of the calls that led there from this memory.
+    """
+    copies = len(states) // len(self.states)
+    bank = slots_lib.broadcast(self.bank, copies)
+    bank = slots_lib.apply_edits(bank, self._edits(states, results))
+    read = [n for n in self.read for _ in range(copies)]
+    return Memories(
+      states, read, self.config, self.count_tokens, self.adapt, self.embed, bank
+    )
+
+  def _edits(self, states, results) -> slots_lib.Edits:
+    touched = [
+      dict.fromkeys(slot for result in row for slot in result.slots)
+      for row in results
+    ]
+    width = self.config.memory.slot_terms
+    return slots_lib.edits(states, touched, width, self.embed)
+
+  def _slots_needed(self) -> int:
+    """Room for the calls of a step: the configured slots, doubled."""
+    used = max((state.top for state in self.states), default=0)
+    slots = self.config.memory.slots
+    while slots < used + self.config.rollout.max_calls:
+      slots *= 2
+    return slots

@@ -1,0 +1,82 @@
+"""Every reader and judge by name, and the one chat model that they share."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from mem_alpha_jax.reading import (
+  chat_reader,
+  judge,
+  lm_chat,
+  protocol,
+  remote_chat,
+)
+from mem_alpha_jax.reading.chat import ChatModel
+
+# strict -> the reader by rules of the run's sources.
+Rules = Callable[[bool], protocol.Reader]
+
+
+class Kind(NamedTuple):
+  """A kind of reader.
+
+  Attributes:
+    make: (config, chat, rules) -> strict and lenient reader; one twice where
+      there is no rule for notes that contradict.
+    sentences: whether it answers in a sentence that holds the gold, where
+      others say the gold and no more.
+  """
+
+  make: Callable[..., tuple[protocol.Reader, protocol.Reader]]
+  sentences: bool = False
+
+
+def _extractive(config, chat, rules):
+  return rules(True), rules(False)
+
+
+def _lm(config, chat, rules):
+  model = lm_chat.from_config(config)  # `chat`, unless a server is named too
+  tokens = config.reading.answer_tokens
+  reader = chat_reader.make_reader(model, tokens, fits=model.fits)
+  return reader, reader
+
+
+def _remote(config, chat, rules):
+  reader = chat_reader.make_reader(chat, config.reading.answer_tokens)
+  return reader, reader
+
+
+READERS = {
+  'extractive': Kind(_extractive),
+  'lm': Kind(_lm, sentences=True),
+  'remote': Kind(_remote, sentences=True),
+}
+# chat -> judge; of answers (reading.judge), and of notes.
+JUDGES = {'remote': judge.answer_judge}
+CONTENT_JUDGES = {'remote': judge.content_judge}  # reward.content_judge
+
+
+def check(config: Any) -> None:
+  """Raises ValueError for a reader or judge that there is not."""
+  named = {
+    'reading.reader': (config.reading.reader, [*READERS]),
+    'reading.judge': (config.reading.judge, ['', *JUDGES]),
+    'reward.content_judge': (
+      config.reward.content_judge,
+      ['', *CONTENT_JUDGES],
+    ),
+  }
+  for field, (name, known) in named.items():
+    if name not in known:
+      raise ValueError(f'config.{field}={name!r}: use one of {known}')
+
+
+def chat_model(config: Any) -> ChatModel | None:
+  """The model of `config.reading`: behind a server, in this process, or none.
+
+  Reader, judges and prompted writers share it.
+  """
+  if config.reading.url and config.reading.model:
+    return remote_chat.from_config(config)
+  lm = config.reading.reader == 'lm'
+  return lm_chat.from_config(config) if lm else None

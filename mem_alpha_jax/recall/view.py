@@ -1,0 +1,43 @@
+"""The entries that a writer sees beside a chunk."""
+
+import functools
+import itertools
+from collections.abc import Iterable, Sequence
+
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory.batch import Memories
+from mem_alpha_jax.recall import registry
+
+View = tuple[state_lib.Entry | None, ...]  # empty places are None
+
+
+def look(memories: Memories, chunks: Sequence[str]) -> list[View]:
+  """What each memory shows beside its chunk.
+
+  memory.view='retrieved': the entries that the chunk finds, best first.
+  'newest': those written last, over both lists; for chat models of each list
+  in turn, and for the reference's format those inserted last, as it does.
+  """
+  m = memories.config.memory
+  if m.view == 'newest':
+    return [newest(state, m) for state in memories.states]
+  way = registry.RECALL[memories.config.reading.retrieval]
+  found = way.find(memories, [[chunk] for chunk in chunks], m.view_entries, 1)
+  return [_fill(row[0], m.view_entries) for row in found]
+
+
+def newest(state: state_lib.MemoryState, memory) -> View:
+  """The view 'newest' of one memory, `memory` being its config."""
+  count = memory.view_entries
+  if memory.prompt_format == 'compact':
+    return _fill(state_lib.by_age(state, newest_first=True), count)
+  order = functools.partial(state_lib.by_age, newest_first=True)
+  if memory.prompt_format == 'reference':
+    order = state_lib.last_inserted
+  lists = (_fill(order(state, kind), count) for kind in state_lib.LISTS)
+  return sum(zip(*lists, strict=True), ())
+
+
+def _fill(entries: Iterable[state_lib.Entry], count: int) -> View:
+  found = list(itertools.islice(entries, count))
+  return (*found, *(None,) * (count - len(found)))

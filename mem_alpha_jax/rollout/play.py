@@ -1,0 +1,117 @@
+"""Turns of a batch at once: shown as padded prompts, and sampled.
+
+The same for training and for greedy evaluation; `setup` is the collector's.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from mem_alpha_jax.roles import prompt as prompt_lib
+from mem_alpha_jax.roles import registry
+from mem_alpha_jax.rollout import forced_calls
+from mem_alpha_jax.sampling import buckets as buckets_lib
+from mem_alpha_jax.system import multihost
+from mem_alpha_jax.types import Turn
+
+
+class Prompts(NamedTuple):
+  """Prompts of N turns, padded to the buckets of those of all processes."""
+
+  prefix: Int[np.ndarray, 'N P']
+  prefix_length: Int[np.ndarray, 'N']
+  own: Int[np.ndarray, 'N C']
+  own_length: Int[np.ndarray, 'N']
+
+
+class Responses(NamedTuple):
+  """What was sampled, as sampling.sampler.Samples."""
+
+  tokens: Int[np.ndarray, 'N W R']
+  logps: Float[np.ndarray, 'N W R']
+  mask: Bool[np.ndarray, 'N W R']
+  finished: Bool[np.ndarray, 'N W']
+
+
+def show(setup: Any, turns: Sequence[Turn]) -> list[prompt_lib.Prompt]:
+  return [registry.ROLES[turn.role].show(setup, turn) for turn in turns]
+
+
+def pad(setup: Any, prompts: Sequence[prompt_lib.Prompt]) -> Prompts:
+  """Right-pads to the smallest buckets that hold the longest."""
+  parts = {
+    name: [getattr(p, name) for p in prompts] for name in ('prefix', 'own')
+  }
+  longest = multihost.largest(*(max(map(len, x)) for x in parts.values()))
+  arrays = []
+  for (name, lists), length in zip(parts.items(), longest, strict=True):
+    width = buckets_lib.pick(setup.buckets, length, name)
+    arrays += buckets_lib.pad(lists, width, setup.tokenizer.pad_id)
+  return Prompts(*arrays)
+
+
+@jax.jit
+def row_keys(
+  key: Array,
+  step: int,
+  uids: Int[Array, 'N'],
+  samples: Int[Array, 'N'],
+  turn: int,
+) -> Array:
+  """One key a row, by meaning: (step, episode, sample, turn)."""
+  key = jax.random.fold_in(key, step)
+
+  def one(uid, sample):
+    by_row = jax.random.fold_in(jax.random.fold_in(key, uid), sample)
+    return jax.random.fold_in(by_row, turn)
+
+  return jax.vmap(one)(uids, samples)
+
+
+def sample(
+  setup: Any,
+  params: Any,
+  prompts: Prompts,
+  forced: Int[np.ndarray, 'N W F'],
+  keys: Array,
+  stride: int = 1,
+) -> Responses:
+  """W responses to each prompt.
+
+  Args:
+    setup: has the jitted sampler.
+    params: policy parameters.
+    prompts: of N turns.
+    forced: first tokens, FREE where there is none.
+    keys: N * W of them.
+    stride: turns side by side that share their prefix, prefilled once.
+  """
+  n, width = forced.shape[:2]
+  groups = (n // stride, stride * width)
+  out = setup.generate(
+    params,
+    prompts.prefix[::stride],
+    prompts.prefix_length[::stride],
+    np.repeat(prompts.own, width, 0).reshape(*groups, -1),
+    np.repeat(prompts.own_length, width).reshape(groups),
+    forced.reshape(*groups, -1),
+    keys.reshape(groups),
+  )
+  arrays = (np.asarray(x) for x in out)
+  return Responses(*(x.reshape(n, width, *x.shape[2:]) for x in arrays))
+
+
+def respond(setup: Any, params: Any, turns: Sequence[Turn]) -> list[str]:
+  """One response to each turn, forced to nothing; for evaluation."""
+  n, t = len(turns), max(turn.index for turn in turns)
+  keys = row_keys(setup.key, 0, np.arange(n), np.zeros(n, int), t)
+  free = np.full((n, 1, forced_calls.WIDTH), forced_calls.FREE, np.int32)
+  prompts = pad(setup, show(setup, turns))
+  out = sample(setup, params, prompts, free, keys)
+  return [
+    setup.tokenizer.decode(ids[mask].tolist())
+    for ids, mask in zip(out.tokens[:, 0], out.mask[:, 0], strict=True)
+  ]

@@ -1,0 +1,204 @@
+"""The table of a batch: one row a response, of all processes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from mem_alpha_jax.credit.groups import Keys
+from mem_alpha_jax.memory.tools import TOOLS
+from mem_alpha_jax.reward import parts as parts_lib
+from mem_alpha_jax.roles import registry
+from mem_alpha_jax.rollout import grading, play
+from mem_alpha_jax.system import multihost
+from mem_alpha_jax.types import Outcome, Turn
+
+
+def count_names() -> tuple[str, ...]:
+  """What is counted of a row.
+
+  Calls by tool; calls carried out, those of them that were valid, those that
+  could not be read; no-ops; tokens of the response; whether it has no end, and
+  whether its prompt was cut.
+  """
+  rest = 'calls valid unread noop tokens cut_responses cut_prompts'
+  return (*TOOLS, *rest.split())
+
+
+class Samples(NamedTuple):
+  """Rows in the order of (episode, trajectory, turn)."""
+
+  keys: Keys
+  prompts: play.Prompts  # N rows
+  response: Int[np.ndarray, 'N R']  # exactly the sampled ids, EOS included
+  mask: Bool[np.ndarray, 'N R']
+  logps: Float[np.ndarray, 'N R']
+  forced: Int[np.ndarray, 'N F']
+  counts: Int[np.ndarray, 'N counts']  # by count_names()
+  parts: dict[str, Float[np.ndarray, 'N']]  # NaN where grading failed
+  reward: Float[np.ndarray, 'N']  # their weighted sum
+
+
+class Played(NamedTuple):
+  """One time step of the N memories of this process."""
+
+  turns: Sequence[Turn]
+  cut: Sequence[bool]  # prompts that lost something
+  prompts: play.Prompts
+  forced: Int[np.ndarray, 'N W F']
+  sampled: play.Responses
+  outcomes: Sequence[Sequence[Outcome]]  # of each turn: W, none if not live
+  chosen: Int[np.ndarray, 'N']  # the response whose memory is kept
+
+
+def gather(
+  played: Sequence[Played], ends: tuple | None, copies: int, config: Any
+) -> Samples:
+  """Grades what this process played and joins the tables of all.
+
+  Args:
+    played: the time steps.
+    ends: accuracy and compression of each memory at its end, [N] each, where
+      they are the reward of every turn before; None where a turn has its own.
+    copies: memories of an episode.
+    config: the run's config.
+  """
+  n, width = played[0].forced.shape[:2]
+  places = [
+    (i, w, t)
+    for i, w, t in np.ndindex(n, width, len(played))
+    if played[t].turns[i].live
+  ]
+  turns = [played[t].turns[i] for i, _, t in places]
+  outcomes = [played[t].outcomes[i][w] for i, w, t in places]
+  if ends is not None:
+    outcomes = [
+      o._replace(gain=ends[0][i], compression=ends[1][i])
+      for (i, _, _), o in zip(places, outcomes, strict=True)
+    ]
+  parts, reward = _earned(turns, outcomes, config.reward)
+  counts = [
+    _counts(o, played[t], i, w)
+    for (i, w, t), o in zip(places, outcomes, strict=True)
+  ]
+
+  def spread(column):
+    out = np.zeros((n, width, len(played), *column.shape[1:]), column.dtype)
+    out[tuple(np.array(places, int).reshape(-1, 3).T)] = column
+    return out
+
+  stack = lambda pick, axis: np.stack([pick(p) for p in played], axis)
+  by_row = dict(
+    response=stack(lambda p: p.sampled.tokens, 2),
+    mask=stack(lambda p: p.sampled.mask, 2),
+    logps=stack(lambda p: p.sampled.logps, 2),
+    forced=stack(lambda p: p.forced, 2),
+    counts=spread(np.array(counts, np.int32).reshape(-1, len(count_names()))),
+    parts={name: spread(column) for name, column in parts.items()},
+    reward=spread(reward),
+  )
+  roles = list(registry.ROLES)
+  each = lambda pick: np.array([[pick(x) for x in p.turns] for p in played]).T
+  by_turn = dict(
+    prompts=_stacked([p.prompts for p in played]),
+    live=each(lambda turn: turn.live),
+    role=each(lambda turn: roles.index(turn.role)),
+    chosen=stack(lambda p: p.chosen, 1),
+  )
+  # What the samples of a turn share is gathered before it is repeated.
+  return _table(*multihost.gather((by_row, by_turn)), copies)
+
+
+def _earned(
+  turns, outcomes, config
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+  """Columns of reward parts, by each row's role, and their weighted sum."""
+  missing = np.full(len(turns), np.nan, np.float32)
+  parts, reward = {}, missing.copy()
+  for name, role in registry.ROLES.items():
+    rows = [row for row, turn in enumerate(turns) if turn.role == name]
+    earned = role.earn(
+      [turns[row] for row in rows], [outcomes[row] for row in rows], config
+    )
+    for part, column in earned.items():
+      parts.setdefault(part, missing.copy())[rows] = column
+    if rows:
+      reward[rows] = parts_lib.total(earned, config)
+  return parts, reward
+
+
+def _counts(o: Outcome, step: Played, i: int, w: int) -> tuple[int, ...]:
+  tools = [op.tool for op in o.ops]
+  return (
+    *map(tools.count, TOOLS),
+    len(o.results), sum(r.ok for r in o.results), len(o.errors), o.noop,
+    step.sampled.mask[i, w].sum(), not step.sampled.finished[i, w],
+    step.cut[i],
+  )  # fmt: skip
+
+
+def _stacked(prompts: Sequence[play.Prompts]) -> play.Prompts:
+  """[N, T, ...], padded to the widest bucket."""
+
+  def stack(name):
+    arrays = [getattr(p, name) for p in prompts]
+    if arrays[0].ndim > 1:
+      widest = max(a.shape[1] for a in arrays)
+      arrays = [np.pad(a, ((0, 0), (0, widest - a.shape[1]))) for a in arrays]
+    return np.stack(arrays, 1)
+
+  return play.Prompts(*map(stack, play.Prompts._fields))
+
+
+def _table(by_row: dict, by_turn: dict, copies: int) -> Samples:
+  """Arrays [N, W, T, ...] and [N, T, ...] -> the rows that exist."""
+  width = by_row['reward'].shape[1]
+  at = np.nonzero(np.repeat(by_turn['live'][:, None], width, 1))
+  memory, sample, turn = at
+  number = np.full(by_row['reward'].shape, -1)
+  number[at] = np.arange(len(memory))
+  before = number[memory, by_turn['chosen'][memory, turn - 1], turn - 1]
+  keys = Keys(
+    episode=memory // copies,
+    trajectory=memory % copies * width + sample,
+    turn=turn,
+    role=by_turn['role'][memory, turn],
+    state=np.ravel_multi_index((memory, turn), by_turn['live'].shape),
+    parent=np.where(turn, before, -1),
+  )
+  prompts = play.Prompts(*(x[memory, turn] for x in by_turn['prompts']))
+  rows = jax.tree.map(lambda x: x[at], by_row)
+  return Samples(keys, prompts, **rows)
+
+
+def metrics(
+  samples: Samples, ends: tuple, answers: Mapping[str, int]
+) -> dict[str, float]:
+  """Scalars of a batch.
+
+  Args:
+    samples: the table.
+    ends: accuracy and compression at the end of each trajectory.
+    answers: how many were `asked` for and are `missing`.
+  """
+  sums = dict(zip(count_names(), samples.counts.sum(0).tolist(), strict=True))
+  rows = max(len(samples.reward), 1)
+  share = lambda name: sums[name] / rows
+  return {
+    **{
+      f'reward/{name}': grading.mean(column)
+      for name, column in samples.parts.items()
+    },
+    'rollout/end_accuracy': grading.mean(ends[0]),
+    'rollout/compression': grading.mean(ends[1]),
+    'rollout/valid_calls': sums['valid']
+    / max(sums['calls'] + sums['unread'], 1),
+    **{f'rollout/{name}': share(name) for name in (*TOOLS, 'noop')},
+    'rollout/response_tokens': share('tokens'),
+    'rollout/cut_responses': share('cut_responses'),
+    'rollout/cut_prompts': share('cut_prompts'),
+    'rollout/failed_readings': float(np.isnan(samples.parts['answers']).mean()),
+    'rollout/missing_answers': answers['missing'] / max(answers['asked'], 1),
+  }

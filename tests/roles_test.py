@@ -1,0 +1,152 @@
+"""The seam of roles: one that answers, and toys that the package knows not."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+import tiny_config
+from small_rollouts import empty_starts, episodes_of, random_call, scripted
+
+from mem_alpha_jax.credit import advantages
+from mem_alpha_jax.reward import parts as parts_lib
+from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.rl import batching
+from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.roles import registry, role, writer
+from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.types import Outcome, Question, Turn
+
+EPISODES = 24
+SMALL = (
+  f'data.batch_episodes={EPISODES},memory.entry_tokens=3,rollout.forced=0,'
+  'rollout.prefix_buckets=16,rollout.response_buckets=3,rollout.group_size=8,'
+  'rl.min_gap=0,rl.train_samples=0,rl.minibatch_rows=192'
+)
+
+
+def _answer(setup, turn, response):
+  return Outcome(turn.state, answer=response)
+
+
+def _scores(turns, outcomes, config):
+  marks = [
+    scoring.score(o.answer, turn.question.answer, 'f1')
+    for turn, o in zip(turns, outcomes, strict=True)
+  ]
+  return {'answers': np.array(marks, np.float32)}
+
+
+ANSWERER = role.Role(writer.show, _answer, _scores)
+
+
+def ask_all(episode):
+  """A schedule that only asks."""
+  return [Turn('answerer', q.text, episode, 0, q) for q in episode.questions]
+
+
+def steps(experiment, schedule, tx, params):
+  """An endless training loop in four lines."""
+  config, setup = experiment.config, experiment.train_setup
+  setup = setup._replace(schedule=schedule)
+  update = update_lib.make_update_fn(
+    experiment.policy, tx, config.rl, config.rollout.temperature,
+    experiment.mesh, horizon=config.rollout.response_buckets[-1],
+  )  # fmt: skip
+  state = update_lib.init_state(params, tx, jax.random.key(0))
+  step, batch = 0, (yield)
+  while True:
+    starts, episodes = batch
+    rollout = collector.collect(setup, state.params, episodes, starts, step)
+    rows, credit = assemble.to_rows(rollout.samples, config)
+    for part in batching.minibatches(rows, step, 24):
+      state, _ = update(state, part)
+    step += 1
+    batch = yield rollout, rows, credit
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+  monkeypatch.setitem(registry.ROLES, 'answerer', ANSWERER)
+  return build_lib.build(tiny_config.get_config(SMALL), str(tmp_path))
+
+
+def read_then_ask(episode):
+  """A schedule of two roles."""
+  question = Question('Marta job', 'baker', 'what', 0, 0)
+  read = writer.read_chunks(episode)
+  return [
+    *read,
+    Turn('answerer', question.text, episode, len(read) - 1, question),
+  ]
+
+
+def test_an_answerer_sees_what_the_writer_stored(world):
+  seen, tokenizer = [], world.train_setup.tokenizer
+
+  def show(setup, turn):
+    seen.append(turn)
+    return writer.show(setup, turn)
+
+  registry.ROLES['answerer'] = ANSWERER._replace(show=show)
+  say = lambda rng, g: tokenizer.encode('<ins><sem> job')
+  setup = scripted(world.train_setup, say)._replace(schedule=read_then_ask)
+  rollout = collector.collect(
+    setup, None, episodes_of(2, 1, 2, 2), empty_starts(), 0
+  )
+  keys, parts = rollout.samples.keys, rollout.samples.parts
+  roles = list(registry.ROLES)
+  answered = keys.role == roles.index('answerer')
+  assert answered.sum() == 4 * 8 and (keys.role[~answered] == 0).all()
+  live = [turn for turn in seen if turn.live]
+  assert len(live) == 4
+  for turn in live:
+    assert [e.text for e in turn.view if e] == ['job']
+  # It earns what it earns, and nothing else is missing from its reward.
+  assert np.isnan(parts['content'][answered]).all()
+  np.testing.assert_array_equal(
+    rollout.samples.reward[answered], parts['answers'][answered]
+  )
+  assert not np.isnan(rollout.samples.reward).any()
+
+
+def brevity(turns, outcomes, config):
+  """A reward part of nobody's: calls that were not made."""
+  return np.array([1 / (1 + len(o.ops)) for o in outcomes], np.float32)
+
+
+def against_zero(rewards, keys, config):
+  """An estimator of nobody's: no baseline at all."""
+  return np.nan_to_num(rewards) * config.std_floor
+
+
+def test_a_step_with_a_part_and_an_estimator_from_outside(world, monkeypatch):
+  monkeypatch.setitem(parts_lib.PARTS, 'brevity', brevity)
+  monkeypatch.setitem(advantages.ESTIMATORS, 'against_zero', against_zero)
+  config = world.config.copy_and_resolve_references()
+  with config.unlocked():
+    config.reward.brevity, config.rl.advantage = 0.5, 'against_zero'
+  advantages.check(config.rl)
+  parts_lib.check(parts_lib.PARTS, config.reward)
+  setup = scripted(
+    world.train_setup, random_call(world.train_setup.tokenizer)
+  )._replace(config=config)
+  experiment = world._replace(config=config, train_setup=setup)
+  tx = optax.sgd(1.0)
+  train = steps(
+    experiment, read_then_ask, tx, build_lib.init_params(experiment)
+  )
+  next(train)
+  rollout, rows, credit = train.send((empty_starts(), episodes_of(2, 1, 2, 2)))
+  samples = rollout.samples
+  wrote = samples.keys.role == 0
+  found, weights = samples.parts, config.reward
+  wanted = sum(weights[k] * found[k][wrote] for k in parts_lib.PARTS)
+  np.testing.assert_allclose(samples.reward[wrote], wanted, rtol=1e-5)
+  assert rollout.metrics['reward/brevity'] == found['brevity'][wrote].mean()
+  spread = rows.advantages[..., 0].sum() / config.rl.std_floor
+  assert spread == pytest.approx(samples.reward.sum(), rel=1e-4)
+  with config.unlocked():
+    del config.reward.brevity
+  with pytest.raises(ValueError, match='reward.brevity'):
+    parts_lib.check(parts_lib.PARTS, config.reward)
