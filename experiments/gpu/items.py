@@ -49,10 +49,14 @@ def theirs(task: str, toy: bool, note: Note) -> None:
     note({'missing': str(error)})
     return
   t = _task(task, toy)
-  model = lambda: transformers.AutoModelForCausalLM.from_config(
-    _hf_config(t), dtype=getattr(torch, t.dtype)
-  )
   there = 'cuda' if torch.cuda.is_available() else 'cpu'
+
+  def model():
+    with torch.device(there):  # random numbers of 4B take a minute elsewhere
+      return transformers.AutoModelForCausalLM.from_config(
+        _hf_config(t), dtype=getattr(torch, t.dtype)
+      )
+
   torch.manual_seed(0)
   system = Theirs(model, there)
   ids = torch.randint(
@@ -75,7 +79,8 @@ def theirs(task: str, toy: bool, note: Note) -> None:
   took('first', lambda: system.generate(prompts, 1))
   took('generate', lambda: system.generate(prompts, t.response))
   seconds['decode'] = seconds['generate'] - seconds['first']
-  step = system.trainer(ids, RATE, _trained(system, t), t.prompts)
+  parts = t.prompts * (2 if t.lora else 1)  # logits of all fit no card
+  step = system.trainer(ids, RATE, _trained(system, t), parts)
   took('update', step)
   seconds['step'] = seconds['generate'] + seconds['update']
   note(found)
