@@ -158,8 +158,17 @@ def _cudnn(
   prefix: int,
   interpret: bool,
 ) -> Float[Array, 'B G H n Hd']:
-  """As `_splash`; on CPU the same call in XLA, for there is no cuDNN."""
-  b, g, _, n, _ = q.shape
+  """As `_splash`; on CPU the same call in XLA, for there is no cuDNN.
+
+  Where there is a mask its backward pass wants even numbers of queries and of
+  keys: one more of each is added where they are odd, and seen by none.
+  """
+  b, g, _, real_n, _ = q.shape
+  q = jnp.pad(q, [(0, 0)] * 3 + [(0, real_n % 2), (0, 0)])
+  odd = k.shape[3] % 2
+  k, v = (jnp.pad(x, [(0, 0)] * 3 + [(0, odd), (0, 0)]) for x in (k, v))
+  real = jnp.pad(real, [(0, 0), (0, 0), (0, odd)])
+  n = q.shape[3]
   rows = lambda x: x.reshape(b * g, *x.shape[2:])
   heads_last = lambda x: rows(x).swapaxes(1, 2)
   seen = jnp.arange(k.shape[3]) <= prefix + jnp.arange(n)[:, None]
@@ -171,7 +180,7 @@ def _cudnn(
     mask=mask,
     implementation='xla' if interpret else 'cudnn',
   )
-  return out.swapaxes(1, 2).reshape(q.shape)
+  return out.swapaxes(1, 2).reshape(q.shape)[..., :real_n, :]
 
 
 def _tiles(n: int, length: int) -> tuple[int, int, int]:

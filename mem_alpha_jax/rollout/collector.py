@@ -224,8 +224,12 @@ class Batch:
 
   def _forced(self, views, t):
     r = self.config.rollout
+    notation = self.config.memory.prompt_format
+    first = forced_calls.WIDTH
+    if self.width > 1 and r.forced:
+      first = forced_calls.starts(self.setup.tokenizer, notation).width
     forced = np.full(
-      (len(views), self.width, forced_calls.WIDTH), forced_calls.FREE, np.int32
+      (len(views), self.width, first), forced_calls.FREE, np.int32
     )
     if self.width == 1 or not r.forced:
       return forced
@@ -235,7 +239,7 @@ class Batch:
       )
       visible = sum(e is not None for e in view)
       forced[i] = forced_calls.forced_calls(
-        rng, self.setup.tokenizer, visible, self.width, r.forced
+        rng, self.setup.tokenizer, visible, self.width, r.forced, notation
       )
     return forced
 
