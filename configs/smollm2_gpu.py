@@ -29,13 +29,15 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.model.block_logits = 2**28  # 1 GiB
 
   c.rollout.group_size = 16
+  # Without them it inserts and does nothing else after five steps.
+  c.rollout.forced = 4
   # Some streams go on with an old memory, as full as that of a longer episode.
   c.rollout.own_memory = 0.5
   c.rollout.chain = 3
 
   # Skipping small talk earns a little more than a note of it, and far less
   # than a note that answers a question.
-  c.reward.noop = 0.9
+  c.reward.noop = 1.0
 
   c.rl.std_floor = 0.1
   c.rl.min_gap = 0.02
@@ -43,8 +45,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rl.minibatch_rows = 576
   c.rl.microbatches = 4
 
-  c.optim.learning_rate = 2e-4
-  c.optim.warmup_steps = 10
+  c.optim.learning_rate = 1e-4
+  c.optim.warmup_steps = 20
   c.optim.schedule = 'constant'
 
   c.warm_start.steps = 40

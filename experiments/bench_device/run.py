@@ -149,7 +149,8 @@ def measure(
   config = gpu_h100.get_config().unlock()
   common.use_preset(config, task.preset)
   config.model.attention, config.model.dtype = attention, task.dtype
-  config.model.param_dtype = task.dtype  # float32 moments of 4B fill a device
+  # Of LoRA the frozen weights may be short; what is trained is float32.
+  config.model.param_dtype = task.dtype if task.lora else 'float32'
   config.model.layers = task.layers or config.model.layers
   config.rl.microbatches, config.rl.importance_cap = task.microbatches, 0.0
   shape = presets.model_config(config.model, config.tokenizer.vocab_size)
@@ -258,7 +259,7 @@ def shares(found: dict, rate: dict[str, float]) -> dict[str, dict[str, float]]:
     seconds = found['seconds'][part]
     out[part] = {'tokens_per_second': tokens[part] / seconds}
     for kind, name in (('flops', 'matmul_flops'), ('bytes', 'copy_bytes')):
-      amount = found['work'].get(part, {}).get(kind)
+      amount = found.get('work', {}).get(part, {}).get(kind)
       if amount:
         out[part][f'share_of_{name}'] = amount / seconds / rate[name]
   return out

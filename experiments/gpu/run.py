@@ -94,8 +94,8 @@ def measured(out: pathlib.Path) -> dict[str, Any]:
   """All items, with tokens a second and shares of the rates of the card."""
   found = {name: read(item_file(out, name)) for name in items.ITEMS}
   found = {name: one for name, one in found.items() if one}
-  rate = found.get('rates', {})
   for one in found.values():
+    rate = one.get('rates') or found.get('rates', {})
     if 'matmul_flops' in rate and one.get('seconds'):
       one['parts'] = device.shares(one, rate)
   return found
