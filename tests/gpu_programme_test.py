@@ -11,6 +11,7 @@ import pytest
 from experiments.bench_device import run as device
 from experiments.gpu import items
 from experiments.gpu import run as programme
+from mem_alpha_jax.model import presets
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIG = (
@@ -84,8 +85,6 @@ def test_shares_are_of_the_rates_of_the_card():
 
 def test_work_counts_each_weight_once_a_token():
   task = device.Task('smollm2-135m', 1, 1, 1, 1, 2, 1)
-  from mem_alpha_jax.model import presets
-
   shape = presets.preset('smollm2-135m', dtype='bfloat16')
   flops = device.work(task, shape)['prefill']['flops']
   layers = 30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536)
