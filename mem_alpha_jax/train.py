@@ -8,12 +8,12 @@ from typing import Any
 
 from mem_alpha_jax.compile import footprint
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate, summary
+from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import checkpoint, learning
+from mem_alpha_jax.run import checkpoint, learning, summary
 from mem_alpha_jax.run import progress as progress_lib
 from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.run.learning import Learner
@@ -54,7 +54,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any] | None:
   planned = footprint.make(config, experiment.policy, experiment.mesh)
   print(footprint.table(planned))
   footprint.check(planned, config)
-  held_out = evaluate.lengths(config, 'test')
+  held_out = held_out_lib.lengths(config, 'test')
   learner = learning.create(experiment)
   loader = iter(pipeline.make_dataset(config, 'train'))
   with (
@@ -69,8 +69,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any] | None:
         now = progress_lib.begin(
           experiment, learner.tx, loader, workdir, started, writer.message
         )
-        shown = evaluate.policy_lengths(experiment, now.state.params, held_out)
-        summary.write_before(workdir, *shown)
+        summary.write_before(experiment, now.state.params, held_out, workdir)
         progress_lib.save(manager, now)
       else:
         loader.set_state(now.data_state)
@@ -105,7 +104,9 @@ def _steps(
       found = {}
       try:
         if due(config.eval.every):
-          found = evaluate.validation(experiment, now.state.params, validation)
+          found = held_out_lib.validation(
+            experiment, now.state.params, validation
+          )
       finally:  # the step is done, even if the reader fails now
         writer.write(now.step, {**scalars, **found})
         writer.advance(

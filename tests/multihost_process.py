@@ -10,7 +10,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.report import metrics
 from mem_alpha_jax.rl import update
 from mem_alpha_jax.rollout import collector
@@ -107,9 +107,9 @@ def steps(config, workdir: str) -> None:
       )
       writer.write(now.step, scalars)
   episodes = pipeline.eval_episodes(config, 'test')
-  arm = evaluate.baseline_arm(experiment, None, 'random_inserts', episodes)
+  arm, _ = held_out.arm('random_inserts', experiment, None, episodes)
   if jax.process_index() == 0:
-    del arm['seconds_per_chunk']
+    del arm['seconds_per_chunk'], arm['seconds_at_ends']
     with open(f'{workdir}/arm.json', 'w') as file:
       json.dump(arm, file)
 

@@ -16,7 +16,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.run import base_checkpoint, learning, progress
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import files, machine
@@ -41,7 +41,8 @@ def main(argv):
     path = base_checkpoint.save(
       _NAME.value, now.state.params, f'{folder}/tokenizer.model'
     )
-    arm, _ = evaluate.policy_arm(
+    arm, _ = held_out.arm(
+      'policy',
       experiment,
       now.state.params,
       pipeline.eval_episodes(config, 'validation', 1),

@@ -25,7 +25,7 @@ from configs import tiny
 from experiments.reader_faults import server as server_lib
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.reading import http_client, protocol
 from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.report import tables
@@ -94,7 +94,7 @@ def watch(config, folder: str) -> Watched:
       )
       found = {}
       if now.step % config.eval.every == 0 or now.step == config.num_steps:
-        found = evaluate.validation(experiment, now.state.params, episodes)
+        found = held_out.validation(experiment, now.state.params, episodes)
       writer.write(now.step, {**scalars, **found})
       accuracies.append(found.get('eval/accuracy'))
   rows = metrics_lib.read(os.path.join(folder, metrics_lib.FILE))

@@ -1,6 +1,5 @@
 """Two plots of a run: the learning curve, and accuracy against length."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -183,17 +182,25 @@ def _length_line(
     one = found.get(name)
     if one is not None and kind is not None:
       one = one['by_type'].get(kind)
-    if one is not None and not _absent(one['accuracy']):
+    if one is not None and not tables.absent(one['accuracy']):
       points.append((multiple, one['accuracy'], *one['interval']))
   if not points:
     return None
   at, mean, low, high = np.array(points, np.float64).T
   color = COLORS.get(name, '#555b64')
-  ours = name in ('before', 'after')
   panel.fill_between(at, low, high, color=color, alpha=0.12, linewidth=0)
+  end, text, color = _system_line(panel, at, mean, name)
+  return end, text + (' (ceiling)' if name == 'oracle' else ''), color
+
+
+def _system_line(
+  panel: axes.Axes, at: Sequence, values: Sequence, name: str
+) -> tuple[float, str, str]:
+  """Draws a line, ours thicker, the oracle dashed; returns its end label."""
+  color, ours = COLORS.get(name, '#555b64'), name in ('before', 'after')
   panel.plot(
     at,
-    mean,
+    values,
     color=color,
     linewidth=2.4 if ours else 1.2,
     linestyle=_DASHES if name == 'oracle' else '-',
@@ -201,8 +208,7 @@ def _length_line(
     markersize=5 if ours else 3,
     zorder=3 if ours else 2,
   )
-  text = tables.label(name) + (' (ceiling)' if name == 'oracle' else '')
-  return mean[-1], text, color
+  return values[-1], tables.label(name), color
 
 
 def _memory_panel(
@@ -216,22 +222,9 @@ def _memory_panel(
   labels = []
   for name in names:
     shares = [found.get(name, {}).get('memory_share') for found in arms]
-    points = [(m, s) for m, s in zip(x, shares, strict=True) if not _absent(s)]
-    if not points:
-      continue
-    at, share = np.array(points, np.float64).T
-    color = COLORS.get(name, '#555b64')
-    ours = name in ('before', 'after')
-    panel.plot(
-      at,
-      share,
-      color=color,
-      marker='o',
-      linewidth=2.4 if ours else 1.2,
-      linestyle=_DASHES if name == 'oracle' else '-',
-      markersize=5 if ours else 3,
-    )
-    labels.append((share[-1], tables.label(name), color))
+    points = [p for p in zip(x, shares, strict=True) if not tables.absent(p[1])]
+    if points:
+      labels.append(_system_line(panel, *zip(*points, strict=True), name))
   panel.set_ylim(bottom=0)
   panel.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
   _end_labels(panel, labels)
@@ -310,10 +303,6 @@ def _end_labels(
       fontsize=9,
       annotation_clip=False,
     )
-
-
-def _absent(value: float | None) -> bool:
-  return value is None or math.isnan(value)
 
 
 def save(fig: figure.Figure, path: str) -> None:

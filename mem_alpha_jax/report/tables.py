@@ -161,13 +161,13 @@ def _type_text(one: Arm, name: str) -> str:
   return _number(one['by_type'].get(name, {}).get('accuracy'))
 
 
-def _absent(value: float | None) -> bool:
+def absent(value: float | None) -> bool:
   return value is None or math.isnan(value)
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-  return '-' if _absent(value) else f'{value:.{digits}f}'
+  return '-' if absent(value) else f'{value:.{digits}f}'
 
 
 def _percent(value: float | None) -> str:
-  return '-' if _absent(value) else f'{100 * value:.1f}%'
+  return '-' if absent(value) else f'{100 * value:.1f}%'
