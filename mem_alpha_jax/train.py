@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from mem_alpha_jax.compile import footprint
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate, summary
+from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.rl import batching, optimizer
@@ -22,6 +22,7 @@ from mem_alpha_jax.run import (
   checkpoint,
   parameters,
   params_file,
+  summary,
 )
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import metrics as metrics_lib
@@ -62,7 +63,7 @@ def _train(config, workdir: str, clock: 'Clock') -> dict[str, Any] | None:
   planned = footprint.make(config, experiment.policy, experiment.mesh)
   print(footprint.table(planned))
   footprint.check(planned, config)
-  held_out = evaluate.lengths(config, 'test')
+  held_out = held_out_lib.lengths(config, 'test')
   run = Run(experiment, workdir, clock)
   with (
     checkpoint.Manager(workdir, config.checkpoint.keep) as manager,
@@ -70,10 +71,7 @@ def _train(config, workdir: str, clock: 'Clock') -> dict[str, Any] | None:
   ):
     if not run.restore(manager):
       run.warm_start()
-      before, shown = evaluate.policy_lengths(
-        experiment, run.state.params, held_out
-      )
-      summary.write_before(workdir, before, shown)
+      summary.write_before(experiment, run.state.params, held_out, workdir)
       run.save(manager, None)
     try:
       while run.step < config.num_steps and not stop.requested():
@@ -269,7 +267,7 @@ class Run:
     found = {}
     try:
       if self.due(self.config.eval.every):
-        found = evaluate.validation(
+        found = held_out_lib.validation(
           self.experiment, self.state.params, self.validation
         )
     finally:  # the step is done, even if the reader fails now

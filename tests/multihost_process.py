@@ -10,7 +10,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import cluster, machine, multihost
 from tests import tiny_config
@@ -94,9 +94,9 @@ def steps(config, workdir: str) -> None:
     run.advance()
     run.writer.write(run.step, run.scalars)
   episodes = pipeline.eval_episodes(config, 'test')
-  arm = evaluate.baseline_arm(experiment, None, 'random_inserts', episodes)
+  arm, _ = held_out.arm('random_inserts', experiment, None, episodes)
   if jax.process_index() == 0:
-    del arm['seconds_per_chunk']
+    del arm['seconds_per_chunk'], arm['seconds_at_ends']
     with open(f'{workdir}/arm.json', 'w') as file:
       json.dump(arm, file)
 

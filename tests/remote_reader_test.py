@@ -10,14 +10,13 @@ from configs import tiny
 from experiments.reader_faults import run as run_lib
 from experiments.reader_faults import server as server_lib
 from mem_alpha_jax import train
-from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.reading import (
   chat_reader,
   http_client,
   protocol,
   remote_chat,
 )
-from mem_alpha_jax.run import checkpoint
+from mem_alpha_jax.run import checkpoint, summary
 from mem_alpha_jax.run import metrics as metrics_lib
 from mem_alpha_jax.types import Note, Request
 
@@ -178,7 +177,7 @@ def test_a_run_pauses_when_nobody_answers_and_goes_on(tmp_path):
       assert manager.steps() == [0, 1]
     # A reader that is mended may be elsewhere and get more time.
     with pytest.raises(protocol.Unanswered, match='of an evaluation'):
-      evaluate.main(config, folder)
+      summary.main(config, folder)
     broken[0] = False
     config.reading.timeout = 2.0
     train.train(config, folder)

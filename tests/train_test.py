@@ -16,12 +16,11 @@ import tiny_config
 
 from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.evaluation import evaluate
-from mem_alpha_jax.methods import writers
+from mem_alpha_jax.methods import registry
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rollout import assemble, collector, warm_start
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import checkpoint
+from mem_alpha_jax.run import checkpoint, summary
 from mem_alpha_jax.run import metrics as metrics_lib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -56,7 +55,7 @@ def test_results_have_all_keys(finished):
   assert set(results['length']) == {'1', '2'}
   assert results['chunk_time_ratio'] > 0
   for arms in (results, *results['length'].values()):
-    assert set(arms['baselines']) == set(writers.WRITERS)
+    assert set(arms['baselines']) == set(registry.BASELINES)
     for arm in (arms['before'], arms['after'], *arms['baselines'].values()):
       assert set(ARM) <= set(arm) and set(ARM[:3]) <= set(arm['lenient'])
       low, high = arm['interval']
@@ -122,7 +121,7 @@ def test_another_config_is_refused(finished):
 
 def test_mode_eval_measures_the_newest_checkpoint(finished):
   folder, returned = finished
-  found = evaluate.main(tiny_config.get_config('eval.lengths=1'), folder)
+  found = summary.main(tiny_config.get_config('eval.lengths=1'), folder)
   for name in ('after', 'baselines'):
     assert _without_seconds(found[name]) == _without_seconds(returned[name])
   assert set(read(folder, 'eval.json')['length']) == {'1'}
@@ -131,7 +130,7 @@ def test_mode_eval_measures_the_newest_checkpoint(finished):
 
 def test_mode_eval_needs_a_checkpoint(tmp_path):
   with pytest.raises(FileNotFoundError, match='no checkpoint to evaluate'):
-    evaluate.main(tiny_config.get_config(), str(tmp_path))
+    summary.main(tiny_config.get_config(), str(tmp_path))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from ml_collections import config_flags
 
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import files, machine
@@ -42,7 +42,8 @@ def main(argv):
     path = base_checkpoint.save(
       _NAME.value, run.state.params, f'{folder}/tokenizer.model'
     )
-    arm, _ = evaluate.policy_arm(
+    arm, _ = held_out.arm(
+      'policy',
       experiment,
       run.state.params,
       pipeline.eval_episodes(config, 'validation', 1),

@@ -19,7 +19,7 @@ from configs import tiny
 from experiments import side_by_side
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import files, machine
@@ -102,8 +102,11 @@ def run(row: int, seed: int, workdir: str) -> None:
   width = config.data.train_chunks * config.rollout.group_size
   responses = loop.step * config.data.batch_episodes * width
   arms = {
-    str(m): evaluate.policy_arm(
-      experiment, loop.state.params, pipeline.eval_episodes(config, 'test', m)
+    str(m): held_out.arm(
+      'policy',
+      experiment,
+      loop.state.params,
+      pipeline.eval_episodes(config, 'test', m),
     )[0]
     for m in LENGTHS
   }

@@ -201,8 +201,8 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     "rl.advantage='gae': needs model.value_head=True",
   )
   _require(
-    not rollout.forced or c.memory.prompt_format == 'compact',
-    f'rollout.forced={rollout.forced}: forced calls are compact; use 0 with '
+    not rollout.forced or c.memory.prompt_format != 'reference',
+    f'rollout.forced={rollout.forced}: there are no forced calls; use 0 with '
     f'memory.prompt_format={c.memory.prompt_format!r}',
   )
   shared = rollout.groups == 'state'

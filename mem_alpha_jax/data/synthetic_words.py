@@ -144,73 +144,25 @@ class Attribute(NamedTuple):
 
 
 ATTRIBUTES = {
-  a.cue: a
-  for a in (
-    Attribute(
-      'job',
-      'job',
-      '{n} has a job as a {v}',
-      'I have a job as a {v}',
-      'What job does {n} have?',
-      'What job do I have?',
-      'I',
-    ),
-    Attribute(
-      'home',
-      'city',
-      "{n}'s home is in {v}",
-      'my home is in {v}',
-      "Where is {n}'s home?",
-      'Where is my home?',
-      'my',
-    ),
-    Attribute(
-      'hobby',
-      'hobby',
-      "{n}'s hobby is {v}",
-      'my hobby is {v}',
-      "What is {n}'s hobby?",
-      'What is my hobby?',
-      'my',
-    ),
-    Attribute(
-      'favourite',
-      'food',
-      "{n}'s favourite food is {v}",
-      'my favourite food is {v}',
-      "What is {n}'s favourite food?",
-      'What is my favourite food?',
-      'my',
-    ),
-    Attribute(
-      'allergic',
-      'food',
-      '{n} is allergic to {v}',
-      'I am allergic to {v}',
-      'What is {n} allergic to?',
-      'What am I allergic to?',
-      'I',
-    ),
-    Attribute(
-      'boss',
-      'person',
-      "{n}'s boss is {v}",
-      'my boss is {v}',
-      "Who is {n}'s boss?",
-      'Who is my boss?',
-      'my',
-    ),
-    Attribute(
-      'friend',
-      'person',
-      "{n}'s best friend is {v}",
-      'my best friend is {v}',
-      "Who is {n}'s best friend?",
-      'Who is my best friend?',
-      'my',
-    ),
+  cue: Attribute(cue, *rest)
+  for cue, *rest in (
+    ('job', 'job', '{n} has a job as a {v}', 'I have a job as a {v}',
+     'What job does {n} have?', 'What job do I have?', 'I'),
+    ('home', 'city', "{n}'s home is in {v}", 'my home is in {v}',
+     "Where is {n}'s home?", 'Where is my home?', 'my'),
+    ('hobby', 'hobby', "{n}'s hobby is {v}", 'my hobby is {v}',
+     "What is {n}'s hobby?", 'What is my hobby?', 'my'),
+    ('favourite', 'food', "{n}'s favourite food is {v}",
+     'my favourite food is {v}', "What is {n}'s favourite food?",
+     'What is my favourite food?', 'my'),
+    ('allergic', 'food', '{n} is allergic to {v}', 'I am allergic to {v}',
+     'What is {n} allergic to?', 'What am I allergic to?', 'I'),
+    ('boss', 'person', "{n}'s boss is {v}", 'my boss is {v}',
+     "Who is {n}'s boss?", 'Who is my boss?', 'my'),
+    ('friend', 'person', "{n}'s best friend is {v}", 'my best friend is {v}',
+     "Who is {n}'s best friend?", 'Who is my best friend?', 'my'),
   )
-}
+}  # fmt: skip
 
 # One pool for first statements and overwrites: the wording never tells which.
 FACT_FORMS = (
