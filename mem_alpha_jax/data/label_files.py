@@ -34,10 +34,6 @@ def load(root: str, name: str) -> list[Example]:
   Args:
     root: the data folder, config field data.root.
     name: key of SETS.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: for a broken row (file:line).
   """
   file, publisher, read = SETS[name]
   path, examples = pathlib.Path(root, file), []

@@ -135,10 +135,6 @@ def episodes(root: str, turns: int = 0, words: int = 0) -> list[types.Episode]:
     turns: of a chunk, never of two sessions; 0: a session is a chunk.
     words: a longer turn is split into several, after a sentence where one
       ends, for small readers of chunks; 0 is no limit.
-
-  Raises:
-    FileNotFoundError: there is no dialogue.
-    ValueError: a broken file.
   """
   return [
     _episode(_split(dialogue, words) if words else dialogue, turns)

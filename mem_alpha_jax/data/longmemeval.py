@@ -84,12 +84,7 @@ class Instance(NamedTuple):
 
 
 def instances(path: pathlib.Path) -> Iterator[Instance]:
-  """Reads the instances of a file one by one.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: a broken file; names row and field.
-  """
+  """Reads the instances of a file one by one."""
   for _, r in rows.stream(path, _Row, _PUBLISHER):
     sessions = [
       Session(date, turns, key in r.answer_session_ids)

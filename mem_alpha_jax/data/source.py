@@ -1,6 +1,7 @@
 """What others must know of a data set: one record a source."""
 
 import dataclasses
+import operator
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -121,16 +122,19 @@ class Source:
   examples: bool = False
 
 
-class Endless(Sequence[Episode]):
-  """Episodes by uid, made when they are asked for."""
+class Made(Sequence[Episode]):
+  """Episodes by uid, made when they are asked for; by default without end."""
 
-  def __init__(self, make: Callable[[int], Episode]):
-    self._make = make
+  def __init__(self, make: Callable[[int], Episode], length: int = 1 << 31):
+    self._make, self._length = make, length  # a uid fits an int32
 
   def __len__(self) -> int:
-    return 1 << 31  # a uid fits an int32
+    return self._length
 
   def __getitem__(self, index):
     if isinstance(index, slice):
       return [self[i] for i in range(*index.indices(len(self)))]
-    return self._make(int(index))
+    i = operator.index(index)
+    if not -len(self) <= i < len(self):
+      raise IndexError(f'episode {i} of {len(self)}')
+    return self._make(i % len(self))
