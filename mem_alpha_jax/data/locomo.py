@@ -67,21 +67,13 @@ class _Sample(rows.Row):
 
 
 class Turn(NamedTuple):
-  """What one person says.
+  """What one person says."""
 
-  Attributes:
-    id: 'D<session>:<turn>'.
-    session: number of the session, from 1.
-    date: of the session, as '8 May, 2023'.
-    speaker: who says it.
-    text: the words, and the caption of a photo that goes with them.
-  """
-
-  id: str
-  session: int
-  date: str
+  id: str  # 'D<session>:<turn>'
+  session: int  # its number, from 1
+  date: str  # of the session, as '8 May, 2023'
   speaker: str
-  text: str
+  text: str  # and the caption of a photo that goes with it
 
 
 class Question(NamedTuple):
@@ -143,12 +135,7 @@ def episodes(root: str, turns: int = 0, words: int = 0) -> list[types.Episode]:
 
 
 def sessions(path: pathlib.Path) -> list[types.Episode]:
-  """The dialogues of one file; a session is a chunk.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: it is not of LoCoMo.
-  """
+  """The dialogues of one file; a session is a chunk."""
   if not _is_ours(path):
     raise ValueError(
       f'{path}: files of LoCoMo are named {_ALL} or <number>.json'

@@ -95,7 +95,7 @@ def stream(
 def lines(
   path: pathlib.Path, publisher: str, encoding: str = 'utf-8'
 ) -> Iterator[tuple[str, str]]:
-  """(where, line) of a text file, 'a.txt:3' from 1; blank lines are left out."""
+  """(where, line) of a text file, 'a.txt:3' from 1, without blank lines."""
   with present(path, publisher).open(encoding=encoding) as file:
     try:
       for i, line in enumerate(file, start=1):
