@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from mem_alpha_jax.data import leakage, mixture
 from mem_alpha_jax.data.builders import card, token_counts
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode
 
 _TEXT = tfds.features.Text()
 _NUMBER = tfds.features.Scalar(np.int64)
@@ -57,10 +57,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     self._held_out = dict(held_out or {})
 
   def _info(self) -> tfds.core.DatasetInfo:
-    # `others` is a JSON list: TFDS needs TensorFlow for ragged ones.
-    question = dict.fromkeys(Question._fields, _TEXT)
-    question |= {'first': _NUMBER, 'last': _NUMBER}
-    question |= {'asked': tfds.features.Scalar(np.bool_)}
+    question = {
+      'text': _TEXT,
+      'answer': _TEXT,
+      'type': _TEXT,
+      'first': _NUMBER,
+      'last': _NUMBER,
+      'asked': tfds.features.Scalar(np.bool_),
+      'others': _TEXT,  # a JSON list: TFDS needs TensorFlow for ragged ones
+    }
     features = tfds.features.FeaturesDict(
       {
         'uid': _NUMBER,
