@@ -162,7 +162,7 @@ def measure(
   prompts = _prompts(task, shape.vocab_size)
   rows = _rows(task, prompts)
   tx, _ = optimizer.create_optimizer(config.optim, 10)
-  state = update.init_state(params, tx, jax.random.key(0))
+  state = update.init_state(params, tx)
   sample = lambda n: sampler.make_sampler(
     one, n, eos_id=shape.vocab_size, pad_id=0
   ).lower(params, *prompts)

@@ -18,7 +18,7 @@ from absl import app, flags
 from configs import smollm2
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
-from mem_alpha_jax.report import tables
+from mem_alpha_jax.report import metrics, tables
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import files
 
@@ -44,8 +44,7 @@ def as_it_comes(config, folder: pathlib.Path) -> tables.Arm:
 
 def rewards(folder: pathlib.Path) -> dict:
   """Mean reward and its parts over the first and the last steps of RL."""
-  lines = (folder / 'metrics.jsonl').read_text().splitlines()
-  steps = [json.loads(line) for line in lines]
+  steps = metrics.read(folder / metrics.FILE)
   names = [n for n in steps[0] if n.startswith(('reward/', 'rollout/'))]
 
   def mean(some):

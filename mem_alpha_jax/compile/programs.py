@@ -22,7 +22,7 @@ from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, forced_calls
 from mem_alpha_jax.sampling import sampler
 from mem_alpha_jax.system import sharding
-from mem_alpha_jax.types import RolloutRows, TrainState
+from mem_alpha_jax.types import RolloutRows
 
 
 class Program(NamedTuple):
@@ -154,7 +154,7 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
     schedule=schedule,
   )
   scored = make(update_lib.make_logps_fn)
-  state = state_of(params, tx, mesh)
+  state = update_lib.abstract_state(params, tx, mesh)
   found = [
     Program(
       'update',
@@ -195,16 +195,6 @@ def rows_of(
     returns=floats,
     old_values=floats,
   )
-
-
-def state_of(params: Any, tx: Any, mesh: Mesh) -> TrainState:
-  """Shapes of a train state around parameters that have a place."""
-  key = jax.eval_shape(lambda: jax.random.key(0))
-  shapes = jax.eval_shape(
-    lambda p, k: update_lib.init_state(p, tx, k), params, key
-  )
-  places = update_lib.state_shardings(shapes.replace(params=params), tx, mesh)
-  return _placed(shapes, places)
 
 
 def _reshard(config, policy, params) -> Program:

@@ -53,8 +53,6 @@ _DASHES = (0, (4, 3))
 def learning_curve(
   rows: Sequence[Mapping[str, Any]],
   path: str,
-  rewards: Mapping[str, str] = REWARDS,
-  evaluations: Mapping[str, str] = EVALUATIONS,
   references: Mapping[str, float] | None = None,
 ) -> None:
   """Writes a PNG: reward and its parts left, held-out accuracy right.
@@ -63,18 +61,16 @@ def learning_curve(
     rows: records of metrics.jsonl, each with its `step`; a metric may be
       absent from any of them.
     path: of the PNG.
-    rewards: metric -> label of the left panel.
-    evaluations: metric -> label of the right panel.
     references: label -> accuracy of dashed lines, e.g. the oracle's.
   """
   with matplotlib.rc_context(STYLE):
     fig = figure.Figure(figsize=(10.5, 4.0), layout='constrained')
     left, right = fig.subplots(1, 2)
     left.set_title('Reward in training')
-    labels = _lines(left, rows, rewards, raw=True)
+    labels = _lines(left, rows, REWARDS, raw=True)
     _end_labels(left, labels)
     right.set_title('Accuracy on held-out episodes')
-    labels = _lines(right, rows, evaluations, raw=False)
+    labels = _lines(right, rows, EVALUATIONS, raw=False)
     for name, value in (references or {}).items():
       right.axhline(value, color='#555b64', linewidth=1, linestyle=_DASHES)
       labels.append((value, name, '#555b64'))
@@ -90,7 +86,6 @@ def length_curve(
   length: Mapping[str, tables.Arms],
   path: str,
   cap: float | None = None,
-  revised: str = 'overwritten',
   train_chunks: int | None = None,
   cap_base: float = 0.0,
 ) -> None:
@@ -100,7 +95,6 @@ def length_curve(
     length: multiple of the train length -> `before`, `after`, `baselines`.
     path: of the PNG.
     cap: tokens of memory allowed per token read; drawn as a line.
-    revised: question type of the second panel.
     train_chunks: chunks of a training episode, for the axis label.
     cap_base: tokens of memory allowed before reading, part of the cap.
   """
@@ -111,9 +105,9 @@ def length_curve(
   with matplotlib.rc_context(STYLE):
     fig = figure.Figure(figsize=(13.0, 4.2), layout='constrained')
     panels = fig.subplots(1, 3)
-    titles = ('All questions', f'{revised.capitalize()} facts')
+    titles = ('All questions', 'Overwritten facts')
     for panel, title, kind in zip(
-      panels, titles, (None, revised), strict=False
+      panels, titles, (None, tables.REVISED), strict=False
     ):
       panel.set_title(title)
       labels = [_length_line(panel, x, arms, name, kind) for name in names]

@@ -182,12 +182,11 @@ def over_seeds(values: Sequence[float]) -> Estimate:
   values = np.asarray(values, np.float64)
   if not values.size:
     raise ValueError('values is empty; give one number of each seed')
-  mean, low, high = float(values.mean()), np.nan, np.nan
+  mean, half = float(values.mean()), np.nan
   if values.size > 1:
-    low, high = stats.t.interval(
-      LEVEL, values.size - 1, mean, stats.sem(values)
-    )
-  return Estimate(mean, float(low), float(high), values.size)
+    quantile = stats.t.ppf((1 + LEVEL) / 2, values.size - 1)
+    half = float(quantile * stats.sem(values))
+  return Estimate(mean, mean - half, mean + half, values.size)
 
 
 def seeds_cell(values: Sequence[float]) -> dict:

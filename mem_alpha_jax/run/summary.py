@@ -11,7 +11,7 @@ import jax
 from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
-from mem_alpha_jax.report import html, plots, tables
+from mem_alpha_jax.report import html, metrics, plots, tables
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
@@ -69,7 +69,7 @@ def _write_files(result, workdir: str, traces_before, traces_after) -> None:
   path = lambda name: os.path.join(workdir, name)
   files.write_json(path('results.json'), result)
   plots.learning_curve(
-    tables.read_metrics(path('metrics.jsonl')),
+    metrics.read(path(metrics.FILE)),
     path('learning_curve.png'),
     references={
       'before RL': result['before']['accuracy'],
