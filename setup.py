@@ -32,7 +32,6 @@ setuptools.setup(
     'pydantic>=2.10',
     'scipy>=1.14',
     'sentencepiece>=0.2',
-    'stamina>=24.3',
     'tensorboardX>=2.6.2',
     'tensorflow-datasets>=4.9.7',
     'tqdm>=4.66',
