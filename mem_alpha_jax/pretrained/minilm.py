@@ -96,16 +96,12 @@ class Config(NamedTuple):
 
 
 class MiniLM(NamedTuple):
-  """A loaded encoder.
-
-  Attributes:
-    config: its shape.
-    tokenize: texts -> token ids of each, cut to the longest it was made for.
-    encode: tokens [B, n], lengths [B] -> unit vectors [B, D]; jitted.
-  """
+  """A loaded encoder."""
 
   config: Config
+  # Texts -> token ids of each, cut to the longest it was made for.
   tokenize: Callable[[Sequence[str]], list[list[int]]]
+  # Tokens [B, n], lengths [B] -> unit vectors [B, D]; jitted.
   encode: Callable[[Any, Any], Float[Array, 'B D']]
 
 
