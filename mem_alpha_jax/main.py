@@ -15,8 +15,8 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
 _MODES = {
   'train': 'train.train',
-  'eval': 'evaluation.evaluate.main',
-  'stream': 'evaluation.stream.main',
+  'eval': 'run.summary.main',
+  'stream': 'run.stream.main',
   'export': 'run.export.main',
   'compile': 'compile.main.main',
 }

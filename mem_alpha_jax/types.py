@@ -210,4 +210,3 @@ class TrainState:
   step: Int[Array, '']
   params: Any
   opt_state: Any
-  key: Array  # typed key of the run, folded by meaning, never split

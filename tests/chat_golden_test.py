@@ -12,6 +12,7 @@ import pathlib
 import ml_collections
 import pytest
 
+import mem_alpha_jax
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.roles import chat_prompt
@@ -21,7 +22,7 @@ pytest.importorskip('tokenizers')
 pytest.importorskip('gguf')
 
 FOLDER = pathlib.Path(__file__).parent / 'golden'
-ASSETS = pathlib.Path(registry.__file__).parent / 'assets'
+ASSETS = pathlib.Path(mem_alpha_jax.__file__).parent / 'assets'
 QWEN3 = ASSETS / 'chat_templates' / 'qwen3.jinja'
 BAR = '\n────\n'
 PLAIN = 'These days Sigrid works as a pilot. "Ünïcode" 😀'

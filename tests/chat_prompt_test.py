@@ -162,7 +162,7 @@ def test_what_does_not_fit_is_left_out_and_counted(order):
   assert made.truncated == lost > 0
   assert 'old new' in prefix + own  # the newest of the chunk is kept
   if order == 'chunk_first':
-    assert made.view.items == (VIEW[0], None, None)  # the last entry went
+    assert made.view == (VIEW[0], None, None)  # the last entry went
 
 
 @pytest.mark.parametrize('order', ['chunk_first', 'memory_first'])
@@ -170,7 +170,7 @@ def test_a_core_that_does_not_fit_is_cut_and_counted(order):
   free, _, _ = render(core='c' * 900, prompt_order=order)
   room = prompt.Room(len(free.prefix), len(free.own) - 600)
   made, _, own = render(core='c' * 900, prompt_order=order, room=room)
-  assert len(made.own) == room.own and set(made.view.items) == {None}
+  assert len(made.own) == room.own and set(made.view) == {None}
   assert made.truncated == 600 and 'Marta' not in own
   assert own.endswith('<|im_start|>assistant\n')
 

@@ -20,7 +20,7 @@ from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.recall import embedders
-from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.rollout import assemble, collector, forced_calls
 from mem_alpha_jax.run import build as build_lib
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
@@ -222,3 +222,26 @@ def test_streams_go_on_with_their_own_memory_for_a_while(setups):
   with never.unlocked():
     never.rollout.own_memory = 0.0
   assert collector.next_starts(ends, never, 0) == empty_starts() * 16
+
+
+class _Bytes:
+  """A tokenizer of bytes."""
+
+  def encode(self, text):
+    return list(text.encode())
+
+
+def test_forced_calls_of_a_chat_model_leave_content_and_entry_free():
+  starts = forced_calls.starts(_Bytes(), 'chat')
+  texts = [bytes(ids).decode() for ids in (*starts.updates, *starts.others)]
+  update, episodic, semantic, nothing = texts
+  assert update.endswith('"memory_type": "')
+  assert '"memory_type": "episodic", "content": "' in episodic
+  assert semantic.endswith('"memory_type": "semantic", "content": "')
+  assert nothing == 'Done.'
+  forced = forced_calls.forced_calls(
+    np.random.default_rng(0), _Bytes(), 2, 5, 4, 'chat'
+  )
+  assert forced.shape == (5, starts.width)
+  assert bytes(forced[0][forced[0] >= 0].tolist()).decode() == update
+  assert (forced[4] == forced_calls.FREE).all()

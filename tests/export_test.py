@@ -10,10 +10,18 @@ import small_checkpoints
 import small_gguf
 import tiny_config
 
-from mem_alpha_jax import train
+from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.model import lora, presets
 from mem_alpha_jax.pretrained import gguf_weights, hf_weights, registry
-from mem_alpha_jax.run import build, checkpoint, export, workdir
+from mem_alpha_jax.rollout import warm_start
+from mem_alpha_jax.run import (
+  build,
+  checkpoint,
+  export,
+  learning,
+  progress,
+  workdir,
+)
 from mem_alpha_jax.text import tokenizer as tokenizer_lib
 
 PLAIN = 'model.copy_head=False,model.match_bias=False'
@@ -23,21 +31,25 @@ def _run(config, folder) -> tuple[presets.ModelConfig, dict]:
   """Saves a run's first checkpoint; returns its model and parameters."""
   workdir.prepare(folder, config)
   built = build.build(config, str(folder))
-  run = train.Run(built, str(folder), train.Clock())
+  learner = learning.create(built)
+  loader = iter(pipeline.make_dataset(config, 'train'))
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(warm_start, 'train', lambda setup, policy, params, *_: params)
+    now = progress.begin(built, learner.tx, loader, str(folder), 0.0, print)
   rng = np.random.default_rng(0)
   params = jax.tree.map(
     lambda x: x + 0.1 * rng.standard_normal(x.shape).astype(x.dtype),
-    run.state.params,
+    now.state.params,
   )
   if built.policy.config.lora_rank:  # what is not trained stays
     params = jax.tree_util.tree_map_with_path(
       lambda path, new, old: new if lora.is_factor((path[-1].key,)) else old,
       params,
-      run.state.params,
+      now.state.params,
     )
-  run.state = run.state.replace(params=params)
+  now = now._replace(state=now.state.replace(params=params))
   with checkpoint.Manager(str(folder), 1) as manager:
-    run.save(manager, None)
+    progress.save(manager, now)
   return built.policy.config, params
 
 

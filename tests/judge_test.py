@@ -213,6 +213,7 @@ def test_a_real_model_behind_a_server_reads_and_judges(tmp_path):
   config = tiny_config.get_config(
     'reading.reader=remote,reading.model=smollm2,reading.retries=0,'
     'reading.concurrency=1,reading.batch=1,reading.buckets=192,'
+    'reading.timeout=600.0,'  # the first reply compiles
     f'reading.cache={tmp_path / "replies.db"}'
   )
   model = lm_chat.from_config(config)

@@ -97,7 +97,7 @@ def test_training_moves_the_factors_alone():
   rows = rows.replace(advantages=np.ones_like(rows.advantages))
   tx = optax.adam(1e-2)
   own = jax.tree.map(jnp.copy, params)  # the state is donated
-  state = update_lib.init_state(own, tx, jax.random.key(0))
+  state = update_lib.init_state(own, tx)
   moments = state.opt_state[0].mu
   assert names(moments) == names(optimizer.split(params)[0])
   config = tiny.get_config().unlock().rl

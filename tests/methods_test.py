@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from configs import tiny
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.methods import registry, rewriters, texts
-from mem_alpha_jax.methods.memory import Written
+from mem_alpha_jax.methods import policy, registry, rewriters, texts
+from mem_alpha_jax.methods.protocol import Written
 from mem_alpha_jax.recall import budget
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Episode, Note, Request
@@ -200,9 +200,8 @@ def test_a_model_overwrites_its_memory_and_failures_leave_it():
   texts_after = []
   for chunk in CHUNKS:
     method.observe([chunk])
-    texts_after.append(method.to_json()['texts'][0])
+    texts_after += method.to_json()
   assert texts_after == ['Anna: boat.'] * 4 + ['one two three four']
-  assert method.missing == 3
   assert CHUNKS[1] in model.chats[1][0]['content']
   assert 'Anna: boat.' in model.chats[1][0]['content']
 
@@ -217,23 +216,23 @@ def test_inner_state_is_what_stands_between_the_tags():
   after = []
   for chunk in CHUNKS[:3]:
     method.observe([chunk])
-    after.append(method.to_json()['texts'][0])
+    after += method.to_json()
   assert after == ['a b', 'a b', 'd e']
-  assert method.missing == 1
 
 
-def test_a_part_that_is_off_holds_nothing():
+def test_a_part_that_is_off_holds_nothing(experiment, monkeypatch):
   ops = [
     state_lib.Op('insert', 'semantic', 'a'),
     state_lib.Op('insert', 'episodic', 'b'),
     state_lib.Op('update', 'core', 'c'),
   ]
-  write = registry.without_part(
-    lambda: [Written(ops, ['bad call'])], 'episodic'
-  )
-  (one,) = write()
-  assert [op.kind for op in one.ops] == ['semantic', 'core']
-  assert one.errors == ['bad call', 'episodic memory is off']
+  said = lambda memories, chunks, *_: [Written(ops, ['bad call'])] * len(chunks)
+  monkeypatch.setattr(policy, 'writer', lambda given: said)
+  method = registry.make('policy_no_episodic', experiment, None, EPISODES)
+  for step in method.observe([CHUNKS[0], CHUNKS[1]]):
+    assert [op.kind for op in step.written.ops] == ['semantic', 'core']
+    assert step.written.errors == ['bad call', 'episodic memory is off']
+    assert len(state_lib.entries(step.state)) == 1
 
 
 def test_unknown_methods_and_missing_servers_are_named(experiment):
@@ -290,10 +289,10 @@ def test_a_model_behind_a_server_writes(experiment, server, order):
   method = registry.make('endpoint_writer', changed, None, EPISODES[:1])
   errors = []
   for chunk in CHUNKS[:3]:
-    method.observe([chunk])
-    errors.append((method.written[0].errors, method.written[0].missing))
+    ((written, *_),) = method.observe([chunk])
+    errors.append(written.errors)
   notes = [e.text for e in state_lib.entries(method.memories.states[0])]
   assert notes == ['Anna has a boat', 'Anna sold a boat']
-  assert errors == [([], False), ([], False), ((), True)]
+  assert errors == [[], [], ()]  # the third reply could not be had
   chunk, known = map(server.seen[1].index, (CHUNKS[1], 'Anna has a boat'))
   assert (chunk < known) == (order == 'chunk_first')

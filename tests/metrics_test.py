@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mem_alpha_jax.run import metrics
+from mem_alpha_jax.report import metrics
 
 
 def open_writer(folder, start=0, **kwargs):
@@ -46,9 +46,12 @@ def test_resumed_file_equals_an_uninterrupted_one(tmp_path):
 
 def test_read_names_file_and_line(tmp_path):
   path = tmp_path / 'm.jsonl'
-  path.write_text(json.dumps({'step': 1}) + '\nbroken\n')
-  with pytest.raises(ValueError, match=r'm\.jsonl:2'):
-    metrics.read(path)
+  for broken in ('broken', '{"loss": 2}', '3'):
+    path.write_text(json.dumps({'step': 1}) + f'\n{broken}\n')
+    with pytest.raises(ValueError, match=r'm\.jsonl:2'):
+      metrics.read(path)
+  path.write_text('{"step": 1, "a": 2.0}\n{"step": 2, "a"')  # cut short
+  assert metrics.read(path) == [{'step': 1, 'a': 2.0}]
 
 
 def test_timer_adds_up_phases_and_starts_anew():
@@ -76,7 +79,7 @@ def test_progress_bar_shows_step_and_reward(tmp_path, capsys):
 def test_tensorboard_events_need_no_tensorflow(tmp_path):
   code = f"""
 import sys
-from mem_alpha_jax.run import metrics
+from mem_alpha_jax.report import metrics
 with metrics.Writer({str(tmp_path)!r}, total=2, progress=False) as writer:
   writer.write(1, {{'a': 1.0, 'b': float('nan')}})
 assert 'tensorflow' not in sys.modules

@@ -10,8 +10,12 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
+from mem_alpha_jax.evaluation import held_out
+from mem_alpha_jax.report import metrics
+from mem_alpha_jax.rl import update
+from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import learning, progress
 from mem_alpha_jax.system import cluster, machine, multihost
 from tests import tiny_config
 
@@ -88,15 +92,24 @@ def cross(config, workdir: str) -> None:
 def steps(config, workdir: str) -> None:
   """Two steps of training and a baseline; the first process writes them."""
   experiment = build_lib.build(config, workdir)
-  run = train.Run(experiment, workdir, train.Clock())
-  run.open_writer()
-  for _ in range(2):
-    run.advance()
-    run.writer.write(run.step, run.scalars)
+  learner = learning.create(experiment)
+  loader = iter(pipeline.make_dataset(config, 'train'))
+  state = update.init_state(
+    build_lib.init_params(experiment), learner.tx, experiment.mesh
+  )
+  mine = multihost.share(range(config.data.batch_episodes))
+  starts = [collector.empty_start()] * len(mine)
+  now = progress.Progress(state, loader.get_state(), starts, 0, 0.0)
+  with metrics.Writer(workdir, 2, 0, False, False) as writer:
+    for _ in range(2):
+      now, scalars = train.step(
+        experiment, learner, loader, now, metrics.Timer()
+      )
+      writer.write(now.step, scalars)
   episodes = pipeline.eval_episodes(config, 'test')
-  arm = evaluate.baseline_arm(experiment, None, 'random_inserts', episodes)
+  arm, _ = held_out.arm('random_inserts', experiment, None, episodes)
   if jax.process_index() == 0:
-    del arm['seconds_per_chunk']
+    del arm['seconds_per_chunk'], arm['seconds_at_ends']
     with open(f'{workdir}/arm.json', 'w') as file:
       json.dump(arm, file)
 

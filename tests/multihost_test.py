@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import local_processes
-from mem_alpha_jax.run import metrics
+from mem_alpha_jax.report import metrics
 from mem_alpha_jax.system import cluster
 
 SECONDS = 900  # after which a process is killed

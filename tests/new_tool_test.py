@@ -57,7 +57,11 @@ def stored():
   return memories
 
 
-VIEW = (tools.ViewItem(3, 'semantic'), None, tools.ViewItem(1, 'semantic'))
+VIEW = (
+  state_lib.Entry(3, 'semantic', '', 0, 0, 0),
+  None,
+  state_lib.Entry(1, 'semantic', '', 0, 0, 0),
+)
 MERGE = Op('merge', 'semantic', 'Ada kite red', 1, 3)
 
 

@@ -11,7 +11,7 @@ import tiny_config
 
 from experiments.paper_tables import cells, printed, report, scales
 from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.evaluation import comparison
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
 
 COLUMNS = (
@@ -45,7 +45,7 @@ def contents(folder):
 def filled(tmp_path_factory):
   """Filled after it was killed at the third cell; what each attempt did."""
   out = tmp_path_factory.mktemp('tables')
-  said, real, asked = [], comparison.compare, []
+  said, real, asked = [], cells.compare, []
 
   def killed(name, *rest):
     asked.append(name)
@@ -55,7 +55,7 @@ def filled(tmp_path_factory):
 
   wanted = cells.needed(SCALE, ['main'])
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(comparison, 'compare', killed)
+    patch.setattr(cells, 'compare', killed)
     with pytest.raises(KeyboardInterrupt):
       cells.fill(wanted, config_of, 3, out, said.append)
     before = contents(out / 'cells')
@@ -108,7 +108,7 @@ def test_the_report_has_every_number_of_the_cells(filled, tmp_path):
   assert f'{report.MICRO}: the keep_newest {micro:.3f}' in text
   assert found['questions'] == kept['questions'] > 0
   assert found['memory_tokens'] == [kept['memory_tokens']]
-  for reader in comparison.READERS:
+  for reader in held_out.READERS:
     assert (folder / f'main_{reader}.png').stat().st_size > 5000
     assert (folder / f'main_{reader}.csv').read_text().count('ours') > 10
 

@@ -42,9 +42,7 @@ def test_activations_are_what_xla_counts(remat):
   found, policy = planned(config)
   tx, _ = optimizer.create_optimizer(config.optim, 10)
   params = jax.eval_shape(policy.init, jax.random.key(0))
-  state = jax.eval_shape(
-    lambda p: update_lib.init_state(p, tx, jax.random.key(0)), params
-  )
+  state = jax.eval_shape(lambda p: update_lib.init_state(p, tx), params)
   update = update_lib.make_update_fn(policy, tx, config.rl, 1.0)
   compiled = update.lower(state, abstract_rows(config)).compile()
   temporary = compiled.memory_analysis().temp_size_in_bytes

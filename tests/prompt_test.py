@@ -3,8 +3,8 @@
 import ml_collections
 import pytest
 
+from mem_alpha_jax.memory import execution, tools
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.memory import tools
 from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import prompt
 

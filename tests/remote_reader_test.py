@@ -10,15 +10,14 @@ from configs import tiny
 from experiments.reader_faults import run as run_lib
 from experiments.reader_faults import server as server_lib
 from mem_alpha_jax import train
-from mem_alpha_jax.evaluation import evaluate
 from mem_alpha_jax.reading import (
   chat_reader,
   http_client,
   protocol,
   remote_chat,
 )
-from mem_alpha_jax.run import checkpoint
-from mem_alpha_jax.run import metrics as metrics_lib
+from mem_alpha_jax.report import metrics as metrics_lib
+from mem_alpha_jax.run import checkpoint, summary
 from mem_alpha_jax.types import Note, Request
 
 STEPS, RATE = 3, 0.3
@@ -157,16 +156,16 @@ def test_a_run_pauses_when_nobody_answers_and_goes_on(tmp_path):
     f'{REMOTE}warm_start.steps=1,data.eval_episodes=2,eval.lengths=1,'
     'checkpoint.every=9,reading.breaker_limit=5,reading.breaker_pause=0.2,'
   )
-  advance = train.Run.advance
+  step = train.step
 
-  def breaks(run, *args):
-    broken[0] = run.step == 1  # in the second step
-    advance(run, *args)
+  def breaks(experiment, learner, loader, now, *args):
+    broken[0] = now.step == 1  # in the second step
+    return step(experiment, learner, loader, now, *args)
 
   with server_lib.Server(plan, DELAY) as server:
     config = tiny_config.get_config(f'{arg}reading.url={server.url}')
     with pytest.MonkeyPatch.context() as patch:
-      patch.setattr(train.Run, 'advance', breaks)
+      patch.setattr(train, 'step', breaks)
       with pytest.raises(protocol.Unanswered) as told:
         train.train(config, folder)
     message = str(told.value)
@@ -178,7 +177,7 @@ def test_a_run_pauses_when_nobody_answers_and_goes_on(tmp_path):
       assert manager.steps() == [0, 1]
     # A reader that is mended may be elsewhere and get more time.
     with pytest.raises(protocol.Unanswered, match='of an evaluation'):
-      evaluate.main(config, folder)
+      summary.main(config, folder)
     broken[0] = False
     config.reading.timeout = 2.0
     train.train(config, folder)

@@ -121,32 +121,6 @@ def test_type_and_length_tables():
   length['4']['baselines']['oracle'] = make_arm(0.99)
 
 
-def write_lines(path, *rows, tail=''):
-  path.write_text(''.join(json.dumps(r) + '\n' for r in rows) + tail)
-  return path
-
-
-def test_read_metrics_merges_a_step_and_drops_a_line_cut_short(tmp_path):
-  path = write_lines(
-    tmp_path / 'metrics.jsonl',
-    {'step': 1, 'a': 1.0, 'b': 2.0},
-    {'step': 2, 'a': 3.0},
-    {'step': 1, 'a': 5.0},
-    tail='{"step": 3, "a"',
-  )
-  assert tables.read_metrics(path) == [
-    {'step': 1, 'a': 5.0, 'b': 2.0},
-    {'step': 2, 'a': 3.0},
-  ]
-
-
-def test_read_metrics_names_the_broken_line(tmp_path):
-  path = tmp_path / 'metrics.jsonl'
-  path.write_text('{"step": 1}\n{"loss": 2}\n{"step": 3}\n')
-  with pytest.raises(ValueError, match=r'metrics\.jsonl:2'):
-    tables.read_metrics(path)
-
-
 def png_size(path):
   data = path.read_bytes()
   assert data[:8] == b'\x89PNG\r\n\x1a\n'

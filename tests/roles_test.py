@@ -8,6 +8,8 @@ import tiny_config
 from small_rollouts import empty_starts, episodes_of, random_call, scripted
 
 from mem_alpha_jax.credit import advantages
+from mem_alpha_jax.memory import execution
+from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rl import batching
@@ -15,14 +17,15 @@ from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.roles import registry, role, writer
 from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.types import Outcome, Question, Turn
+from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
 EPISODES = 24
 SMALL = (
-  f'data.batch_episodes={EPISODES},memory.entry_tokens=3,rollout.forced=0,'
-  'rollout.prefix_buckets=16,rollout.response_buckets=3,rollout.group_size=8,'
+  f'data.batch_episodes={EPISODES},memory.entry_tokens=5,rollout.forced=0,'
+  'rollout.prefix_buckets=24,rollout.response_buckets=3,rollout.group_size=8,'
   'rl.min_gap=0,rl.train_samples=0,rl.minibatch_rows=192'
 )
+PEOPLE = ('Marta', 'Leo')
 
 
 def _answer(setup, turn, response):
@@ -43,6 +46,22 @@ ANSWERER = role.Role(writer.show, _answer, _scores)
 def ask_all(episode):
   """A schedule that only asks."""
   return [Turn('answerer', q.text, episode, 0, q) for q in episode.questions]
+
+
+def notes(tokenizer, words, rng):
+  """Two notes in a memory, and a question that one of them answers."""
+  state, limits = state_lib.empty(), state_lib.Limits(0, 5, 8)
+  things = rng.choice(words, 2, replace=False).tolist()
+  for person, thing in zip(PEOPLE, things, strict=True):
+    op = state_lib.Op('insert', 'semantic', f'{person} {thing}')
+    state, result = execution.apply(state, op, limits, tokenizer.count, 0)
+    assert result.ok, result
+  i = rng.integers(2)
+  question = Question(PEOPLE[i], things[i], 'what', 0, 0)
+  start = collector.Start(state_lib.without_log(state), 0, 1, {})
+  return start, Episode(
+    int(rng.integers(1 << 30)), 'synthetic', ('',), (question,)
+  )
 
 
 def steps(experiment, schedule, tx, params):
@@ -71,14 +90,35 @@ def world(tmp_path, monkeypatch):
   return build_lib.build(tiny_config.get_config(SMALL), str(tmp_path))
 
 
+def test_an_answerer_learns_to_answer_from_recalled_notes(world):
+  tokenizer = world.train_setup.tokenizer
+  words = ('job', 'today', 'went', 'home', 'night', 'new', 'lives', 'works')
+  words = [
+    word
+    for word in words
+    if max(tokenizer.count(f'{person} {word}') for person in PEOPLE) <= 5
+    and len(tokenizer.encode_text(f' {word}')) <= 2  # and the end
+  ]
+  rng = np.random.default_rng(0)
+  train = steps(world, ask_all, optax.adam(1e-2), build_lib.init_params(world))
+  next(train)
+  scores = []
+  for _ in range(45):
+    starts, episodes = zip(
+      *(notes(tokenizer, words, rng) for _ in range(EPISODES)), strict=True
+    )
+    rollout, *_ = train.send((starts, episodes))
+    scores.append(rollout.metrics['reward/answers'])
+  # Either note without looking who is asked about is right in a half.
+  assert np.mean(scores[:2]) < 0.25 and np.mean(scores[-5:]) > 0.9
+
+
 def read_then_ask(episode):
   """A schedule of two roles."""
   question = Question('Marta job', 'baker', 'what', 0, 0)
   read = writer.read_chunks(episode)
-  return [
-    *read,
-    Turn('answerer', question.text, episode, len(read) - 1, question),
-  ]
+  last = len(read) - 1
+  return [*read, Turn('answerer', question.text, episode, last, question)]
 
 
 def test_an_answerer_sees_what_the_writer_stored(world):

@@ -23,9 +23,11 @@ from small_rollouts import (
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.report import metrics
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector, warm_start
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import learning, progress
 from mem_alpha_jax.sampling import buckets as buckets_lib
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
@@ -218,17 +220,20 @@ class OneBatch:
 def test_nothing_compiles_after_a_pass_over_the_buckets(world):
   setup, calls = recorded(world.setup('state'))
   experiment = world.experiments['state']._replace(train_setup=setup)
-  run = train.Run(experiment, world.folder, train.Clock())
-  run.open_writer()
+  learner = learning.create(experiment)
   # A copy: the update donates the state.
-  run.state = run.state.replace(params=jax.tree.map(jnp.copy, world.params))
+  params = jax.tree.map(jnp.copy, world.params)
+  state = update_lib.init_state(params, learner.tx, experiment.mesh)
+  now = progress.Progress(state, {}, empty_starts(), 0, 0.0)
   full = [full_start(world.tokenizer)] * 4
 
   def advance(lengths, starts=None):
-    run.loader = OneBatch(episodes_of(*lengths))
-    run.starts = run.starts if starts is None else starts
+    nonlocal now
+    now = now._replace(starts=now.starts if starts is None else starts)
     calls.clear()
-    run.advance()
+    now, _ = train.step(
+      experiment, learner, OneBatch(episodes_of(*lengths)), now, metrics.Timer()
+    )
     return {inputs[0].shape[1] for inputs, _ in calls}
 
   assert advance((1, 1, 1, 1), empty_starts()) == {NARROW}

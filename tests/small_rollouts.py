@@ -151,7 +151,7 @@ def table(lengths, groups=3, width=5, seed=0, vocab=16):
     mask,
     np.float32(np.where(mask, -rng.random(mask.shape) * 3, 0)),
     forced,
-    np.zeros((n, len(samples_lib.COUNTS)), np.int32),
+    np.zeros((n, len(samples_lib.count_names())), np.int32),
     parts,
     np.zeros(n, np.float32),
   )

@@ -6,7 +6,7 @@ import tiny_config
 from configs import tiny
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline, sources
-from mem_alpha_jax.data.source import Endless, OracleNote, Source
+from mem_alpha_jax.data.source import Made, OracleNote, Source
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.types import Episode, Question
 
@@ -81,7 +81,7 @@ def test_a_source_from_outside_is_trained_on_and_evaluated(
   toy = Source(
     'colors',
     rule='exact',
-    episodes=lambda config, split: Endless(colors.episode),
+    episodes=lambda config, split: Made(colors.episode),
     reader=colors.reader,
     oracle=colors.oracle,
   )

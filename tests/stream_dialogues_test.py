@@ -6,9 +6,11 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax.data import pipeline, sources
+from mem_alpha_jax.evaluation import loop
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.methods import texts
 from mem_alpha_jax.reading import registry
+from mem_alpha_jax.run import stream as stream_run
 
 SIZES = {26: (2, 1, 3, 2, 1, 2, 1), 30: (1, 3, 2, 1, 1)}  # turns a session
 EVERY = 2
@@ -120,11 +122,24 @@ def _rule(episode, question):
 
 def _run(episodes, folder, budget=0, reader=_reader):
   method = texts.LongContext(len(episodes), budget, _count)
-  return stream_lib.run(method, episodes, reader, _rule, OPTIONS, folder)
+  panel = loop.Panel([reader], _rule)
+  return stream_lib.run(method, episodes, panel, OPTIONS, folder)
 
 
-def _asks(folder):
-  return json.loads((folder / stream_lib.STATE).read_text())['asks']
+def _asks(folder, episodes):
+  """[stream, sessions, question, lag] of all that was asked."""
+  state = json.loads((folder / stream_lib.STATE).read_text())
+  found = []
+  for i, (episode, (answered, *_)) in enumerate(
+    zip(episodes, state['streams'], strict=True)
+  ):
+    ends = stream_lib.session_ends(episode)
+    for read, index, _ in answered:
+      first = episode.questions[index].first
+      known = sum(end <= first for end in ends) + 1
+      at = ends.index(read) + 1
+      found.append([i, at, index, at - known])
+  return found
 
 
 def _wanted_locomo():
@@ -156,7 +171,7 @@ def test_questions_come_after_the_sessions_of_their_evidence(
 ):
   episodes = pipeline.make_source(_config(root, source, turns), 'test')
   found = _run(episodes, tmp_path)
-  assert sorted(a[:4] for a in _asks(tmp_path)) == sorted(WANTED[source]())
+  assert sorted(_asks(tmp_path, episodes)) == sorted(WANTED[source]())
   points = [e[0] for e in found['accuracy'].values()]
   assert points == [1.0] * len(points) and found['saturation'] is None
   last = max(len(e.sessions) for e in episodes)
@@ -227,10 +242,10 @@ def test_an_interrupted_stream_of_turns_goes_on_to_the_same_bytes(
 
   with pytest.raises(KeyboardInterrupt):
     _run(episodes, tmp_path / 'cut', 24, breaks)
-  done = len(_asks(tmp_path / 'cut'))
-  assert 0 < done < len(_asks(tmp_path / 'whole'))
+  wanted = _asks(tmp_path / 'whole', episodes)
+  assert 0 < len(_asks(tmp_path / 'cut', episodes)) < len(wanted)
   resumed = _run(episodes, tmp_path / 'cut', 24)
-  assert _asks(tmp_path / 'cut') == _asks(tmp_path / 'whole')
+  assert _asks(tmp_path / 'cut', episodes) == wanted
   whole.pop('time'), resumed.pop('time')
   assert json.dumps(whole) == json.dumps(resumed)
 
@@ -247,7 +262,7 @@ def test_the_mode_streams_dialogues(root, tmp_path, source, other, monkeypatch):
     'stream.lag=9,eval.bootstrap=20,warm_start.checkpoint=tiny_base'
   )
   config = _config(root, source, 1, more)
-  found = stream_lib.main(config, str(tmp_path))
+  found = stream_run.main(config, str(tmp_path))
   folder = tmp_path / 'stream' / source
   assert (folder / 'curves.png').read_bytes()[:4] == b'\x89PNG'
   wanted = sorted({str(n) for _, n, *_ in WANTED[source]()}, key=int)

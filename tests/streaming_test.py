@@ -1,16 +1,20 @@
 """Questions asked while a memory grows: curves known by arithmetic."""
 
 import json
+import types
 
 import numpy as np
 import pytest
 import tiny_config
 
+from mem_alpha_jax.evaluation import loop, stream_curves
 from mem_alpha_jax.evaluation import stream as stream_lib
-from mem_alpha_jax.evaluation import stream_curves
 from mem_alpha_jax.evaluation.stream_curves import Ask
+from mem_alpha_jax.memory import slots
 from mem_alpha_jax.methods import rewriters, texts, writers
-from mem_alpha_jax.methods.memory import MemoryMethod, Written
+from mem_alpha_jax.methods.memory import MemoryMethod
+from mem_alpha_jax.methods.protocol import Given, Written
+from mem_alpha_jax.run import stream as stream_run
 from mem_alpha_jax.types import Episode, Question
 
 SESSIONS, EVERY, CAPACITY = 47, 5, 20
@@ -54,17 +58,16 @@ def memory(capacity=None):
   """Every sentence is an entry; with a capacity the oldest go."""
   name = 'keep_newest' if capacity else 'keep_everything'
 
-  def write(memories, chunks, views, live, t):
+  def write(memories, chunks, views, t):
     written = []
     for i, chunk in enumerate(chunks):
-      context = writers.WriterContext(
-        np.random.default_rng(0), memories.limits(i), count, t
-      )
       ops = ()
-      if live[i]:
-        ops = writers.WRITERS[name](
-          memories.states[i], chunk, views[i], context
+      if chunk is not None:
+        limits, rng = memories.limits(i), np.random.default_rng(0)
+        seen = writers.Seen(
+          memories.states[i], chunk, views[i], limits, count, rng
         )
+        ops = writers.WRITERS[name](seen)
       written.append(Written(ops))
     return written
 
@@ -72,7 +75,13 @@ def memory(capacity=None):
     wide = writers.limits_of(name, limits)
     return wide._replace(slots=capacity) if capacity else wide
 
-  return MemoryMethod(write, len(EPISODES), CONFIG, count, adapt)
+  setup = types.SimpleNamespace(
+    tokenizer=types.SimpleNamespace(count=count),
+    embed=lambda params: slots.no_vectors,
+  )
+  parts = types.SimpleNamespace(eval_setup=setup)
+  given = Given(parts, CONFIG, None, EPISODES, range(len(EPISODES)))
+  return MemoryMethod(write, given, adapt)
 
 
 METHODS = {
@@ -85,10 +94,13 @@ METHODS = {
 }
 
 
+def panel(rule='exact', ask=reader, judge=None):
+  return loop.Panel([ask], lambda episode, question: rule, judge)
+
+
 def run(name, folder, ask=reader):
-  rule = lambda episode, question: 'exact'
   method = METHODS[name]()
-  return stream_lib.run(method, EPISODES, ask, rule, OPTIONS, folder)
+  return stream_lib.run(method, EPISODES, panel(ask=ask), OPTIONS, folder)
 
 
 def test_a_judge_decides_where_the_rule_says_so(tmp_path):
@@ -98,11 +110,8 @@ def test_a_judge_decides_where_the_rule_says_so(tmp_path):
     calls.append(len(cases))
     return [case.gold == case.answer for case in cases]
 
-  rule = lambda episode, question: 'judge'
-  method = METHODS['all']()
-  found = stream_lib.run(
-    method, EPISODES, reader, rule, OPTIONS, tmp_path, judge
-  )
+  method, judged = METHODS['all'](), panel('judge', judge=judge)
+  found = stream_lib.run(method, EPISODES, judged, OPTIONS, tmp_path)
   plain = run('all', tmp_path / 'plain')
   assert found['accuracy'] == plain['accuracy']
   # One call a checkpoint; the shorter stream ends between two.
@@ -168,9 +177,8 @@ def test_an_interrupted_stream_goes_on_to_the_same_bytes(name, tmp_path):
     json.loads((tmp_path / part / stream_lib.STATE).read_text())
     for part in ('whole', 'cut')
   ]
-  for one in state:  # without seconds
-    one['taken'] = [row[:3] for row in one['taken']]
-    one.pop('spent')
+  for one in state:
+    one['seconds'] = len(one['seconds'])
   assert state[0] == state[1]
   whole.pop('time'), resumed.pop('time')
   assert json.dumps(whole) == json.dumps(resumed)
@@ -185,8 +193,7 @@ def test_no_session_is_dropped_and_an_ended_stream_is_left_alone(tmp_path):
       super().observe(chunks)
 
   method = Watching(len(EPISODES), 0, count)
-  rule = lambda episode, question: 'exact'
-  found = stream_lib.run(method, EPISODES, reader, rule, OPTIONS, tmp_path)
+  found = stream_lib.run(method, EPISODES, panel(), OPTIONS, tmp_path)
   for i, episode in enumerate(EPISODES):
     read = [row[i] for row in seen if row[i] is not None]
     assert read == list(episode.chunks)
@@ -202,10 +209,9 @@ def test_no_session_is_dropped_and_an_ended_stream_is_left_alone(tmp_path):
 
 def test_other_streams_are_refused(tmp_path):
   run('fifo', tmp_path)
-  method, rule = memory(CAPACITY), lambda episode, question: 'exact'
   other = OPTIONS._replace(every=7)
   with pytest.raises(ValueError, match='other streams or options'):
-    stream_lib.run(method, EPISODES, reader, rule, other, tmp_path)
+    stream_lib.run(memory(CAPACITY), EPISODES, panel(), other, tmp_path)
 
 
 def test_the_same_few_questions_are_asked_again():
@@ -237,10 +243,9 @@ def test_missing_answers_are_counted_and_left_out(tmp_path):
 
 
 def test_each_type_has_its_curve():
-  asks = [Ask(0, 5, i, 0, kind, score) for i, (kind, score) in enumerate(
-    [('a', 1.0), ('a', 0.0), ('b', 1.0)])]  # fmt: skip
-  asks.append(Ask(0, 10, 2, 5, 'b', 0.0))
-  found = stream_lib.curves(asks, [], 1, OPTIONS)
+  asks = [Ask(0, 5, 0, *one) for one in (('a', 1.0), ('a', 0.0), ('b', 1.0))]
+  asks.append(Ask(0, 10, 5, 'b', 0.0))
+  found = stream_curves.curves(asks, [], 1, OPTIONS)
   assert means(found['by_type']['a']) == {5: 0.5}
   assert means(found['by_type']['b']) == {5: 1.0, 10: 0.0}
 
@@ -248,11 +253,11 @@ def test_each_type_has_its_curve():
 def test_saturation_is_the_start_of_a_fall_that_lasts():
   def curve(*accuracies):
     asks = [
-      Ask(0, 10 * i, q, 0, 'x', float(q < round(10 * a)))
+      Ask(0, 10 * i, 0, 'x', float(q < round(10 * a)))
       for i, a in enumerate(accuracies, 1)
       for q in range(10)
     ]
-    return stream_curves.by_sessions(asks, 1, 0)
+    return stream_curves.accuracy(asks, lambda ask: ask.sessions, 1, 0)
 
   assert stream_curves.saturation(curve(1, 0.8, 1, 0.9, 0.7, 0.6), 0.15) == 50
   assert stream_curves.saturation(curve(1, 0.8, 1), 0.15) is None
@@ -265,7 +270,7 @@ def test_the_mode_writes_curves_and_goes_on(tmp_path, capsys):
     'stream.episodes=2,stream.every=5,stream.lag=3,eval.bootstrap=20'
   )
   config = tiny_config.get_config(arg)
-  found = stream_lib.main(config, str(tmp_path))
+  found = stream_run.main(config, str(tmp_path))
   folder = tmp_path / 'stream' / 'synthetic'
   assert json.loads((folder / 'curves.json').read_text()).keys() == found.keys()
   assert (folder / 'curves.png').read_bytes()[:4] == b'\x89PNG'
@@ -273,14 +278,14 @@ def test_the_mode_writes_curves_and_goes_on(tmp_path, capsys):
   best = means(found['oracle']['accuracy'])[12]
   assert best > means(found['keep_newest']['accuracy'])[12]
   assert 'oracle: accuracy' in capsys.readouterr().out
-  again = stream_lib.main(config, str(tmp_path))
+  again = stream_run.main(config, str(tmp_path))
   assert json.dumps(again) == json.dumps(found)
 
 
 def test_the_mode_names_what_it_lacks(tmp_path):
   config = tiny_config.get_config('stream.methods=oracle;nobody')
   with pytest.raises(ValueError, match="no method 'nobody'"):
-    stream_lib.main(config, str(tmp_path / 'a'))
+    stream_run.main(config, str(tmp_path / 'a'))
   config = tiny_config.get_config('stream.methods=policy')
   with pytest.raises(FileNotFoundError, match='no checkpoint'):
-    stream_lib.main(config, str(tmp_path / 'b'))
+    stream_run.main(config, str(tmp_path / 'b'))

@@ -11,9 +11,9 @@ from mem_alpha_jax.memory import state as state_lib
 
 Op = state_lib.Op
 VIEW = (
-  tools.ViewItem(7, 'semantic'),
+  state_lib.Entry(7, 'semantic', '', 0, 0, 0),
   None,
-  tools.ViewItem(9, 'episodic'),
+  state_lib.Entry(9, 'episodic', '', 0, 0, 0),
 )
 VALID = (
   Op('insert', 'semantic', 'Marta job baker'),

@@ -1,5 +1,6 @@
 """The whole job: what it leaves, how it stops, fails and goes on."""
 
+import gc
 import json
 import os
 import pathlib
@@ -16,13 +17,19 @@ import tiny_config
 
 from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.evaluation import evaluate
-from mem_alpha_jax.methods import writers
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.methods import registry
+from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rollout import assemble, collector, warm_start
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import checkpoint
-from mem_alpha_jax.run import metrics as metrics_lib
+from mem_alpha_jax.run import (
+  checkpoint,
+  learning,
+  parameters,
+  progress,
+  summary,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STEPS = 14  # of the runs that are stopped
@@ -56,7 +63,7 @@ def test_results_have_all_keys(finished):
   assert set(results['length']) == {'1', '2'}
   assert results['chunk_time_ratio'] > 0
   for arms in (results, *results['length'].values()):
-    assert set(arms['baselines']) == set(writers.WRITERS)
+    assert set(arms['baselines']) == set(registry.BASELINES)
     for arm in (arms['before'], arms['after'], *arms['baselines'].values()):
       assert set(ARM) <= set(arm) and set(ARM[:3]) <= set(arm['lenient'])
       low, high = arm['interval']
@@ -122,7 +129,7 @@ def test_another_config_is_refused(finished):
 
 def test_mode_eval_measures_the_newest_checkpoint(finished):
   folder, returned = finished
-  found = evaluate.main(tiny_config.get_config('eval.lengths=1'), folder)
+  found = summary.main(tiny_config.get_config('eval.lengths=1'), folder)
   for name in ('after', 'baselines'):
     assert _without_seconds(found[name]) == _without_seconds(returned[name])
   assert set(read(folder, 'eval.json')['length']) == {'1'}
@@ -131,7 +138,7 @@ def test_mode_eval_measures_the_newest_checkpoint(finished):
 
 def test_mode_eval_needs_a_checkpoint(tmp_path):
   with pytest.raises(FileNotFoundError, match='no checkpoint to evaluate'):
-    evaluate.main(tiny_config.get_config(), str(tmp_path))
+    summary.main(tiny_config.get_config(), str(tmp_path))
 
 
 @pytest.fixture
@@ -164,21 +171,16 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   rows = lines(folder)
   assert [row['rl/skipped'] for row in rows] == [0, updates]
   assert rows[1]['rl/loss'] is None and rows[1]['reward/total'] is not None
-  run = train.Run(
-    build_lib.build(tiny_config.get_config(f'{arg}{limit}'), folder),
-    folder, train.Clock(),
-  )  # fmt: skip
+  experiment = build_lib.build(tiny_config.get_config(f'{arg}{limit}'), folder)
+  part = {'params': parameters.trained_shapes(experiment)}
   with checkpoint.Manager(folder, 2) as manager:
     assert manager.steps() == [1, 2]
-    first, second = (manager.restore(run.state, step) for step in (1, 2))
-    assert run.restore(manager)
-  run.writer.close()
-  jax.tree.map(
-    np.testing.assert_array_equal,
-    first.state.params, second.state.params,
-  )  # fmt: skip
-  assert all(np.isfinite(x).all() for x in jax.tree.leaves(run.state.params))
-  assert run.skipped == updates  # the row goes on where it was
+    first, second = (manager.restore(part, step).state for step in (1, 2))
+    tx = learning.create(experiment).tx
+    now = progress.resume(manager, experiment, tx, folder, 0.0)
+  jax.tree.map(np.testing.assert_array_equal, first, second)
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(now.state.params))
+  assert now.skipped == updates  # the row goes on where it was
   assert not os.path.exists(os.path.join(folder, 'results.json'))
   # The same command goes on from there (the fault does not come again).
   config = tiny_config.get_config(f'{arg}{limit}')
@@ -189,22 +191,65 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
 def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
   folder = str(tmp_path)
   config = tiny_config.get_config('rl.kl_coef=0.1')
+  experiment = build_lib.build(config, folder)
+  tx = learning.create(experiment).tx
+  loader = iter(pipeline.make_dataset(config, 'train'))
   monkeypatch.setattr(
     warm_start, 'train',
     lambda setup, policy, params, *_: jax.tree.map(lambda x: x + 1, params),
   )  # fmt: skip
-  runs = []
-  for _ in range(2):
-    run = train.Run(build_lib.build(config, folder), folder, train.Clock())
-    with checkpoint.Manager(folder, 2) as manager:
-      if not run.restore(manager):
-        run.warm_start()
-        run.save(manager, None)
-    run.writer.close()
-    runs.append(run)
-  jax.tree.map(
-    np.testing.assert_array_equal, runs[1].reference, runs[0].state.params
+  with checkpoint.Manager(folder, 2) as manager:
+    assert progress.resume(manager, experiment, tx, folder, 0.0) is None
+    begun = progress.begin(experiment, tx, loader, folder, 0.0, print)
+    progress.save(manager, begun)
+    again = progress.resume(manager, experiment, tx, folder, 0.0)
+  for now in (begun, again):
+    jax.tree.map(
+      np.testing.assert_array_equal, now.reference, begun.state.params
+    )
+
+
+@pytest.mark.parametrize('arg', ['', 'lora.rank=2'])
+def test_a_restore_makes_no_second_state(tmp_path, monkeypatch, arg):
+  if arg:
+    pytest.importorskip('qwix')
+  folder = str(tmp_path)
+  config = tiny_config.get_config(arg)
+  experiment = build_lib.build(config, folder)
+  tx = learning.create(experiment).tx
+  loader = iter(pipeline.make_dataset(config, 'train'))
+  monkeypatch.setattr(
+    warm_start, 'train', lambda setup, policy, params, *_: params
   )
+  begun = progress.begin(experiment, tx, loader, folder, 0.0, print)
+  with checkpoint.Manager(folder, 2) as manager:
+    progress.save(manager, begun)
+  want, size = jax.device_get(begun.state), _bytes(begun.state)
+  del begun
+  held = []  # when the file is read, beside what there was before
+  restore = checkpoint.Manager.restore
+
+  def watched(manager, example):
+    held.append(_live() - before)
+    return restore(manager, example)
+
+  monkeypatch.setattr(checkpoint.Manager, 'restore', watched)
+  with checkpoint.Manager(folder, 2) as manager:
+    before = _live()
+    now = progress.resume(manager, experiment, tx, folder, 0.0)
+  slack = 2**10  # keys
+  assert held[0] <= slack
+  assert size <= _live() - before <= size + slack
+  jax.tree.map(np.testing.assert_array_equal, jax.device_get(now.state), want)
+
+
+def _live() -> int:
+  gc.collect()
+  return _bytes(jax.live_arrays())
+
+
+def _bytes(tree) -> int:
+  return sum(x.nbytes for x in jax.tree.leaves(tree))
 
 
 class Job:

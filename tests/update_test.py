@@ -133,7 +133,7 @@ def toy_update(mesh=None, changes=()):
 def run(update, rows, params=None, mesh=None, ref=None):
   """Returns (metrics, gradients) of one update."""
   params = toy_params(mesh) if params is None else params
-  state = update_lib.init_state(params, KEEP_GRADS, jax.random.key(0), mesh)
+  state = update_lib.init_state(params, KEEP_GRADS, mesh)
   state, metrics = update(state, rows, ref)
   return jax.device_get((metrics, state.opt_state.trace))
 
@@ -254,7 +254,7 @@ def small_rows(**changes):
 
 def test_update_raises_what_has_a_positive_advantage(adam):
   tx, update = adam
-  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+  state = update_lib.init_state(toy_params(), tx)
   rows = small_rows()
   logps = update_lib.make_logps_fn(TOY, 1.0)
   before = logps(state.params, rows)
@@ -275,7 +275,7 @@ def test_update_raises_what_has_a_positive_advantage(adam):
 
 def test_not_finite_leaves_the_state_alone(adam):
   tx, update = adam
-  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+  state = update_lib.init_state(toy_params(), tx)
   kept = jax.device_get((state.params, state.opt_state))
   rows = small_rows()
   broken = rows.replace(advantages=np.full_like(rows.advantages, np.nan))
@@ -296,7 +296,7 @@ def test_exploding_gradients_are_skipped(adam):
     TOY, tx, rl(), 0.8, horizon=6, skip_norm=limit
   )
   for scale in (1e-3, 1e3):
-    state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+    state = update_lib.init_state(toy_params(), tx)
     kept = jax.device_get((state.params, state.opt_state))
     state, metrics = update(
       state, rows.replace(advantages=rows.advantages * np.float32(scale))
@@ -332,7 +332,7 @@ def test_skipped_updates_are_counted_in_a_row():
 
 def test_state_is_donated_and_keeps_its_layout():
   mesh, tx = make_mesh(2, 4), optax.adam(0.05)
-  state = update_lib.init_state(toy_params(mesh), tx, jax.random.key(0), mesh)
+  state = update_lib.init_state(toy_params(mesh), tx, mesh)
   layout = jax.tree.map(lambda x: x.sharding, state)
   moments = state.opt_state[0].mu
   assert moments['head'].sharding == state.params['head'].sharding
@@ -357,7 +357,7 @@ def test_the_learning_rate_of_each_update_is_reported():
   schedule = optax.linear_schedule(0.5, 0.1, 4)
   tx = optax.adam(schedule)
   update = update_lib.make_update_fn(TOY, tx, rl(), 0.8, schedule=schedule)
-  state = update_lib.init_state(toy_params(), tx, jax.random.key(0))
+  state = update_lib.init_state(toy_params(), tx)
   found = []
   for _ in range(2):
     state, metrics = update(state, small_rows())

@@ -32,8 +32,8 @@ def act(name, memory, chunk, step=0, limits=LIMITS, view=None, notes=()):
   if view is None:
     view = state_lib.entries(memory)
   rng = np.random.default_rng((7, step))
-  context = writers.WriterContext(rng, limits, count, step, notes)
-  ops = writers.WRITERS[name](memory, chunk, view, context)
+  seen = writers.Seen(memory, chunk, view, limits, count, rng, notes)
+  ops = writers.WRITERS[name](seen)
   results = []
   for op in ops:
     memory, result = execution.apply(memory, op, limits, count, step)

@@ -15,10 +15,9 @@ import time
 from absl import app, flags
 from ml_collections import config_flags
 
-from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
-from mem_alpha_jax.run import base_checkpoint
+from mem_alpha_jax.evaluation import held_out
+from mem_alpha_jax.run import base_checkpoint, learning, progress
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import files, machine
 
@@ -36,15 +35,16 @@ def main(argv):
     config.warm_start.steps = _STEPS.value
   with tempfile.TemporaryDirectory() as folder:
     experiment = build_lib.build(config, folder)
-    run = train.Run(experiment, folder, train.Clock())
-    run.open_writer()
-    run.warm_start()
+    tx = learning.create(experiment).tx
+    loader = iter(pipeline.make_dataset(config, 'train'))
+    now = progress.begin(experiment, tx, loader, folder, started, print)
     path = base_checkpoint.save(
-      _NAME.value, run.state.params, f'{folder}/tokenizer.model'
+      _NAME.value, now.state.params, f'{folder}/tokenizer.model'
     )
-    arm, _ = evaluate.policy_arm(
+    arm, _ = held_out.arm(
+      'policy',
       experiment,
-      run.state.params,
+      now.state.params,
       pipeline.eval_episodes(config, 'validation', 1),
     )
   result = {

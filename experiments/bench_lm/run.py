@@ -23,6 +23,7 @@ import optax
 import torch
 import transformers
 
+from experiments.bench_lm.theirs import Theirs
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.pretrained import hf_weights, registry
 from mem_alpha_jax.sampling import sampler
@@ -62,7 +63,7 @@ class Ours:
   def prefill(self, prompts):
     jax.block_until_ready(self.forward(self.params, prompts))
 
-  def generate(self, prompts, new=NEW, group=1):
+  def generate(self, prompts, new, group=1):
     """Returns ids [prompts * group, new]; one prefill a prompt."""
     b = len(prompts)
     own = np.repeat(prompts[:, None, -1:], group, 1)
@@ -88,8 +89,9 @@ class Ours:
     updates, opt_state = self.tx.update(grads, opt_state, params)
     return optax.apply_updates(params, updates), opt_state, loss
 
-  def trainer(self, tokens):
+  def trainer(self, tokens, rate):
     """Returns step() -> loss in nats: updates of a copy of the weights."""
+    del rate  # of self.tx
     params = jax.tree.map(jnp.copy, self.params)
     state = params, jax.jit(self.tx.init)(params)
 
@@ -97,49 +99,6 @@ class Ours:
       nonlocal state
       *state, loss = self.update(*state, tokens)
       jax.block_until_ready(state)
-      return float(loss)
-
-    return step
-
-
-class Theirs:
-  """transformers and torch on the same weights, from an exported folder."""
-
-  def __init__(self, folder):
-    load = transformers.AutoModelForCausalLM.from_pretrained
-    self.model = load(folder, dtype=torch.float32).eval()
-    self.load = lambda: load(folder, dtype=torch.float32).train()
-
-  @torch.no_grad()
-  def prefill(self, prompts):
-    self.model(torch.from_numpy(prompts), use_cache=True, logits_to_keep=1)
-
-  @torch.no_grad()
-  def generate(self, prompts, new=NEW, group=1):
-    ids = torch.from_numpy(np.repeat(prompts, group, 0))
-    out = self.model.generate(
-      ids,
-      attention_mask=torch.ones_like(ids),
-      max_new_tokens=new,
-      min_new_tokens=new,
-      do_sample=False,
-      pad_token_id=0,
-    )
-    return out[:, ids.shape[1] :].numpy()
-
-  def trainer(self, tokens):
-    """Returns step() -> loss in nats: updates of a copy of the weights."""
-    model = self.load()
-    optimizer = torch.optim.AdamW(
-      model.parameters(), lr=RATE, weight_decay=0.01
-    )
-    ids = torch.from_numpy(tokens)
-
-    def step():
-      optimizer.zero_grad(set_to_none=True)
-      loss = model(ids, labels=ids, use_cache=False).loss
-      loss.backward()
-      optimizer.step()
       return float(loss)
 
     return step
@@ -153,11 +112,11 @@ def tasks(rng, vocab: int) -> dict[str, tuple[Callable, int]]:
   for b, some in prompts.items():
     found[f'prefill {b}'] = (lambda s, x=some: s.prefill(x), b * PROMPT)
   for b, some in prompts.items():
-    found[f'generate {b}'] = (lambda s, x=some: s.generate(x), b * NEW)
+    found[f'generate {b}'] = (lambda s, x=some: s.generate(x, NEW), b * NEW)
   b = BATCHES[-1]
   few = prompts[b][: b // GROUP]
   name = f'generate {b} in groups of {GROUP}'
-  found[name] = (lambda s: s.generate(few, group=GROUP), b * NEW)
+  found[name] = (lambda s: s.generate(few, NEW, GROUP), b * NEW)
   return found
 
 
@@ -171,7 +130,7 @@ def train(systems: dict, tokens, rounds: int):
   seconds, losses = {s: [] for s in systems}, {}
   for i in range(rounds):
     for label, system in systems.items():
-      step = system.trainer(tokens)
+      step = system.trainer(tokens, RATE)
       losses[label] = step()
       for _ in range(2):
         seconds[label].append(timed(step))
@@ -222,7 +181,8 @@ def main():
   with tempfile.TemporaryDirectory() as made:
     folder = pathlib.Path(made) / 'model'
     hf_weights.save(folder, params, model.config)
-    theirs = Theirs(folder)
+    load = transformers.AutoModelForCausalLM.from_pretrained
+    theirs = Theirs(lambda: load(folder, dtype=torch.float32))
     ours = Ours(params, model.config)
     rng = np.random.default_rng(0)
     vocab = model.config.vocab_size

@@ -20,7 +20,7 @@ import tempfile
 import time
 
 from experiments import local_processes
-from mem_alpha_jax.run import metrics
+from mem_alpha_jax.report import metrics
 from mem_alpha_jax.system import files as files_lib
 from tests import tiny_config
 

@@ -151,7 +151,7 @@ def _keep_everything(dialogue, tokenizer) -> state_lib.MemoryState:
   """A memory of every turn, an entry each; its step is the turn's index."""
   state = state_lib.empty()
   for step, turn in enumerate(dialogue.turns):
-    for op in writers.keep_everything(state, locomo.note(turn), (), None):
+    for op in writers.store(state, locomo.note(turn)):
       state, _ = execution.apply(state, op, _NO_LIMITS, tokenizer.count, step)
   return state
 

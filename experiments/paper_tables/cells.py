@@ -9,16 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from experiments.paper_tables import scales
 from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import comparison
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.system import files
 from mem_alpha_jax.types import Episode
+
+EXAMPLES = 8  # questions of a cell that are kept word for word
 
 
 class Cell(NamedTuple):
@@ -94,7 +98,7 @@ def fill(
     left.begin()
     for cell, found in _computed(mine, config, workdir):
       files.write_json(path_of(out, cell, seed), found)
-      score = _mean(found['scores'][comparison.READERS[0]])
+      score = _mean(found['scores'][held_out.READERS[0]])
       say(
         f'{run}, {cell.column.name}, {cell.system}: {score:.3f}, '
         f'{found["memory_tokens"]:.0f} tokens held; {left.after_one()}'
@@ -120,8 +124,59 @@ def _computed(
     for cell in mine:
       params = weights.get(cell.system, weights[scales.AFTER])
       method = 'policy' if cell.system in weights else cell.system
-      found = comparison.compare(method, reading, params, episodes)
+      found = compare(method, reading, params, episodes)
       yield cell, {**cell._asdict(), 'column': cell.column.read_as, **found}
+
+
+def compare(
+  name: str,
+  experiment: build_lib.Experiment,
+  params: Any,
+  episodes: Sequence[Episode],
+) -> dict[str, Any]:
+  """One method on episodes, as plain values.
+
+  Args:
+    name: key of registry.METHODS.
+    experiment: its config says what readers see; see `for_evaluation`.
+    params: of the policy.
+    episodes: held-out ones, with at least one question.
+
+  Returns:
+    'scores' reader -> type -> [score, answers] of each episode; means over
+    episodes 'memory_tokens' (at the end) and 'read_tokens', over questions
+    'shown_tokens'; 'questions', 'missing', 'seconds', and 'examples'.
+  """
+  began = time.perf_counter()
+  records = held_out.read(name, experiment, params, episodes).records
+  scores, missing = {}, 0
+  for k, reader in enumerate(held_out.READERS):
+    counts, unread = held_out.answers(episodes, records, k)
+    scores[reader] = {kind: counts[kind].tolist() for kind in sorted(counts)}
+    missing += unread
+  asked = [
+    (e.questions[a.index], a)
+    for e, record in zip(episodes, records, strict=True)
+    for a in record.answered
+  ]
+  asked.sort(key=lambda one: one[1].read)
+  count = experiment.eval_setup.tokenizer.count
+  texts = [
+    [*(n.text for n in a.request.notes), a.request.core] for _, a in asked
+  ]
+  return {
+    'scores': scores,
+    'memory_tokens': float(np.mean([r.held[-1][1] for r in records])),
+    'read_tokens': held_out.read_tokens(experiment, episodes) / len(episodes),
+    'shown_tokens': float(np.mean([sum(map(count, row)) for row in texts])),
+    'questions': len(asked),
+    'missing': missing,
+    'seconds': time.perf_counter() - began,
+    'examples': [
+      [question.text, question.answer, *a.answers]
+      for question, a in asked[:: max(len(asked) // EXAMPLES, 1)]
+    ],
+  }
 
 
 def _episodes(config, column: scales.Column) -> list[Episode]:

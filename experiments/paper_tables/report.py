@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.paper_tables import cells as cells_lib
 from experiments.paper_tables import printed, scales, tables
-from mem_alpha_jax.evaluation import comparison
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.report import statistics
 from mem_alpha_jax.system import files as files_lib
 
@@ -49,7 +49,7 @@ def write(
     # A part of another column counts once.
     beside = [c.name for c in table.columns if c.cells and c.cells != c.name]
     text, results = '', {}
-    for reader in comparison.READERS:
+    for reader in held_out.READERS:
       found = _cells(table, seeds, out, reader)
       if found == results.get('strict'):
         continue  # a language model is both readers

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from absl import app, flags
 
 from experiments import local_processes
-from mem_alpha_jax.run import metrics
+from mem_alpha_jax.report import metrics
 from mem_alpha_jax.system import files, machine
 
 HERE = pathlib.Path(__file__).parent

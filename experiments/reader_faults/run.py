@@ -24,11 +24,14 @@ import numpy as np
 from configs import tiny
 from experiments.reader_faults import server as server_lib
 from mem_alpha_jax import train
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.reading import http_client, protocol
+from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.report import tables
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import metrics as metrics_lib
+from mem_alpha_jax.run import learning, progress
 from mem_alpha_jax.system import files, machine
 
 RESULTS = pathlib.Path(__file__).parent / 'results.json'
@@ -77,14 +80,23 @@ def watch(config, folder: str) -> Watched:
     return pairs[-1][0]
 
   experiment = build_lib.build(config, folder)
-  run = train.Run(experiment, folder, train.Clock())
-  run.open_writer()
-  run.warm_start()
-  with mock.patch.object(collector, 'collect', both):
+  learner = learning.create(experiment)
+  loader = iter(pipeline.make_dataset(config, 'train'))
+  episodes = pipeline.eval_episodes(config, 'validation', 1)
+  now = progress.begin(experiment, learner.tx, loader, folder, 0.0, print)
+  with (
+    mock.patch.object(collector, 'collect', both),
+    metrics_lib.Writer(folder, config.num_steps, progress=False) as writer,
+  ):
     for _ in range(config.num_steps):
-      run.advance(lambda: False)
-      accuracies.append(run.validate())
-  run.writer.close()
+      now, scalars = train.step(
+        experiment, learner, loader, now, metrics_lib.Timer()
+      )
+      found = {}
+      if now.step % config.eval.every == 0 or now.step == config.num_steps:
+        found = held_out.validation(experiment, now.state.params, episodes)
+      writer.write(now.step, {**scalars, **found})
+      accuracies.append(found.get('eval/accuracy'))
   rows = metrics_lib.read(os.path.join(folder, metrics_lib.FILE))
   # Those of the last evaluation have no step to be written with.
   counts = collections.Counter(experiment.reader_counts())

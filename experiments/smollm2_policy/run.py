@@ -17,8 +17,8 @@ from absl import app, flags
 
 from configs import smollm2
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
-from mem_alpha_jax.report import tables
+from mem_alpha_jax.evaluation import held_out
+from mem_alpha_jax.report import metrics, tables
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import files
 
@@ -37,15 +37,14 @@ def as_it_comes(config, folder: pathlib.Path) -> tables.Arm:
     experiment = build_lib.build(config, str(folder))
     params = build_lib.init_params(experiment)
     episodes = pipeline.eval_episodes(config, 'test', 1)
-    arm, _ = evaluate.policy_arm(experiment, params, episodes)
+    arm, _ = held_out.arm('policy', experiment, params, episodes)
     files.write_json(path, arm)
   return json.loads(path.read_text())
 
 
 def rewards(folder: pathlib.Path) -> dict:
   """Mean reward and its parts over the first and the last steps of RL."""
-  lines = (folder / 'metrics.jsonl').read_text().splitlines()
-  steps = [json.loads(line) for line in lines]
+  steps = metrics.read(folder / metrics.FILE)
   names = [n for n in steps[0] if n.startswith(('reward/', 'rollout/'))]
 
   def mean(some):

@@ -19,9 +19,10 @@ from configs import tiny
 from experiments import side_by_side
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
-from mem_alpha_jax.report import statistics, tables
+from mem_alpha_jax.evaluation import held_out
+from mem_alpha_jax.report import metrics, statistics, tables
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import learning, progress
 from mem_alpha_jax.system import files, machine
 
 HERE = pathlib.Path(__file__).parent
@@ -91,25 +92,32 @@ def run(row: int, seed: int, workdir: str) -> None:
   machine.use_compilation_cache()
   os.makedirs(workdir, exist_ok=True)
   experiment = build_lib.build(config, workdir)
-  loop = train.Run(experiment, workdir, train.Clock())
-  loop.open_writer()
-  loop.warm_start()
-  loop.advance()  # compiles, and is not timed
+  learner = learning.create(experiment)
+  loader = iter(pipeline.make_dataset(config, 'train'))
+  now = progress.begin(experiment, learner.tx, loader, workdir, 0.0, print)
+  advance = lambda now: train.step(
+    experiment, learner, loader, now, metrics.Timer()
+  )
+  now, _ = advance(now)  # compiles, and is not timed
   started = time.perf_counter()
-  while time.perf_counter() - started < _SECONDS.value:
-    loop.advance()
-    loop.writer.write(loop.step, loop.scalars)
+  with metrics.Writer(workdir, config.num_steps, progress=False) as writer:
+    while time.perf_counter() - started < _SECONDS.value:
+      now, scalars = advance(now)
+      writer.write(now.step, scalars)
   width = config.data.train_chunks * config.rollout.group_size
-  responses = loop.step * config.data.batch_episodes * width
+  responses = now.step * config.data.batch_episodes * width
   arms = {
-    str(m): evaluate.policy_arm(
-      experiment, loop.state.params, pipeline.eval_episodes(config, 'test', m)
+    str(m): held_out.arm(
+      'policy',
+      experiment,
+      now.state.params,
+      pipeline.eval_episodes(config, 'test', m),
     )[0]
     for m in LENGTHS
   }
   files.write_json(
     f'{workdir}/row.json',
-    {'steps': loop.step, 'responses': responses, 'arms': arms},
+    {'steps': now.step, 'responses': responses, 'arms': arms},
   )
 
 

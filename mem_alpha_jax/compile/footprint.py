@@ -33,14 +33,19 @@ class Plan(NamedTuple):
   available: int  # what the device has; 0 if it does not say
 
   @property
+  def restore(self) -> int:
+    """Peak at the start, a resume included: one state, and nothing beside."""
+    return self.parameters + self.optimizer
+
+  @property
   def rollout(self) -> int:
     """Peak while sampling."""
-    return self.parameters + self.optimizer + self.decoding + self.cache
+    return self.restore + self.decoding + self.cache
 
   @property
   def update(self) -> int:
     """Peak while training."""
-    return self.parameters + self.optimizer + self.gradients + self.activations
+    return self.restore + self.gradients + self.activations
 
   @property
   def peak(self) -> int:
@@ -139,7 +144,8 @@ def _available(mesh: Mesh) -> int:
 
 def table(plan: Plan) -> str:
   """Returns the plan as text, one line a kind."""
-  names = (*Plan._fields[:-1], 'rollout', 'update', 'available')
+  peaks = 'restore', 'rollout', 'update', 'available'
+  names = (*Plan._fields[:-1], *peaks)
   lines = [f'  {name:<11} {_gib(getattr(plan, name)):>9}' for name in names]
   return '\n'.join(['memory of one device (estimate):', *lines])
 
@@ -156,9 +162,8 @@ def check(plan: Plan, config: Any) -> None:
   """
   if not plan.available or plan.peak <= plan.available:
     return
-  fixed = plan.parameters + plan.optimizer
   kinds = {
-    'parameters': max(fixed, plan.gradients),
+    'parameters': max(plan.restore, plan.gradients),
     'cache': plan.cache if plan.rollout > plan.available else 0,
     'activations': plan.activations if plan.update > plan.available else 0,
   }

@@ -22,7 +22,7 @@ from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, forced_calls
 from mem_alpha_jax.sampling import sampler
 from mem_alpha_jax.system import sharding
-from mem_alpha_jax.types import RolloutRows, TrainState
+from mem_alpha_jax.types import RolloutRows
 
 
 class Program(NamedTuple):
@@ -141,7 +141,7 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
     schedule=schedule,
   )
   scored = update_lib.make_logps_fn(policy, temperature, mesh)
-  state = _state(params, tx, mesh)
+  state = update_lib.abstract_state(params, tx, mesh)
   lowers = {'update': lambda: update.lower(state, rows, reference, old)}
   if rl.importance_cap or rl.kl_coef:
     lowers['logps'] = lambda: scored.lower(params, rows)
@@ -169,16 +169,6 @@ def rows_of(
     returns=floats,
     old_values=floats,
   )
-
-
-def _state(params: Any, tx: Any, mesh: Mesh) -> TrainState:
-  """Shapes of a train state around parameters that have a place."""
-  key = jax.eval_shape(lambda: jax.random.key(0))
-  shapes = jax.eval_shape(
-    lambda p, k: update_lib.init_state(p, tx, k), params, key
-  )
-  places = update_lib.state_shardings(shapes.replace(params=params), tx, mesh)
-  return _placed(shapes, places)
 
 
 def _reshard(config, policy, params) -> Program:

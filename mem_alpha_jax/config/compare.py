@@ -1,39 +1,17 @@
 """Which fields may differ where a run is taken up again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
+from mem_alpha_jax.config.fields import FIELDS
+from mem_alpha_jax.config.rules import RESUME
 from mem_alpha_jax.system import files
 
-# Fields (or their prefixes) that may differ when a run is taken up again:
-# none changes what is learned, beyond rounding.
-RESUME_FIELDS = (
-  'log.',
-  'checkpoint.',
-  'eval.html_episodes',
-  'stream.',
-  'data.root',
-  'mesh.',
-  'model.attention',
-  'model.block_logits',
-  'model.remat',
-  'rl.microbatches',
-  'optim.max_skipped',
-  'reading.url',
-  'reading.key_env',
-  'reading.cache',
-  'reading.price_prompt',
-  'reading.price_completion',
-  'reading.timeout',
-  'reading.retries',
-  'reading.backoff',
-  'reading.concurrency',
-  'reading.breaker_limit',
-  'reading.breaker_pause',
-  'reading.max_missing',
+# What may differ where a run goes on, and where a finished one is evaluated.
+RESUME_FIELDS = frozenset(
+  n for n, f in FIELDS.items() if f.may_differ == RESUME
 )
-# Fields that may differ when a finished run is only evaluated.
-EVAL_FIELDS = (*RESUME_FIELDS, 'eval.', 'data.', 'reading.')
+EVAL_FIELDS = frozenset(n for n, f in FIELDS.items() if f.may_differ)
 
 
 def flatten(tree: dict, prefix: str = '') -> dict[str, Any]:
@@ -60,25 +38,18 @@ def nest(flat: dict[str, Any]) -> dict:
 
 
 def differences(
-  mine: dict[str, Any], theirs: dict[str, Any], may_differ: Sequence[str]
+  mine: dict[str, Any], theirs: dict[str, Any], may_differ: Collection[str]
 ) -> list[str]:
   """What differs between two flat configs, each field with both values.
 
   Args:
     mine: fields now.
     theirs: fields of the run that is there.
-    may_differ: names of fields, or prefixes ending in a dot.
+    may_differ: names of fields.
   """
   return [
     f'{name} ({theirs.get(name, "absent")!r} there, '
     f'{mine.get(name, "absent")!r} now)'
     for name in sorted({**mine, **theirs})
-    if mine.get(name) != theirs.get(name) and not _matches(name, may_differ)
+    if mine.get(name) != theirs.get(name) and name not in may_differ
   ]
-
-
-def _matches(name: str, allowed: Sequence[str]) -> bool:
-  return any(
-    name.startswith(item) if item.endswith('.') else name == item
-    for item in allowed
-  )

@@ -1,293 +1,339 @@
-"""The rule of each config field, and what rules are made of."""
+"""Every config field: its default, meaning, rule, and when it may change.
 
-import itertools
-import json
-import math
-import re
-from collections.abc import Callable
-from typing import Any
+The defaults are the laptop run's, configs/tiny.py; other configs say what
+differs from it. A field without a rule has that of its type, rules.KINDS.
+"""
 
-# A rule returns '' for a value that is allowed, else what is allowed.
-Rule = Callable[[Any], str]
+import ml_collections
 
-
-def integer(low: int, high: float = math.inf) -> Rule:
-  """An int in [low, high]."""
-  allowed = f'an integer, {_range(low, high)}'
-
-  def rule(value: Any) -> str:
-    fits = isinstance(value, int) and not isinstance(value, bool)
-    return '' if fits and low <= value <= high else allowed
-
-  return rule
-
-
-def number(low: float, high: float = math.inf, above: bool = False) -> Rule:
-  """A finite number in [low, high], or in (low, high] if `above`."""
-  allowed = f'a number, {_range(low, high)}'
-  if above:
-    allowed = f'a number above {low}'
-    allowed += '' if high == math.inf else f', at most {high}'
-
-  def rule(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-      return allowed
-    fits = low < value <= high if above else low <= value <= high
-    return '' if fits and math.isfinite(value) else allowed
-
-  return rule
-
-
-def zero_or(rule: Rule) -> Rule:
-  """0 switches something off; else the rule holds."""
-
-  def either(value: Any) -> str:
-    allowed = rule(value)
-    is_off = not isinstance(value, bool) and value == 0
-    return '' if is_off or not allowed else f'0 (off) or {allowed}'
-
-  return either
-
-
-def choice(*names: str) -> Rule:
-  """One of some strings."""
-  return lambda value: '' if value in names else f'one of {list(names)}'
-
-
-def flag(value: Any) -> str:
-  """True or False."""
-  return '' if isinstance(value, bool) else 'True or False'
-
-
-def string(value: Any) -> str:
-  """A string, empty too."""
-  return '' if isinstance(value, str) else 'a string'
-
-
-def text(value: Any) -> str:
-  """A string with something in it."""
-  return '' if isinstance(value, str) and value else 'a string, not empty'
-
-
-def address(value: Any) -> str:
-  """A web address, or ''."""
-  fits = isinstance(value, str) and re.fullmatch(r'(https?://\S+)?', value)
-  return '' if fits else "an address such as http://host:8000/v1, or ''"
-
-
-def json_object(value: Any) -> str:
-  """The text of a JSON object, or ''."""
-  try:
-    fits = isinstance(value, str) and isinstance(
-      json.loads(value or '{}'), dict
-    )
-  except ValueError:
-    fits = False
-  return '' if fits else """JSON such as '{"top_k": 1}', or ''"""
-
-
-def ascending(low: int) -> Rule:
-  """Integers that grow, each at least `low`, at least one of them."""
-
-  def rule(value: Any) -> str:
-    allowed = f'growing integers, {_range(low, math.inf)}'
-    if not isinstance(value, list | tuple) or not value:
-      return allowed
-    if any(integer(low)(item) for item in value):
-      return allowed
-    grows = all(a < b for a, b in itertools.pairwise(value))
-    return '' if grows else allowed
-
-  return rule
-
-
-def names(value: Any) -> str:
-  """Different names, at least one."""
-  fits = isinstance(value, list | tuple) and value
-  fits = fits and all(isinstance(item, str) and item for item in value)
-  different = fits and len(set(value)) == len(value)
-  return '' if different else 'different names, at least one'
-
-
-def tasks(value: Any) -> str:
-  """Different bAbI tasks."""
-  known = [f'qa{i}' for i in range(1, 21)]
-  fits = isinstance(value, list | tuple) and 0 < len(value) == len(set(value))
-  if fits and all(item in known for item in value):
-    return ''
-  return 'different names of qa1 to qa20'
-
-
-def _range(low: float, high: float) -> str:
-  return f'{low} or more' if high == math.inf else f'{low} to {high}'
-
-
-_FRACTION, _POSITIVE, _WEIGHT = (
-  number(0, 1),
-  number(0, above=True),
-  number(0),
+from mem_alpha_jax.config import rules
+from mem_alpha_jax.config.rules import (
+  EVALUATION,
+  NEVER,
+  RESUME,
+  Field,
+  fraction,
+  integer,
+  natural,
+  positive,
 )
 
-RULES: dict[str, Rule] = {
-  'seed': integer(0, 2**31 - 1),
-  'num_steps': integer(0),
-  'data.source': text,
-  'data.root': text,
-  'data.babi_tasks': tasks,
-  'data.turns': integer(0),
-  'data.turn_words': integer(0),
-  'data.mixture': text,
-  'data.labels': integer(0),
-  'data.per_label': integer(1),
-  'data.label_questions': integer(1),
-  'data.label_words': integer(0),
-  'data.batch_episodes': integer(1),
-  'data.train_chunks': integer(1),
-  'data.chunk_sentences': integer(1),
-  'data.overwrite': _FRACTION,
-  'data.asked_rate': _WEIGHT,
-  'data.eval_episodes': integer(1),
-  'data.shuffle': flag,
-  'tokenizer.source': string,
-  'tokenizer.vocab_size': integer(300),
-  'tokenizer.known_words': _FRACTION,
-  'tokenizer.train_episodes': integer(1),
-  'memory.slots': integer(1),
-  'memory.max_slots': integer(1),
-  'memory.core_tokens': integer(0),
-  'memory.entry_tokens': integer(1),
-  'memory.cap_base': integer(0),
-  'memory.cap_rate': number(0),
-  'memory.slot_terms': integer(1),
-  'memory.embedding_size': integer(0),
-  'memory.embedder': choice('none', 'hashed', 'minilm', 'policy'),
-  'memory.prompt_format': choice('compact', 'chat', 'reference'),
-  'memory.prompt_order': choice('chunk_first', 'memory_first'),
-  'memory.view': choice('retrieved', 'newest'),
-  'memory.view_entries': integer(0),
-  'memory.fixed_width': flag,
-  'memory.instructions': choice('full', 'brief'),
-  'memory.thinking': flag,
-  'reading.reader': string,
-  'reading.model': string,
-  'reading.answer_tokens': integer(1),
-  'reading.batch': integer(1),
-  'reading.buckets': ascending(1),
-  'reading.judge': string,
-  'reading.url': address,
-  'reading.key_env': string,
-  'reading.extra': json_object,
-  'reading.price_prompt': _WEIGHT,
-  'reading.price_completion': _WEIGHT,
-  'reading.cache': string,
-  'reading.timeout': _POSITIVE,
-  'reading.retries': integer(0, 20),
-  'reading.backoff': _WEIGHT,
-  'reading.concurrency': integer(1, 256),
-  'reading.breaker_limit': integer(0),
-  'reading.breaker_pause': _POSITIVE,
-  'reading.max_missing': _FRACTION,
-  'reading.strict': flag,
-  'reading.top_k': integer(1),
-  'reading.hops': integer(1),
-  'reading.budget': integer(0),
-  'reading.retrieval': text,
-  'model.source': string,
-  'model.layers': integer(1),
-  'model.width': integer(1),
-  'model.heads': integer(1),
-  'model.kv_heads': integer(1),
-  'model.head_size': integer(2),
-  'model.ffn': integer(1),
-  'model.rope_theta': _POSITIVE,
-  'model.norm_eps': _POSITIVE,
-  'model.qk_norm': flag,
-  'model.qkv_bias': flag,
-  'model.tied': flag,
-  'model.copy_head': flag,
-  'model.match_bias': flag,
-  'model.value_head': flag,
-  'model.dtype': choice('float32', 'bfloat16'),
-  'model.param_dtype': choice('float32', 'bfloat16'),
-  'model.remat': choice('none', 'full', 'dots'),
-  'model.block_logits': integer(1),
-  'model.attention': choice('xla', 'splash', 'cudnn'),
-  'lora.rank': integer(0),
-  'lora.alpha': _POSITIVE,
-  'mesh.data': integer(1),
-  'mesh.fsdp': integer(1),
-  'mesh.tensor': integer(1),
-  'mesh.decode': choice('same', 'tensor'),
-  'mesh.topology': string,
-  'rollout.group_size': integer(1),
-  'rollout.groups': choice('state', 'trajectory'),
-  'rollout.temperature': _POSITIVE,
-  'rollout.prefix_buckets': ascending(1),
-  'rollout.own_buckets': ascending(1),
-  'rollout.response_buckets': ascending(1),
-  'rollout.forced': integer(0),
-  'rollout.own_memory': _FRACTION,
-  'rollout.chain': integer(0),
-  'rollout.max_calls': integer(1),
-  'rollout.probes': integer(1),
-  'rollout.retain': flag,
-  'reward.answers': _WEIGHT,
-  'reward.calls': _WEIGHT,
-  'reward.size': _WEIGHT,
-  'reward.content': _WEIGHT,
-  'reward.content_judge': string,
-  'reward.noop': _FRACTION,
-  'reward.when': choice('step', 'end'),
-  'rl.advantage': text,  # checked by credit.advantages
-  'rl.group_by': choice('chunk', 'trajectory', 'episode'),
-  'rl.std_floor': _POSITIVE,
-  'rl.min_gap': _WEIGHT,
-  'rl.train_samples': integer(0),
-  'rl.minibatch_rows': integer(1),
-  'rl.microbatches': integer(1),
-  'rl.clip_low': number(0, 1, above=True),
-  'rl.clip_high': _POSITIVE,
-  'rl.dual_clip': zero_or(number(1, above=True)),
-  'rl.ratio_level': choice('token', 'sequence'),
-  'rl.aggregate': choice('token_mean', 'sequence_mean', 'sequence_sum'),
-  'rl.kl_coef': _WEIGHT,
-  'rl.kl_kind': choice('k1', 'k2', 'k3'),
-  'rl.entropy_coef': _WEIGHT,
-  'rl.importance_cap': zero_or(number(1)),
-  'rl.value_coef': _WEIGHT,
-  'rl.gamma': _FRACTION,
-  'rl.lam': _FRACTION,
-  'optim.learning_rate': _POSITIVE,
-  'optim.warmup_steps': integer(0),
-  'optim.schedule': choice('constant', 'linear', 'cosine'),
-  'optim.final_fraction': _FRACTION,
-  'optim.weight_decay': _WEIGHT,
-  'optim.b1': number(0, 0.999999),
-  'optim.b2': number(0, 0.999999),
-  'optim.clip_norm': _WEIGHT,
-  'optim.skip_norm': _WEIGHT,
-  'optim.max_skipped': integer(1),
-  'warm_start.checkpoint': string,
-  'warm_start.steps': integer(0),
-  'warm_start.batch': integer(1),
-  'warm_start.learning_rate': _POSITIVE,
-  'warm_start.prompt_loss': _WEIGHT,
-  'eval.every': integer(1),
-  'eval.lengths': ascending(1),
-  'eval.length_episodes': integer(1),
-  'eval.bootstrap': integer(1),
-  'eval.html_episodes': integer(0),
-  'stream.methods': names,
-  'stream.multiple': integer(1),
-  'stream.episodes': integer(1),
-  'stream.every': integer(1),
-  'stream.questions': integer(0),
-  'stream.lag': integer(0),
-  'stream.drop': _FRACTION,
-  'checkpoint.every': integer(1),
-  'checkpoint.grace': number(0.0),
-  'checkpoint.keep': integer(1),
-  'log.tensorboard': flag,
-  'log.progress': flag,
-  'log.watchdog': number(0.0),
-}
+FIELDS: dict[str, Field] = {}
+
+
+def defaults() -> ml_collections.ConfigDict:
+  """A config of all defaults, not locked."""
+  tree = {}
+  for name, field in FIELDS.items():
+    section, _, key = name.rpartition('.')
+    tree.setdefault(section, {})[key] = field.default
+  return ml_collections.ConfigDict(tree.pop('') | tree)
+
+
+def _section(name: str, may_differ: str, **fields: Field) -> None:
+  FIELDS.update(rules.section(name, may_differ, fields))
+
+
+_section(
+  '',
+  NEVER,
+  seed=Field(0, 'of data, weights, sampling, shuffling', integer(0, 2**31 - 1)),
+  num_steps=Field(250, 'collected batches', natural),
+)
+_section(
+  'data',
+  EVALUATION,
+  source=Field(
+    'synthetic', "what episodes are of; 'babi+nlu': by turns", rules.text
+  ),
+  babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
+  mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
+  labels=Field(6, 'of a labelled episode; 0: all of the source', natural),
+  per_label=Field(3, 'examples of each'),
+  label_questions=Field(24, 'texts to label at its end'),
+  label_words=Field(12, 'longest text of an example; 0: no limit', natural),
+  turns=Field(1, 'of a chunk, of dialogues; 0: whole sessions', natural),
+  turn_words=Field(
+    0, 'longer turns are split, of locomo; 0: no limit', natural
+  ),
+  batch_episodes=Field(24, 'of one batch, over all processes'),
+  train_chunks=Field(8, 'chunks of a training episode'),
+  chunk_sentences=Field(1, 'sentences of one chunk'),
+  overwrite=Field(0.65, 'share of facts that change a fact', fraction),
+  asked_rate=Field(0.45, 'questions asked for every sentence'),
+  eval_episodes=Field(128, 'held-out episodes at train length'),
+  shuffle=Field(True, 'order of the training episodes'),
+)
+_section(
+  'data',
+  RESUME,
+  root=Field('../shared/data', 'folder of the real data sets', rules.text),
+)
+_section(
+  'tokenizer',
+  NEVER,
+  source=Field('', "whose texts it is made of; '': data.source"),
+  vocab_size=Field(900, 'pieces, 256 bytes and symbols included', integer(300)),
+  known_words=Field(0.4, 'share of names and values it may see', fraction),
+  train_episodes=Field(3000, 'episodes of the train split it reads'),
+)
+_section(
+  'memory',
+  NEVER,
+  slots=Field(32, 'slots at first; doubles when full'),
+  max_slots=Field(1024, 'entries a memory may hold'),
+  core_tokens=Field(32, 'token limit of the core text', natural),
+  entry_tokens=Field(14, 'token limit of one entry'),
+  cap_base=Field(20, 'tokens a memory may hold at first', natural),
+  cap_rate=Field(0.35, 'more for every token read; 0: no cap'),
+  slot_terms=Field(12, 'distinct words of an entry that are indexed'),
+  embedding_size=Field(0, "floats of an entry's vector", natural),
+  embedder=Field(
+    'none',
+    'of the vectors of entries',
+    'none | hashed | minilm | policy',
+  ),
+  prompt_format=Field(
+    'compact', 'how a prompt is written', 'compact | chat | reference'
+  ),
+  prompt_order=Field(
+    'chunk_first',
+    'of chunk and memory in it',
+    'chunk_first | memory_first',
+  ),
+  view=Field(
+    'retrieved', 'which entries the writer sees', 'retrieved | newest'
+  ),
+  view_entries=Field(3, 'how many of them', natural),
+  fixed_width=Field(True, 'pad each viewed entry to entry_tokens'),
+  instructions=Field('full', 'of chat models', 'full | brief'),
+  thinking=Field(False, 'chat models may think before they call tools'),
+)
+_section(
+  'reading',
+  EVALUATION,
+  reader=Field('extractive', 'who answers the questions'),
+  model=Field('', 'smollm2, a folder, a .gguf file; or its name at url'),
+  answer_tokens=Field(24, 'longest answer of a language model'),
+  batch=Field(16, 'questions that reader=lm answers in one call'),
+  buckets=Field((128, 256, 512, 1024), 'padded lengths of its prompts'),
+  judge=Field('', "remote: the server judges evaluations; '': rules"),
+  extra=Field('', 'further fields of a request to it', rules.json_object),
+  strict=Field(True, 'abstain where retrieved notes contradict'),
+  top_k=Field(5, 'entries retrieved for a question'),
+  budget=Field(0, 'tokens of notes a reader is shown; 0: no limit', natural),
+  hops=Field(1, 'look-ups; later ones add what was found before'),
+  retrieval=Field('bm25', 'how entries are ranked for a question', rules.text),
+)
+_section(
+  'reading',
+  RESUME,
+  url=Field('', 'of the server, without /chat/completions', rules.address),
+  key_env=Field('', "environment variable with its key; '': none"),
+  price_prompt=Field(0.0, 'USD of a million tokens; 0: unknown'),
+  price_completion=Field(0.0, 'the same, of replies'),
+  cache=Field('', "file of its replies, for all runs; '': none"),
+  timeout=Field(60.0, 'seconds that one request to it may take', positive),
+  retries=Field(4, 'further requests after one that failed', integer(0, 20)),
+  backoff=Field(0.5, 'longest wait before the first retry, s; doubles'),
+  concurrency=Field(16, 'requests at a time, of each process', integer(1, 256)),
+  breaker_limit=Field(
+    20, 'failures in a row that break off; 0: never', natural
+  ),
+  breaker_pause=Field(30.0, 'seconds until it is tried again', positive),
+  max_missing=Field(
+    0.1, 'share of missing answers that pauses the run', fraction
+  ),
+)
+_section(
+  'model',
+  NEVER,
+  source=Field('', "'': born here; smollm2, a folder, a .gguf file"),
+  layers=Field(3, 'decoder blocks'),
+  width=Field(64, 'residual stream'),
+  heads=Field(4, 'query heads'),
+  kv_heads=Field(2, 'key/value heads'),
+  head_size=Field(16, 'width of one head', integer(2)),
+  ffn=Field(160, 'SwiGLU hidden width'),
+  rope_theta=Field(10000.0, 'RoPE base', positive),
+  norm_eps=Field(1e-6, 'RMSNorm epsilon', positive),
+  qk_norm=Field(False, 'RMSNorm on queries and keys (Qwen3)'),
+  qkv_bias=Field(False, 'biases on q, k, v (Qwen2.5)'),
+  tied=Field(True, 'head shares the embedding'),
+  copy_head=Field(True, 'pointer mixture over the prefix (tiny models)'),
+  match_bias=Field(True, 'learned bias to equal tokens (tiny models)'),
+  value_head=Field(False, 'needed by rl.advantage=gae'),
+  dtype=Field('float32', 'of activations', 'float32 | bfloat16'),
+  param_dtype=Field('float32', 'of stored parameters', 'float32 | bfloat16'),
+)
+_section(
+  'model',
+  RESUME,
+  remat=Field(
+    'none',
+    'what the backward pass computes again',
+    'none | full | dots',
+  ),
+  block_logits=Field(2**25, 'that exist at once, all devices together'),
+  attention=Field('xla', 'splash: TPU, cudnn: GPU', 'xla | splash | cudnn'),
+)
+_section(
+  'lora',
+  NEVER,
+  rank=Field(
+    0, 'of the trained updates; 0: all parameters are trained', natural
+  ),
+  alpha=Field(16.0, 'updates are scaled by alpha / rank', positive),
+)
+_section(
+  'mesh',
+  RESUME,
+  data=Field(1, 'devices that share the batch, parameters whole on each'),
+  fsdp=Field(1, 'devices that share batch and parameters'),
+  tensor=Field(1, 'devices that shard heads, ffn and vocabulary'),
+  decode=Field(
+    'same',
+    'of decode loops; tensor: fsdp devices shard heads, too',
+    'same | tensor',
+  ),
+  topology=Field('', "of --mode=compile; '': what is here"),
+)
+_section(
+  'rollout',
+  NEVER,
+  group_size=Field(8, 'samples of a group'),
+  groups=Field(
+    'state', 'what the samples of a group share', 'state | trajectory'
+  ),
+  temperature=Field(1.0, 'of sampling in training', positive),
+  prefix_buckets=Field((80,), 'padded prefix lengths, tokens'),
+  own_buckets=Field((1,), 'padded own-context lengths, tokens'),
+  response_buckets=Field((18,), 'padded response lengths, tokens'),
+  forced=Field(4, 'samples of a group with forced first tokens', natural),
+  own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
+  chain=Field(5, 'earlier episodes such a memory may have read', natural),
+  max_calls=Field(4, 'calls of a response that are carried out'),
+  probes=Field(8, 'most questions that grade one step'),
+  retain=Field(True, 'ask what earlier episodes told, too'),
+)
+_section(
+  'reward',
+  NEVER,
+  answers=Field(1.0, 'weight of r1, answers'),
+  calls=Field(0.3, 'weight of r2, share of valid calls'),
+  size=Field(0.1, 'weight of r3, compression'),
+  content=Field(0.1, 'weight of r4, content found in the chunk'),
+  content_judge=Field('', "remote: the server says what is found; '': words"),
+  noop=Field(1.0, 'r2 and r4 of storing nothing; the reference: 0', fraction),
+  when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
+)
+_section(
+  'rl',
+  NEVER,
+  advantage=Field('grpo', 'the estimator', rules.text),
+  group_by=Field(
+    'chunk',
+    'samples compared; the reference: episode',
+    'chunk | trajectory | episode',
+  ),
+  std_floor=Field(0.02, 'least deviation a group divides by', positive),
+  min_gap=Field(0.02, 'groups of closer rewards are left out; 0: off'),
+  train_samples=Field(5, 'of a group, those that pull most; 0: all', natural),
+  minibatch_rows=Field(512, 'samples of one update; a batch makes several'),
+  clip_low=Field(0.2, 'ratio clip below 1', rules.number(0, 1, above=True)),
+  clip_high=Field(0.28, 'ratio clip above 1', positive),
+  dual_clip=Field(
+    3.0,
+    'bound of the loss at negative advantage',
+    rules.zero_or(rules.number(1, above=True)),
+  ),
+  ratio_level=Field('token', 'of importance ratios', 'token | sequence'),
+  aggregate=Field(
+    'token_mean',
+    'how terms of tokens are averaged',
+    'token_mean | sequence_mean | sequence_sum',
+  ),
+  kl_coef=Field(0.0, 'weight of the KL to the start policy'),
+  kl_kind=Field('k3', 'estimator of the KL', 'k1 | k2 | k3'),
+  entropy_coef=Field(0.0, 'weight of the entropy bonus'),
+  importance_cap=Field(
+    0.0, 'truncated importance correction', rules.zero_or(rules.number(1))
+  ),
+  value_coef=Field(0.5, 'weight of the value loss (gae)'),
+  gamma=Field(1.0, 'discount over chunks (gae)', fraction),
+  lam=Field(0.95, 'GAE lambda', fraction),
+)
+_section(
+  'rl',
+  RESUME,
+  microbatches=Field(1, 'gradient accumulation inside one update'),
+)
+_section(
+  'optim',
+  NEVER,
+  learning_rate=Field(7e-4, 'at its peak', positive),
+  warmup_steps=Field(10, 'updates of linear warm-up', natural),
+  schedule=Field('linear', 'after the warm-up', 'constant | linear | cosine'),
+  final_fraction=Field(0.1, 'of the peak, at the last update', fraction),
+  weight_decay=Field(0.01, 'of AdamW'),
+  b1=Field(0.9, 'AdamW first moment', rules.number(0, 0.999999)),
+  b2=Field(0.98, 'AdamW second moment', rules.number(0, 0.999999)),
+  clip_norm=Field(1.0, 'global gradient norm; 0: off'),
+  skip_norm=Field(0.0, 'gradients of a larger norm are skipped; 0: off'),
+)
+_section(
+  'optim',
+  RESUME,
+  max_skipped=Field(10, 'updates skipped in a row that stop the run'),
+)
+_section(
+  'warm_start',
+  NEVER,
+  checkpoint=Field('tiny_base', "to start from; '': warms up anew"),
+  steps=Field(600, 'supervised updates on poor demonstrations', natural),
+  batch=Field(128, 'demonstrations of one update'),
+  learning_rate=Field(4e-3, 'peak, cosine to a tenth', positive),
+  prompt_loss=Field(0.3, 'weight of the loss on prompt tokens'),
+)
+_section(
+  'eval',
+  EVALUATION,
+  every=Field(50, 'steps between evaluations at train length'),
+  lengths=Field((1, 2, 4, 13, 64), 'multiples of the train length'),
+  length_episodes=Field(16, 'episodes of each longer length'),
+  bootstrap=Field(1000, 'resamples of an interval, over episodes'),
+)
+_section(
+  'eval',
+  RESUME,
+  html_episodes=Field(4, 'episodes shown in episodes.html', natural),
+)
+_section(
+  'stream',
+  RESUME,
+  methods=Field(
+    ('policy', 'oracle', 'keep_newest', 'long_context'),
+    'names in methods/registry.py',
+    rules.names,
+  ),
+  multiple=Field(13, 'length of a stream in train lengths'),
+  episodes=Field(8, 'streams'),
+  every=Field(8, 'sessions between two checkpoints'),
+  questions=Field(64, 'most of a stream at one checkpoint; 0: all', natural),
+  lag=Field(16, 'sessions, of the fixed-lag curve', natural),
+  drop=Field(0.05, 'fall of accuracy that counts as saturation', fraction),
+)
+_section(
+  'checkpoint',
+  RESUME,
+  every=Field(50, 'steps between saves'),
+  grace=Field(0.0, 'seconds from SIGTERM to the end; 0: no bound'),
+  keep=Field(2, 'newest checkpoints kept, beside the best'),
+)
+_section(
+  'log',
+  RESUME,
+  tensorboard=Field(True, 'events beside metrics.jsonl'),
+  progress=Field(True, 'a bar on the terminal'),
+  watchdog=Field(0.0, 'seconds without a sign of life that end a run; 0: none'),
+)

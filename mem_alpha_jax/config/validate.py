@@ -1,6 +1,6 @@
 """Checks a config before anything is built from it, and derives its numbers.
 
-Every field has one rule in config_rules.py; what fields must agree on is here.
+Every field has its rule in fields.py; what fields must agree on is here.
 A message names the field, its value and what is allowed.
 """
 
@@ -9,9 +9,9 @@ from typing import NamedTuple
 import ml_collections
 
 from mem_alpha_jax.config import compare
-from mem_alpha_jax.config import fields as fields_lib
-from mem_alpha_jax.memory import tools
+from mem_alpha_jax.config.fields import FIELDS
 
+TABLE = 'mem_alpha_jax/config/fields.py'
 COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
 
@@ -27,18 +27,22 @@ def validate(
   Raises:
     ValueError: for the first field that is wrong, in one line.
   """
-  fields = compare.flatten(config.to_dict())
-  for name in sorted(set(fields_lib.RULES) - set(fields)):
-    raise ValueError(f'config.{name} is missing; see configs/tiny.py')
-  for name in sorted(set(fields) - set(fields_lib.RULES)):
+  values = compare.flatten(config.to_dict())
+  for name in sorted(set(FIELDS) - set(values)):
     raise ValueError(
-      f'config.{name}={fields[name]!r}: there is no such field; '
-      'see configs/tiny.py for those there are'
+      f'config.{name} is missing ({FIELDS[name].meaning}); see {TABLE}'
     )
-  for name, rule in fields_lib.RULES.items():
-    allowed = rule(fields[name])
+  for name in sorted(set(values) - set(FIELDS)):
+    raise ValueError(
+      f'config.{name}={values[name]!r}: there is no such field; see {TABLE} '
+      'for those there are'
+    )
+  for name, field in FIELDS.items():
+    allowed = field.rule(values[name])
     if allowed:
-      raise ValueError(f'config.{name}={fields[name]!r}: use {allowed}')
+      raise ValueError(
+        f'config.{name}={values[name]!r}: use {allowed} ({field.meaning})'
+      )
   _check_model(config)
   _check_kernels(config)
   _check_mesh(config, devices)
@@ -122,7 +126,7 @@ def _check_mesh(c: ml_collections.ConfigDict, devices: int | None) -> None:
 
 
 def _check_memory(c: ml_collections.ConfigDict) -> None:
-  m, handles = c.memory, len(tools.HANDLES)
+  m = c.memory
   _require(
     m.slots <= m.max_slots,
     f'memory.slots={m.slots}: must not pass memory.max_slots={m.max_slots}',
@@ -163,11 +167,6 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     )
   if m.prompt_format != 'compact':
     return
-  _require(
-    m.view_entries <= handles,
-    f'memory.view_entries={m.view_entries}: use 0 to {handles}, the handles '
-    'of the compact prompt',
-  )
   view, prefix = view_tokens(c), c.rollout.prefix_buckets[-1]
   _require(
     view < prefix,
@@ -201,8 +200,8 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     "rl.advantage='gae': needs model.value_head=True",
   )
   _require(
-    not rollout.forced or c.memory.prompt_format == 'compact',
-    f'rollout.forced={rollout.forced}: forced calls are compact; use 0 with '
+    not rollout.forced or c.memory.prompt_format != 'reference',
+    f'rollout.forced={rollout.forced}: there are no forced calls; use 0 with '
     f'memory.prompt_format={c.memory.prompt_format!r}',
   )
   shared = rollout.groups == 'state'

@@ -57,10 +57,6 @@ def load(root: str) -> list[Chapter]:
   """Reads <root>/booksum/chapters/train.jsonl and booksum/keywords.jsonl.
 
   The second may be missing; chapters without a summary are left out.
-
-  Raises:
-    FileNotFoundError: there is no file of chapters.
-    ValueError: for a broken row (file:line).
   """
   folder = pathlib.Path(root, 'booksum')
   extra, keywords = folder / 'keywords.jsonl', {}

@@ -37,12 +37,7 @@ class Item(NamedTuple):
 
 
 def load(root: str) -> Iterator[Item]:
-  """Reads <root>/hotpotqa/hotpot_train_v1.1.json.
-
-  Raises:
-    FileNotFoundError: it is not there.
-    ValueError: it is not HotpotQA; the row is named.
-  """
+  """Reads <root>/hotpotqa/hotpot_train_v1.1.json."""
   path = pathlib.Path(root, 'hotpotqa', 'hotpot_train_v1.1.json')
   for where, row in rows.stream(path, _Row, 'https://hotpotqa.github.io'):
     texts = {title: ''.join(parts).strip() for title, parts in row.context}

@@ -34,10 +34,6 @@ def load(root: str, name: str) -> list[Example]:
   Args:
     root: the data folder, config field data.root.
     name: key of SETS.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: for a broken row (file:line).
   """
   file, publisher, read = SETS[name]
   path, examples = pathlib.Path(root, file), []
@@ -126,24 +122,20 @@ def _pubmed_rct(path, publisher):
     yield where, text, label
 
 
+_TREC = functools.partial(
+  _Set, 'trec/train_5500.label', 'aclanthology.org/C02-1150'
+)
+_CLINC = functools.partial(
+  _Set, 'clinc150/data_train_val.json', 'aclanthology.org/D19-1131'
+)
 _NLU = 'nlu/NLU-Data-Home-Domain-Annotated-All.csv'
-_CLINC = 'clinc150/data_train_val.json'
-_TREC = 'trec/train_5500.label'
 _ALL_PARTS = 'train', 'val', 'oos_train', 'oos_val'
 SETS = {
   'nlu': _Set(_NLU, 'arXiv 1903.05566', _nlu),
-  'trec_coarse': _Set(
-    _TREC, 'aclanthology.org/C02-1150', functools.partial(_trec, fine=False)
-  ),
+  'trec_coarse': _TREC(functools.partial(_trec, fine=False)),
   'pubmed_rct': _Set('pubmed_rct/train.txt', 'arXiv 1710.06071', _pubmed_rct),
   'banking77': _Set('banking77/train.csv', 'arXiv 2003.04807', _banking77),
-  'clinc150': _Set(_CLINC, 'aclanthology.org/D19-1131', _clinc150),
-  'trec_fine': _Set(
-    _TREC, 'aclanthology.org/C02-1150', functools.partial(_trec, fine=True)
-  ),
-  'clinc150_oos': _Set(
-    _CLINC,
-    'aclanthology.org/D19-1131',
-    functools.partial(_clinc150, parts=_ALL_PARTS),
-  ),
+  'clinc150': _CLINC(_clinc150),
+  'trec_fine': _TREC(functools.partial(_trec, fine=True)),
+  'clinc150_oos': _CLINC(functools.partial(_clinc150, parts=_ALL_PARTS)),
 }

@@ -16,13 +16,7 @@ import numpy as np
 
 from mem_alpha_jax.data import chunking, content
 from mem_alpha_jax.data.label_files import SETS, Example, load
-from mem_alpha_jax.data.source import (
-  Built,
-  Endless,
-  OracleNote,
-  Request,
-  Source,
-)
+from mem_alpha_jax.data.source import Built, Made, OracleNote, Request, Source
 from mem_alpha_jax.types import Episode, Question
 
 _LINE = re.compile(r'Sample: (.*); Label: (.*)')
@@ -173,7 +167,7 @@ def _shuffled(items, rng):
   return [items[k] for k in rng.permutation(len(items))]
 
 
-def _run_episodes(config, split: str, name: str) -> Endless:
+def _run_episodes(config, split: str, name: str) -> Made:
   d = config.data
   examples = [
     example
@@ -189,7 +183,7 @@ def _run_episodes(config, split: str, name: str) -> Endless:
     per_label=d.per_label,
     questions=d.label_questions,
   )
-  return Endless(make)
+  return Made(make)
 
 
 def _build(r: Request, name: str, per_label: int) -> list[Episode]:

@@ -93,7 +93,7 @@ def _said(session: Session) -> tuple[str, ...]:
 SOURCES = (
   Source(
     SOURCE,
-    rule='contains',
+    'contains',
     judged=True,
     built=Built(build, 3, 45, 5, 45),
     chats=True,

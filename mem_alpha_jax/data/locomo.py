@@ -67,21 +67,13 @@ class _Sample(rows.Row):
 
 
 class Turn(NamedTuple):
-  """What one person says.
+  """What one person says."""
 
-  Attributes:
-    id: 'D<session>:<turn>'.
-    session: number of the session, from 1.
-    date: of the session, as '8 May, 2023'.
-    speaker: who says it.
-    text: the words, and the caption of a photo that goes with them.
-  """
-
-  id: str
-  session: int
-  date: str
+  id: str  # 'D<session>:<turn>'
+  session: int  # its number, from 1
+  date: str  # of the session, as '8 May, 2023'
   speaker: str
-  text: str
+  text: str  # and the caption of a photo that goes with it
 
 
 class Question(NamedTuple):
@@ -135,10 +127,6 @@ def episodes(root: str, turns: int = 0, words: int = 0) -> list[types.Episode]:
     turns: of a chunk, never of two sessions; 0: a session is a chunk.
     words: a longer turn is split into several, after a sentence where one
       ends, for small readers of chunks; 0 is no limit.
-
-  Raises:
-    FileNotFoundError: there is no dialogue.
-    ValueError: a broken file.
   """
   return [
     _episode(_split(dialogue, words) if words else dialogue, turns)
@@ -147,12 +135,7 @@ def episodes(root: str, turns: int = 0, words: int = 0) -> list[types.Episode]:
 
 
 def sessions(path: pathlib.Path) -> list[types.Episode]:
-  """The dialogues of one file; a session is a chunk.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: it is not of LoCoMo.
-  """
+  """The dialogues of one file; a session is a chunk."""
   if not _is_ours(path):
     raise ValueError(
       f'{path}: files of LoCoMo are named {_ALL} or <number>.json'

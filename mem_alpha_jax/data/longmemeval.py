@@ -50,9 +50,7 @@ class _Row(rows.Row):
   question: str
   answer: rows.Golds
   question_date: str
-  haystack_dates: list[
-    _Date
-  ]  # of each session; not in order in the oracle file
+  haystack_dates: list[_Date]  # of sessions; the oracle file has no order
   haystack_session_ids: list  # a filler session may come twice
   haystack_sessions: Annotated[list[list[Turn]], pydantic.Field(min_length=1)]
   answer_session_ids: list
@@ -67,29 +65,16 @@ class _Row(rows.Row):
 
 
 class Instance(NamedTuple):
-  """A question and its history.
+  """A question and its history; the gold of one without answer says why."""
 
-  Attributes:
-    id: as published; ends with '_abs' if abstaining is right.
-    asked: the question as published, without its date.
-    question: with its date and type; the gold of one without an answer says
-      what is missing.
-    sessions: the history, oldest first.
-  """
-
-  id: str
-  asked: str
-  question: Question
-  sessions: tuple[Session, ...]
+  id: str  # as published; ends with '_abs' if abstaining is right
+  asked: str  # as published, without the date
+  question: Question  # with its date and type
+  sessions: tuple[Session, ...]  # oldest first
 
 
 def instances(path: pathlib.Path) -> Iterator[Instance]:
-  """Reads the instances of a file one by one.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: a broken file; names row and field.
-  """
+  """Reads the instances of a file one by one."""
   for _, r in rows.stream(path, _Row, _PUBLISHER):
     sessions = [
       Session(date, turns, key in r.answer_session_ids)

@@ -56,10 +56,6 @@ def load(path: pathlib.Path) -> list[Episode]:
 
   Questions come after everything. The type of a question is the source, for
   the longmemeval sources that of LongMemEval.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: a broken file; names row and column.
   """
   return [
     _episode(row, uid, where)

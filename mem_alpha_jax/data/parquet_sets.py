@@ -49,11 +49,6 @@ def load(path: pathlib.Path) -> list[Episode]:
   """Reads the instances of a file in its order.
 
   The type of a question is metadata.sub_source, else the source.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: no parquet file, a missing column, or a malformed row; names
-      file, row and column.
   """
   return [_episode(r) for _, r in rows.parquet(path, _Instance, _PUBLISHER)]
 

@@ -70,10 +70,6 @@ def load(root: str) -> list[Person]:
   """Reads the people in <root>/perltqa about whom there are questions.
 
   Questions about profiles and relations are left out: no event tells them.
-
-  Raises:
-    FileNotFoundError: one of the two files is not there.
-    ValueError: a file is not PerLTQA; the person is named.
   """
   folder, people = pathlib.Path(root, 'perltqa'), []
   path = folder / 'perltmem_en_v2.json'

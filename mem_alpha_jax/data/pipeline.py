@@ -93,7 +93,7 @@ def make_source(
     part = parts[uid % len(parts)]
     return part[uid // len(parts) % len(part)]
 
-  return source_lib.Endless(make)
+  return source_lib.Made(make)
 
 
 def _split(config, source, split, *multiple) -> Sequence[Episode]:

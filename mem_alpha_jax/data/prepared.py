@@ -1,33 +1,13 @@
 """Episodes that `data.builders` has written, read by index."""
 
 import json
-import operator
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
-from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.data.source import Made, Source
 from mem_alpha_jax.types import Episode, Question
 
 NAME = 'memory_episodes'  # of the builder
-
-
-class _Episodes(Sequence[Episode]):
-  """A split; an episode is read from its file when it is asked for."""
-
-  def __init__(self, records: Sequence[Any]):
-    self._records = records
-
-  def __len__(self) -> int:
-    return len(self._records)
-
-  def __getitem__(self, index):
-    if isinstance(index, slice):
-      return [self[i] for i in range(*index.indices(len(self)))]
-    i = operator.index(index)
-    if not -len(self) <= i < len(self):
-      raise IndexError(f'episode {i} of {len(self)}')
-    return _decode(self._records[i % len(self)])
 
 
 def load(dataset: str, split: str, data_dir: str) -> Sequence[Episode]:
@@ -56,27 +36,19 @@ def load(dataset: str, split: str, data_dir: str) -> Sequence[Episode]:
     raise ValueError(
       f'{dataset}: no split {split!r}, only {list(builder.info.splits)}'
     )
-  return _Episodes(builder.as_data_source(split=split))
+  records = builder.as_data_source(split=split)
+  return Made(lambda i: _decode(records[i]), len(records))
 
 
 def _decode(record) -> Episode:
-  columns = record['questions']
-  rows = [
-    dict(zip(columns, values, strict=True))
-    for values in zip(*columns.values(), strict=True)
-  ]
+  columns = [record['questions'][field] for field in Question._fields]
   questions = tuple(
     Question(
-      _text(row['text']),
-      _text(row['answer']),
-      _text(row['type']),
-      int(row['first']),
-      int(row['last']),
-      bool(row['asked']),
-      tuple(json.loads(row['others'])),
+      *map(_text, texts), int(first), int(last), bool(asked),
+      tuple(json.loads(others)),
     )
-    for row in rows
-  )
+    for *texts, first, last, asked, others in zip(*columns, strict=True)
+  )  # fmt: skip
   return Episode(
     int(record['uid']),
     _text(record['source']),

@@ -3,6 +3,9 @@
 A row comes with `where`, as 'eval_50.json: row 3' (from 0), which begins the
 message of whatever is found wrong with it. Of a JSON list one row is held at a
 time, of a parquet file one row group: such files reach gigabytes.
+
+What reads a file raises FileNotFoundError if it is not there, and ValueError if
+it is cut off, has no row, is of another kind or encoding, or has a wrong field.
 """
 
 import functools
@@ -68,10 +71,6 @@ def stream(
     publisher: where a user finds it, for the message if it is not there.
     prefix: of ijson: 'item' if the file is one list, 'data.item' if that is
       the field `data`.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: no such list, cut off, without a row, or a row is no `kind`.
   """
   index = 0
   with present(path, publisher).open('rb') as file:
@@ -96,12 +95,7 @@ def stream(
 def lines(
   path: pathlib.Path, publisher: str, encoding: str = 'utf-8'
 ) -> Iterator[tuple[str, str]]:
-  """(where, line) of a text file, 'a.txt:3' from 1; blank lines are left out.
-
-  Raises:
-    FileNotFoundError: the file is not there.
-    ValueError: another encoding.
-  """
+  """(where, line) of a text file, 'a.txt:3' from 1, without blank lines."""
   with present(path, publisher).open(encoding=encoding) as file:
     try:
       for i, line in enumerate(file, start=1):

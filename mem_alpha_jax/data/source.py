@@ -1,6 +1,7 @@
 """What others must know of a data set: one record a source."""
 
 import dataclasses
+import operator
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,17 +15,10 @@ SPLITS = ('train', 'validation', 'test')
 
 
 class OracleNote(NamedTuple):
-  """What a perfect writer keeps of a chunk, and what it is about.
+  """What a perfect writer keeps of a chunk; replaces the last of its key."""
 
-  Attributes:
-    key: what the note is about, lowercase; a later note of the same key
-      replaces this one.
-    kind: the list that it belongs in, 'semantic' or 'episodic'.
-    text: the note itself.
-  """
-
-  key: tuple[str, ...]
-  kind: str
+  key: tuple[str, ...]  # what the note is about, lowercase
+  kind: str  # the list that it belongs in, 'semantic' or 'episodic'
   text: str
 
 
@@ -37,42 +31,24 @@ def no_notes(episode: Episode) -> Notes:
 
 
 class Request(NamedTuple):
-  """What a build asks of a source.
+  """What a build asks of a source."""
 
-  Attributes:
-    root: the folder of the raw files.
-    split: 'train' or 'validation'; where there is one, 'test'.
-    seed: of everything that is drawn.
-    count: tokens of a text, by the tokenizer of the policy.
-    most: episodes at most.
-  """
-
-  root: str
-  split: str
-  seed: int
-  count: Callable[[str], int]
-  most: int
+  root: str  # the folder of the raw files
+  split: str  # 'train' or 'validation'; where there is one, 'test'
+  seed: int  # of everything that is drawn
+  count: Callable[[str], int]  # tokens of a text, as the policy reads it
+  most: int  # episodes at most
 
 
 class Built(NamedTuple):
-  """What data.builders make of raw files: tables 6 and 7 of arXiv 2509.25911.
+  """What data.builders make of raw files (arXiv 2509.25911, tables 6 and 7)."""
 
-  Attributes:
-    build: makes the episodes, with uids from 0 on.
-    block: number of the source, of no other; decides the uids in a mixture.
-    train: train episodes at most, of the source alone.
-    validation: of the source, alone or in the mixture.
-    cap: of train episodes in the mixture; 0 for one that is not in it.
-    tested: file below the root without which there is no test split; '' for a
-      source that has none.
-  """
-
-  build: Callable[[Request], list[Episode]]
-  block: int
-  train: int
-  validation: int
-  cap: int = 0
-  tested: str = ''
+  build: Callable[[Request], list[Episode]]  # with uids from 0 on
+  block: int  # of no other source; decides the uids in a mixture
+  train: int  # train episodes at most, of the source alone
+  validation: int  # of the source, alone or in the mixture
+  cap: int = 0  # of train episodes in the mixture; 0 if it is not in it
+  tested: str = ''  # file below the root that the test split needs, if any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,16 +97,19 @@ class Source:
   examples: bool = False
 
 
-class Endless(Sequence[Episode]):
-  """Episodes by uid, made when they are asked for."""
+class Made(Sequence[Episode]):
+  """Episodes by uid, made when they are asked for; by default without end."""
 
-  def __init__(self, make: Callable[[int], Episode]):
-    self._make = make
+  def __init__(self, make: Callable[[int], Episode], length: int = 1 << 31):
+    self._make, self._length = make, length  # a uid fits an int32
 
   def __len__(self) -> int:
-    return 1 << 31  # a uid fits an int32
+    return self._length
 
   def __getitem__(self, index):
     if isinstance(index, slice):
       return [self[i] for i in range(*index.indices(len(self)))]
-    return self._make(int(index))
+    i = operator.index(index)
+    if not -len(self) <= i < len(self):
+      raise IndexError(f'episode {i} of {len(self)}')
+    return self._make(i % len(self))

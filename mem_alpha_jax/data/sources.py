@@ -1,45 +1,22 @@
 """The registry of sources: a new one is a file with SOURCES, and a line."""
 
 import fnmatch
+import importlib
 
 import ml_collections
 
-from mem_alpha_jax.data import (
-  babi,
-  booksum,
-  hotpotqa,
-  labelled,
-  lme_train,
-  locomo,
-  longmemeval,
-  memoryagentbench,
-  parquet_sets,
-  perltqa,
-  prepared,
-  squad,
-  synthetic,
-)
 from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.reward import scoring
 
+# Modules of this folder; the first pattern that fits a name counts.
+_MODULES = """
+  synthetic babi squad hotpotqa perltqa lme_train booksum labelled locomo
+  longmemeval prepared parquet_sets memoryagentbench
+"""
 SOURCES: dict[str, Source] = {
   source.name: source
-  for module in (
-    synthetic,
-    babi,
-    squad,
-    hotpotqa,
-    perltqa,
-    lme_train,
-    booksum,
-    labelled,
-    locomo,
-    longmemeval,
-    prepared,
-    parquet_sets,
-    memoryagentbench,
-  )
-  for source in module.SOURCES
+  for name in _MODULES.split()
+  for source in importlib.import_module(f'{__package__}.{name}').SOURCES
 }
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mem_alpha_jax.data import synthetic_notes
 from mem_alpha_jax.data import synthetic_words as words
 from mem_alpha_jax.data import synthetic_world as world_lib
-from mem_alpha_jax.data.source import Endless, Source
+from mem_alpha_jax.data.source import Made, Source
 from mem_alpha_jax.reading import extractive
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode, Question
@@ -135,9 +135,9 @@ def _world(config) -> WorldConfig:
   )
 
 
-def _episodes(config, split: str, multiple: int = 1) -> Endless:
+def _episodes(config, split: str, multiple: int = 1) -> Made:
   world, chunks = _world(config), config.data.train_chunks * multiple
-  return Endless(lambda uid: episode(world, split, uid, chunks, config.seed))
+  return Made(lambda uid: episode(world, split, uid, chunks, config.seed))
 
 
 def _known_texts(config, count: int) -> Iterator[str]:

@@ -141,131 +141,86 @@ class Attribute(NamedTuple):
   question: str
   user_question: str
   user_word: str  # how the user names themselves in clause and question
+  decoy: str  # holds name and value, states no fact
+
+
+# What a form says of {n}, and what the user says in its place.
+_AS_USER = {
+  "{n}'s": 'my',
+  '{n} has': 'I have',
+  '{n} is': 'I am',
+  'does {n}': 'do I',
+  'is {n}': 'am I',
+}
+
+
+def _as_user(form: str) -> str:
+  for said, mine in _AS_USER.items():
+    form = form.replace(said, mine)
+  return form
+
+
+def _attribute(cue, kind, clause, question, decoy) -> Attribute:
+  word = 'my' if "{n}'s" in clause else 'I'
+  asked = question, _as_user(question)
+  return Attribute(cue, kind, clause, _as_user(clause), *asked, word, decoy)
 
 
 ATTRIBUTES = {
-  a.cue: a
-  for a in (
-    Attribute(
-      'job',
-      'job',
-      '{n} has a job as a {v}',
-      'I have a job as a {v}',
-      'What job does {n} have?',
-      'What job do I have?',
-      'I',
-    ),
-    Attribute(
-      'home',
-      'city',
-      "{n}'s home is in {v}",
-      'my home is in {v}',
-      "Where is {n}'s home?",
-      'Where is my home?',
-      'my',
-    ),
-    Attribute(
-      'hobby',
-      'hobby',
-      "{n}'s hobby is {v}",
-      'my hobby is {v}',
-      "What is {n}'s hobby?",
-      'What is my hobby?',
-      'my',
-    ),
-    Attribute(
-      'favourite',
-      'food',
-      "{n}'s favourite food is {v}",
-      'my favourite food is {v}',
-      "What is {n}'s favourite food?",
-      'What is my favourite food?',
-      'my',
-    ),
-    Attribute(
-      'allergic',
-      'food',
-      '{n} is allergic to {v}',
-      'I am allergic to {v}',
-      'What is {n} allergic to?',
-      'What am I allergic to?',
-      'I',
-    ),
-    Attribute(
-      'boss',
-      'person',
-      "{n}'s boss is {v}",
-      'my boss is {v}',
-      "Who is {n}'s boss?",
-      'Who is my boss?',
-      'my',
-    ),
-    Attribute(
-      'friend',
-      'person',
-      "{n}'s best friend is {v}",
-      'my best friend is {v}',
-      "Who is {n}'s best friend?",
-      'Who is my best friend?',
-      'my',
-    ),
+  row[0]: _attribute(*row)
+  for row in (
+    ('job', 'job', '{n} has a job as a {v}', 'What job does {n} have?',
+     '{n} dreams of a job as a {v}.'),
+    ('home', 'city', "{n}'s home is in {v}", "Where is {n}'s home?",
+     '{n} would love a home in {v}.'),
+    ('hobby', 'hobby', "{n}'s hobby is {v}", "What is {n}'s hobby?",
+     "The hobby of {n}'s neighbour is {v}."),
+    ('favourite', 'food', "{n}'s favourite food is {v}",
+     "What is {n}'s favourite food?", "{n}'s dog has {v} as favourite food."),
+    ('allergic', 'food', '{n} is allergic to {v}',
+     'What is {n} allergic to?', 'A cousin of {n} is allergic to {v}.'),
+    ('boss', 'person', "{n}'s boss is {v}", "Who is {n}'s boss?",
+     '{n} would like {v} as boss.'),
+    ('friend', 'person', "{n}'s best friend is {v}",
+     "Who is {n}'s best friend?", "The best friend of {n}'s sister is {v}."),
   )
-}
+}  # fmt: skip
+
+
+def _forms(text: str) -> tuple[str, ...]:
+  """The sentences of a text."""
+  return tuple(english.sentences(text.strip()))
+
 
 # One pool for first statements and overwrites: the wording never tells which.
-FACT_FORMS = (
-  '{c}.',
-  'We heard that {c}.',
-  'Since last week {c}.',
-  'These days {c}.',
+FACT_FORMS = _forms(
+  '{c}. We heard that {c}. Since last week {c}. These days {c}.'
 )
-EVENT_FORMS = (
-  'On {d} {n} went to the {v}.',
-  '{n} went to the {v} on {d}.',
-  'On {d} {n} was at the {v}.',
-)
+EVENT_FORMS = _forms("""
+  On {d} {n} went to the {v}. {n} went to the {v} on {d}.
+  On {d} {n} was at the {v}.
+""")
 EVENT_QUESTIONS = {
   'who': 'Who went to the {v} on {d}?',
   'where': 'Where did {n} go on {d}?',
   'when': 'When did {n} go to the {v}?',
 }
 # Sentences with the world's names, cues and values that state no fact of it.
-DECOY_FORMS = (
-  'Nobody believes that {c}.',
-  'It is false that {c}.',
-  '{o} asked if {c}.',
-  '{o} dreamt that {c}.',
-)
-ATTRIBUTE_DECOYS = {
-  'job': ('{n} dreams of a job as a {v}.',),
-  'home': ('{n} would love a home in {v}.',),
-  'hobby': ("The hobby of {n}'s neighbour is {v}.",),
-  'favourite': ("{n}'s dog has {v} as favourite food.",),
-  'allergic': ('A cousin of {n} is allergic to {v}.',),
-  'boss': ('{n} would like {v} as boss.',),
-  'friend': ("The best friend of {n}'s sister is {v}.",),
-}
-EVENT_DECOYS = (
-  '{n} wants to see the {v} on {d}.',
-  'On {d} {n} almost went to the {v}.',
-  'Nobody saw {n} at the {v} on {d}.',
-)
-SMALL_TALK = (
-  'The weather is lovely today.',
-  'It rained all night.',
-  'The bus was late again.',
-  'What a long day it was.',
-  'Nothing much happened this morning.',
-  'Let us talk about something else.',
-  'I am a bit tired.',
-  'The coffee was cold.',
-  '{n} said hello.',
-  '{n} slept badly.',
-  '{n} lost an umbrella.',
-  '{n} laughed a lot.',
-  '{n} called {o} yesterday.',
-  '{n} and {o} had a chat.',
-)
+DECOY_FORMS = _forms("""
+  Nobody believes that {c}. It is false that {c}. {o} asked if {c}.
+  {o} dreamt that {c}.
+""")
+EVENT_DECOYS = _forms("""
+  {n} wants to see the {v} on {d}. On {d} {n} almost went to the {v}.
+  Nobody saw {n} at the {v} on {d}.
+""")
+SMALL_TALK = _forms("""
+  The weather is lovely today. It rained all night. The bus was late again.
+  What a long day it was. Nothing much happened this morning.
+  Let us talk about something else. I am a bit tired. The coffee was cold.
+  {n} said hello. {n} slept badly. {n} lost an umbrella. {n} laughed a lot.
+  {n} called {o} yesterday. {n} and {o} had a chat.
+""")
 
 
 def base_split(split: str) -> str:

@@ -214,7 +214,7 @@ def _decoy(state: State, world: WorldConfig, t: int) -> str | None:
     return None
   forms = words.DECOY_FORMS
   if key[0] != _USER:
-    forms = forms + words.ATTRIBUTE_DECOYS[key[1]] * 2
+    forms = forms + (words.ATTRIBUTES[key[1]].decoy,) * 2
   form = rng.choice(forms)
   keys = [key]
   if '{o}' in form:

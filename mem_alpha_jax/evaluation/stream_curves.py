@@ -5,8 +5,9 @@ sessions arrive in order and questions are asked in between. Definitions here
 are ours where that paper gives no formula.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+import collections
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mem_alpha_jax.report import statistics
 from mem_alpha_jax.report.statistics import Estimate
@@ -18,7 +19,6 @@ class Ask(NamedTuple):
   Attributes:
     stream: index of the stream.
     sessions: that were read by then.
-    question: index in the stream.
     lag: sessions read after the one that completed its evidence.
     type: of the question.
     score: in [0, 1]; None if the reader failed.
@@ -26,41 +26,92 @@ class Ask(NamedTuple):
 
   stream: int
   sessions: int
-  question: int
   lag: int
   type: str
   score: float | None
 
 
+class Checkpoint(NamedTuple):
+  """What is measured of a stream when its questions are asked."""
+
+  sessions: int
+  memory_tokens: int
+  seconds: float  # of reading one session since the last one
+
+
 Curve = dict[int, Estimate]
 
 
-def by_sessions(asks: Iterable[Ask], streams: int, resamples: int) -> Curve:
-  """Accuracy over all that was asked at each checkpoint."""
-  return _curve(asks, lambda ask: ask.sessions, streams, resamples)
+def curves(
+  asks: Sequence[Ask],
+  taken: Iterable[Checkpoint],
+  streams: int,
+  options: Any,
+) -> dict[str, Any]:
+  """The curves and what was counted, as plain values.
 
-
-def retention(
-  asks: Iterable[Ask], every: int, streams: int, resamples: int
-) -> Curve:
-  """Accuracy by lag, in bins of `every` sessions named by their first.
-
-  The same question is asked at every checkpoint while its answer holds, so
+  'retention' is over lags, in bins of `every` sessions named by their first:
+  the same question is asked at every checkpoint while its answer holds, so
   later bins hold the questions of earlier ones that still hold.
+
+  All points of 'fixed_lag' are of questions of a lag in [lag, lag + every),
+  equally far from their evidence: what falls here falls for what the memory
+  holds, not because later questions look back further.
+
+  Args:
+    asks: all that was asked.
+    taken: all checkpoints.
+    streams: their number.
+    options: stream.Options.
   """
-  return _curve(asks, lambda ask: ask.lag // every * every, streams, resamples)
+  every, lag = options.every, options.lag
+  curve = lambda some, key=lambda ask: ask.sessions: accuracy(
+    some, key, streams, options.resamples
+  )
+  overall = curve(asks)
+  fixed = curve([ask for ask in asks if lag <= ask.lag < lag + every])
+  plain = lambda found: {str(at): list(e) for at, e in found.items()}
+  by_type, rows = collections.defaultdict(list), collections.defaultdict(list)
+  for ask in asks:
+    by_type[ask.type].append(ask)
+  for checkpoint in sorted(taken, key=lambda one: one.sessions):
+    rows[checkpoint.sessions].append(checkpoint)
+  shared = {at for at, row in rows.items() if len(row) == streams}
+  falls = lambda found: saturation(
+    {at: e for at, e in found.items() if at in shared}, options.drop
+  )
+  mean = lambda field: {
+    str(at): sum(getattr(one, field) for one in row) / len(row)
+    for at, row in rows.items()
+  }
+  return {
+    'options': options._asdict(),
+    'asked': len(asks),
+    'missing': sum(ask.score is None for ask in asks),
+    'accuracy': plain(overall),
+    'by_type': {kind: plain(curve(by_type[kind])) for kind in sorted(by_type)},
+    'retention': plain(curve(asks, lambda ask: ask.lag // every * every)),
+    'fixed_lag': plain(fixed),
+    'saturation': falls(overall),
+    'fixed_lag_saturation': falls(fixed),
+    'memory_tokens': mean('memory_tokens'),
+    'time': mean('seconds'),
+  }
 
 
-def fixed_lag(
-  asks: Iterable[Ask], lag: int, every: int, streams: int, resamples: int
+def accuracy(
+  asks: Iterable[Ask], key: Callable[[Ask], int], streams: int, resamples: int
 ) -> Curve:
-  """Accuracy at each checkpoint of questions of lag in [lag, lag + every).
-
-  All points are equally far from their evidence: what falls here falls for
-  what the memory holds, not because later questions look back further.
-  """
-  kept = (ask for ask in asks if lag <= ask.lag < lag + every)
-  return _curve(kept, lambda ask: ask.sessions, streams, resamples)
+  """Accuracy over all that was asked, by the key, ascending."""
+  points = collections.defaultdict(list)
+  for ask in asks:
+    points[key(ask)].append(statistics.Answer(ask.stream, ask.type, ask.score))
+  return {
+    at: statistics.overall(
+      statistics.count_answers(points[at], streams)[0], resamples
+    )
+    for at in sorted(points)
+  }
 
 
 def saturation(curve: Mapping[int, Estimate], drop: float) -> int | None:
@@ -81,18 +132,3 @@ def saturation(curve: Mapping[int, Estimate], drop: float) -> int | None:
     elif found is None:
       found = sessions
   return found
-
-
-def _curve(
-  asks: Iterable[Ask], key: Callable[[Ask], int], streams: int, resamples: int
-) -> Curve:
-  points = {}
-  for ask in asks:
-    answer = statistics.Answer(ask.stream, ask.type, ask.score)
-    points.setdefault(key(ask), []).append(answer)
-  return {
-    at: statistics.overall(
-      statistics.count_answers(points[at], streams)[0], resamples
-    )
-    for at in sorted(points)
-  }

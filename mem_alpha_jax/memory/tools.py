@@ -11,10 +11,10 @@ import functools
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from mem_alpha_jax.memory import effects
-from mem_alpha_jax.memory.state import KINDS, LISTS, Op
+from mem_alpha_jax.memory.state import KINDS, LISTS, Entry, Op
 
 
 class Tool(NamedTuple):
@@ -105,20 +105,6 @@ class ParsedResponse(NamedTuple):
   noop: bool = False
 
 
-class ViewItem(NamedTuple):
-  """What a handle stands for."""
-
-  id: int
-  kind: str
-
-
-class HasIdAndKind(Protocol):
-  """A `ViewItem` or an `Entry`."""
-
-  id: int
-  kind: str
-
-
 def compact_symbols() -> tuple[str, ...]:
   """The control symbols of the compact notation; a tokenizer has them all."""
   tools = (tool.symbol for tool in TOOLS.values())
@@ -172,7 +158,7 @@ def json_arguments(op: Op) -> dict[str, Any]:
   return {name: v for name, v in values.items() if v is not None}
 
 
-def render_compact(op: Op, view: Sequence[HasIdAndKind | None] = ()) -> str:
+def render_compact(op: Op, view: Sequence[Entry | None] = ()) -> str:
   """Returns the call in the compact grammar.
 
   Raises:
@@ -272,9 +258,7 @@ def _splitter(symbols: tuple[str, ...]) -> re.Pattern:
   return re.compile('(' + '|'.join(map(re.escape, symbols)) + ')')
 
 
-def parse_compact(
-  text: str, view: Sequence[HasIdAndKind | None]
-) -> ParsedResponse:
+def parse_compact(text: str, view: Sequence[Entry | None]) -> ParsedResponse:
   """Reads the compact grammar; `view[i - 1]` is what handle <i> stands for."""
   # Odd positions are symbols, even ones the text between them.
   parts = _splitter(compact_symbols()).split(text)
@@ -293,7 +277,7 @@ def parse_compact(
 
 
 def _compact_call(
-  key: str, parts: list[str], view: Sequence[HasIdAndKind | None]
+  key: str, parts: list[str], view: Sequence[Entry | None]
 ) -> ParsedCall:
   """Reads [tool symbol, '', target symbol, ..., text] and what follows it."""
   tool = TOOLS[key]

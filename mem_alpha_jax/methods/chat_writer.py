@@ -1,51 +1,41 @@
 """A prompted chat model as writer: a larger one behind a server, say.
 
-It is shown what a chat policy is shown (memory/instructions.py) and calls the
+It is shown what a chat policy is shown (roles/instructions.py) and calls the
 same tools; nothing of it is trained. A reply that could not be had makes no
-call and is missing, not a call that is wrong.
+call, and none that is wrong.
 """
 
-from typing import Any
-
 from mem_alpha_jax.memory import tools
-from mem_alpha_jax.methods.memory import Writer, Written
-from mem_alpha_jax.reading import chat
+from mem_alpha_jax.methods import memory
+from mem_alpha_jax.methods.protocol import Given, Written
 from mem_alpha_jax.roles import instructions
 
 
-def make(model: chat.ChatModel, config: Any) -> Writer:
-  """Returns the writer.
+def method(given: Given) -> memory.MemoryMethod:
+  model, config = given.chat_model(), given.config
 
-  Args:
-    model: replies to chats.
-    config: uses rollout.max_calls, rollout.response_buckets,
-      memory.instructions and memory.prompt_order.
-  """
-
-  def write(memories, chunks, views, live, t):
+  def write(memories, chunks, views, t):
     del t
-    rows = [i for i, ok in enumerate(live) if ok]
+    rows = [i for i, chunk in enumerate(chunks) if chunk is not None]
     tokens = config.rollout.response_buckets[-1]  # as long as the policy's
     chats = [
       _chat(chunks[i], views[i], memories.states[i], config.memory)
       for i in rows
     ]
     said = dict(zip(rows, model.complete(chats, tokens), strict=True))
-    return [
-      _written(said[i], config) if ok else Written((), noop=True)
-      for i, ok in enumerate(live)
-    ]
+    most = config.rollout.max_calls
+    return [_written(said.get(i), most) for i in range(len(chunks))]
 
-  return write
+  return memory.MemoryMethod(write, given)
 
 
-def _chat(chunk: str, view, state, memory) -> list[dict[str, str]]:
-  style = instructions.STYLES[memory.instructions]
+def _chat(chunk: str, view, state, fields) -> list[dict[str, str]]:
+  style = instructions.STYLES[fields.instructions]
   parts = [
     style.user.replace(instructions.CHUNK, chunk),
     style.memory_text(view, state),
   ]
-  if memory.prompt_order == 'memory_first':
+  if fields.prompt_order == 'memory_first':
     parts.reverse()
   return [
     {'role': 'system', 'content': f'{style.system}\n\n{style.tools}'},
@@ -53,11 +43,11 @@ def _chat(chunk: str, view, state, memory) -> list[dict[str, str]]:
   ]
 
 
-def _written(text: str | None, config) -> Written:
+def _written(text: str | None, most: int) -> Written:
   if text is None:
-    return Written((), missing=True)
+    return Written(())
   parsed = tools.parse_json(text)
-  calls = parsed.calls[: config.rollout.max_calls]
+  calls = parsed.calls[:most]
   errors = [c.error for c in calls if c.op is None]
   errors += ['too many calls'] * (len(parsed.calls) - len(calls))
   ops = [c.op for c in calls if c.op is not None]

@@ -1,9 +1,28 @@
 """What evaluation asks of every system that reads streams."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
-from mem_alpha_jax.types import Request
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.reading import chat
+from mem_alpha_jax.types import Episode, Request
+
+
+class Written(NamedTuple):
+  """What a writer says to one chunk."""
+
+  ops: Sequence[state_lib.Op]
+  errors: Sequence[str] = ()  # calls that could not be read
+  noop: bool = False
+  text: str = ''
+
+
+class Step(NamedTuple):
+  """What a method did with one chunk."""
+
+  written: Written
+  results: Sequence[state_lib.OpResult]  # of its calls
+  state: state_lib.MemoryState  # after them
 
 
 class Method(Protocol):
@@ -13,8 +32,12 @@ class Method(Protocol):
   reader at most the same number of tokens; how it remembers is its own.
   """
 
-  def observe(self, chunks: Sequence[str | None]) -> None:
-    """Reads the next chunk of each stream; None where a stream has ended."""
+  def observe(self, chunks: Sequence[str | None]) -> Sequence[Step] | None:
+    """Reads the next chunk of each stream; None where a stream has ended.
+
+    Returns:
+      A step a stream; None of a method that calls no tools.
+    """
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     """What the reader is asked, for the questions of each stream."""
@@ -27,3 +50,52 @@ class Method(Protocol):
 
   def restore(self, value: Any) -> None:
     """Takes up what `to_json` gave; the streams must be the same."""
+
+
+class Parts(Protocol):
+  """What methods need of a run; `run.build.Experiment` has it."""
+
+  config: Any
+  policy: Any
+  eval_setup: Any  # rollout's Setup, greedy
+  oracle_notes: Callable[[Episode], Sequence]  # facts of each chunk
+  chat: chat.ChatModel | None  # of reader, judge and prompted writers
+
+
+class Given(NamedTuple):
+  """What a method is made of.
+
+  Attributes:
+    parts: of the run.
+    config: of the method; the run's, or changed.
+    params: of the policy, for the methods that use it.
+    episodes: the streams of this process; only the oracle looks into them.
+    rows: their places among those of all processes.
+  """
+
+  parts: Parts
+  config: Any
+  params: Any
+  episodes: Sequence[Episode]
+  rows: Sequence[int]
+
+  def count(self, text: str) -> int:
+    return self.parts.eval_setup.tokenizer.count(text)
+
+  def chat_model(self) -> chat.ChatModel:
+    """The model at reading.url, or the one in this process that reads.
+
+    Raises:
+      ValueError: if there is neither.
+    """
+    if self.parts.chat:
+      return self.parts.chat
+    raise ValueError(
+      f'config.reading.url={self.config.reading.url!r}: overwrite, '
+      'inner_state and endpoint_writer ask a chat model; give the address of '
+      'an OpenAI-compatible server and its reading.model, or '
+      "reading.reader='lm'"
+    )
+
+
+Make = Callable[[Given], Method]

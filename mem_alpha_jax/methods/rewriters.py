@@ -1,4 +1,4 @@
-"""How a memory that is one text is written anew: by a chat model, or a rule.
+"""How a memory that is one text is written again: by a chat model, or a rule.
 
   overwrite    MemAgent (arXiv 2507.02259): the model is shown its memory and
                the chunk, and its reply is the memory from then on
@@ -53,24 +53,18 @@ def inner_state(model: chat.ChatModel, tokens: int) -> texts.Rewrite:
 
 
 def _by_model(model, tokens, prompt, read: Callable, room: int = 1):
+  def written(reply: str | None) -> str | None:
+    """What follows the model's thinking; nothing at all is missing."""
+    said = reply and chat.final_text(reply)
+    return ((said and read(said)) or '').strip() or None
+
   def rewrite(pairs: Sequence[tuple[str, str]]) -> list[str | None]:
-    chats = [
-      [
-        {
-          'role': 'user',
-          'content': prompt.format(tokens=tokens, memory=memory, chunk=chunk),
-        }
-      ]
+    asked = [
+      prompt.format(tokens=tokens, memory=memory, chunk=chunk)
       for memory, chunk in pairs
     ]
-    said = model.complete(chats, room * tokens)
-    return [text if text is None else written(text) for text in said]
-
-  def written(reply: str) -> str | None:
-    """What follows the model's thinking; nothing at all is missing."""
-    said = chat.final_text(reply)
-    text = read(said) if said else None
-    return (text or '').strip() or None
+    chats = [[{'role': 'user', 'content': text}] for text in asked]
+    return list(map(written, model.complete(chats, room * tokens)))
 
   return rewrite
 
@@ -90,8 +84,8 @@ def newest_words(tokens: int, count: Callable[[str], int]) -> texts.Rewrite:
 def new_words(tokens: int, count: Callable[[str], int]) -> texts.Rewrite:
   """Keeps the sentences that hold most words not said by better ones.
 
-  Chosen greedily, the share of new words first and the newest of equals;
-  told in the order of the text.
+  Chosen greedily, the share of new words first and the newest of equals; in
+  the order of the text.
   """
 
   def one(memory: str, chunk: str) -> str:

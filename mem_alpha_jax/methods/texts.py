@@ -4,8 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mem_alpha_jax.methods import writers
+from mem_alpha_jax.methods.protocol import Given
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Note, Request
+
+TEXT_TOKENS = 1024  # of MemAgent's memory, as in its paper
 
 # (memory, chunk) of each live stream -> the memory after it, None if it could
 # not be had.
@@ -65,10 +68,9 @@ class LongContext:
 
 
 class Rewritten:
-  """Remembers one text of bounded length, written anew after each chunk.
+  """Remembers one text of bounded length, written again after each chunk.
 
-  A rewriting that could not be had leaves the text as it was; `missing`
-  counts them.
+  A rewriting that could not be had leaves the text as it was.
   """
 
   def __init__(
@@ -81,15 +83,12 @@ class Rewritten:
     """Args: streams; rewrite; limit of the text, tokens; count of tokens."""
     self._rewrite, self._limit, self._count = rewrite, limit, count
     self._texts = [''] * streams
-    self.missing = 0
 
   def observe(self, chunks: Sequence[str | None]) -> None:
     live = [i for i, chunk in enumerate(chunks) if chunk is not None]
     said = self._rewrite([(self._texts[i], chunks[i]) for i in live])
     for i, text in zip(live, said, strict=True):
-      if text is None:
-        self.missing += 1
-      else:
+      if text is not None:
         self._texts[i] = words_lib.first_words(text, self._limit, self._count)
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
@@ -102,7 +101,29 @@ class Rewritten:
     return [self._count(text) for text in self._texts]
 
   def to_json(self) -> Any:
-    return {'texts': self._texts, 'missing': self.missing}
+    return self._texts
 
   def restore(self, value: Any) -> None:
-    self._texts, self.missing = list(value['texts']), value['missing']
+    self._texts = list(value)
+
+
+def long_context(given: Given) -> LongContext:
+  budget = given.config.reading.budget
+  return LongContext(len(given.episodes), budget, given.count)
+
+
+def by_rule(rule: Callable[..., Rewrite], given: Given) -> Rewritten:
+  """Args: rule, (limit, count) -> Rewrite; given."""
+  return _rewritten(given, lambda limit: rule(limit, given.count))
+
+
+def by_model(rule: Callable[..., Rewrite], given: Given) -> Rewritten:
+  """Args: rule, (chat model, limit) -> Rewrite; given."""
+  model = given.chat_model()
+  return _rewritten(given, lambda limit: rule(model, limit))
+
+
+def _rewritten(given: Given, rewrite: Callable[[int], Rewrite]) -> Rewritten:
+  """One text may fill what the reader may be shown, at most TEXT_TOKENS."""
+  limit = min(given.config.reading.budget or TEXT_TOKENS, TEXT_TOKENS)
+  return Rewritten(len(given.episodes), rewrite(limit), limit, given.count)

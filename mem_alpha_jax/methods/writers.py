@@ -1,6 +1,6 @@
-"""Writers without a model, behind the interface that evaluation gives all.
+"""Writers without a model: rules that fill a memory.
 
-A writer sees what the policy sees (its memory, the chunk and the viewed
+A rule sees what the policy sees (its memory, the chunk and the viewed
 entries) and returns calls, which the same `state.apply` executes. Only the
 oracle is told more: the facts of the chunk, never a question or an answer.
 """
@@ -12,8 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from mem_alpha_jax.data.source import OracleNote
+from mem_alpha_jax.memory import slots
 from mem_alpha_jax.memory import state as memory_state
 from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
+from mem_alpha_jax.methods import memory as memory_lib
+from mem_alpha_jax.methods.protocol import Given, Written
 from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
 
@@ -24,27 +27,29 @@ _DATE = re.compile(
 _NO_LIMIT = 1 << 30  # tokens; larger than any text
 
 
-class WriterContext(NamedTuple):
-  """What a writer may use beside its memory and the chunk.
+class Seen(NamedTuple):
+  """What a rule sees of one memory when it reads a chunk.
 
   Attributes:
-    rng: generator of this episode and sample.
-    limits: the limits that `apply` will enforce on this step.
-    count_tokens: tokens of a text.
-    step: index of the chunk.
-    oracle_notes: the facts of the chunk; only the oracle reads them.
+    memory: before the chunk.
+    chunk: the text.
+    view: entries that the policy would see.
+    limits: that `apply` will enforce on this step.
+    count: tokens of a text.
+    rng: generator of this episode and chunk.
+    notes: the facts of the chunk; only the oracle reads them.
   """
 
-  rng: np.random.Generator
+  memory: MemoryState
+  chunk: str
+  view: tuple[Entry | None, ...]
   limits: Limits
-  count_tokens: Callable[[str], int]
-  step: int
-  oracle_notes: Sequence[OracleNote] = ()
+  count: Callable[[str], int]
+  rng: np.random.Generator
+  notes: Sequence[OracleNote] = ()
 
 
-Writer = Callable[
-  [MemoryState, str, tuple[Entry | None, ...], WriterContext], list[Op]
-]
+Rule = Callable[[Seen], list[Op]]
 
 
 def chunk_kind(chunk: str) -> str:
@@ -57,35 +62,25 @@ def chunk_kind(chunk: str) -> str:
   return 'episodic' if _DATE.search(chunk) else 'semantic'
 
 
-def keep_everything(
-  memory: MemoryState,
-  chunk: str,
-  view: tuple[Entry | None, ...],
-  context: WriterContext,
-) -> list[Op]:
+def keep_everything(seen: Seen) -> list[Op]:
   """Stores every chunk as it is; one seen before moves to the newest."""
-  del view, context
-  return _store(memory, chunk_kind(chunk), chunk, ())
+  return store(seen.memory, seen.chunk)
 
 
-def keep_newest(
-  memory: MemoryState,
-  chunk: str,
-  view: tuple[Entry | None, ...],
-  context: WriterContext,
-) -> list[Op]:
+def keep_newest(seen: Seen) -> list[Op]:
   """Stores every chunk and drops the oldest entries until it fits the cap.
 
   A chunk that is longer than the whole cap loses its last words.
   """
-  del view
-  limits, count = context.limits, context.count_tokens
+  memory, limits, count = seen.memory, seen.limits, seen.count
   cap = _NO_LIMIT if limits.total_tokens is None else limits.total_tokens
   room = cap - memory.core_tokens
-  text = words_lib.first_words(chunk, min(room, limits.entry_tokens), count)
+  text = words_lib.first_words(
+    seen.chunk, min(room, limits.entry_tokens), count
+  )
   if not text:
     return []
-  kind = chunk_kind(chunk)  # of the whole chunk: the cut may lose the date
+  kind = chunk_kind(seen.chunk)  # of the whole: the cut may lose the date
   twin = memory_state.with_text(memory, kind, text)
   used = memory_state.token_length(memory) - (twin.tokens if twin else 0)
   taken = memory_state.count(memory) - (twin is not None)
@@ -96,28 +91,22 @@ def keep_newest(
     if entry != twin:
       drop.append(entry)
       used, taken = used - entry.tokens, taken - 1
-  return _store(memory, kind, text, drop)
+  return store(memory, text, kind, drop)
 
 
-def random_inserts(
-  memory: MemoryState,
-  chunk: str,
-  view: tuple[Entry | None, ...],
-  context: WriterContext,
-) -> list[Op]:
+def random_inserts(seen: Seen) -> list[Op]:
   """Stores two to four words of the chunk, in order, in a random list.
 
   It inserts nothing when the memory is full or the note exists already: a
   writer that knows the rules of the memory and nothing about its use.
   """
-  del view
-  rng, limits = context.rng, context.limits
-  words = words_lib.terms(chunk)
+  memory, rng, limits = seen.memory, seen.rng, seen.limits
+  words = words_lib.terms(seen.chunk)
   size = min(int(rng.integers(2, 5)), len(words))
   kind = 'semantic' if rng.random() < 0.5 else 'episodic'
   chosen = np.sort(rng.choice(len(words), size, replace=False))
   text = ' '.join(words[i] for i in chosen)
-  tokens = context.count_tokens(text)
+  tokens = seen.count(text)
   used = memory_state.token_length(memory)
   full = limits.total_tokens is not None and (
     used + tokens > limits.total_tokens
@@ -129,12 +118,7 @@ def random_inserts(
   return [Op('insert', kind, text)]
 
 
-def oracle(
-  memory: MemoryState,
-  chunk: str,
-  view: tuple[Entry | None, ...],
-  context: WriterContext,
-) -> list[Op]:
+def oracle(seen: Seen) -> list[Op]:
   """Stores the facts of the chunk; revises entries that its view shows.
 
   It sees only the view, like the policy, so a fact whose old entry was not
@@ -142,12 +126,11 @@ def oracle(
   shows both: this is the ceiling of the view and the memory, not of an
   omniscient writer.
   """
-  del memory, chunk
   # Of two notes with one key in the same chunk, the later is the truth.
-  latest = {(note.kind, note.key): note for note in context.oracle_notes}
+  latest = {(note.kind, note.key): note for note in seen.notes}
   ops = []
   for note in latest.values():
-    same = [e for e in view if e is not None and _same_fact(e, note)]
+    same = [e for e in seen.view if e is not None and _same_fact(e, note)]
     # An entry that is right already is kept, else the first becomes right.
     same.sort(key=lambda entry: entry.text != note.text)
     if not same:
@@ -175,32 +158,62 @@ def _same_fact(entry: Entry, note: OracleNote) -> bool:
   return words[:1] == subject and set(note.key[1:]) <= set(words)
 
 
-def _store(
-  memory: MemoryState, kind: str, text: str, drop: Sequence[Entry]
+def store(
+  memory: MemoryState, text: str, kind: str = '', drop: Sequence[Entry] = ()
 ) -> list[Op]:
   """Returns the calls that drop entries and store a text as the newest."""
+  kind = kind or chunk_kind(text)
   twin = memory_state.with_text(memory, kind, text)
   gone = [*drop, twin] if twin else drop
   deletes = [Op('delete', e.kind, entry_id=e.id) for e in gone]
   return [*deletes, Op('insert', kind, text)]
 
 
-WRITERS: dict[str, Writer] = {
+WRITERS: dict[str, Rule] = {
   'keep_everything': keep_everything,
   'keep_newest': keep_newest,
   'random_inserts': random_inserts,
   'oracle': oracle,
 }
+# Raw chunks may be longer than an entry of the policy, so both writers that
+# keep them have no limit per entry; keep_everything has no cap either.
+_LIMITS = {
+  'keep_everything': {'entry_tokens': _NO_LIMIT, 'total_tokens': None},
+  'keep_newest': {'entry_tokens': _NO_LIMIT},
+}
 
 
 def limits_of(name: str, limits: Limits) -> Limits:
-  """Returns the limits under which a baseline is run.
+  """Returns the limits under which a rule writes."""
+  return limits._replace(**_LIMITS.get(name, {}))
 
-  Raw chunks may be longer than an entry of the policy, so both writers that
-  keep them have no limit per entry; keep_everything has no cap either.
-  """
-  if name == 'keep_everything':
-    return limits._replace(entry_tokens=_NO_LIMIT, total_tokens=None)
-  if name == 'keep_newest':
-    return limits._replace(entry_tokens=_NO_LIMIT)
-  return limits
+
+def method(
+  name: str, given: Given, embed: slots.EmbedFn | None = None
+) -> memory_lib.MemoryMethod:
+  """The rule WRITERS[name] as a method; `embed` as MemoryMethod takes it."""
+  rule, seed = WRITERS[name], given.config.seed
+  facts = [given.parts.oracle_notes(episode) for episode in given.episodes]
+
+  def write(memories, chunks, views, t):
+    written = []
+    for i, chunk in enumerate(chunks):
+      ops = ()
+      if chunk is not None:
+        rng = np.random.default_rng((seed, given.rows[i], t))
+        ops = rule(
+          Seen(
+            memories.states[i],
+            chunk,
+            views[i],
+            memories.limits(i),
+            given.count,
+            rng,
+            facts[i][t],
+          )
+        )
+      written.append(Written(ops, noop=not ops))
+    return written
+
+  adapt = lambda limits: limits_of(name, limits)
+  return memory_lib.MemoryMethod(write, given, adapt, embed)

@@ -145,8 +145,15 @@ def _kernel(heads: int, width: int, prefix: int, interpret: bool):
 
 
 def _cudnn(q, k, v, real, *, prefix: int, interpret: bool):
-  """As `_splash`; on CPU the same call in XLA, for there is no cuDNN."""
-  b, g, _, n, _ = q.shape
+  """As `_splash`; on CPU the same call in XLA, for there is no cuDNN.
+
+  With a mask its backward pass wants even numbers of queries and of keys: one
+  more is added where they are odd.
+  """
+  b, g, _, real_n, _ = q.shape
+  even = lambda x: jnp.pad(x, [(0, 0)] * 3 + [(0, x.shape[3] % 2), (0, 0)])
+  q, k, v, n = even(q), even(k), even(v), real_n + real_n % 2
+  real = jnp.pad(real, [(0, 0), (0, 0), (0, real.shape[2] % 2)])
   rows = lambda x: x.reshape(b * g, *x.shape[2:])
   heads_last = lambda x: rows(x).swapaxes(1, 2)
   seen = jnp.arange(k.shape[3]) <= prefix + jnp.arange(n)[:, None]
@@ -158,4 +165,4 @@ def _cudnn(q, k, v, real, *, prefix: int, interpret: bool):
     mask=mask,
     implementation='xla' if interpret else 'cudnn',
   )
-  return out.swapaxes(1, 2).reshape(q.shape)
+  return out.swapaxes(1, 2).reshape(q.shape)[..., :real_n, :]

@@ -13,7 +13,8 @@ from mem_alpha_jax.pretrained import packages
 PACKAGED = {'smollm2': packages.smollm2_gguf}
 # Fields of config.model that a checkpoint does not decide.
 OWN_FIELDS = (
-  'value_head', 'dtype', 'param_dtype', 'remat', 'lora_rank', 'lora_alpha'
+  'value_head', 'dtype', 'param_dtype', 'remat', 'lora_rank', 'lora_alpha',
+  'attention', 'block_logits',
 )  # fmt: skip
 
 

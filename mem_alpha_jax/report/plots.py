@@ -1,6 +1,5 @@
 """Two plots of a run: the learning curve, and accuracy against length."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,8 +53,6 @@ _DASHES = (0, (4, 3))
 def learning_curve(
   rows: Sequence[Mapping[str, Any]],
   path: str,
-  rewards: Mapping[str, str] = REWARDS,
-  evaluations: Mapping[str, str] = EVALUATIONS,
   references: Mapping[str, float] | None = None,
 ) -> None:
   """Writes a PNG: reward and its parts left, held-out accuracy right.
@@ -64,18 +61,16 @@ def learning_curve(
     rows: records of metrics.jsonl, each with its `step`; a metric may be
       absent from any of them.
     path: of the PNG.
-    rewards: metric -> label of the left panel.
-    evaluations: metric -> label of the right panel.
     references: label -> accuracy of dashed lines, e.g. the oracle's.
   """
   with matplotlib.rc_context(STYLE):
     fig = figure.Figure(figsize=(10.5, 4.0), layout='constrained')
     left, right = fig.subplots(1, 2)
     left.set_title('Reward in training')
-    labels = _lines(left, rows, rewards, raw=True)
+    labels = _lines(left, rows, REWARDS, raw=True)
     _end_labels(left, labels)
     right.set_title('Accuracy on held-out episodes')
-    labels = _lines(right, rows, evaluations, raw=False)
+    labels = _lines(right, rows, EVALUATIONS, raw=False)
     for name, value in (references or {}).items():
       right.axhline(value, color='#555b64', linewidth=1, linestyle=_DASHES)
       labels.append((value, name, '#555b64'))
@@ -91,7 +86,6 @@ def length_curve(
   length: Mapping[str, tables.Arms],
   path: str,
   cap: float | None = None,
-  revised: str = 'overwritten',
   train_chunks: int | None = None,
   cap_base: float = 0.0,
 ) -> None:
@@ -101,7 +95,6 @@ def length_curve(
     length: multiple of the train length -> `before`, `after`, `baselines`.
     path: of the PNG.
     cap: tokens of memory allowed per token read; drawn as a line.
-    revised: question type of the second panel.
     train_chunks: chunks of a training episode, for the axis label.
     cap_base: tokens of memory allowed before reading, part of the cap.
   """
@@ -112,9 +105,9 @@ def length_curve(
   with matplotlib.rc_context(STYLE):
     fig = figure.Figure(figsize=(13.0, 4.2), layout='constrained')
     panels = fig.subplots(1, 3)
-    titles = ('All questions', f'{revised.capitalize()} facts')
+    titles = ('All questions', 'Overwritten facts')
     for panel, title, kind in zip(
-      panels, titles, (None, revised), strict=False
+      panels, titles, (None, tables.REVISED), strict=False
     ):
       panel.set_title(title)
       labels = [_length_line(panel, x, arms, name, kind) for name in names]
@@ -183,17 +176,25 @@ def _length_line(
     one = found.get(name)
     if one is not None and kind is not None:
       one = one['by_type'].get(kind)
-    if one is not None and not _absent(one['accuracy']):
+    if one is not None and not tables.absent(one['accuracy']):
       points.append((multiple, one['accuracy'], *one['interval']))
   if not points:
     return None
   at, mean, low, high = np.array(points, np.float64).T
   color = COLORS.get(name, '#555b64')
-  ours = name in ('before', 'after')
   panel.fill_between(at, low, high, color=color, alpha=0.12, linewidth=0)
+  end, text, color = _system_line(panel, at, mean, name)
+  return end, text + (' (ceiling)' if name == 'oracle' else ''), color
+
+
+def _system_line(
+  panel: axes.Axes, at: Sequence, values: Sequence, name: str
+) -> tuple[float, str, str]:
+  """Draws a line, ours thicker, the oracle dashed; returns its end label."""
+  color, ours = COLORS.get(name, '#555b64'), name in ('before', 'after')
   panel.plot(
     at,
-    mean,
+    values,
     color=color,
     linewidth=2.4 if ours else 1.2,
     linestyle=_DASHES if name == 'oracle' else '-',
@@ -201,8 +202,7 @@ def _length_line(
     markersize=5 if ours else 3,
     zorder=3 if ours else 2,
   )
-  text = tables.label(name) + (' (ceiling)' if name == 'oracle' else '')
-  return mean[-1], text, color
+  return values[-1], tables.label(name), color
 
 
 def _memory_panel(
@@ -216,22 +216,9 @@ def _memory_panel(
   labels = []
   for name in names:
     shares = [found.get(name, {}).get('memory_share') for found in arms]
-    points = [(m, s) for m, s in zip(x, shares, strict=True) if not _absent(s)]
-    if not points:
-      continue
-    at, share = np.array(points, np.float64).T
-    color = COLORS.get(name, '#555b64')
-    ours = name in ('before', 'after')
-    panel.plot(
-      at,
-      share,
-      color=color,
-      marker='o',
-      linewidth=2.4 if ours else 1.2,
-      linestyle=_DASHES if name == 'oracle' else '-',
-      markersize=5 if ours else 3,
-    )
-    labels.append((share[-1], tables.label(name), color))
+    points = [p for p in zip(x, shares, strict=True) if not tables.absent(p[1])]
+    if points:
+      labels.append(_system_line(panel, *zip(*points, strict=True), name))
   panel.set_ylim(bottom=0)
   panel.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
   _end_labels(panel, labels)
@@ -310,10 +297,6 @@ def _end_labels(
       fontsize=9,
       annotation_clip=False,
     )
-
-
-def _absent(value: float | None) -> bool:
-  return value is None or math.isnan(value)
 
 
 def save(fig: figure.Figure, path: str) -> None:

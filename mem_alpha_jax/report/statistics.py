@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import special
 
+LEVEL = 0.95  # coverage of intervals
 Counts = dict[str, np.ndarray]  # type -> [episodes, 2]: correct, answered
 # The average over sources s, their episodes i and questions q.
 MACRO = 'macro = mean over s of (mean over i of (mean score over q))'
@@ -58,39 +58,55 @@ def bootstrap(
   table: Float[np.ndarray, 'episodes 2'],
   resamples: int = 1000,
   seed: int = 0,
-  level: float = 0.95,
 ) -> Estimate:
   """Returns micro accuracy and its cluster-bootstrap percentile interval.
 
   The questions of an episode share one memory and are not independent, so
   whole episodes are drawn with replacement (Davison & Hinkley 1997, section
-  3.8) and each resample's accuracy is sum correct / sum answered.
+  3.8), and each resample's accuracy is sum correct / sum answered.
 
   Args:
-    table: correct and answered questions of each episode.
+    table: correct and answered questions of each episode; episodes without
+      an answer are missing data.
     resamples: number of resamples; 0 gives an interval of the mean alone.
     seed: of the resampling; the same table and seed give the same interval.
-    level: coverage of the interval.
 
   Returns:
     The estimate; NaN in all but `count` if nothing was answered.
   """
-  table = np.asarray(table, np.float64)
+  table = _answered(table)
   correct, answered = table.sum(0)
   if not answered:
     return Estimate(np.nan, np.nan, np.nan, 0)
   mean = float(correct / answered)
-  if not resamples:
-    return Estimate(mean, mean, mean, int(answered))
-  rng = np.random.default_rng(seed)
-  share = np.full(len(table), 1 / len(table))
-  # How often each episode was drawn, [resamples, episodes].
-  drawn = rng.multinomial(len(table), share, size=resamples)
-  sums = drawn @ table
-  sums = sums[sums[:, 1] > 0]  # resamples in which nothing was asked
-  tail = (1 - level) / 2
-  low, high = np.quantile(sums[:, 0] / sums[:, 1], (tail, 1 - tail))
-  return Estimate(mean, float(low), float(high), int(answered))
+  low, high = mean, mean
+  if resamples and len(table) > 1:
+    share = lambda correct, answered, axis: (
+      correct.sum(axis) / answered.sum(axis)
+    )
+    low, high = _interval(table.T, share, resamples, seed, paired=True)
+  return Estimate(mean, low, high, int(answered))
+
+
+def _answered(table) -> Float[np.ndarray, 'episodes 2']:
+  table = np.asarray(table, np.float64)
+  return table[table[:, 1] > 0]
+
+
+def _interval(samples, statistic, resamples, seed, paired) -> tuple:
+  from scipy import stats  # a second, which a start need not take
+
+  found = stats.bootstrap(
+    tuple(samples),
+    statistic,
+    n_resamples=resamples,
+    paired=paired,
+    vectorized=True,
+    confidence_level=LEVEL,
+    method='percentile',
+    rng=np.random.default_rng(seed),
+  ).confidence_interval
+  return float(found.low), float(found.high)
 
 
 def by_type(
@@ -119,7 +135,6 @@ def macro(
   tables: Mapping[str, Float[np.ndarray, 'episodes 2']],
   resamples: int = 1000,
   seed: int = 0,
-  level: float = 0.95,
 ) -> Estimate:
   """Returns the MACRO average and its percentile interval.
 
@@ -132,34 +147,28 @@ def macro(
       episodes without an answer are missing data.
     resamples: number of resamples.
     seed: of the resampling.
-    level: coverage of the interval.
 
   Raises:
     ValueError: a source has no answer, so that the average would be another.
   """
-  rng = np.random.default_rng(seed)
-  means, drawn, alone = [], np.zeros(resamples), False
-  for source, table in tables.items():
-    table = np.asarray(table, np.float64)
-    table = table[table[:, 1] > 0]
+  kept = {source: _answered(table) for source, table in tables.items()}
+  for source, table in kept.items():
     if not len(table):
       raise ValueError(
         f'no answers for source {source!r}; leave it out for every system'
       )
-    scores = table[:, 0] / table[:, 1]
-    means.append(scores.mean())
-    alone |= len(scores) == 1
-    rows = rng.integers(0, len(scores), (resamples, len(scores)))
-    drawn += scores[rows].mean(1) / len(tables)
+  scores = [table[:, 0] / table[:, 1] for table in kept.values()]
+  average = lambda *scores, axis: (
+    sum(s.mean(axis) for s in scores) / len(scores)
+  )
   low, high = np.nan, np.nan
-  if resamples and not alone:
-    tail = (1 - level) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail))
-  answered = sum(float(np.asarray(t)[:, 1].sum()) for t in tables.values())
-  return Estimate(float(np.mean(means)), float(low), float(high), int(answered))
+  if resamples and min(map(len, scores)) > 1:
+    low, high = _interval(scores, average, resamples, seed, paired=False)
+  answered = int(sum(table[:, 1].sum() for table in kept.values()))
+  return Estimate(float(average(*scores, axis=0)), low, high, answered)
 
 
-def over_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
+def over_seeds(values: Sequence[float]) -> Estimate:
   """Returns mean +- t_{n-1} s / sqrt(n) over independent runs.
 
   The interval of Student's t: with three seeds the normal one is 2.2 times
@@ -168,14 +177,15 @@ def over_seeds(values: Sequence[float], level: float = 0.95) -> Estimate:
   Raises:
     ValueError: there are no values.
   """
+  from scipy import stats
+
   values = np.asarray(values, np.float64)
   if not values.size:
     raise ValueError('values is empty; give one number of each seed')
-  mean = float(values.mean())
-  if values.size == 1:
-    return Estimate(mean, np.nan, np.nan, 1)
-  quantile = special.stdtrit(values.size - 1, (1 + level) / 2)
-  half = float(quantile * values.std(ddof=1) / np.sqrt(values.size))
+  mean, half = float(values.mean()), np.nan
+  if values.size > 1:
+    quantile = stats.t.ppf((1 + LEVEL) / 2, values.size - 1)
+    half = float(quantile * stats.sem(values))
   return Estimate(mean, mean - half, mean + half, values.size)
 
 

@@ -52,19 +52,13 @@ def _panel(panel, found: Mapping[str, Any], key: str) -> None:
     points = sorted((int(at), value) for at, value in one[key].items())
     if not points:  # nothing was asked at that lag
       continue
-    x = [at for at, _ in points]
+    x, values = zip(*points, strict=True)
     if key == 'memory_tokens':
-      panel.plot(
-        x,
-        [value for _, value in points],
-        color=color,
-        linestyle=dashes,
-        label=name,
-      )
-      continue
-    mean, low, high = zip(*(value[:3] for _, value in points), strict=True)
+      mean = values
+    else:
+      mean, low, high = zip(*(value[:3] for value in values), strict=True)
+      panel.fill_between(x, low, high, color=color, alpha=0.12, linewidth=0)
     panel.plot(x, mean, color=color, linestyle=dashes, label=name)
-    panel.fill_between(x, low, high, color=color, alpha=0.12, linewidth=0)
     if key == 'accuracy' and one['saturation'] is not None:
       at = one['saturation']
       panel.plot(at, mean[x.index(at)], 'o', color=color)

@@ -4,7 +4,6 @@ An "arm" is one system on one set of episodes, as a plain dict (see `arm`):
 before and after RL, and every baseline, have the same keys at every length.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from mem_alpha_jax.system import machine
 Arm = dict[str, Any]
 Arms = dict[str, Any]  # 'before': Arm, 'after': Arm, 'baselines': name -> Arm
 
+REVISED = 'overwritten'  # question type with columns and a panel of its own
 _NAMES = {'before': 'before RL', 'after': 'after RL'}
 
 
@@ -44,18 +44,15 @@ def arm(
 
 
 def _accuracy(total: Estimate, types: Mapping[str, Estimate]) -> Arm:
+  by_type = {name: _estimate(one) for name, one in types.items()}
+  return {**_estimate(total), 'by_type': by_type}
+
+
+def _estimate(one: Estimate) -> dict[str, Any]:
   return {
-    'accuracy': total.mean,
-    'interval': [total.low, total.high],
-    'questions': total.count,
-    'by_type': {
-      name: {
-        'accuracy': e.mean,
-        'interval': [e.low, e.high],
-        'questions': e.count,
-      }
-      for name, e in types.items()
-    },
+    'accuracy': one.mean,
+    'interval': [one.low, one.high],
+    'questions': one.count,
   }
 
 
@@ -84,36 +81,6 @@ def results(
   }
 
 
-def read_metrics(path: str) -> list[dict[str, Any]]:
-  """Returns the records of a metrics.jsonl, one a step, in order.
-
-  A resumed run writes some steps again: records of one step are merged and
-  the newest value wins. A last line that a kill cut short is left out.
-
-  Raises:
-    FileNotFoundError: there is no such file.
-    ValueError: another line is not JSON or has no step; file and line named.
-  """
-  with open(path, encoding='utf-8') as f:
-    lines = f.read().split('\n')
-  steps = {}
-  for number, line in enumerate(lines, 1):
-    if not line.strip():
-      continue
-    try:
-      row = json.loads(line)
-      step = row['step']
-    except (ValueError, KeyError, TypeError) as error:
-      if number == len(lines):  # no newline after it: the write was cut
-        break
-      raise ValueError(
-        f'{path}:{number}: not a JSON object with a step ({error}); '
-        'delete the line'
-      ) from None
-    steps.setdefault(step, {}).update(row)
-  return [steps[step] for step in sorted(steps)]
-
-
 def systems(arms: Arms) -> dict[str, Arm]:
   """Returns name -> arm in the order of tables: before, after, baselines."""
   found = {name: arms[name] for name in ('before', 'after') if name in arms}
@@ -125,21 +92,16 @@ def label(name: str) -> str:
   return _NAMES.get(name, name.replace('_', ' '))
 
 
-def summary_table(arms: Arms, revised: str = 'overwritten') -> str:
-  """Returns the main table as text, one line a system.
-
-  Args:
-    arms: `before`, `after` and `baselines` at one length.
-    revised: question type that gets its own columns.
-  """
-  header = ('', 'accuracy [95%]', revised, 'lenient', revised)
+def summary_table(arms: Arms) -> str:
+  """Returns the main table at one length as text, one line a system."""
+  header = ('', 'accuracy [95%]', REVISED, 'lenient', REVISED)
   header += ('memory', 'valid calls')
   rows = []
   for name, one in systems(arms).items():
     lenient = one['lenient']
     row = (label(name), interval_text(one))
-    row += (_type_text(one, revised), _number(lenient['accuracy']))
-    row += (_type_text(lenient, revised), _percent(one.get('memory_share')))
+    row += (_type_text(one, REVISED), _number(lenient['accuracy']))
+    row += (_type_text(lenient, REVISED), _percent(one.get('memory_share')))
     rows.append((*row, _percent(one.get('valid_calls'))))
   return grid(header, rows)
 
@@ -192,13 +154,13 @@ def _type_text(one: Arm, name: str) -> str:
   return _number(one['by_type'].get(name, {}).get('accuracy'))
 
 
-def _absent(value: float | None) -> bool:
+def absent(value: float | None) -> bool:
   return value is None or math.isnan(value)
 
 
 def _number(value: float | None, digits: int = 3) -> str:
-  return '-' if _absent(value) else f'{value:.{digits}f}'
+  return '-' if absent(value) else f'{value:.{digits}f}'
 
 
 def _percent(value: float | None) -> str:
-  return '-' if _absent(value) else f'{100 * value:.1f}%'
+  return '-' if absent(value) else f'{100 * value:.1f}%'

@@ -37,8 +37,8 @@ def make_update_fn(
   It returns the state and scalar metrics, still on the device. A loss or
   gradient that is not finite, or a gradient that explodes, leaves the state as
   it was and sets the metric `skipped` to 1; the caller stops when too many are
-  (`skipped_in_a_row`). `state.step` counts collected batches, so it and
-  `state.key` are the caller's.
+  (`skipped_in_a_row`). `state.step` counts collected batches: it is the
+  caller's.
 
   Args:
     policy: only its logps_and_entropy is used.
@@ -146,23 +146,40 @@ def skipped_in_a_row(
 
 
 def init_state(
-  params: Any,
-  tx: optax.GradientTransformation,
-  key: jax.Array,
-  mesh: Mesh | None = None,
+  params: Any, tx: optax.GradientTransformation, mesh: Mesh | None = None
 ) -> TrainState:
-  """State of step 0; on a mesh, moments lie where their parameters lie."""
+  """State of step 0, around `params` themselves; see `abstract_state`."""
 
-  def init(params, key):
+  def rest(params):
     step = jnp.zeros((), jnp.int32)
-    opt_state = tx.init(optimizer.split(params)[0])
-    return TrainState(step, params, opt_state, key)
+    return step, tx.init(optimizer.split(params)[0])
 
   if mesh is None:
-    return init(params, key)
-  shapes = jax.eval_shape(init, params, key)
-  out = state_shardings(shapes.replace(params=params), tx, mesh)
-  return jax.jit(init, out_shardings=out)(params, key)
+    step, opt_state = rest(params)
+    return TrainState(step, params, opt_state)
+  out = jax.tree.map(lambda x: x.sharding, abstract_state(params, tx, mesh))
+  place = (out.step, out.opt_state)
+  step, opt_state = jax.jit(rest, out_shardings=place)(params)
+  return TrainState(step, jax.device_put(params, out.params), opt_state)
+
+
+def abstract_state(
+  params: Any, tx: optax.GradientTransformation, mesh: Mesh
+) -> TrainState:
+  """Shapes and places of a state; on a mesh, moments lie as parameters do.
+
+  Args:
+    params: arrays, or shapes that have a place.
+    tx: optimiser.
+    mesh: where the state lives.
+  """
+  shapes = jax.eval_shape(lambda p: init_state(p, tx), params)
+  places = state_shardings(shapes.replace(params=params), tx, mesh)
+  return jax.tree.map(
+    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+    shapes,
+    places,
+  )
 
 
 def state_shardings(
@@ -187,7 +204,7 @@ def state_shardings(
     optimizer.split(params)[0],
     transform_non_params=lambda _: whole,
   )
-  return TrainState(whole, params, opt_state, whole)
+  return TrainState(whole, params, opt_state)
 
 
 def make_logps_fn(

@@ -43,6 +43,17 @@ class Prompt(NamedTuple):
   truncated: int = 0
 
 
+def check(memory: ml_collections.ConfigDict) -> None:
+  """Raises ValueError if config.memory wants more entries than handles."""
+  if memory.prompt_format == 'compact' and memory.view_entries > len(
+    tools.HANDLES
+  ):
+    raise ValueError(
+      f'config.memory.view_entries={memory.view_entries}: use 0 to '
+      f'{len(tools.HANDLES)}, the handles of the compact prompt'
+    )
+
+
 def compact(
   tokenizer: types.Tokenizer,
   chunk: str,
@@ -63,15 +74,7 @@ def compact(
     view: the entries to show, from recall/view.py.
     memory: config.memory.
     room: most ids; the chunk loses its oldest ids to fit.
-
-  Raises:
-    ValueError: if the view has more places than there are handles.
   """
-  if len(view) > len(tools.HANDLES):
-    raise ValueError(
-      f'memory.view_entries={len(view)}: the compact prompt has handles for '
-      f'at most {len(tools.HANDLES)} entries'
-    )
   notes, truncated = [], 0
   if state.core:
     ids = tokenizer.encode_text(state.core)

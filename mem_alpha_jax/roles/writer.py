@@ -16,8 +16,8 @@ PROMPTS = {
 # Prompt format -> (response, what its handles stand for) -> calls.
 PARSERS = {
   'compact': tools.parse_compact,
-  'chat': lambda text, handles: tools.parse_json(text),
-  'reference': lambda text, handles: reference_tools.parse(text),
+  'chat': lambda text, view: tools.parse_json(text),
+  'reference': lambda text, view: reference_tools.parse(text),
 }
 
 
@@ -43,8 +43,7 @@ def parse(response: str, view: Sequence, config) -> tuple[tuple, tuple, bool]:
   Calls past `rollout.max_calls` are errors, so that one response cannot
   outgrow the padded edits of a step.
   """
-  handles = [e and tools.ViewItem(e.id, e.kind) for e in view]
-  parsed = PARSERS[config.memory.prompt_format](response, handles)
+  parsed = PARSERS[config.memory.prompt_format](response, view)
   calls = parsed.calls[: config.rollout.max_calls]
   errors = tuple(c.error for c in calls if c.op is None)
   errors += ('too many calls',) * (len(parsed.calls) - len(calls))

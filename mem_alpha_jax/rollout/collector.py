@@ -249,8 +249,10 @@ def _explores(turn: Turn, config) -> int:
 
 
 def _forced(setup, turns, step: int, width: int) -> Int[np.ndarray, 'N W F']:
-  shape = (len(turns), width, forced_calls.WIDTH)
-  forced = np.full(shape, forced_calls.FREE, np.int32)
+  notation, first = setup.config.memory.prompt_format, forced_calls.WIDTH
+  if setup.config.rollout.forced:
+    first = forced_calls.starts(setup.tokenizer, notation).width
+  forced = np.full((len(turns), width, first), forced_calls.FREE, np.int32)
   for i, turn in enumerate(turns):
     if count := _explores(turn, setup.config):
       forced[i] = forced_calls.forced_calls(
@@ -259,6 +261,7 @@ def _forced(setup, turns, step: int, width: int) -> Int[np.ndarray, 'N W F']:
         sum(e is not None for e in turn.view),
         width,
         count,
+        notation,
       )
   return forced
 

@@ -28,6 +28,8 @@ from mem_alpha_jax.reading import registry as reading_registry
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts
+from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.roles import prompt
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -66,6 +68,7 @@ def build(config, workdir: str) -> Experiment:
   reading_registry.check(config)
   advantages.check(config.rl)
   parts.check(parts.PARTS, config.reward)
+  prompt.check(config.memory)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
@@ -190,11 +193,17 @@ def model_shape(
   return registry.adopt(source.config, shape) if source else shape
 
 
-def init_params(experiment: Experiment) -> Any:
-  """Parameters of the source, else random ones; born sharded."""
+def init_params(experiment: Experiment, trained: Any = None) -> Any:
+  """Parameters of the source, else random ones; born sharded.
+
+  Args:
+    experiment: what is built.
+    trained: the trained part, if a file has it: neither read nor made here.
+  """
   key = jax.random.fold_in(jax.random.key(experiment.config.seed), INIT)
-  policy, mesh, loaded = experiment.policy, experiment.mesh, None
-  if experiment.source:
+  policy, mesh, loaded = experiment.policy, experiment.mesh, {}
+  if experiment.source and (trained is None or policy.config.lora_rank):
     places = sharding.param_shardings(policy, mesh)
     loaded = experiment.source.load(places, policy.config.param_dtype)
-  return sharding.init_params(policy, mesh, key, loaded)
+  have = optimizer.join(loaded, trained) if trained else loaded
+  return sharding.init_params(policy, mesh, key, have)

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
@@ -28,9 +27,9 @@ from mem_alpha_jax.types import TrainState
 
 
 class Restored(NamedTuple):
-  """What a checkpoint holds; the step is `int(state.step)`."""
+  """What a checkpoint holds."""
 
-  state: TrainState
+  state: Any  # TrainState, or the part of it that was asked for
   data_state: Any
   extra: Any
 
@@ -69,7 +68,7 @@ class Manager:
       self.directory,
       options=options,
       item_handlers={
-        'state': ocp.StandardCheckpointHandler(),
+        'state': ocp.PyTreeCheckpointHandler(),
         'host': ocp.JsonCheckpointHandler(),
       },
     )
@@ -138,7 +137,7 @@ class Manager:
 
     Args:
       step: updates done so far; a step that has a checkpoint keeps it.
-      state: pytree of arrays, typed keys included.
+      state: pytree of arrays.
       data_state: of the data iterator, JSON-able or with bytes.
       extra: what else the loop needs, JSON-able or with bytes; like
         `data_state` the same in every process.
@@ -157,7 +156,7 @@ class Manager:
       self._manager.save(
         step,
         args=ocp.args.Composite(
-          state=ocp.args.StandardSave(_raw_keys(state)),
+          state=ocp.args.PyTreeSave(state),
           host=ocp.args.JsonSave({'text': text}),
         ),
         metrics={'metric': float(metric) if scored else None},
@@ -166,17 +165,16 @@ class Manager:
       raise self._unwritten(step, error) from error
     self._unlisted = step
 
-  def restore(
-    self, example: TrainState, step: int | None = None
-  ) -> Restored | None:
+  def restore(self, example: Any, step: int | None = None) -> Restored | None:
     """Reads the newest checkpoint that can be read.
 
     One that cannot be read is reported in one line, moved aside to
     `unreadable_<step>_<time>` and the one before it is used.
 
     Args:
-      example: state of the same structure, shapes and dtypes, concrete or
-        `jax.eval_shape` with shardings; the result is sharded like it.
+      example: shapes, dtypes and shardings (jax.ShapeDtypeStruct) of a
+        TrainState, or of the part {'params': ...} alone; the rest of the
+        checkpoint is not read.
       step: read this one and no other.
 
     Returns:
@@ -217,19 +215,21 @@ class Manager:
       )
     return None
 
-  def _read(self, step: int, example: TrainState) -> Restored:
+  def _read(self, step: int, example: Any) -> Restored:
     files.check_sums(self.directory / str(step))
-    abstract = jax.tree.map(_abstract, example)
     read = self._manager.restore(
       step,
       args=ocp.args.Composite(
-        state=ocp.args.StandardRestore(abstract),
+        state=ocp.args.PyTreeRestore(
+          example,
+          ocp.checkpoint_utils.construct_restore_args(example),
+          partial_restore=True,
+        ),
         host=ocp.args.JsonRestore(),
       ),
     )
     host = json.loads(read['host']['text'], object_hook=_decode)
-    state = jax.tree.map(_wrap_key, example, read['state'])
-    return Restored(state, host['data_state'], host['extra'])
+    return Restored(read['state'], host['data_state'], host['extra'])
 
   def _set_aside(self, steps: list[int]) -> None:
     """Frees the names of unreadable checkpoints for those to come."""
@@ -257,31 +257,6 @@ def _without_metrics(directory: pathlib.Path) -> list[int]:
 def _metric(metrics: Mapping[str, float]) -> float:
   value = metrics['metric']
   return -math.inf if value is None else value
-
-
-def _is_key(leaf: Any) -> bool:
-  return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _raw_keys(tree: Any) -> Any:
-  """Typed keys as their uint32 words, which is what is stored."""
-  return jax.tree.map(
-    lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree
-  )
-
-
-def _wrap_key(example: Any, leaf: Any) -> Any:
-  if not _is_key(example):
-    return leaf
-  impls = []  # tracing gives the impl of an abstract key, too
-  jax.eval_shape(lambda key: impls.append(jax.random.key_impl(key)), example)
-  return jax.random.wrap_key_data(leaf, impl=impls[0])
-
-
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
-  raw = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
-  sharding = getattr(leaf, 'sharding', None)
-  return jax.ShapeDtypeStruct(raw.shape, raw.dtype, sharding=sharding)
 
 
 def _encode(value: Any) -> Any:

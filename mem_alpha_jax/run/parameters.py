@@ -3,57 +3,35 @@
 import os
 from typing import Any
 
-import jax
-
-from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.rl import optimizer
-from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, params_file
-from mem_alpha_jax.types import TrainState
+from mem_alpha_jax.system import sharding
 
 
-def initial_state(experiment, tx) -> TrainState:
-  """Random parameters, or those of the source, and a fresh optimiser."""
-  return update_lib.init_state(
-    build_lib.init_params(experiment),
-    tx,
-    jax.random.clone(experiment.train_setup.key),
-    experiment.mesh,
-  )
-
-
-def read_checkpoint(
-  manager: checkpoint.Manager, state: TrainState
-) -> checkpoint.Restored | None:
-  """The newest checkpoint, completed by what `state` has and it has not."""
-  trained, frozen = optimizer.split(state.params)
-  restored = manager.restore(state.replace(params=trained))
-  if restored is None:
-    return None
-  params = optimizer.join(restored.state.params, frozen)
-  return restored._replace(state=restored.state.replace(params=params))
+def trained_shapes(experiment) -> Any:
+  """Shapes and places of what is trained: what the files of a run hold."""
+  shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
+  return optimizer.split(shapes)[0]
 
 
 def newest_params(experiment, workdir: str) -> Any:
-  """Parameters of the newest checkpoint of a workdir.
+  """Parameters of the newest checkpoint of a workdir; no moments are read.
 
-  Of its config only the model and the optimiser matter: the data may be of a
-  source that has no train split.
+  Of its config only the model matters: the data may be of a source that has
+  no train split.
 
   Raises:
     FileNotFoundError: if it has none.
   """
-  config = experiment.config
-  updates = validate_lib.derive(config).total_updates
-  tx, _ = optimizer.create_optimizer(config.optim, updates)
-  with checkpoint.Manager(workdir, config.checkpoint.keep) as manager:
-    restored = read_checkpoint(manager, initial_state(experiment, tx))
+  keep = experiment.config.checkpoint.keep
+  with checkpoint.Manager(workdir, keep) as manager:
+    restored = manager.restore({'params': trained_shapes(experiment)})
   if restored is None:
     raise FileNotFoundError(
       f'--workdir={workdir}: no checkpoint to evaluate; train first'
     )
-  return restored.state.params
+  return build_lib.init_params(experiment, restored.state['params'])
 
 
 def start_params(experiment, workdir: str) -> Any:
@@ -62,11 +40,15 @@ def start_params(experiment, workdir: str) -> Any:
   Raises:
     FileNotFoundError: if it has not begun.
   """
-  params = build_lib.init_params(experiment)
-  if starts_from_source(experiment.config):
-    return params
-  trained, frozen = optimizer.split(params)
-  return optimizer.join(params_file.load(start_file(workdir), trained), frozen)
+  trained = None
+  if not starts_from_source(experiment.config):
+    trained = trained_start(experiment, workdir)
+  return build_lib.init_params(experiment, trained)
+
+
+def trained_start(experiment, workdir: str) -> Any:
+  """The trained part of the policy before RL, as `start_file` has it."""
+  return params_file.load(start_file(workdir), trained_shapes(experiment))
 
 
 def start_file(workdir: str) -> str:

@@ -5,7 +5,7 @@ import json
 import os
 import pathlib
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import filelock
 import jax
@@ -19,15 +19,15 @@ from mem_alpha_jax.system import files
 def prepare(
   workdir: str | os.PathLike,
   config: ml_collections.ConfigDict,
-  may_differ: Sequence[str] = compare.RESUME_FIELDS,
+  may_differ: Collection[str] = compare.RESUME_FIELDS,
 ) -> pathlib.Path:
   """Makes the folder of a run, or checks that it is of this config.
 
   Args:
     workdir: the folder; `config.json` in it is written when it is missing.
     config: a whole config.
-    may_differ: names of fields, or prefixes ending in a dot, whose values may
-      differ from those in `config.json`.
+    may_differ: names of fields whose values may differ from those in
+      `config.json`.
 
   Raises:
     ValueError: if other fields differ, naming each with both values, or the

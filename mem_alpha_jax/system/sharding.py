@@ -126,6 +126,15 @@ def param_shardings(policy: Any, mesh: Mesh) -> Any:
   )
 
 
+def param_shapes(policy: Any, mesh: Mesh) -> Any:
+  """Returns shapes and places of the parameters, none of which is made."""
+  return jax.tree.map(
+    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
+    jax.eval_shape(policy.init, jax.random.key(0)),
+    param_shardings(policy, mesh),
+  )
+
+
 def init_params(policy: Any, mesh: Mesh, key: Array, loaded: Any = None) -> Any:
   """Initialises parameters directly in shards: no device holds them all.
 

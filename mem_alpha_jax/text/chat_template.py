@@ -8,6 +8,7 @@ template is rendered a few times in a run.
 """
 
 import contextlib
+import datetime
 import functools
 import json
 import os
@@ -16,6 +17,10 @@ import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+import jinja2
+import jinja2.ext
+import jinja2.sandbox
 
 CPU_SECONDS = 10
 MEMORY = 1 << 30  # bytes of address space
@@ -72,12 +77,13 @@ def uses_tools(
   Raises:
     ValueError: if the template is not one, naming the file.
   """
-  nodes = _jinja2().nodes
   try:
     tree = _environment().parse(template)
-  except (_jinja2().TemplateError, RecursionError) as error:
+  except (jinja2.TemplateError, RecursionError) as error:
     raise ValueError(f'{name}: not a chat template ({error})') from error
-  return any(found.name == 'tools' for found in tree.find_all(nodes.Name))
+  return any(
+    found.name == 'tools' for found in tree.find_all(jinja2.nodes.Name)
+  )
 
 
 def built_in(vocabulary: Collection[str]) -> str | None:
@@ -95,7 +101,6 @@ def built_in(vocabulary: Collection[str]) -> str | None:
 @functools.lru_cache(maxsize=64)
 def _rendered(job: str, name: str) -> str:
   """Renders [template, values, seconds] in a child process."""
-  _jinja2()
   # -P: the modules beside this file must not hide those of the library.
   command = [sys.executable, '-P', __file__]
   try:
@@ -115,22 +120,8 @@ def _rendered(job: str, name: str) -> str:
   return text
 
 
-def _jinja2() -> Any:
-  try:
-    import jinja2
-  except ImportError:
-    raise ValueError(
-      "chat templates need jinja2: pip install 'mem_alpha_jax[models]'"
-    ) from None
-  return jinja2
-
-
-def _environment() -> Any:
+def _environment() -> jinja2.Environment:
   """The sandbox, with the names that templates of transformers use."""
-  import datetime
-
-  import jinja2.ext
-  import jinja2.sandbox
 
   class Namespace(jinja2.utils.Namespace):
     """Without names like __html__, which jinja2 calls by itself."""

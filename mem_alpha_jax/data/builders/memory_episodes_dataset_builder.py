@@ -30,17 +30,7 @@ class Config(tfds.core.BuilderConfig):
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-  """Episodes for training a writer of memory.
-
-  Args:
-    tokenizer: the policy's (`token_counts.load`); it sizes the chunks.
-    seed: of everything that is drawn.
-    drop: training episodes that overlap with held-out ones are left out, else
-      they are an error.
-    held_out: evaluation sets by name, besides the validation split and the
-      test splits of labelled texts.
-    **arguments: of tfds.core.GeneratorBasedBuilder.
-  """
+  """Episodes for training a writer of memory; arguments as of build.build."""
 
   VERSION = tfds.core.Version('1.0.0')
   BUILDER_CONFIGS = [

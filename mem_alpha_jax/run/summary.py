@@ -1,18 +1,41 @@
-"""What a finished run leaves in its workdir, and prints."""
+"""What a finished run, or --mode=eval, leaves in its workdir and prints."""
 
 import json
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import evaluate
-from mem_alpha_jax.report import html, plots, tables
+from mem_alpha_jax.evaluation import held_out as held_out_lib
+from mem_alpha_jax.report import html, metrics, plots, tables
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import parameters
+from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.system import files, machine
 
 UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
+
+
+def main(config, workdir: str) -> dict[str, Any]:
+  """--mode=eval: the newest checkpoint at every length, and the baselines."""
+  started = time.time()
+  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  experiment = build_lib.build(config, workdir)
+  params = parameters.newest_params(experiment, workdir)
+  episodes = held_out_lib.lengths(config, 'test')
+  length, _ = held_out_lib.with_baselines(experiment, params, episodes)
+  result = tables.results(
+    config.to_dict(), time.time() - started, length[1], length
+  )
+  if jax.process_index() == 0:
+    files.write_json(f'{workdir}/eval.json', result)
+  print(tables.summary_table(length[1]))
+  print(tables.length_table(result['length']))
+  return result
 
 
 def write(
@@ -25,23 +48,18 @@ def write(
   """Evaluates, writes the report into the workdir and prints the tables."""
   config = experiment.config
   before, traces_before = read_before(workdir)
-  after, traces_after = evaluate.policy_lengths(experiment, params, held_out)
-  baselines = evaluate.baseline_lengths(experiment, params, held_out)
-  length = {
-    m: {'before': before[m], 'after': after[m], 'baselines': baselines[m]}
-    for m in held_out
-  }
+  length, traces = held_out_lib.with_baselines(experiment, params, held_out)
+  length = {m: {'before': before[m], **arms} for m, arms in length.items()}
   result = tables.results(config.to_dict(), seconds(), length[1], length)
   if len(held_out) > 1:
-    result['chunk_time_ratio'] = evaluate.chunk_time_ratio(
-      experiment, params, held_out
-    )
+    early, late = length[max(length)]['after']['seconds_at_ends']
+    result['chunk_time_ratio'] = late / early
   if pipeline.any_length(config):
     result['unseen_words'] = _unseen_words(experiment, params)
   result['seconds'] = seconds()
   result['peak_rss_bytes'] = machine.peak_rss_bytes()
   if jax.process_index() == 0:
-    _write_files(result, workdir, traces_before, traces_after)
+    _write_files(result, workdir, traces_before, traces)
     show(result, workdir)
   return result
 
@@ -51,7 +69,7 @@ def _write_files(result, workdir: str, traces_before, traces_after) -> None:
   path = lambda name: os.path.join(workdir, name)
   files.write_json(path('results.json'), result)
   plots.learning_curve(
-    tables.read_metrics(path('metrics.jsonl')),
+    metrics.read(path(metrics.FILE)),
     path('learning_curve.png'),
     references={
       'before RL': result['before']['accuracy'],
@@ -77,15 +95,14 @@ def _write_files(result, workdir: str, traces_before, traces_after) -> None:
 
 def _unseen_words(experiment, params) -> dict:
   """Worlds whose names and values no training and no tokenizer ever saw."""
-  worlds = evaluate.lengths(experiment.config, 'test', 'words')
+  arm = lambda name, some: held_out_lib.arm(name, experiment, params, some)[0]
+  worlds = held_out_lib.lengths(experiment.config, 'test', 'words')
   return {
     multiple: {
-      'after': evaluate.policy_arm(experiment, params, episodes)[0],
-      'baselines': {
-        'oracle': evaluate.baseline_arm(experiment, params, 'oracle', episodes)
-      },
+      'after': arm('policy', some),
+      'baselines': {'oracle': arm('oracle', some)},
     }
-    for multiple, episodes in worlds.items()
+    for multiple, some in worlds.items()
     if multiple in UNSEEN_LENGTHS
   }
 
@@ -101,15 +118,19 @@ def read(workdir: str) -> dict[str, Any] | None:
 
 def show(result: dict[str, Any], workdir: str) -> None:
   """Prints the tables of a result."""
-  print(tables.summary_table(result['length'][min(result['length'], key=int)]))
-  print()
-  print(tables.type_table(result['length'][min(result['length'], key=int)]))
-  print()
+  first = result['length'][min(result['length'], key=int)]
+  print(f'{tables.summary_table(first)}\n\n{tables.type_table(first)}\n')
   print(tables.length_table(result['length']))
   print(f'\n{workdir}: results.json, learning_curve.png, episodes.html')
 
 
-def write_before(workdir: str, arms: dict, traces: list) -> None:
+def write_before(
+  experiment, params: Any, held_out: dict[int, list], workdir: str
+) -> None:
+  """Evaluates the policy before RL and keeps what `write` needs of it."""
+  arms, traces = held_out_lib.at_lengths(
+    'policy', experiment, params, held_out, print
+  )
   if jax.process_index() == 0:
     files.write_json(
       os.path.join(workdir, 'before.json'), {'arms': arms, 'traces': traces}

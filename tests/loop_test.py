@@ -1,6 +1,9 @@
-"""What is asked of a method: once, in order, with every reader's score."""
+"""What is asked of a method: once, in order, with every reader's score.
 
-from mem_alpha_jax.evaluation import asking
+And a method from outside of the package, through all that is evaluated.
+"""
+
+from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.types import Episode, Note, Question, Request
 
 FIRST = Question('Who?', 'Ada', 'a', 0, 0)
@@ -34,19 +37,27 @@ def reader(said, calls):
   return read
 
 
+def ask(readers, read, rule=rule, judge=None):
+  panel = loop.Panel(readers, rule, judge)
+  due = [held_out.ending(e).get(read, ()) for e in EPISODES]
+  found = loop.ask(Method(), EPISODES, due, panel, read)
+  return [i for i, _ in found], [a for _, a in found]
+
+
 def test_questions_are_due_at_the_end_of_their_span():
-  assert asking.ending(EPISODES, 0) == [[FIRST], [EPISODES[1].questions[0]]]
-  assert asking.ending(EPISODES, 1) == [[LATER], []]
+  assert held_out.ending(EPISODES[0]) == {1: [0], 2: [1]}
+  assert held_out.ending(EPISODES[1]) == {1: [0]}
+  silent = Episode(2, 'babi', ('x', 'y'), ())
+  assert held_out.ending(silent) == {2: []}  # it is looked at all the same
 
 
 def test_every_reader_is_asked_once_and_scored():
   calls = []
   strict = reader({'Who?': 'Ada'}, calls)
   lenient = reader({'Who?': 'Bob or Ada'}, calls)
-  due = asking.ending(EPISODES, 0)
-  found = asking.ask(Method(), EPISODES, due, [strict, lenient], rule)
+  streams, found = ask([strict, lenient], 1)
   assert calls == [['Who?', 'Who?']] * 2
-  assert [a.stream for a in found] == [0, 1]
+  assert streams == [0, 1] and [a[:2] for a in found] == [(1, 0)] * 2
   assert found[0].answers == ('Ada', 'Bob or Ada')
   assert found[0].scores == (1, 0)  # exact
   assert found[1].scores == (0, 0.5)  # F1: one of three words, all of the gold
@@ -61,20 +72,16 @@ def test_one_reader_that_stands_twice_is_asked_and_judged_once():
     return [True for _ in cases]
 
   one = reader({'Who?': 'Ada'}, calls)
-  due = asking.ending(EPISODES, 0)
-  found = asking.ask(
-    Method(), EPISODES, due, [one, one], lambda *_: 'judge', judge
-  )
+  _, found = ask([one, one], 1, lambda *_: 'judge', judge)
   assert len(calls) == 1 and len(judged) == 2
   assert [a.scores for a in found] == [(1, 1), (1, 1)]
   assert found[0].answers == ('Ada', 'Ada')
 
 
 def test_nothing_due_asks_nobody():
-  assert asking.ask(None, EPISODES, [[], []], [None], rule) == []
+  assert ask([None], 9) == ([], [])
 
 
 def test_what_failed_is_missing():
-  due = asking.ending(EPISODES, 1)
-  found = asking.ask(Method(), EPISODES, due, [reader({}, [])], rule)
+  _, found = ask([reader({}, [])], 2)
   assert found[0].answers == found[0].scores == (None,)

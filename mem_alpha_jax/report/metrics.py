@@ -124,18 +124,30 @@ class Timer:
 
 
 def read(path: str | os.PathLike) -> list[dict[str, Any]]:
-  """Returns the lines of a metrics file.
+  """Returns the lines of a metrics file, one a step, in order.
+
+  A last line that a kill cut short is left out.
 
   Raises:
-    ValueError: for a line that is not JSON, naming file and line.
+    FileNotFoundError: if there is no such file.
+    ValueError: if another line is no JSON object with a step; names it.
   """
   rows = []
-  with open(path, encoding='utf-8') as file:
-    for number, line in enumerate(file, 1):
-      try:
-        rows.append(json.loads(line))
-      except ValueError as error:
-        raise ValueError(f'{path}:{number}: not a JSON line') from error
+  lines = pathlib.Path(path).read_text(encoding='utf-8').split('\n')
+  for number, line in enumerate(lines, 1):
+    if not line:
+      continue
+    try:
+      row = json.loads(line)
+      row['step']
+    except (ValueError, KeyError, TypeError) as error:
+      if number == len(lines):  # no newline after it: the write was cut
+        break
+      raise ValueError(
+        f'{path}:{number}: not a JSON object with a step ({error}); '
+        'delete the line'
+      ) from error
+    rows.append(row)
   return rows
 
 
@@ -153,18 +165,9 @@ def truncate(path: str | os.PathLike, last: int) -> None:
   A run that is killed has written lines of steps that its newest checkpoint
   does not know; the resumed run writes them again.
   """
-  path = pathlib.Path(path)
-  if not path.exists():
-    return
-  kept = []
-  for line in path.read_text(encoding='utf-8').splitlines():
-    try:
-      row = json.loads(line)
-    except ValueError:  # the process died while it wrote the line
-      break
-    if row['step'] <= last:
-      kept.append(line + '\n')
-  files.write_text(path, ''.join(kept))
+  if os.path.exists(path):
+    kept = [json.dumps(row) for row in read(path) if row['step'] <= last]
+    files.write_text(path, ''.join(f'{line}\n' for line in kept))
 
 
 def _number(name: str, value: Any) -> int | float | None:

@@ -1,0 +1,171 @@
+"""What a config field is made of, and the rules for its value."""
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+# A rule returns '' for a value that is allowed, else what is allowed.
+Rule = Callable[[Any], str]
+
+
+def integer(low: int, high: float = math.inf) -> Rule:
+  """An int in [low, high]."""
+  allowed = f'an integer, {_range(low, high)}'
+
+  def rule(value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool)
+    return '' if fits and low <= value <= high else allowed
+
+  return rule
+
+
+def number(low: float, high: float = math.inf, above: bool = False) -> Rule:
+  """A finite number in [low, high], or in (low, high] if `above`."""
+  allowed = f'a number, {_range(low, high)}'
+  if above:
+    allowed = f'a number above {low}'
+    allowed += '' if high == math.inf else f', at most {high}'
+
+  def rule(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+      return allowed
+    fits = low < value <= high if above else low <= value <= high
+    return '' if fits and math.isfinite(value) else allowed
+
+  return rule
+
+
+def zero_or(rule: Rule) -> Rule:
+  """0 switches something off; else the rule holds."""
+
+  def either(value: Any) -> str:
+    allowed = rule(value)
+    is_off = not isinstance(value, bool) and value == 0
+    return '' if is_off or not allowed else f'0 (off) or {allowed}'
+
+  return either
+
+
+def choice(*names: str) -> Rule:
+  """One of some strings."""
+  return lambda value: '' if value in names else f'one of {list(names)}'
+
+
+def flag(value: Any) -> str:
+  """True or False."""
+  return '' if isinstance(value, bool) else 'True or False'
+
+
+def string(value: Any) -> str:
+  """A string, empty too."""
+  return '' if isinstance(value, str) else 'a string'
+
+
+def text(value: Any) -> str:
+  """A string with something in it."""
+  return '' if isinstance(value, str) and value else 'a string, not empty'
+
+
+def address(value: Any) -> str:
+  """A web address, or ''."""
+  fits = isinstance(value, str) and re.fullmatch(r'(https?://\S+)?', value)
+  return '' if fits else "an address such as http://host:8000/v1, or ''"
+
+
+def json_object(value: Any) -> str:
+  """The text of a JSON object, or ''."""
+  try:
+    fits = isinstance(value, str) and isinstance(
+      json.loads(value or '{}'), dict
+    )
+  except ValueError:
+    fits = False
+  return '' if fits else """JSON such as '{"top_k": 1}', or ''"""
+
+
+def ascending(low: int) -> Rule:
+  """Integers that grow, each at least `low`, at least one of them."""
+
+  def rule(value: Any) -> str:
+    allowed = f'growing integers, {_range(low, math.inf)}'
+    if not isinstance(value, list | tuple) or not value:
+      return allowed
+    if any(integer(low)(item) for item in value):
+      return allowed
+    grows = all(a < b for a, b in itertools.pairwise(value))
+    return '' if grows else allowed
+
+  return rule
+
+
+def names(value: Any) -> str:
+  """Different names, at least one."""
+  fits = isinstance(value, list | tuple) and value
+  fits = fits and all(isinstance(item, str) and item for item in value)
+  different = fits and len(set(value)) == len(value)
+  return '' if different else 'different names, at least one'
+
+
+def tasks(value: Any) -> str:
+  """Different bAbI tasks."""
+  known = [f'qa{i}' for i in range(1, 21)]
+  fits = isinstance(value, list | tuple) and 0 < len(value) == len(set(value))
+  if fits and all(item in known for item in value):
+    return ''
+  return 'different names of qa1 to qa20'
+
+
+def _range(low: float, high: float) -> str:
+  return f'{low} or more' if high == math.inf else f'{low} to {high}'
+
+
+natural = integer(0)
+fraction = number(0, 1)
+positive = number(0, above=True)
+weight = number(0)
+KINDS = {
+  bool: flag,
+  int: integer(1),
+  float: weight,
+  str: string,
+  tuple: ascending(1),
+}
+# When the value may differ from the one in a workdir: never; where the run is
+# resumed, as it changes nothing of what is learned beyond rounding; or where a
+# trained policy is only evaluated.
+NEVER, RESUME, EVALUATION = '', 'resume', 'evaluation'
+
+
+class Field(NamedTuple):
+  """What is known of a field.
+
+  Attributes:
+    default: value in configs/tiny.py.
+    meaning: with its unit; messages show it.
+    rule: what is allowed, 'this | that' for one of some strings; None is
+      `KINDS` of the type of the default.
+    may_differ: NEVER, RESUME or EVALUATION.
+  """
+
+  default: Any
+  meaning: str
+  rule: Rule | str | None = None
+  may_differ: str = NEVER
+
+
+def section(
+  name: str, may_differ: str, fields: Mapping[str, Field]
+) -> dict[str, Field]:
+  """Fields of a section under their dotted names, all with a rule."""
+
+  def complete(field: Field) -> Field:
+    rule = field.rule or KINDS[type(field.default)]
+    if isinstance(rule, str):
+      rule = choice(*rule.split(' | '))
+    return field._replace(rule=rule, may_differ=may_differ)
+
+  prefix = f'{name}.' if name else ''
+  return {prefix + key: complete(field) for key, field in fields.items()}

@@ -1,0 +1,195 @@
+"""Held-out episodes: one method's numbers on them, with intervals.
+
+Every method reads the same episodes chunk by chunk, all are asked the same
+questions within the same budget, and one module scores.
+"""
+
+import collections
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import loop
+from mem_alpha_jax.methods import registry
+from mem_alpha_jax.methods.protocol import Parts
+from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.report import html, statistics, tables
+from mem_alpha_jax.system import multihost
+from mem_alpha_jax.types import Episode
+
+READERS = ('strict', 'lenient')  # the order of a run's readers
+CALLS = ('insert', 'update', 'delete', 'noop', 'valid', 'all')
+
+
+def lengths(config, split: str, held_out: str = 'pairs') -> dict[int, list]:
+  """Held-out episodes by multiple of the train length."""
+  found = {
+    multiple: pipeline.eval_episodes(config, split, multiple, held_out)
+    for multiple in config.eval.lengths
+  }
+  return {
+    multiple: episodes for multiple, episodes in found.items() if episodes
+  }
+
+
+def ending(episode: Episode) -> loop.Plan:
+  """Asks after the last chunk at which an answer holds; looks at the end."""
+  plan = collections.defaultdict(list)
+  for i, question in enumerate(episode.questions):
+    if question.asked:
+      plan[question.last + 1].append(i)
+  return {**plan, len(episode.chunks): plan[len(episode.chunks)]}
+
+
+def read(
+  name: str,
+  parts: Parts,
+  params: Any,
+  episodes: Sequence[Episode],
+  traces: int = 0,
+) -> loop.Outcome:
+  """One method on episodes, each process stepping its share.
+
+  Args:
+    name: key of registry.METHODS.
+    parts: of the run; its config says what readers see.
+    params: of the policy.
+    episodes: held-out ones, the same in every process.
+    traces: episodes, from the first, whose steps are kept.
+
+  Raises:
+    protocol.Unanswered: if too many answers are missing.
+  """
+  rows = multihost.share(range(len(episodes)))
+  mine = [episodes[row] for row in rows]
+  found = loop.run(
+    registry.make(name, parts, params, episodes),
+    mine,
+    [ending(episode) for episode in mine],
+    loop.panel(parts, parts.readers),
+    sum(row < traces for row in rows),
+  )
+  records = multihost.gather_lists(found.records)[: len(episodes)]
+  scores = [s for r in records for a in r.answered for s in a.scores]
+  protocol.check_missing(
+    scores.count(None) / max(len(scores), 1),
+    parts.config.reading.max_missing,
+    f'an evaluation of {name}',
+    parts.reader_counts,
+  )
+  return found._replace(records=records)
+
+
+def read_tokens(parts: Parts, episodes: Sequence[Episode]) -> int:
+  """Tokens of all episodes."""
+  count = parts.eval_setup.tokenizer.count
+  return sum(count(chunk) for e in episodes for chunk in e.chunks)
+
+
+def answers(
+  episodes: Sequence[Episode], records: Sequence[loop.Record], reader: int
+) -> tuple[statistics.Counts, int]:
+  """type -> [episodes, 2] of scores and answers, and how many are missing."""
+  found = [
+    statistics.Answer(i, e.questions[a.index].type, a.scores[reader])
+    for i, (e, r) in enumerate(zip(episodes, records, strict=True))
+    for a in r.answered
+  ]
+  return statistics.count_answers(found, len(episodes))
+
+
+def arm(
+  name: str,
+  parts: Parts,
+  params: Any,
+  episodes: Sequence[Episode],
+  traces: int = 0,
+) -> tuple[tables.Arm, list[html.Trace]]:
+  """A method's numbers on episodes, and its first traces; args as `read`."""
+  began = time.perf_counter()
+  records, seconds = read(name, parts, params, episodes, traces)
+  passed = time.perf_counter() - began
+  n, seed = parts.config.eval.bootstrap, parts.config.seed
+  estimates, missing = [], 0
+  for k in range(len(READERS)):
+    counts, unread = answers(episodes, records, k)
+    missing += unread
+    estimates.append(
+      (
+        statistics.overall(counts, n, seed),
+        statistics.by_type(counts, n, seed),
+      )
+    )
+  (strict, strict_types), (lenient, lenient_types) = estimates
+  total = sum((r.calls for r in records), collections.Counter())
+  kept, told = sum(r.held[-1][1] for r in records), read_tokens(parts, episodes)
+  quarter = -(-len(seconds) // 4)
+  found = tables.arm(
+    strict,
+    lenient,
+    strict_types,
+    lenient_types,
+    memory_tokens=kept / len(episodes),
+    memory_share=kept / max(told, 1),
+    read_tokens=told / len(episodes),
+    missing_answers=missing,
+    valid_calls=total['valid'] / max(total['all'], 1),
+    calls={key: total[key] for key in CALLS},
+    episodes=len(episodes),
+    chunks=max(len(e.chunks) for e in episodes),
+    seconds_per_chunk=passed / len(seconds),
+    # Of reading one chunk of one episode: medians of both ends.
+    seconds_at_ends=[
+      float(np.median(part)) for part in (seconds[:quarter], seconds[-quarter:])
+    ],
+  )
+  pairs = zip(episodes[:traces], records, strict=False)
+  return found, [loop.trace(*pair) for pair in pairs]
+
+
+def at_lengths(
+  name: str,
+  parts: Parts,
+  params: Any,
+  episodes: dict[int, list],
+  say: Callable = lambda line: None,
+) -> tuple[dict[int, tables.Arm], list[html.Trace]]:
+  """A method at every length; traces come from the train length."""
+  arms, traces = {}, []
+  for multiple, some in episodes.items():
+    shown = parts.config.eval.html_episodes if multiple == 1 else 0
+    arms[multiple], found = arm(name, parts, params, some, shown)
+    traces += found
+    say(f'{multiple}x: {tables.interval_text(arms[multiple])}')
+  return arms, traces
+
+
+def with_baselines(
+  parts: Parts, params: Any, episodes: dict[int, list]
+) -> tuple[dict[int, tables.Arms], list[html.Trace]]:
+  """The policy and the baselines at every length, and the policy's traces."""
+  arms, traces = at_lengths('policy', parts, params, episodes, print)
+  others = {
+    name: at_lengths(name, parts, params, episodes)[0]
+    for name in registry.BASELINES
+  }
+  length = {
+    m: {'after': one, 'baselines': {name: o[m] for name, o in others.items()}}
+    for m, one in arms.items()
+  }
+  return length, traces
+
+
+def validation(parts: Parts, params: Any, episodes: Sequence) -> dict:
+  """The metrics `eval/...` of a step."""
+  found, _ = arm('policy', parts, params, episodes)
+  overwritten = found['by_type'].get('overwritten', {})
+  return {
+    'eval/accuracy': found['accuracy'],
+    'eval/overwritten': overwritten.get('accuracy', float('nan')),
+    'eval/memory_share': found['memory_share'],
+    'eval/valid_calls': found['valid_calls'],
+  }

@@ -1,0 +1,226 @@
+"""The one loop of all that is evaluated: read, ask what is due, score.
+
+Held-out episodes, comparisons and streams differ in what is due when, and in
+how the records are summarised.
+"""
+
+import collections
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from mem_alpha_jax.data import sources
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.methods.protocol import Method, Parts, Step
+from mem_alpha_jax.reading import judge as judge_lib
+from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.report import html
+from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.system import multihost, stopping
+from mem_alpha_jax.types import Episode, Request
+
+# Chunks read -> indices of the questions that are asked then, maybe none.
+Plan = Mapping[int, Sequence[int]]
+
+
+class Panel(NamedTuple):
+  """Who answers, and who scores.
+
+  Attributes:
+    readers: answer the same requests; one may stand there twice.
+    rule: (episode, question) -> rule of scoring.Asked.
+    judge: decides where `rule` says so.
+  """
+
+  readers: Sequence[protocol.Reader]
+  rule: Callable
+  judge: judge_lib.AnswerJudge | None = None
+
+
+class Answered(NamedTuple):
+  """A question that was asked; answer and score are None where one failed.
+
+  Attributes:
+    read: chunks by then.
+    index: of the question in its episode.
+    request: what the readers saw; None where it was not kept.
+    answers: one a reader.
+    scores: of the answers, in [0, 1].
+  """
+
+  read: int
+  index: int
+  request: Request | None
+  answers: tuple[str | None, ...]
+  scores: tuple[float | None, ...]
+
+
+class Record(NamedTuple):
+  """One stream's outcome so far, the unit of every interval.
+
+  Attributes:
+    answered: questions in the order in which they were asked.
+    held: [chunks read, tokens held] whenever the plan has something.
+    calls: by tool, plus 'valid', 'all' and 'noop'.
+    steps: of the trace, if asked for.
+  """
+
+  answered: list[Answered]
+  held: list[tuple[int, int]]
+  calls: collections.Counter
+  steps: list[html.TraceStep]
+
+
+class Outcome(NamedTuple):
+  records: list[Record]  # a stream
+  seconds: list[float]  # of reading a chunk, of one stream
+
+
+def nothing(streams: int) -> Outcome:
+  empty = [Record([], [], collections.Counter(), []) for _ in range(streams)]
+  return Outcome(empty, [])
+
+
+def panel(parts: Parts, readers: Sequence[protocol.Reader]) -> Panel:
+  """A run's rules and judge; a judge decides where the source has no own."""
+  judge, reader = parts.judge, parts.config.reading.reader
+  rule = lambda episode, question: sources.rule_of(
+    episode.source, reader, question.type, judge is not None
+  )
+  return Panel(readers, rule, judge)
+
+
+def run(
+  method: Method,
+  episodes: Sequence[Episode],
+  plans: Sequence[Plan],
+  panel: Panel,
+  traces: int = 0,
+  outcome: Outcome | None = None,
+  save: Callable[[Outcome], Any] = lambda outcome: None,
+) -> Outcome:
+  """Reads all streams side by side to their ends and asks their questions.
+
+  Every process of a run calls it with its own.
+
+  Args:
+    method: of one memory a stream.
+    episodes: the streams; shorter ones end sooner.
+    plans: what is asked when, of each.
+    panel: answers and scores.
+    traces: streams, from the first, whose steps are kept.
+    outcome: of the chunks that the method has read already.
+    save: called whenever something was asked.
+  """
+  outcome = outcome or nothing(len(episodes))
+  records, seconds = outcome
+  (longest,) = multihost.largest(max(len(e.chunks) for e in episodes))
+  for t in range(len(seconds), longest):
+    stopping.beat(f'evaluation, chunk {t + 1} of {longest}')
+    chunks = [e.chunks[t] if t < len(e.chunks) else None for e in episodes]
+    live = [i for i, chunk in enumerate(chunks) if chunk is not None]
+    began = time.perf_counter()
+    steps = method.observe(chunks)
+    seconds.append((time.perf_counter() - began) / max(len(live), 1))
+    for i in live if steps else ():
+      records[i].calls.update(_calls(steps[i]))
+      if i < traces:
+        records[i].steps.append(_trace_step(chunks[i], steps[i]))
+    due = [plan.get(t + 1, ()) for plan in plans]
+    for i, found in ask(method, episodes, due, panel, t + 1):
+      records[i].answered.append(found)
+    now = [i for i in live if t + 1 in plans[i]]
+    if now:
+      tokens = method.memory_tokens()
+      for i in now:
+        records[i].held.append((t + 1, tokens[i]))
+      save(outcome)
+  return outcome
+
+
+def ask(
+  method: Method,
+  episodes: Sequence[Episode],
+  due: Sequence[Sequence[int]],
+  panel: Panel,
+  read: int,
+) -> list[tuple[int, Answered]]:
+  """Asks each memory its questions, once, and every reader with them.
+
+  Args:
+    method: of one memory a stream.
+    episodes: the streams.
+    due: indices of the questions of each, maybe none.
+    panel: answers and scores, all answers in one call.
+    read: chunks by now.
+
+  Returns:
+    (stream, answered), stream by stream, in the order of `due`.
+  """
+  places = [(i, index) for i, row in enumerate(due) for index in row]
+  if not places:
+    return []
+  texts = [
+    [e.questions[index].text for index in row]
+    for e, row in zip(episodes, due, strict=True)
+  ]
+  shown = list(itertools.chain(*method.requests(texts)))
+  # A language model is the strict and the lenient reader: judged once.
+  distinct = {id(reader): reader for reader in panel.readers}
+  which = [list(distinct).index(id(reader)) for reader in panel.readers]
+  said = list(
+    zip(*(reader(shown) for reader in distinct.values()), strict=True)
+  )
+  asked = []
+  for (i, index), answers in zip(places, said, strict=True):
+    question = episodes[i].questions[index]
+    rule = panel.rule(episodes[i], question)
+    asked += [scoring.Asked(question, answer, rule) for answer in answers]
+  marks = iter(scoring.score_all(asked, panel.judge))
+  pick = lambda row: tuple(row[k] for k in which)
+  found = []
+  for (i, index), request, answers in zip(places, shown, said, strict=True):
+    scores = [next(marks) for _ in answers]
+    found.append(
+      (i, Answered(read, index, request, pick(answers), pick(scores)))
+    )
+  return found
+
+
+def trace(episode: Episode, record: Record) -> html.Trace:
+  """What the method did with an episode, by the first reader."""
+  answers = []
+  for a in record.answered:
+    question, score = episode.questions[a.index], a.scores[0]
+    answers.append(
+      (
+        question.text,
+        question.type,
+        question.answer,
+        a.answers[0],
+        None if score is None else score == 1.0,
+        tuple(note.text for note in a.request.notes),
+      )
+    )
+  return html.Trace(f'{episode.source} {episode.uid}', record.steps, answers)
+
+
+def _calls(step: Step) -> collections.Counter:
+  written, results = step.written, step.results
+  found = collections.Counter(op.tool for op in written.ops)
+  found['noop'] = int(written.noop)
+  found['all'] = len(results) + len(written.errors)
+  found['valid'] = sum(result.ok for result in results)
+  return found
+
+
+def _trace_step(chunk: str, step: Step) -> html.TraceStep:
+  written, results, state = step
+  calls = [
+    (f'{op.tool} {op.kind} {op.entry_id or ""} {op.text}', r.ok, r.error)
+    for op, r in zip(written.ops, results, strict=True)
+  ]
+  calls += [('unreadable', False, error) for error in written.errors]
+  memory = [(e.kind, e.id, e.text) for e in state_lib.entries(state)]
+  return html.TraceStep(chunk, written.text, calls, memory, state.core)

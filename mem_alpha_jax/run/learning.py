@@ -1,0 +1,104 @@
+"""All updates of a collected batch."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import optax
+
+from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.rl import batching, optimizer
+from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.types import RolloutRows, TrainState
+
+
+class Learner(NamedTuple):
+  """The functions of an update; jitted, made once for a run.
+
+  Attributes:
+    tx: optimizer, with its schedule.
+    update: (state, rows, ref_logps, old_logps) -> (state, metrics).
+    logps: (params, rows) -> [M, G, R].
+    values: (params, rows) -> [M, G, R] of the value head, for gae.
+  """
+
+  tx: optax.GradientTransformation
+  update: Callable
+  logps: Callable
+  values: Callable
+
+
+def create(experiment) -> Learner:
+  """Compiles nothing yet."""
+  config, policy = experiment.config, experiment.policy
+  tx, schedule = optimizer.create_optimizer(
+    config.optim, validate_lib.derive(config).total_updates
+  )
+  temperature = config.rollout.temperature
+  update = update_lib.make_update_fn(
+    policy,
+    tx,
+    config.rl,
+    temperature,
+    experiment.mesh,
+    horizon=config.rollout.response_buckets[-1],
+    skip_norm=config.optim.skip_norm,
+    schedule=schedule,
+  )
+  logps = update_lib.make_logps_fn(policy, temperature, experiment.mesh)
+  values = update_lib.make_values_fn(policy)
+  return Learner(tx, update, logps, values)
+
+
+def learn(
+  learner: Learner,
+  config,
+  state: TrainState,
+  rows: RolloutRows,
+  reference: Any = None,
+  skipped: int = 0,
+) -> tuple[TrainState, dict[str, float], int]:
+  """Updates the state with every minibatch of a batch; counts the step.
+
+  Args:
+    learner: of the run.
+    config: of the run.
+    state: is donated.
+    rows: of all processes.
+    reference: trained part of the policy that the KL is to.
+    skipped: updates skipped in a row before.
+
+  Returns:
+    The state, metrics (means over the updates, or the largest), and the
+    updates skipped in a row at the end.
+
+  Raises:
+    FloatingPointError: if too many were skipped in a row.
+  """
+  step = int(state.step)
+  size = config.rl.minibatch_rows // collector.prompt_width(config)
+  seed = (config.seed, step, 5)
+  parts = list(batching.minibatches(rows, seed, size))
+  old = [None] * len(parts)
+  if config.rl.importance_cap:
+    # Against the sampler's log-probs these correct for what differs there.
+    old = [learner.logps(state.params, part) for part in parts]
+  found = []
+  for part, old_logps in zip(parts, old, strict=True):
+    ref_logps = None
+    if reference is not None:
+      _, frozen = optimizer.split(state.params)
+      ref_logps = learner.logps(optimizer.join(reference, frozen), part)
+    state, scalars = learner.update(state, part, ref_logps, old_logps)
+    found.append(scalars)
+  found = jax.device_get(found)
+  longest, skipped = update_lib.skipped_in_a_row(skipped, found)
+  if longest >= config.optim.max_skipped:
+    raise FloatingPointError(
+      f'{longest} updates in a row were skipped by step {step}: loss '
+      'or gradient was not finite, or its norm above optim.skip_norm; the '
+      'newest checkpoint is older and intact: lower optim.learning_rate'
+    )
+  metrics = update_lib.over_updates(found)
+  return state.replace(step=state.step + 1), metrics, skipped

@@ -1,0 +1,161 @@
+"""What a run hands from step to step: begun, saved and taken up again."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.rollout import collector, warm_start
+from mem_alpha_jax.run import (
+  base_checkpoint,
+  checkpoint,
+  parameters,
+  params_file,
+)
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.system import multihost, sharding, stopping
+from mem_alpha_jax.types import Question, TrainState
+
+
+class Progress(NamedTuple):
+  """What one step hands to the next.
+
+  Attributes:
+    state: on the devices; the next update takes its memory.
+    data_state: of the data iterator, after the last whole step.
+    starts: from which memory each episode of the next batch begins; of this
+      process.
+    skipped: newest updates that were skipped, in a row.
+    started: of time.perf_counter(), had the run never been interrupted.
+    reference: what is trained, before RL; None without rl.kl_coef.
+  """
+
+  state: TrainState
+  data_state: Any
+  starts: list[collector.Start]
+  skipped: int
+  started: float
+  reference: Any = None
+
+  @property
+  def step(self) -> int:
+    return int(self.state.step)
+
+  def seconds(self) -> float:
+    return time.perf_counter() - self.started
+
+
+def begin(
+  experiment,
+  tx: Any,
+  loader: Iterator,
+  workdir: str,
+  started: float,
+  say: Callable[[str], None],
+) -> Progress:
+  """Step 0: parameters after the supervised stage, empty memories."""
+  config = experiment.config
+  params = _start(experiment, say)
+  if config.rl.kl_coef or not parameters.starts_from_source(config):
+    trained, _ = optimizer.split(params)
+    params_file.save(parameters.start_file(workdir), trained)
+    multihost.largest(0)  # the others read the file of the first
+  mine = multihost.share(range(config.data.batch_episodes))
+  return Progress(
+    update_lib.init_state(params, tx, experiment.mesh),
+    loader.get_state(),
+    [collector.empty_start()] * len(mine),
+    0,
+    started,
+    _reference(experiment, workdir),
+  )
+
+
+def _start(experiment, say: Callable[[str], None]) -> Any:
+  """Parameters of a base checkpoint, or of a warm start made here."""
+  config = experiment.config
+  if config.warm_start.checkpoint:
+    shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
+    return base_checkpoint.load_params(config.warm_start.checkpoint, shapes)
+
+  def report(step, loss):
+    stopping.beat(f'warm start, step {step + 1}')
+    if step % 100 == 99 or step + 1 == config.warm_start.steps:
+      say(f'warm start {step + 1}: loss {float(loss):.3f}')
+
+  return warm_start.train(
+    experiment.train_setup,
+    experiment.policy,
+    build_lib.init_params(experiment),
+    # Every process reads all of it: the demonstrations are its own arrays.
+    iter(pipeline.make_dataset(config, 'train', 0, 1)),
+    report,
+  )
+
+
+def resume(
+  manager: checkpoint.Manager,
+  experiment,
+  tx: Any,
+  workdir: str,
+  started: float,
+) -> Progress | None:
+  """The newest checkpoint, None if there is none.
+
+  It is read into shapes and places: no other state is ever made.
+  """
+  shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
+  example = update_lib.abstract_state(shapes, tx, experiment.mesh)
+  trained, _ = optimizer.split(shapes)
+  restored = manager.restore(example.replace(params=trained))
+  if restored is None:
+    return None
+  state, extra = restored.state, restored.extra
+  params = build_lib.init_params(experiment, state.params)
+  return Progress(
+    state.replace(params=params),
+    restored.data_state,
+    multihost.share([_unpack(start) for start in extra['starts']]),
+    extra.get('skipped', 0),
+    started - extra['seconds'],
+    _reference(experiment, workdir),
+  )
+
+
+def save(
+  manager: checkpoint.Manager, now: Progress, metric: float | None = None
+) -> None:
+  """Writes all that the next step needs; every process calls it."""
+  extra = {
+    'starts': multihost.gather_lists([_pack(s) for s in now.starts]),
+    'seconds': now.seconds(),
+    'skipped': now.skipped,
+  }
+  # What is never trained is in the model's own files.
+  trained, _ = optimizer.split(now.state.params)
+  state = now.state.replace(params=trained)
+  manager.save(now.step, state, now.data_state, extra, metric)
+
+
+def _reference(experiment, workdir: str) -> Any:
+  if not experiment.config.rl.kl_coef:
+    return None
+  return parameters.trained_start(experiment, workdir)
+
+
+def _pack(start: collector.Start) -> dict:
+  return {
+    **start._asdict(),
+    'state': state_lib.to_json(start.state),
+    'history': list(start.history.values()),
+  }
+
+
+def _unpack(packed: dict) -> collector.Start:
+  questions = [Question(*fields) for fields in packed['history']]
+  history = {q.text: q._replace(others=tuple(q.others)) for q in questions}
+  state = state_lib.from_json(packed['state'])
+  return collector.Start(**{**packed, 'state': state, 'history': history})

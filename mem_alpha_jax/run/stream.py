@@ -1,0 +1,76 @@
+"""--mode=stream: methods that are asked while their memories grow."""
+
+import pathlib
+from typing import Any
+
+import jax
+
+from mem_alpha_jax.config import compare
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import loop
+from mem_alpha_jax.evaluation import stream as stream_lib
+from mem_alpha_jax.methods import registry
+from mem_alpha_jax.report import stream_plots
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import parameters
+from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import files
+from mem_alpha_jax.types import Episode
+
+
+def main(config, workdir: str) -> dict[str, Any]:
+  """The methods of config.stream on streams of the test split.
+
+  Writes `<workdir>/stream/<source>/`: curves.json, a state a method, a plot.
+
+  Raises:
+    FileNotFoundError: if the policy is compared and there is no checkpoint.
+    ValueError: for an unknown method, or in a run of several processes.
+  """
+  if jax.process_count() > 1:
+    raise ValueError('--mode=stream runs in one process; leave out the others')
+  s, params = config.stream, None
+  registry.check(s.methods)
+  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  experiment = build_lib.build(config, workdir)
+  if any(name.startswith('policy') for name in s.methods):
+    params = parameters.newest_params(experiment, workdir)
+  options = stream_lib.Options(
+    s.every, s.questions, s.lag, s.drop, config.eval.bootstrap
+  )
+  episodes = _streams(config)
+  reader = experiment.readers[not config.reading.strict]
+  panel = loop.panel(experiment, [reader])
+  folder = pathlib.Path(workdir, 'stream', config.data.source)
+  found = {}
+  for name in s.methods:
+    method = registry.make(name, experiment, params, episodes)
+    found[name] = stream_lib.run(
+      method, episodes, panel, options, folder / name
+    )
+    print(line(name, found[name]), flush=True)
+  files.write_json(folder / 'curves.json', found)
+  stream_plots.curves(found, options, str(folder / 'curves.png'))
+  return found
+
+
+def _streams(config) -> list[Episode]:
+  if pipeline.any_length(config):
+    short = config.copy_and_resolve_references().unlock()
+    short.eval.length_episodes = config.stream.episodes
+    multiple = max(config.stream.multiple, 2)  # 1 has its own count
+    return pipeline.eval_episodes(short, 'test', multiple)
+  return list(pipeline.make_source(config, 'test')[: config.stream.episodes])
+
+
+def line(name: str, found: dict[str, Any]) -> str:
+  """One method on one line: ends of its curves, and where it gives way."""
+  points = [estimate[0] for estimate in found['accuracy'].values()]
+  sessions = list(found['accuracy'])[-1]
+  tokens = list(found['memory_tokens'].values())[-1]
+  at = found['saturation']
+  falls = 'does not fall' if at is None else f'falls from session {at} on'
+  return (
+    f'{name}: accuracy {points[0]:.3f} at first, {points[-1]:.3f} after '
+    f'{sessions} sessions, {falls}; {tokens:.0f} tokens held'
+  )

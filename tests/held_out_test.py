@@ -1,0 +1,231 @@
+"""Evaluation: arms with intervals, all on the same episodes."""
+
+import pytest
+import tiny_config
+
+from configs import tiny
+from experiments.paper_tables import cells
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import held_out, loop
+from mem_alpha_jax.evaluation import stream as stream_lib
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.methods import memory, registry
+from mem_alpha_jax.methods.protocol import Written
+from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.types import Request
+
+
+@pytest.fixture(scope='module')
+def experiment(tmp_path_factory):
+  """The laptop run's retrieval, memory and readers; no model is needed."""
+  config = tiny.get_config('tokenizer.train_episodes=200,eval.bootstrap=200')
+  folder = str(tmp_path_factory.mktemp('evaluate'))
+  return build_lib.build(config, folder)
+
+
+@pytest.fixture(scope='module')
+def episodes(experiment):
+  return pipeline.eval_episodes(experiment.config, 'test')[:24]
+
+
+@pytest.fixture(scope='module')
+def arms(experiment, episodes):
+  return {
+    name: held_out.arm(name, experiment, None, episodes)[0]
+    for name in registry.BASELINES
+  }
+
+
+@pytest.mark.parametrize('name', registry.BASELINES)
+def test_an_arm_says_all_that_is_reported(arms, episodes, name):
+  arm = arms[name]
+  asked = [q for e in episodes for q in e.questions if q.asked]
+  assert arm['questions'] == len(asked) > 50
+  assert arm['episodes'] == len(episodes)
+  assert arm['chunks'] == len(episodes[0].chunks)
+  for one in (arm, arm['lenient'], *arm['by_type'].values()):
+    low, high = one['interval']
+    assert 0 <= low <= one['accuracy'] <= high <= 1
+  assert set(arm['by_type']) == {q.type for q in asked}
+  by_type = sum(
+    one['accuracy'] * one['questions'] for one in arm['by_type'].values()
+  )
+  assert by_type / len(asked) == pytest.approx(arm['accuracy'])
+  assert arm['accuracy'] == 1 or arm['interval'][0] < arm['interval'][1]
+  assert arm['memory_share'] == pytest.approx(
+    arm['memory_tokens'] / arm['read_tokens']
+  )
+  calls = arm['calls']
+  assert calls['insert'] + calls['update'] + calls['delete'] == calls['all']
+  assert arm['valid_calls'] == calls['valid'] / calls['all']
+  assert arm['seconds_per_chunk'] > 0 and min(arm['seconds_at_ends']) > 0
+
+
+def test_the_oracle_is_the_ceiling_and_strictness_costs(arms):
+  assert arms['oracle']['accuracy'] >= 0.9
+  assert arms['oracle']['by_type']['overwritten']['accuracy'] >= 0.9
+  assert arms['oracle']['valid_calls'] >= 0.98
+  everything = arms['keep_everything']
+  assert everything['accuracy'] < everything['lenient']['accuracy'] - 0.05
+  assert everything['memory_share'] == pytest.approx(1, abs=0.05)
+  for name in ('keep_newest', 'random_inserts'):
+    assert arms[name]['accuracy'] < arms['oracle']['accuracy'] - 0.2
+
+
+def test_memory_stays_under_the_cap_where_there_is_one(arms, experiment):
+  memory = experiment.config.memory
+  for name, arm in arms.items():
+    cap = memory.cap_base + memory.cap_rate * arm['read_tokens']
+    assert (arm['memory_tokens'] <= cap) == (name != 'keep_everything')
+
+
+def test_the_same_arm_again_is_the_same(arms, experiment, episodes):
+  again, _ = held_out.arm('random_inserts', experiment, None, episodes)
+  first = dict(arms['random_inserts'])
+  for arm in (again, first):
+    del arm['seconds_per_chunk'], arm['seconds_at_ends']
+  assert again == first
+
+
+@pytest.fixture
+def added(monkeypatch):
+  """Adds a writer to the methods, as a line of the registry would."""
+
+  def add(write):
+    make = lambda given: memory.MemoryMethod(write, given)
+    monkeypatch.setitem(registry.METHODS, 'added', make)
+
+  return add
+
+
+def test_short_episodes_stop_early_in_a_batch_of_mixed_lengths(
+  experiment, added
+):
+  world = experiment.config.copy_and_resolve_references()
+  episodes = []
+  for chunks in (3, 6, 1):
+    with world.unlocked():
+      world.data.train_chunks = chunks
+    episodes += pipeline.eval_episodes(world, 'test')[:1]
+
+  def write(memories, chunks, views, t):
+    # What is said where there is no chunk does not count.
+    return [Written([state_lib.Op('insert', 'semantic', f'chunk {t}')])] * 3
+
+  added(write)
+  records, _ = held_out.read('added', experiment, None, episodes)
+  _, traces = held_out.arm('added', experiment, None, episodes, traces=3)
+  for record, trace, episode in zip(records, traces, episodes, strict=True):
+    n = len(episode.chunks)
+    assert record.calls['insert'] == record.calls['valid'] == n
+    assert len(record.answered) == sum(q.asked for q in episode.questions)
+    assert record.held[-1][0] == n
+    assert [step.chunk for step in trace.steps] == list(episode.chunks)
+    assert len(trace.steps[-1].memory) == n
+    assert len(trace.answers) == len(record.answered)
+
+
+def test_what_cannot_be_read_or_called_is_counted(experiment, episodes, added):
+  added(
+    lambda memories, chunks, *_: [
+      Written([], errors=['no call', 'empty text']) for _ in chunks
+    ]
+  )
+  some = episodes[:2]
+  failed = lambda requests: [None for _ in requests]
+  calls = held_out.arm('added', experiment, None, some)[0]['calls']
+  assert calls['all'] == 2 * sum(len(e.chunks) for e in some)
+  assert calls['valid'] == 0
+  half = experiment._replace(readers=(failed, experiment.readers[1]))
+  with half.config.unlocked():
+    half.config.reading.max_missing = 0.5
+  arm, _ = held_out.arm('added', half, None, some)
+  assert arm['missing_answers'] == arm['lenient']['questions'] > 0
+  assert arm['questions'] == arm['memory_tokens'] == 0
+  with pytest.raises(protocol.Unanswered, match='reading.max_missing'):
+    mute = experiment._replace(readers=(failed, failed))
+    held_out.arm('added', mute, None, some)
+
+
+def test_a_judge_decides_for_sources_that_ask_for_one(experiment, episodes):
+  judged = []
+
+  def judge(cases):
+    judged.extend(cases)
+    return [case.answer == 'strict' for case in cases]
+
+  readers = tuple(
+    (lambda requests, said=said: [said for _ in requests])
+    for said in ('strict', 'lenient')
+  )
+  one = episodes[0]._replace(source='longmemeval')
+  parts = experiment._replace(readers=readers, judge=judge)
+  arm, _ = held_out.arm('keep_newest', parts, None, [one])
+  assert (arm['accuracy'], arm['lenient']['accuracy']) == (1, 0)
+  assert len(judged) == 2 * sum(q.asked for q in one.questions)
+  first = next(q for q in one.questions if q.text == judged[0].question)
+  assert (judged[0].gold, judged[0].kind) == (first.answer, first.type)
+
+
+class Newest:
+  """A method from outside of the package: the newest chunk of each stream."""
+
+  def __init__(self, given):
+    self.chunks, self.count = [''] * len(given.episodes), given.count
+
+  def observe(self, chunks):
+    self.chunks = [
+      old if new is None else new
+      for old, new in zip(self.chunks, chunks, strict=True)
+    ]
+
+  def requests(self, questions):
+    return [
+      [Request(q, (), chunk) for q in row]
+      for chunk, row in zip(self.chunks, questions, strict=True)
+    ]
+
+  def memory_tokens(self):
+    return list(map(self.count, self.chunks))
+
+  def to_json(self):
+    return self.chunks
+
+  def restore(self, value):
+    self.chunks = value
+
+
+def test_a_method_is_a_class_and_a_line(
+  experiment, episodes, tmp_path, monkeypatch
+):
+  monkeypatch.setitem(registry.METHODS, 'newest', Newest)
+  some = episodes[:3]
+  arm, (trace,) = held_out.arm('newest', experiment, None, some, traces=1)
+  count = experiment.eval_setup.tokenizer.count
+  held = [count(e.chunks[-1]) for e in some]
+  assert arm['memory_tokens'] == pytest.approx(sum(held) / 3)
+  assert arm['calls']['all'] == 0 and not trace.steps and trace.answers
+  cell = cells.compare('newest', experiment, None, some)
+  assert cell['memory_tokens'] == arm['memory_tokens']
+  assert cell['questions'] == arm['questions']
+  score, answered = (
+    sum(row[k] for rows in cell['scores']['strict'].values() for row in rows)
+    for k in (0, 1)
+  )
+  assert score / answered == pytest.approx(arm['accuracy'])
+  method = registry.make('newest', experiment, None, some)
+  options = stream_lib.Options(every=2, resamples=10)
+  panel = loop.panel(experiment, experiment.readers[:1])
+  found = stream_lib.run(method, some, panel, options, tmp_path)
+  last = str(len(some[0].chunks))
+  assert found['memory_tokens'][last] == arm['memory_tokens']
+
+
+def test_lengths_are_multiples_of_the_train_length():
+  config = tiny_config.get_config('eval.lengths=1;2;5,eval.length_episodes=3')
+  found = held_out.lengths(config, 'test')
+  chunks = config.data.train_chunks
+  assert {m: len(e) for m, e in found.items()} == {1: 4, 2: 3, 5: 3}
+  for multiple, some in found.items():
+    assert {len(e.chunks) for e in some} == {multiple * chunks}
