@@ -246,4 +246,4 @@ def test_heads_that_cannot_be_shared_are_refused():
 )
 def test_models_that_no_architecture_describes(fields, name):
   with pytest.raises(ValueError, match=rf'model\.{name}'):
-    hf_config.to_fields(presets.preset('qwen3-0.6b', **fields))
+    hf_config.to_fields(presets.preset('qwen3-4b', **fields))

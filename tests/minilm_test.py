@@ -100,10 +100,10 @@ def test_padding_changes_nothing_and_no_text_is_zeros(tmp_path):
     ('position_embedding_type', 'relative_key', "='relative_key' is not"),
     ('is_decoder', True, 'is_decoder=True is not supported'),
     ('model_type', 'mpnet', "model_type='mpnet' is not supported"),
-    ('model_type', None, "model_type='' is not supported"),
+    ('model_type', None, 'model_type is missing'),
     ('rotary', {'base': 1}, 'rotary is not known'),
     ('hidden_size', None, 'hidden_size is missing'),
-    ('layer_norm_eps', 'small', "layer_norm_eps='small' is not a positive"),
+    ('layer_norm_eps', 'small', "layer_norm_eps='small' is not supported"),
     ('num_attention_heads', 5, 'num_attention_heads=5 does not divide'),
   ],
 )

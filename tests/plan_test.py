@@ -7,7 +7,7 @@ import tiny_config
 
 from configs import tpu_v4
 from mem_alpha_jax import types
-from mem_alpha_jax.compile import footprint
+from mem_alpha_jax.compile import footprint, programs
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
@@ -26,22 +26,9 @@ def planned(config, vocabulary=600):
 
 def abstract_rows(config) -> RolloutRows:
   r, g = config.rollout, config.rollout.group_size
-  m = config.rl.minibatch_rows // g
-  width = {'C': r.own_buckets[-1], 'R': r.response_buckets[-1]}
-  shape = lambda dtype, *dims: jax.ShapeDtypeStruct(dims, dtype)
-  token = lambda axis, dtype=np.float32: shape(dtype, m, g, width[axis])
-  return RolloutRows(
-    prefix=shape(np.int32, m, r.prefix_buckets[-1]),
-    prefix_length=shape(np.int32, m),
-    own=token('C', np.int32),
-    own_length=shape(np.int32, m, g),
-    response=token('R', np.int32),
-    response_mask=token('R', bool),
-    rollout_logps=token('R'),
-    advantages=token('R'),
-    row_weight=shape(np.float32, m, g),
-    returns=token('R'),
-    old_values=token('R'),
+  sizes = (r.prefix_buckets, r.own_buckets, r.response_buckets)
+  return programs.rows_of(
+    config.rl.minibatch_rows // g, g, *(s[-1] for s in sizes)
   )
 
 

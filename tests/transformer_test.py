@@ -128,16 +128,9 @@ def test_training_pass_equals_a_plain_decoder(name):
 @pytest.mark.parametrize(
   'name, millions',
   {
-    'qwen3-0.6b': 596.05,
-    'qwen3-1.7b': 1720.57,
     'qwen3-4b': 4022.47,
-    'qwen3-8b': 8190.74,
-    'qwen2.5-0.5b': 494.03,
-    'qwen2.5-1.5b': 1543.71,
-    'qwen2.5-3b': 3085.94,
     'qwen2.5-7b': 7615.62,
     'llama3.2-1b': 1235.81,
-    'llama3.2-3b': 3212.75,
     'smollm2-135m': 134.52,
   }.items(),
 )
@@ -151,8 +144,6 @@ def test_presets_have_the_published_sizes(name, millions):
 def test_presets_and_fields_are_checked():
   with pytest.raises(ValueError, match='qwen9.*qwen3-4b'):
     presets.preset('qwen9')
-  with pytest.raises(ValueError, match='model.widht'):
-    presets.model_config({'widht': 3}, 10)
   with pytest.raises(ValueError, match='model.kv_heads=3'):
     small_models.config('off', kv_heads=3)
   with pytest.raises(ValueError, match='model.remat'):

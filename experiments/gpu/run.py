@@ -24,7 +24,7 @@ from typing import Any
 
 from experiments.bench_device import run as device
 from experiments.gpu import items
-from mem_alpha_jax.report import plots, tables
+from mem_alpha_jax.report import metrics, plots, tables
 from mem_alpha_jax.system import files
 
 PARTS = ('bench', 'train', 'eval', 'report')
@@ -104,8 +104,8 @@ def measured(out: pathlib.Path) -> dict[str, Any]:
 def trained(out: pathlib.Path) -> dict[str, Any]:
   """Curve, times of a step, and accuracy before and after at each length."""
   folder, found = out / 'run', {}
-  if (folder / 'metrics.jsonl').exists():
-    rows = tables.read_metrics(str(folder / 'metrics.jsonl'))
+  if (folder / metrics.FILE).exists():
+    rows = metrics.read(folder / metrics.FILE)
     found['curve'] = [row for row in rows if 'eval/accuracy' in row]
     found['steps'] = len(rows)
     found['step_seconds'] = _step_seconds(rows)

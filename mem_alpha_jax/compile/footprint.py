@@ -5,6 +5,7 @@ exact; activations follow a count of the arrays that the backward pass reads,
 checked against XLA's own analysis in the tests.
 """
 
+import operator
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,25 +22,15 @@ from mem_alpha_jax.types import GIB
 
 
 class Plan(NamedTuple):
-  """Bytes of one device.
+  """Bytes of one device."""
 
-  Attributes:
-    parameters: as stored.
-    optimizer: two moments of each trained parameter.
-    gradients: float32 sums, and those of one micro-batch.
-    decoding: the copy of the parameters that a decode loop reads.
-    cache: keys and values of all responses sampled at once.
-    activations: what the backward pass of one micro-batch reads.
-    available: what the device has; 0 if it does not say.
-  """
-
-  parameters: int
-  optimizer: int
-  gradients: int
-  decoding: int
-  cache: int
-  activations: int
-  available: int
+  parameters: int  # as stored
+  optimizer: int  # two moments of each trained parameter
+  gradients: int  # float32 sums, and those of one micro-batch
+  decoding: int  # the copy of the parameters that a decode loop reads
+  cache: int  # keys and values of all responses sampled at once
+  activations: int  # what the backward pass of one micro-batch reads
+  available: int  # what the device has; 0 if it does not say
 
   @property
   def restore(self) -> int:
@@ -64,14 +55,7 @@ class Plan(NamedTuple):
 def make(
   config: Any, policy: Any, mesh: Mesh, available: int | None = None
 ) -> Plan:
-  """Plans a run of `config` for a policy on a mesh; allocates nothing.
-
-  Args:
-    config: a whole config.
-    policy: made for the mesh.
-    mesh: of the run.
-    available: bytes of a device; None asks the devices.
-  """
+  """Plans a run of `config`; `available` None asks the devices."""
   shapes = jax.eval_shape(policy.init, jax.random.key(0))
   places = sharding.param_shardings(policy, mesh)
   trained, _ = optimizer.split(shapes)
@@ -160,17 +144,9 @@ def _available(mesh: Mesh) -> int:
 
 def table(plan: Plan) -> str:
   """Returns the plan as text, one line a kind."""
-  rows = [
-    (name, getattr(plan, name))
-    for name in (
-      *Plan._fields[:-1],
-      'restore',
-      'rollout',
-      'update',
-      'available',
-    )
-  ]
-  lines = [f'  {name:<11} {_gib(size):>9}' for name, size in rows]
+  peaks = 'restore', 'rollout', 'update', 'available'
+  names = (*Plan._fields[:-1], *peaks)
+  lines = [f'  {name:<11} {_gib(getattr(plan, name)):>9}' for name in names]
   return '\n'.join(['memory of one device (estimate):', *lines])
 
 
@@ -198,26 +174,23 @@ def check(plan: Plan, config: Any) -> None:
   )
 
 
+LOWER = {
+  'greedy': ('data.eval_episodes',),
+  'retrieve': ('memory.max_slots', 'memory.slot_terms'),
+  'cache': ('data.batch_episodes', 'rollout.group_size'),
+}
+
+
 def way_out(wrong: str, config: Any) -> str:
   """The field to change first when one kind of memory is too much."""
-  if wrong == 'greedy':
-    return f'lower data.eval_episodes={config.data.eval_episodes}'
-  if wrong == 'retrieve':
-    return (
-      f'lower memory.max_slots={config.memory.max_slots} or '
-      f'memory.slot_terms={config.memory.slot_terms}'
-    )
-  if wrong == 'cache':
-    return (
-      f'lower data.batch_episodes={config.data.batch_episodes} or '
-      f'rollout.group_size={config.rollout.group_size}'
-    )
+  if wrong in LOWER:
+    get = lambda name: operator.attrgetter(name)(config)
+    return 'lower ' + ' or '.join(f'{n}={get(n)}' for n in LOWER[wrong])
   if wrong == 'activations' and config.model.remat != 'full':
     return f"set model.remat='full' (it is {config.model.remat!r})"
   if wrong == 'activations':
     return f'raise rl.microbatches={config.rl.microbatches}'
-  if not config.lora.rank:
-    return 'set lora.rank to 16, or spread over more devices by mesh.fsdp'
-  return (
-    "set model.param_dtype='bfloat16', or spread over more devices by mesh.fsdp"
+  way = (
+    "model.param_dtype='bfloat16'" if config.lora.rank else 'lora.rank to 16'
   )
+  return f'set {way}, or spread over more devices by mesh.fsdp'

@@ -13,15 +13,9 @@ Here the body counts as often as the loop's condition says.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
-from mem_alpha_jax.compile.hlo_text import (
-  Array,
-  Computation,
-  Instruction,
-  parse,
-)
+from mem_alpha_jax.compile import kernel_costs
+from mem_alpha_jax.compile.hlo_text import Computation, Instruction, parse
 from mem_alpha_jax.compile.instructions import (
   Cost,
   collective,
@@ -30,8 +24,9 @@ from mem_alpha_jax.compile.instructions import (
   trips,
 )
 
+_NAME = re.compile(r'%([\w.\-]+)')
 _CALLED = re.compile(
-  r'(?:calls|to_apply|body|branch_computations)=\{?%([^\s,}]+)'
+  r'(?:calls|to_apply|branch_computations)=(\{[^}]*\}|[^\s,}]+)'
 )
 FREE = frozenset(
   (
@@ -47,43 +42,23 @@ COLLECTIVES = (
 )  # fmt: skip
 
 
-# Operand and result arrays of a kernel -> its cost.
-Kernel = Callable[[list[Array], list[Array]], Cost]
+def analyze(text: str, turns: int = 1) -> tuple[Cost, list[Cost]]:
+  """Returns the cost of `compiled.as_text()`, and of one turn of open loops.
 
-
-class Loop(NamedTuple):
-  """A loop whose number of turns the program decides; cost of one turn."""
-
-  name: str
-  turn: Cost
-
-
-def analyze(
-  text: str, kernels: Mapping[str, Kernel] | None = None, turns: int = 1
-) -> tuple[Cost, list[Loop]]:
-  """Returns the cost of a module and its loops of unknown length.
-
-  Args:
-    text: `compiled.as_text()`.
-    kernels: cost of custom calls by the beginning of their name.
-    turns: of each loop of unknown length.
-
-  Raises:
-    ValueError: if the text has no entry computation.
+  A loop is open if the program decides how often it turns; it counts `turns`
+  times.
   """
   computations, entry = parse(text)
-  if entry is None:
-    raise ValueError('the HLO text has no ENTRY computation')
-  walk = _Walk(computations, kernels or {}, turns)
+  walk = _Walk(computations, turns)
   return walk.cost(entry), walk.loops
 
 
 class _Walk:
   """Sums costs over the call graph; each computation is computed once."""
 
-  def __init__(self, computations, kernels, turns):
-    self.computations, self.kernels, self.turns = computations, kernels, turns
-    self.loops: list[Loop] = []
+  def __init__(self, computations, turns):
+    self.computations, self.turns = computations, turns
+    self.loops: list[Cost] = []
     self.known: dict[str, Cost] = {}
 
   def cost(self, name: str) -> Cost:
@@ -101,63 +76,33 @@ class _Walk:
     if opcode == 'while':
       return self._while(one)
     if opcode == 'conditional':
-      branches = [self.cost(n) for n in self._called(one)]
+      branches = map(self.cost, _called(one))
       return max(branches, key=lambda c: (c.hbm, c.flops), default=Cost())
     if opcode in ('call', 'async'):
-      return sum((self.cost(n) for n in self._called(one)), Cost())
-    if opcode in COLLECTIVES:
-      sizes = [self._result(inside[o]) for o in one.operands]
-      return collective(opcode, sum(sizes), one) + self._moved(one, inside)
+      return sum(map(self.cost, _called(one)), Cost())
     if opcode == 'fusion':
       return self._fusion(one, inside)
     if opcode == 'custom-call':
       return self._custom(one, inside)
+    if opcode in COLLECTIVES:
+      return collective(opcode, one, inside) + _moved(one, inside)
     if opcode in ('dot', 'convolution'):
-      return Cost(flops=product_flops(one, inside)) + self._moved(one, inside)
-    return self._moved(one, inside)
-
-  def _called(self, one: Instruction) -> list[str]:
-    names = _CALLED.findall(one.text)
-    branches = re.search(r'branch_computations=\{([^}]*)\}', one.text)
-    if branches:
-      names = re.findall(r'%([\w.\-]+)', branches[1])
-    return [n for n in names if n in self.computations]
+      return Cost(flops=product_flops(one, inside)) + _moved(one, inside)
+    return _moved(one, inside)
 
   def _while(self, one: Instruction) -> Cost:
-    body = self.cost(re.search(r'body=%([\w.\-]+)', one.text)[1])
-    condition = re.search(r'condition=%([\w.\-]+)', one.text)[1]
+    body, condition = (
+      re.search(rf'{part}=%([\w.\-]+)', one.text)[1]
+      for part in ('body', 'condition')
+    )
+    turn = self.cost(body)
     known = trips(one.text, self.computations[condition])
     if known is None:
-      self.loops.append(Loop(one.name, body))
-    return body.times(self.turns if known is None else known)
-
-  def _result(self, one: Instruction) -> int:
-    return sum(a.size for a in one.arrays)
-
-  def _moved(self, one: Instruction, inside: Computation) -> Cost:
-    """Bytes of an instruction that runs by itself."""
-    operands = [inside[o].arrays for o in one.operands]
-    out = sum(a.hbm for a in one.arrays)
-    opcode = one.opcode
-    if opcode == 'copy-start':  # (destination, source, context)
-      return Cost(hbm=one.arrays[0].hbm + one.arrays[1].hbm)
-    if opcode == 'slice-start':  # ((source), destination, context)
-      source, destination = one.arrays[:2]
-      read = 0 if source.local else destination.size
-      return Cost(hbm=read + destination.hbm)
-    if opcode in ('dynamic-slice', 'slice', 'gather'):
-      read = 0 if operands[0][0].local else self._result(one)
-      return Cost(hbm=read + out)
-    if opcode in ('dynamic-update-slice', 'scatter'):
-      update = operands[1 if opcode.startswith('dynamic') else 2][0]
-      written = 0 if one.arrays[0].local else update.size
-      return Cost(hbm=update.hbm + written)
-    if opcode.endswith('-start'):  # operands are repeated in the result
-      out = one.arrays[-1].hbm
-    return Cost(hbm=out + sum(a.hbm for arrays in operands for a in arrays))
+      self.loops.append(turn)
+    return turn.times(self.turns if known is None else known)
 
   def _fusion(self, one: Instruction, inside: Computation) -> Cost:
-    called = self.computations[self._called(one)[0]]
+    called = self.computations[_called(one)[0]]
     total = Cost()
     for inner in called.values():
       if inner.opcode in ('dot', 'convolution'):
@@ -165,11 +110,9 @@ class _Walk:
       elif inner.opcode == 'fusion':
         total += self._fusion(inner, called)._replace(hbm=0.0)
       elif inner.opcode in COLLECTIVES:
-        sizes = sum(self._result(called[o]) for o in inner.operands)
-        total += collective(fused_kind(inner, called), sizes, inner)
+        total += collective(fused_kind(inner, called), inner, called)
     read = sum(
-      _read(self.computations, called, i, inside[o])
-      for i, o in enumerate(one.operands)
+      self._read(called, i, inside[o]) for i, o in enumerate(one.operands)
     )
     return total + Cost(hbm=read + _written(one, called))
 
@@ -177,53 +120,81 @@ class _Walk:
     if one.text.startswith('), custom_call_target="ConcatBitcast"'):
       return Cost()
     operands = [a for o in one.operands for a in inside[o].arrays]
-    for name, kernel in self.kernels.items():
+    for name, kernel in kernel_costs.COSTS.items():
       if one.name.startswith(name):
         return kernel(operands, list(one.arrays))
-    return self._moved(one, inside)
+    return _moved(one, inside)
+
+  def _read(self, called: Computation, index: int, given: Instruction) -> float:
+    """Bytes of HBM that a fusion reads of operand `index`."""
+    whole = float(sum(a.hbm for a in given.arrays))
+    if not whole:
+      return 0.0
+    parameter = next(
+      i
+      for i in called.values()
+      if i.opcode == 'parameter' and i.text == str(index)
+    )
+    return min(whole, self._used(called, parameter, whole))
+
+  def _used(self, called: Computation, value: Instruction, whole: float):
+    """Bytes of a value that its users need."""
+    if value.root:  # of a fusion that only views it: whoever has it reads it
+      return 0.0 if value.opcode == 'dynamic-update-slice' else whole
+    total = 0.0
+    for user in called.values():
+      if value.name not in user.operands:
+        continue
+      first = user.operands[0] == value.name
+      if user.opcode in ('dynamic-slice', 'slice', 'gather') and first:
+        total += user.arrays[0].size
+      elif user.opcode == 'bitcast' or (
+        user.opcode == 'dynamic-update-slice' and first
+      ):
+        # Updated in place; who else reads the result reads the buffer.
+        total += self._used(called, user, whole)
+      elif user.opcode == 'tuple' and user.root:
+        continue
+      elif user.opcode == 'fusion':
+        inner = self.computations[_called(user)[0]]
+        arrays = tuple(a._replace(local=False) for a in value.arrays)
+        given = value._replace(arrays=arrays)
+        total += sum(
+          self._read(inner, i, given)
+          for i, name in enumerate(user.operands)
+          if name == value.name
+        )
+      else:
+        return whole
+    return total
 
 
-def _read(computations, called: Computation, index: int, given) -> float:
-  """Bytes of HBM that a fusion reads of operand `index`."""
-  if not any(a.hbm for a in given.arrays):
-    return 0.0
-  parameter = next(
-    i
-    for i in called.values()
-    if i.opcode == 'parameter' and i.text == str(index)
-  )
-  whole = float(sum(a.hbm for a in given.arrays))
-  return min(whole, _used(computations, called, parameter, whole))
+def _called(one: Instruction) -> list[str]:
+  """Computations that an instruction runs."""
+  return [n for part in _CALLED.findall(one.text) for n in _NAME.findall(part)]
 
 
-def _used(computations, called, value: Instruction, whole: float) -> float:
-  """Bytes of a value that its users need."""
-  if value.root:  # of a fusion that only views it: whoever has it reads it
-    return 0.0 if value.opcode == 'dynamic-update-slice' else whole
-  total = 0.0
-  for user in called.values():
-    if value.name not in user.operands:
-      continue
-    first = user.operands[0] == value.name
-    if user.opcode == 'bitcast':
-      total += _used(computations, called, user, whole)
-    elif user.opcode in ('dynamic-slice', 'slice', 'gather') and first:
-      total += user.arrays[0].size
-    elif user.opcode == 'dynamic-update-slice' and first:
-      # Updated in place; who else reads the result reads the buffer.
-      total += _used(computations, called, user, whole)
-    elif user.opcode == 'tuple' and user.root:
-      continue
-    elif user.opcode == 'fusion':
-      inner = computations[_CALLED.search(user.text)[1]]
-      for i, name in enumerate(user.operands):
-        if name == value.name:
-          total += _read(computations, inner, i, value._replace(
-            arrays=tuple(a._replace(local=False) for a in value.arrays)
-          ))  # fmt: skip
-    else:
-      return whole
-  return total
+def _moved(one: Instruction, inside: Computation) -> Cost:
+  """Bytes of an instruction that runs by itself."""
+  operands = [inside[o].arrays for o in one.operands]
+  out = sum(a.hbm for a in one.arrays)
+  opcode = one.opcode
+  if opcode == 'copy-start':  # (destination, source, context)
+    return Cost(hbm=one.arrays[0].hbm + one.arrays[1].hbm)
+  if opcode == 'slice-start':  # ((source), destination, context)
+    source, destination = one.arrays[:2]
+    read = 0 if source.local else destination.size
+    return Cost(hbm=read + destination.hbm)
+  if opcode in ('dynamic-slice', 'slice', 'gather'):
+    size = sum(a.size for a in one.arrays)
+    return Cost(hbm=out + (0 if operands[0][0].local else size))
+  if opcode in ('dynamic-update-slice', 'scatter'):
+    update = operands[1 if opcode.startswith('dynamic') else 2][0]
+    written = 0 if one.arrays[0].local else update.size
+    return Cost(hbm=update.hbm + written)
+  if opcode.endswith('-start'):  # operands are repeated in the result
+    out = one.arrays[-1].hbm
+  return Cost(hbm=out + sum(a.hbm for arrays in operands for a in arrays))
 
 
 def _written(one: Instruction, called: Computation) -> float:

@@ -54,8 +54,9 @@ def fused_kind(inner: Instruction, called: Computation) -> str:
   return 'reduce-scatter' if scatter else inner.opcode.removesuffix('-start')
 
 
-def collective(kind: str, size: int, one: Instruction) -> Cost:
-  """Bytes a device receives when its operand has `size` bytes."""
+def collective(kind: str, one: Instruction, inside: Computation) -> Cost:
+  """Bytes that a device receives."""
+  size = sum(a.size for o in one.operands for a in inside[o].arrays)
   n = group_size(one.text)
   if n == 1:
     return Cost()
@@ -113,21 +114,16 @@ def _convolution_flops(one, left, right) -> float:
     text = fields.get(name)
     return [default] * count if text is None else text.split('x')
 
-  spatial = zip(
-    range(count),
+  columns = [
     numbers('size', '1'),
     numbers('stride', '1'),
-    numbers('pad', '0_0'),
+    [pad.split('_')[0] for pad in numbers('pad', '0_0')],
     numbers('lhs_dilate', '1'),
     numbers('rhs_dilate', '1'),
-    strict=True,
-  )
-  for i, size, stride, pad, spread, gap in spatial:
-    total *= _positions(
-      left[lhs.index(str(i))],
-      result[out.index(str(i))],
-      *(int(x) for x in (size, stride, pad.split('_')[0], spread, gap)),
-    )
+  ]
+  for i, sizes in enumerate(zip(*columns, strict=True)):
+    n, o = left[lhs.index(str(i))], result[out.index(str(i))]
+    total *= _positions(n, o, *map(int, sizes))
   return total
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from mem_alpha_jax.compile import hlo
+from mem_alpha_jax.compile.instructions import Cost
 from mem_alpha_jax.model import flash
 
 FLOATS = ('bf16', 'f32')
@@ -23,22 +23,22 @@ def _tiled(operands: list) -> tuple[list, tuple[int, int], float]:
   return [q, k, v], (rows, columns), float(tiles * math.prod(heads) * size)
 
 
-def _forward_cost(operands: list, results: list) -> hlo.Cost:
+def _forward_cost(operands: list, results: list) -> Cost:
   """Two products a tile; keys and values are read for each row of tiles."""
   (q, k, v), (rows, columns), tiles = _tiled(operands)
   item = k.size // math.prod(k.dims)
   read = 0 if k.local and v.local else 2 * tiles * columns * item
   moved = q.hbm + sum(a.hbm for a in results) + read
-  return hlo.Cost(flops=4.0 * tiles * rows * columns, hbm=moved)
+  return Cost(flops=4.0 * tiles * rows * columns, hbm=moved)
 
 
-def _backward_cost(operands: list, results: list) -> hlo.Cost:
+def _backward_cost(operands: list, results: list) -> Cost:
   """Five products a tile; queries and what comes back for each column."""
   (q, k, v), (rows, columns), tiles = _tiled(operands)
   item = q.size // math.prod(q.dims)
   moved = k.hbm + v.hbm + sum(a.hbm for a in results)
   moved += 2 * tiles * rows * item
-  return hlo.Cost(flops=10.0 * tiles * rows * columns, hbm=moved)
+  return Cost(flops=10.0 * tiles * rows * columns, hbm=moved)
 
 
 # What XLA cannot count: names of splash's kernels -> their cost.

@@ -15,13 +15,7 @@ from typing import Any
 import jax
 from jax.experimental import topologies
 
-from mem_alpha_jax.compile import (
-  footprint,
-  hlo,
-  kernel_costs,
-  programs,
-  roofline,
-)
+from mem_alpha_jax.compile import footprint, hlo, programs, roofline
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.sampling import sampler
@@ -50,18 +44,19 @@ def main(config, workdir: str) -> list[dict[str, Any]]:
   print(footprint.table(planned), flush=True)
   axes = policy_lib.matrix_axes(policy)
   rows = []
-  print(' | '.join(COLUMNS))
+  lines = [' | '.join(COLUMNS)]
+  print(lines[0])
   for program in programs.programs(config, policy, mesh):
     row = compile_one(program, chip)
     if 'cost' in row:
       work = roofline.model_work(config, policy.config, mesh, program, axes)
       row |= roofline.report(*row.pop('cost'), work, chip, mesh.size)
     rows.append(row)
-    print(line(row), flush=True)
+    lines.append(' | '.join(cells(row)))
+    print(lines[-1], flush=True)
   folder = pathlib.Path(workdir)
   files.write_json(folder / 'compile.json', rows)
-  table = '\n'.join([' | '.join(COLUMNS), *map(line, rows)])
-  files.write_text(folder / 'compile.txt', table + '\n')
+  files.write_text(folder / 'compile.txt', '\n'.join([*lines, '']))
   for row in rows:
     if not row['fits']:
       raise ValueError(_refusal(row, config))
@@ -122,45 +117,28 @@ def compile_one(
     sizes = re.findall(r'\((\d+\.\d+\w)\)', str(error))
     return row | {'fits': False, 'needs': sizes, 'hbm': chip and chip.hbm}
   row['compile_seconds'] = round(time.perf_counter() - started, 1)
-  row['bytes'] = memory(compiled)
-  row['fits'] = chip is None or row['bytes']['peak'] <= chip.hbm
-  if chip is not None:
-    row['hbm'] = chip.hbm
-    segments = sampler.segment_ends(program.shape.get('response', 2) - 1)
-    turns = -(-segments[-1] // len(segments))
-    row['cost'] = hlo.analyze(compiled.as_text(), kernel_costs.COSTS, turns)
-  return row
-
-
-def memory(compiled: Any) -> dict[str, int]:
-  """Bytes of one device by kind, as XLA planned them."""
   found = compiled.memory_analysis()
-  return {
+  row['bytes'] = {
     'arguments': found.argument_size_in_bytes,
     'outputs': found.output_size_in_bytes - found.alias_size_in_bytes,
     'temporaries': found.temp_size_in_bytes,
     'code': found.generated_code_size_in_bytes,
     'peak': found.peak_memory_in_bytes,
   }
+  row['fits'] = chip is None or row['bytes']['peak'] <= chip.hbm
+  if chip is not None:
+    row['hbm'] = chip.hbm
+    segments = sampler.segment_ends(program.shape.get('response', 2) - 1)
+    turns = -(-segments[-1] // len(segments))
+    row['cost'] = hlo.analyze(compiled.as_text(), turns)
+  return row
 
 
 COLUMNS = (
-  'program',
-  'arguments GiB',
-  'peak of HBM GiB',
-  'compute s',
-  'memory s',
-  'links s',
-  'bound by',
-  'model share',
-  'decode step ms',
+  'program', 'arguments GiB', 'peak of HBM GiB', 'compute s', 'memory s',
+  'links s', 'bound by', 'model share', 'decode step ms',
   'needed share of its bytes',
-)
-
-
-def line(row: dict[str, Any]) -> str:
-  """One row of the table as text; see `cells`."""
-  return ' | '.join(cells(row))
+)  # fmt: skip
 
 
 def cells(row: dict[str, Any]) -> list[str]:

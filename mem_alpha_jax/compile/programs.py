@@ -26,20 +26,12 @@ from mem_alpha_jax.types import RolloutRows
 
 
 class Program(NamedTuple):
-  """One program of a run.
+  """One program of a run."""
 
-  Attributes:
-    kind: sample | greedy | logps | update | reshard | retrieve.
-    shape: bucket sizes in tokens, by name.
-    rows: sequences it runs.
-    width: of them that share a prefix.
-    lower: () -> jax.stages.Lowered.
-  """
-
-  kind: str
-  shape: dict[str, int]
-  rows: int
-  width: int
+  kind: str  # sample | greedy | logps | update | reshard | retrieve
+  shape: dict[str, int]  # bucket sizes in tokens, by name
+  rows: int  # sequences it runs
+  width: int  # of them that share a prefix
   lower: Callable[[], jax.stages.Lowered]
 
   @property
@@ -50,10 +42,7 @@ class Program(NamedTuple):
 def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
   """Returns the programs of a run of `config` on a mesh, largest first.
 
-  Args:
-    config: a whole config.
-    policy: made for that mesh.
-    mesh: of attached devices or of a topology that is not here.
+  The mesh may be of a topology that is not here.
   """
   r = config.rollout
   params = _placed(
@@ -109,16 +98,14 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
     temperature=r.temperature,
     greedy=greedy,
   )
-  keys = jax.eval_shape(
-    lambda: jax.random.split(jax.random.key(0), (prompts, samples))
-  )
+  split = lambda: jax.random.split(jax.random.key(0), (prompts, samples))
   arguments = (
     _ints(prompts, shape['prefix']),
     _ints(prompts),
     _ints(prompts, samples, shape['own']),
     _ints(prompts, samples),
     _ints(prompts, samples, forced_calls.WIDTH),
-    keys,
+    jax.eval_shape(split),
   )
   arguments = _batch(mesh, arguments)
   return Program(
@@ -142,39 +129,26 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
   tx, schedule = optimizer.create_optimizer(
     config.optim, validate_lib.derive(config).total_updates
   )
-  make = lambda f, *more, **options: f(
-    policy, *more, config.rollout.temperature, mesh, **options
-  )
-  update = make(
-    update_lib.make_update_fn,
+  temperature = config.rollout.temperature
+  update = update_lib.make_update_fn(
+    policy,
     tx,
     rl,
+    temperature,
+    mesh,
     horizon=config.rollout.response_buckets[-1],
     skip_norm=config.optim.skip_norm,
     schedule=schedule,
   )
-  scored = make(update_lib.make_logps_fn)
+  scored = update_lib.make_logps_fn(policy, temperature, mesh)
   state = update_lib.abstract_state(params, tx, mesh)
-  found = [
-    Program(
-      'update',
-      shape,
-      groups * width,
-      width,
-      lambda: update.lower(state, rows, reference, old),
-    )
-  ]
+  lowers = {'update': lambda: update.lower(state, rows, reference, old)}
   if rl.importance_cap or rl.kl_coef:
-    found.append(
-      Program(
-        'logps',
-        shape,
-        groups * width,
-        width,
-        lambda: scored.lower(params, rows),
-      )
-    )
-  return found
+    lowers['logps'] = lambda: scored.lower(params, rows)
+  return [
+    Program(kind, shape, groups * width, width, lower)
+    for kind, lower in lowers.items()
+  ]
 
 
 def rows_of(
@@ -208,19 +182,17 @@ def _reshard(config, policy, params) -> Program:
 def _retrieval(config, mesh) -> Program:
   """A look-up of all questions of a step in full memories."""
   m, r = config.memory, config.rollout
-  count = config.data.batch_episodes * (
-    r.group_size if r.groups == 'trajectory' else 1
-  )
+  count = config.data.batch_episodes
+  if r.groups == 'trajectory':
+    count *= r.group_size
   bank = jax.eval_shape(
     lambda: slots.empty(count, m.max_slots, m.slot_terms, m.embedding_size)
   )
   queries = _ints(count, r.probes, flat.QUERY_TERMS)
-  vectors = None
-  way = RECALL[config.reading.retrieval]
+  way, vectors = RECALL[config.reading.retrieval], None
   if way.vectors:
-    vectors = jax.ShapeDtypeStruct(
-      (count, r.probes, m.embedding_size), jnp.float32
-    )
+    shape = (count, r.probes, m.embedding_size)
+    vectors = jax.ShapeDtypeStruct(shape, jnp.float32)
   bank, queries, vectors = _batch(mesh, (bank, queries, vectors))
   k = config.reading.top_k
   return Program(

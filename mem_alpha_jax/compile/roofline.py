@@ -8,11 +8,10 @@ measurement.
 import math
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding
 
-from mem_alpha_jax.compile import hlo
+from mem_alpha_jax.compile.instructions import Cost
 from mem_alpha_jax.compile.programs import Program
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.system import sharding
@@ -45,27 +44,13 @@ CHIPS = {
 
 
 class Work(NamedTuple):
-  """What a program cannot do without, on all devices together.
+  """What a program cannot do without, on all devices together."""
 
-  Attributes:
-    flops: of the model itself, nothing computed twice.
-    tokens: that it trains or samples.
-    step_bytes: weights and caches that a decode step must read, one device,
-      with caches as full as they are in the mean of a response.
-  """
-
-  flops: float
-  tokens: int
+  flops: float  # of the model itself, nothing computed twice
+  tokens: int  # that it trains or samples
+  # Weights and caches that a decode step must read, of one device, with caches
+  # as full as they are in the mean of a response.
   step_bytes: int = 0
-
-
-def seconds(cost: hlo.Cost, chip: Chip) -> dict[str, float]:
-  """Time of each resource at its published rate."""
-  return {
-    'compute': cost.flops / chip.flops,
-    'memory': cost.hbm / chip.bandwidth,
-    'links': cost.collective / chip.links,
-  }
 
 
 def model_work(
@@ -76,13 +61,7 @@ def model_work(
   2 N flops a token forward for N parameters that multiply it, 4 a pair of
   query and visible key for each element of a head; three times that with the
   backward pass (Kaplan et al. 2020, arXiv 2001.08361, without its embedding).
-
-  Args:
-    config: a whole config.
-    c: shape of the policy.
-    mesh: of the run.
-    program: one of its programs.
-    axes: (shape, logical names) of each parameter that a token meets.
+  `axes` are those of policy.matrix_axes.
   """
   if program.kind in ('reshard', 'retrieve'):
     return Work(0.0, 0)
@@ -110,59 +89,52 @@ def _step_bytes(config, c, mesh, prefix_tokens, own_tokens, axes) -> float:
   """Bytes of one device that a decode step must read."""
   rules = sharding.LAYOUTS[config.mesh.decode]
   size = np.dtype(c.dtype).itemsize
-  weights = sum(
-    math.prod(_shard(mesh, shape, names, rules)) * size for shape, names in axes
-  )
+
+  def shard(shape, names):
+    place = sharding.spec(mesh, shape, names, rules)
+    return NamedSharding(mesh, place).shard_shape(shape)
+
+  weights = sum(math.prod(shard(*one)) * size for one in axes)
   token = 2 * c.layers * c.head_size * size
-  shape = _shard(mesh, (1 << 20, c.kv_heads), ('batch', 'kv_heads'), rules)
-  split = (1 << 20) / shape[0]
-  return weights + (prefix_tokens + own_tokens) * token * shape[1] / split
-
-
-def _shard(mesh, shape, names, rules) -> tuple[int, ...]:
-  place = sharding.spec(mesh, shape, names, rules)
-  return jax.sharding.NamedSharding(mesh, place).shard_shape(shape)
+  rows, heads = shard((1 << 20, c.kv_heads), ('batch', 'kv_heads'))
+  split = (1 << 20) / rows
+  return weights + (prefix_tokens + own_tokens) * token * heads / split
 
 
 def report(
-  cost: hlo.Cost, loops: list[hlo.Loop], work: Work, chip: Chip, devices: int
+  cost: Cost, loops: list[Cost], work: Work, chip: Chip, devices: int
 ) -> dict[str, Any]:
   """Times, the bottleneck, and how much of it the model itself needs.
 
-  Args:
-    cost: of the whole program, on one device.
-    loops: of unknown length: in a sampler the segments of its decode loop.
-    work: that the program is there for.
-    chip: of the devices.
-    devices: that run it.
+  `cost` is of one device; the open loops of a sampler are the segments of its
+  decode loop.
   """
-  times = seconds(cost, chip)
-  bound = max(times.values())
-  found = {
-    'flops': cost.flops,
-    'hbm_bytes': cost.hbm,
-    'link_bytes': cost.collective,
-    'seconds': times,
-    'bottleneck': max(times, key=times.get),
-    'bound_seconds': bound,
-    'collectives': {k: list(v) for k, v in sorted(cost.collectives.items())},
-  }
+  found = {'flops': cost.flops, **_limits(cost, chip)}
+  bound = found['bound_seconds'] = max(found['seconds'].values())
   if work.flops:
-    needed = work.flops / devices / chip.flops
     found['model_flops'] = work.flops / devices
-    found['model_share'] = needed / bound
+    found['model_share'] = work.flops / devices / chip.flops / bound
     found['tokens_per_second_bound'] = work.tokens / bound
   if work.step_bytes:
-    turns = sum((loop.turn for loop in loops), hlo.Cost())
-    step = turns.times(1 / len(loops))
-    times = seconds(step, chip)
-    found['step'] = {
-      'hbm_bytes': step.hbm,
-      'link_bytes': step.collective,
-      'seconds': times,
-      'bottleneck': max(times, key=times.get),
+    step = sum(loops, Cost()).times(1 / len(loops))
+    found['step'] = _limits(step, chip) | {
       'needed_bytes': work.step_bytes,
       'needed_share': work.step_bytes / step.hbm,
-      'collectives': {k: list(v) for k, v in sorted(step.collectives.items())},
     }
   return found
+
+
+def _limits(cost: Cost, chip: Chip) -> dict[str, Any]:
+  """Time of each resource at its published rate, and which is the longest."""
+  seconds = {
+    'compute': cost.flops / chip.flops,
+    'memory': cost.hbm / chip.bandwidth,
+    'links': cost.collective / chip.links,
+  }
+  return {
+    'hbm_bytes': cost.hbm,
+    'link_bytes': cost.collective,
+    'seconds': seconds,
+    'bottleneck': max(seconds, key=seconds.get),
+    'collectives': {k: list(v) for k, v in sorted(cost.collectives.items())},
+  }

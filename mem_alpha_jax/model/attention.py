@@ -92,6 +92,16 @@ def match_init(key, shape, dtype=jnp.float32):
   return first.astype(dtype)
 
 
+def param(module, name, shape, names, init) -> Array:
+  """A parameter of a module, with the logical names of its axes.
+
+  A number for `init` is n: normal with variance 1 / n.
+  """
+  if not callable(init):
+    init = nn.initializers.normal(init**-0.5)
+  return module.param(name, nn.with_logical_partitioning(init, names), shape)
+
+
 class Norm(nn.Module):
   """RMSNorm (Zhang & Sennrich 2019, arXiv 1910.07467) over the last axis."""
 
@@ -100,8 +110,8 @@ class Norm(nn.Module):
 
   @nn.compact
   def __call__(self, x: Float[Array, '... D']) -> Float[Array, '... D']:
-    init = nn.with_logical_partitioning(nn.initializers.ones, (self.axis,))
-    scale = self.param('scale', init, (x.shape[-1],))
+    ones, width = nn.initializers.ones, x.shape[-1]
+    scale = param(self, 'scale', (width,), (self.axis,), ones)
     y = x.astype(jnp.float32)
     y = y * jax.lax.rsqrt(jnp.mean(y * y, -1, keepdims=True) + self.eps)
     return (y * scale).astype(x.dtype)
@@ -153,16 +163,17 @@ class Attention(nn.Module):
       )
     bias = None
     if c.match_bias:
-      init = nn.with_logical_partitioning(match_init, (None, 'heads'))
-      bias = self.param('match', init, (2, c.heads))
+      names = (None, 'heads')
+      bias = param(self, 'match', (2, c.heads), names, match_init)
       bias = bias.reshape(2, c.kv_heads, -1)
     out = self.attend(q, own, masks, prefix, bias)
     out = out.transpose(0, 2, 3, 1, 4, 5).reshape(*x.shape[:3], -1)
-    scale = (c.heads * c.head_size * 2 * c.layers) ** -0.5
-    init = nn.with_logical_partitioning(
-      nn.initializers.normal(scale), ('heads', 'head_dim', 'embed')
+    fan = c.heads * c.head_size * 2 * c.layers
+    shape, names = (
+      (c.heads, c.head_size, c.width),
+      ('heads', 'head_dim', 'embed'),
     )
-    o = self.param('o', init, (c.heads, c.head_size, c.width))
+    o = param(self, 'o', shape, names, fan)
     o = o.astype(x.dtype).reshape(-1, c.width)
     return matmul.dense(self, 'o_t', out, o), own
 
@@ -172,12 +183,8 @@ class Attention(nn.Module):
     parts = [self._weight('q', c.heads, 'heads', x.dtype)]
     parts += [self._weight(n, c.kv_heads, 'kv_heads', x.dtype) for n in 'kv']
     if fuses(c):
-      parts = [
-        [
-          jnp.concatenate(leaves, axis=-2)
-          for leaves in zip(*parts, strict=True)
-        ]
-      ]
+      joined = zip(*parts, strict=True)
+      parts = [[jnp.concatenate(leaves, axis=-2) for leaves in joined]]
     outs = []
     for i, (kernel, *bias) in enumerate(parts):
       kernel = kernel.reshape(c.width, -1)
@@ -190,13 +197,11 @@ class Attention(nn.Module):
     """Returns [kernel [D, K, J, Hd], bias [K, J, Hd] if any] of one part."""
     c = self.config
     shape, names = (heads, c.head_size), (axis, 'head_dim')
-    init = nn.with_logical_partitioning(
-      nn.initializers.normal(c.width**-0.5), ('embed', *names)
-    )
-    kernel = self.param(name, init, (c.width, *shape)).astype(dtype)
+    kernel = param(self, name, (c.width, *shape), ('embed', *names), c.width)
+    kernel = kernel.astype(dtype)
     leaves = [kernel.reshape(c.width, c.kv_heads, -1, c.head_size)]
     if c.qkv_bias:
-      init = nn.with_logical_partitioning(nn.initializers.zeros, names)
-      bias = self.param(f'{name}_bias', init, shape).astype(dtype)
+      zeros = nn.initializers.zeros
+      bias = param(self, f'{name}_bias', shape, names, zeros).astype(dtype)
       leaves.append(bias.reshape(c.kv_heads, -1, c.head_size))
     return leaves

@@ -37,21 +37,14 @@ class Pointer(nn.Module):
 
   def setup(self):
     c = self.config
-    init = nn.with_logical_partitioning(
-      nn.initializers.normal(c.width**-0.5), ('embed', None)
-    )
-    self.query = self.param('query', init, (c.width, c.width))
-    self.key = self.param('key', init, (c.width, c.width))
-    zeros = nn.initializers.zeros
-    self.gate = self.param(
-      'gate', nn.with_logical_partitioning(zeros, ('embed',)), (c.width,)
-    )
-    self.gate_bias = self.param(
-      'gate_bias', nn.with_logical_partitioning(zeros, ()), ()
-    )
+    param, zeros = attention.param, nn.initializers.zeros
+    square = (c.width, c.width), ('embed', None), c.width
+    self.query = param(self, 'query', *square)
+    self.key = param(self, 'key', *square)
+    self.gate = param(self, 'gate', (c.width,), ('embed',), zeros)
+    self.gate_bias = param(self, 'gate_bias', (), (), zeros)
     if c.match_bias:
-      init = nn.with_logical_partitioning(pointer_match_init, (None,))
-      self.match = self.param('match', init, (2,))
+      self.match = param(self, 'match', (2,), (None,), pointer_match_init)
 
   def keys(self, hidden: Float[Array, 'B P D']) -> Float[Array, 'B P E']:
     """Returns the keys of the prefix, from its last hidden states."""

@@ -124,7 +124,9 @@ def run(
   c = dataclasses.replace(config, lora_rank=0)
   block = transformer.Block(c, layout)
   if not isinstance(blocks, tuple):
-    return _scan(config, block, blocks, x, prefix, cache, masks)
+    mine = attention.KV(cache.k, cache.v)
+    x, own = _scan(config, block, blocks, x, prefix, mine, masks)
+    return x, cache.replace(k=own.k, v=own.v)
   own = []
   for i in range(c.layers):
     shared = attention.KV(prefix.k[i], prefix.v[i])
@@ -149,18 +151,13 @@ def fill(
 
   The prefix is stacked, the cache is not.
   """
-  block = transformer.Block(dataclasses.replace(config, lora_rank=0), layout)
+  config = dataclasses.replace(config, lora_rank=0)
   mask, match = jax.tree.map(
     lambda keys: keys[..., : x.shape[2]], (masks.own_mask, masks.own_match)
   )
   masks = masks._replace(own_mask=mask, own_match=match)
-
-  def layer(x, inputs):
-    params, shared = inputs
-    return block.apply({'params': params}, x, shared, masks, None)
-
-  shared = attention.KV(prefix.k, prefix.v)
-  x, own = lax.scan(layer, x, (stacked, shared))
+  block = transformer.Block(config, layout)
+  x, own = _scan(config, block, stacked, x, prefix, None, masks)
   write = lambda axis: lambda buffer, new: kv_cache.write(buffer, new, 0, axis)
   return x, cache.replace(
     k=tuple(map(write(4), cache.k, own.k)),
@@ -168,8 +165,8 @@ def fill(
   )
 
 
-def _scan(config, block, blocks, x, prefix, cache, masks):
-  """`run` over stacked layers, caches stacked too."""
+def _scan(config, block, stacked, x, prefix, cache, masks):
+  """Runs stacked layers, whose caches are stacked too if there are any."""
 
   def layer(x, inputs):
     params, shared, mine = inputs
@@ -177,9 +174,7 @@ def _scan(config, block, blocks, x, prefix, cache, masks):
     return block.apply(params, x, shared, masks, mine)
 
   shared = attention.KV(prefix.k, prefix.v)
-  mine = attention.KV(cache.k, cache.v)
-  x, own = lax.scan(layer, x, (blocks, shared, mine))
-  return x, cache.replace(k=own.k, v=own.v)
+  return lax.scan(layer, x, (stacked, shared, cache))
 
 
 def blocked(

@@ -37,26 +37,23 @@ def make_attend(
   mesh: Mesh | None,
   rules: Mapping[str | None, tuple[str, ...]] = sharding.LOGICAL_RULES,
 ) -> Callable:
-  """Returns a function like `attention.attend` of config.model.attention.
+  """Returns a function like `attention.attend`, for queries from slot 0 on.
 
-  It is for queries from slot 0 on.
-
-  Args:
-    kind: 'xla', 'splash' or 'cudnn'.
-    mesh: where batch and heads are spread; kernels run shard by shard.
-    rules: logical axis names -> axes of the mesh.
+  `kind` is config.model.attention: 'xla', 'splash' or 'cudnn'. Kernels run on
+  each shard of the mesh by itself.
   """
   if kind == 'xla':
     return attention.attend
   run = {'splash': _splash, 'cudnn': _cudnn}[kind]
-  run = functools.partial(run, interpret=sharding.platform(mesh) == 'cpu')
+  on_cpu = sharding.platform(mesh) == 'cpu'
 
   def attend(q, own, masks, prefix, bias):
     del bias  # config.validate: these models have none
     b, k, g, n, j, size = q.shape
     keys, values, real = _sequences(q, own, masks, prefix)
     queries = q.transpose(0, 2, 1, 4, 3, 5).reshape(b, g, k * j, n, size)
-    kernel = functools.partial(run, prefix=keys.shape[3] - n)
+    prefix = keys.shape[3] - n
+    kernel = functools.partial(run, prefix=prefix, interpret=on_cpu)
     out = _sharded(kernel, mesh, rules, (b, k), (queries, keys, values, real))
     out = out.reshape(b, g, k, j, n, size).transpose(0, 2, 1, 4, 3, 5)
     return out.astype(q.dtype)
@@ -147,15 +144,7 @@ def _kernel(heads: int, width: int, prefix: int, interpret: bool):
     )
 
 
-def _cudnn(
-  q: Float[Array, 'B G H n Hd'],
-  k: Float[Array, 'B G K L Hd'],
-  v: Float[Array, 'B G K L Hd'],
-  real: Bool[Array, 'B G L'],
-  *,
-  prefix: int,
-  interpret: bool,
-) -> Float[Array, 'B G H n Hd']:
+def _cudnn(q, k, v, real, *, prefix: int, interpret: bool):
   """As `_splash`; on CPU the same call in XLA, for there is no cuDNN.
 
   With a mask its backward pass wants even numbers of queries and of keys: one

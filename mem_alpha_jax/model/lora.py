@@ -13,6 +13,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from mem_alpha_jax.model import presets
+from mem_alpha_jax.system import optional
 
 SUFFIXES = ('_lora_a', '_lora_b')
 METHODS = ('__call__', 'run')  # of the Transformer, that multiply by kernels
@@ -21,12 +22,7 @@ METHODS = ('__call__', 'run')  # of the Transformer, that multiply by kernels
 @functools.cache
 def _provider(rank: int, alpha: float) -> Any:
   """One object for each pair: qwix's traces are keyed by its identity."""
-  try:
-    import qwix  # an optional package
-  except ImportError:
-    raise ValueError(
-      f"lora.rank={rank}: needs qwix; pip install 'mem_alpha_jax[lora]'"
-    ) from None
+  qwix = optional.load('qwix', 'lora')
   return qwix.LoraProvider(module_path='blocks/.*', rank=rank, alpha=alpha)
 
 
@@ -35,9 +31,9 @@ def adapt(model: nn.Module, config: presets.ModelConfig) -> nn.Module:
   if not config.lora_rank:
     return model
   provider = _provider(config.lora_rank, config.lora_alpha)
-  import qwix
-
-  return qwix.apply_lora_to_model(model, provider, methods=METHODS)
+  return optional.load('qwix', 'lora').apply_lora_to_model(
+    model, provider, methods=METHODS
+  )
 
 
 def is_factor(path: tuple[str, ...]) -> bool:

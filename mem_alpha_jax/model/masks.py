@@ -102,13 +102,9 @@ def whole(
 ) -> Masks:
   """Masks of all own tokens at once, from slot 0 on.
 
-  Args:
-    config: of the model.
-    tokens: context, padded to C, then response; all of it context by default.
-    prefix_length: real tokens before them.
-    own_length: real tokens of the context.
-    prefix: that is attended to, if there is one.
-    context: C.
+  They are the context, padded to C, then the response; all of it context by
+  default. `prefix_length` and `own_length` count real tokens, of what is before
+  them and of the context.
   """
   b, g, n = tokens.shape
   if own_length is None:

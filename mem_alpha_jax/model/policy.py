@@ -36,25 +36,15 @@ Params = Any
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Policy:
-  """A decoder; `make_policy` makes one.
-
-  Attributes:
-    config: shape and options of the decoder.
-    mesh: where it runs; None is one device.
-    layout: of training and of prefixes on the mesh.
-    decode: layout of what decode loops read.
-    options: XLA's, for a program with a decode loop.
-    unstacked: whether a decode loop reads a copy of each layer by itself.
-    keeps_stacked: whether it keeps them stacked as well.
-  """
+  """A decoder; `make_policy` makes one."""
 
   config: presets.ModelConfig
-  mesh: Mesh | None
-  layout: attention.Layout
-  decode: attention.Layout
-  options: dict | None
-  unstacked: bool
-  keeps_stacked: bool
+  mesh: Mesh | None  # None is one device
+  layout: attention.Layout  # of training and of prefixes
+  decode: attention.Layout  # of what decode loops read
+  options: dict | None  # XLA's, for a program with a decode loop
+  unstacked: bool  # a decode loop reads a copy of each layer by itself
+  keeps_stacked: bool  # and keeps them stacked as well
 
   def init(self, key: Array) -> Params:
     """First values, in the dtype they are kept in; LoRA's stay float32."""
@@ -99,10 +89,7 @@ class Policy:
     return layout.keep(x, 'batch')
 
   def prepare(self, params: Params, positions: int) -> Params:
-    """What `extend` and `head` of a decode loop take as parameters.
-
-    Laid out as the loop reads them; see decoding.prepare.
-    """
+    """What `extend` and `head` take as parameters; see decoding.prepare."""
 
     def place(params, config):
       return jax.tree.map(

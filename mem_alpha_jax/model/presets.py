@@ -65,63 +65,30 @@ class ModelConfig:
 
 
 def model_config(fields: Mapping[str, Any], vocab_size: int) -> ModelConfig:
-  """Builds a ModelConfig from `config.model`; errors name unknown fields."""
-  known = {f.name for f in dataclasses.fields(ModelConfig)}
+  """Builds a ModelConfig from `config.model`."""
   values = {k: v for k, v in fields.items() if k != 'source'}
-  unknown = sorted(set(values) - known)
-  if unknown:
-    raise ValueError(f'model.{unknown[0]} is not a field of the model')
-  return ModelConfig(**{**values, 'vocab_size': vocab_size})
-
-
-def _qwen3(layers, width, heads, ffn, tied=True):
-  return dict(
-    layers=layers, width=width, heads=heads, kv_heads=8, head_size=128,
-    ffn=ffn, vocab_size=151936, rope_theta=1e6, norm_eps=1e-6,
-    qk_norm=True, tied=tied,
-  )  # fmt: skip
-
-
-def _qwen25(layers, width, heads, kv_heads, head_size, ffn, **more):
-  return dict(
-    layers=layers, width=width, heads=heads, kv_heads=kv_heads,
-    head_size=head_size, ffn=ffn, rope_theta=1e6, norm_eps=1e-6,
-    qkv_bias=True, **{'vocab_size': 151936, 'tied': True, **more},
-  )  # fmt: skip
-
-
-def _llama32(layers, width, heads, head_size):
-  return dict(
-    layers=layers, width=width, heads=heads, kv_heads=8,
-    head_size=head_size, ffn=8192, vocab_size=128256, rope_theta=5e5,
-    rope_scaling=RopeScaling(), norm_eps=1e-5, tied=True,
-  )  # fmt: skip
-
-
-def _smollm2(layers, width, heads, kv_heads, ffn, theta=1e5):
-  return dict(
-    layers=layers, width=width, heads=heads, kv_heads=kv_heads, head_size=64,
-    ffn=ffn, vocab_size=49152, rope_theta=theta, norm_eps=1e-5, tied=True,
-  )  # fmt: skip
+  return ModelConfig(**values, vocab_size=vocab_size)
 
 
 PRESETS = {
-  'qwen3-0.6b': _qwen3(28, 1024, 16, 3072),
-  'qwen3-1.7b': _qwen3(28, 2048, 16, 6144),
-  'qwen3-4b': _qwen3(36, 2560, 32, 9728),
-  'qwen3-8b': _qwen3(36, 4096, 32, 12288, tied=False),
-  'qwen2.5-0.5b': _qwen25(24, 896, 14, 2, 64, 4864),
-  'qwen2.5-1.5b': _qwen25(28, 1536, 12, 2, 128, 8960),
-  'qwen2.5-3b': _qwen25(36, 2048, 16, 2, 128, 11008),
-  'qwen2.5-7b': _qwen25(
-    28, 3584, 28, 4, 128, 18944, tied=False, vocab_size=152064
+  'qwen3-4b': dict(
+    layers=36, width=2560, heads=32, kv_heads=8, head_size=128, ffn=9728,
+    vocab_size=151936, rope_theta=1e6, norm_eps=1e-6, qk_norm=True, tied=True,
   ),
-  'llama3.2-1b': _llama32(16, 2048, 32, 64),
-  'llama3.2-3b': _llama32(28, 3072, 24, 128),
-  'smollm2-135m': _smollm2(30, 576, 9, 3, 1536),
-  'smollm2-360m': _smollm2(32, 960, 15, 5, 2560),
-  'smollm2-1.7b': _smollm2(24, 2048, 32, 32, 8192, theta=1.3e5),
-}
+  'qwen2.5-7b': dict(
+    layers=28, width=3584, heads=28, kv_heads=4, head_size=128, ffn=18944,
+    vocab_size=152064, rope_theta=1e6, norm_eps=1e-6, qkv_bias=True, tied=False,
+  ),
+  'llama3.2-1b': dict(
+    layers=16, width=2048, heads=32, kv_heads=8, head_size=64, ffn=8192,
+    vocab_size=128256, rope_theta=5e5, norm_eps=1e-5, tied=True,
+    rope_scaling=RopeScaling(),
+  ),
+  'smollm2-135m': dict(
+    layers=30, width=576, heads=9, kv_heads=3, head_size=64, ffn=1536,
+    vocab_size=49152, rope_theta=1e5, norm_eps=1e-5, tied=True,
+  ),
+}  # fmt: skip
 
 
 def preset(name: str, **overrides: Any) -> ModelConfig:

@@ -24,11 +24,11 @@ class Mlp(nn.Module):
   @nn.compact
   def __call__(self, x: Float[Array, '... D']) -> Float[Array, '... D']:
     c = self.config
-    weight = self._weight
-    gate = weight('gate', (c.width, c.ffn), ('embed', 'mlp'), c.width)
-    up = weight('up', (c.width, c.ffn), ('embed', 'mlp'), c.width)
-    fan = c.ffn * 2 * c.layers
-    down = weight('down', (c.ffn, c.width), ('mlp', 'embed'), fan)
+    first = (c.width, c.ffn), ('embed', 'mlp'), c.width
+    last = (c.ffn, c.width), ('mlp', 'embed'), c.ffn * 2 * c.layers
+    gate = attention.param(self, 'gate', *first)
+    up = attention.param(self, 'up', *first)
+    down = attention.param(self, 'down', *last)
     gate, up, down = (w.astype(x.dtype) for w in (gate, up, down))
     if attention.fuses(c):
       both = jnp.stack([gate, up], axis=1).reshape(c.width, -1)
@@ -38,11 +38,6 @@ class Mlp(nn.Module):
       a = matmul.dense(self, 'gate_t', x, gate)
       b = matmul.dense(self, 'up_t', x, up)
     return matmul.dense(self, 'down_t', jax.nn.silu(a) * b, down)
-
-  def _weight(self, name, shape, names, fan):
-    init = nn.initializers.normal(fan**-0.5)
-    init = nn.with_logical_partitioning(init, names)
-    return self.param(name, init, shape)
 
 
 class Block(nn.Module):
@@ -87,12 +82,11 @@ class Transformer(nn.Module):
 
   def setup(self):
     c = self.config
-    table = nn.with_logical_partitioning(
-      nn.initializers.normal(c.width**-0.5), ('vocab', 'embed')
-    )
-    self.embedding = self.param('embedding', table, (c.vocab_size, c.width))
+    param, vector = attention.param, ((c.width,), ('embed',))
+    table = (c.vocab_size, c.width), ('vocab', 'embed'), c.width
+    self.embedding = param(self, 'embedding', *table)
     if not c.tied:
-      self.head = self.param('head', table, (c.vocab_size, c.width))
+      self.head = param(self, 'head', *table)
     self.blocks = nn.scan(
       _rematted(c),
       variable_axes={'params': 0},
@@ -106,15 +100,9 @@ class Transformer(nn.Module):
     if c.copy_head:
       self.pointer = copy_head.Pointer(c)
     if c.match_bias:
-      small = nn.initializers.normal(c.width**-0.5)
-      self.seen = self.param(
-        'seen', nn.with_logical_partitioning(small, ('embed',)), (c.width,)
-      )
+      self.seen = param(self, 'seen', *vector, c.width)
     if c.value_head:
-      zeros = nn.initializers.zeros
-      self.value = self.param(
-        'value', nn.with_logical_partitioning(zeros, ('embed',)), (c.width,)
-      )
+      self.value = param(self, 'value', *vector, nn.initializers.zeros)
 
   def embed(
     self, tokens: Int[Array, '...'], seen: Bool[Array, '...'] | None = None

@@ -15,13 +15,9 @@ import numpy as np
 
 from mem_alpha_jax.model import masks, presets
 from mem_alpha_jax.pretrained import tensors
+from mem_alpha_jax.system import optional
 
-try:
-  import gguf
-except ImportError:
-  raise ValueError(
-    "reading .gguf files needs gguf: pip install 'mem_alpha_jax[models]'"
-  ) from None
+gguf = optional.load('gguf', 'models')
 
 FAMILIES = {
   'llama': {},
@@ -52,23 +48,8 @@ class _Reader(gguf.GGUFReader):
     return np.frombuffer(self.data, dtype, int(count), int(offset))
 
 
-def read_config(path: str | os.PathLike) -> presets.ModelConfig:
-  """Reads the shape and options of the model of a GGUF file.
-
-  Raises:
-    FileNotFoundError: if there is no such file.
-    ValueError: if it is not whole, or not of a model that we have, naming the
-      field.
-  """
-  return _config(path, open_gguf(path))
-
-
 def context_length(path: str | os.PathLike) -> int:
-  """Returns the longest sequence, in tokens, that the model is meant for.
-
-  Raises:
-    FileNotFoundError, ValueError: as `read_config` does.
-  """
+  """Returns the longest sequence, in tokens, that the model is meant for."""
   reader = open_gguf(path)
   name = f'{_architecture(path, reader)}.context_length'
   return field(path, reader, name, int)
@@ -80,13 +61,7 @@ def load(
   shardings: Any = None,
   dtype: Any = jnp.float32,
 ) -> Any:
-  """Reads and dequantizes the parameters; see `tensors.assemble`.
-
-  Raises:
-    FileNotFoundError: if there is no such file.
-    ValueError: if the file is not whole or its tensors are not those of
-      `config`, naming the tensor.
-  """
+  """Reads and dequantizes the parameters; see `tensors.assemble`."""
   reader = open_gguf(path)
   theirs = {t.name: t for t in reader.tensors if t.name != FREQUENCIES}
   half = config.head_size // 2
@@ -144,11 +119,7 @@ def field(
   kind: type,
   default: Any = None,
 ) -> Any:
-  """Returns a metadata field; without a default it must be there.
-
-  Raises:
-    ValueError: if it is missing or not of that kind, naming it.
-  """
+  """Returns a metadata field; without a default it must be there."""
   found = reader.get_field(name)
   value = default if found is None else found.contents()
   if value is None:
@@ -160,10 +131,18 @@ def field(
   return value
 
 
-def _config(path, reader):
+def read_config(path: str | os.PathLike) -> presets.ModelConfig:
+  """Reads the shape and options of the model of a GGUF file.
+
+  Raises:
+    FileNotFoundError: if there is no such file.
+    ValueError: if it is not whole, or not of a model that we have, naming the
+      field.
+  """
+  reader = open_gguf(path)
   family = _architecture(path, reader)
 
-  def get(name, kind=int, default=None):
+  def get(name, kind, default=None):
     return field(path, reader, f'{family}.{name}', kind, default)
 
   def size(name, default=None):
@@ -187,21 +166,20 @@ def _config(path, reader):
         f'{path}: {family}.{name}={size(name)} is not supported: it differs '
         f'from the head size, {head_size}'
       )
-  fields = dict(
-    layers=size('block_count'),
-    width=width,
-    heads=heads,
-    kv_heads=size('attention.head_count_kv', heads),
-    head_size=head_size,
-    ffn=size('feed_forward_length'),
-    vocab_size=int(shapes['token_embd.weight'][-1]),
-    rope_theta=_shortest(get('rope.freq_base', float, 10000.0)),
-    norm_eps=_shortest(get('attention.layer_norm_rms_epsilon', float)),
-    tied='output.weight' not in shapes,
-    **FAMILIES[family],
-  )
   try:
-    config = presets.ModelConfig(**fields)
+    config = presets.ModelConfig(
+      layers=size('block_count'),
+      width=width,
+      heads=heads,
+      kv_heads=size('attention.head_count_kv', heads),
+      head_size=head_size,
+      ffn=size('feed_forward_length'),
+      vocab_size=int(shapes['token_embd.weight'][-1]),
+      rope_theta=_shortest(get('rope.freq_base', float, 10000.0)),
+      norm_eps=_shortest(get('attention.layer_norm_rms_epsilon', float)),
+      tied='output.weight' not in shapes,
+      **FAMILIES[family],
+    )
   except ValueError as error:
     raise ValueError(f'{path}: {error}') from error
   return _scaled(path, reader, config)

@@ -8,11 +8,12 @@ old and new readers understand.
 """
 
 import json
-import math
 import os
 import pathlib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
+
+import pydantic
 
 from mem_alpha_jax.model import presets
 
@@ -31,32 +32,53 @@ SIZES = {
   'ffn': 'intermediate_size',
   'vocab_size': 'vocab_size',
 }
-# Fields with the one value that our model has.
-FIXED = {
-  'hidden_act': 'silu',
-  'partial_rotary_factor': 1.0,
-  'attention_bias': False,
-  'mlp_bias': False,
-  'use_sliding_window': False,
-}
 # Fields that do not change what the model computes. A sliding window is only
 # in use with `use_sliding_window` or in `layer_types`.
 IDLE = (
   '_attn_implementation_autoset', '_name_or_path', 'architectures',
   'attention_dropout', 'bos_token_id', 'dtype', 'eos_token_id',
-  'initializer_range', 'is_llama_config', 'layer_types',
+  'initializer_range', 'is_llama_config',
   'max_position_embeddings', 'max_window_layers', 'model_type', 'pad_token_id',
-  'pretraining_tp', 'rms_norm_eps', 'rope_parameters', 'rope_scaling',
-  'rope_theta', 'sliding_window', 'tie_word_embeddings', 'torch_dtype',
+  'pretraining_tp', 'rope_parameters', 'rope_scaling',
+  'sliding_window', 'torch_dtype',
   'transformers.js_config', 'transformers_version', 'unsloth_fixed',
   'unsloth_version', 'use_cache',
 )  # fmt: skip
-ROPE = {
-  'factor': 'factor',
-  'low': 'low_freq_factor',
-  'high': 'high_freq_factor',
-  'original': 'original_max_position_embeddings',
-}
+Size = pydantic.PositiveInt
+Real = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
+
+
+class _Fields(pydantic.BaseModel):
+  """What our model reads, or has one value of."""
+
+  num_hidden_layers: Size
+  hidden_size: Size
+  num_attention_heads: Size
+  num_key_value_heads: Size | None = None
+  head_dim: Size | None = None
+  intermediate_size: Size
+  vocab_size: Size
+  rms_norm_eps: Real
+  rope_theta: Real = 10000.0
+  tie_word_embeddings: bool = False
+  layer_types: list[Literal['full_attention']] = []
+  hidden_act: Literal['silu'] = 'silu'
+  partial_rotary_factor: Annotated[float, pydantic.Field(ge=1, le=1)] = 1
+  attention_bias: Literal[False] = False
+  mlp_bias: Literal[False] = False
+  use_sliding_window: Literal[False] = False
+
+
+class _Llama3(pydantic.BaseModel):
+  """Rope scaling, in the order of presets.RopeScaling."""
+
+  factor: Real
+  low_freq_factor: Real
+  high_freq_factor: Real
+  original_max_position_embeddings: Size
+
+
+_Kind = TypeVar('_Kind', bound=pydantic.BaseModel)
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:
@@ -95,90 +117,57 @@ def parse(
   architecture, options = FAMILIES[family]
   if (fields.get('architectures') or [architecture]) != [architecture]:
     raise _refusal(path, 'architectures', fields['architectures'])
-  check_fields(fields, path, FIXED, (*IDLE, *SIZES.values()))
-  kinds = fields.get('layer_types') or []
-  if not isinstance(kinds, list) or any(k != 'full_attention' for k in kinds):
-    raise _refusal(path, 'layer_types', kinds)
-  sizes = _sizes(fields, path, family)
   theta, scaling = _rope(fields, path)
+  found = check(_Fields, {**fields, 'rope_theta': theta}, path, IDLE)
+  sizes = {ours: getattr(found, name) for ours, name in SIZES.items()}
+  sizes['kv_heads'] = sizes['kv_heads'] or sizes['heads']
+  default = 128 if family == 'qwen3' else sizes['width'] // sizes['heads']
+  sizes['head_size'] = sizes['head_size'] or default
   try:
     return presets.ModelConfig(
       **sizes,
-      rope_theta=theta,
+      rope_theta=found.rope_theta,
       rope_scaling=scaling,
-      norm_eps=number(fields, path, 'rms_norm_eps', float),
-      tied=bool(fields.get('tie_word_embeddings', False)),
+      norm_eps=found.rms_norm_eps,
+      tied=found.tie_word_embeddings,
       **options,
     )
   except ValueError as error:
     raise ValueError(f'{path}: {error}') from error
 
 
-def check_fields(
+def check(
+  kind: type[_Kind],
   fields: Mapping[str, Any],
   path: str | os.PathLike,
-  fixed: Mapping[str, Any],
-  known: Collection[str],
-) -> None:
-  """Raises ValueError for a field that is neither known nor as it must be.
+  idle: Collection[str],
+) -> _Kind:
+  """Returns the fields of the file at `path`; null is as good as absent.
 
-  Args:
-    fields: of the file at `path`.
-    path: for messages.
-    fixed: fields with the one value that our model has.
-    known: other fields that may have values.
+  Raises:
+    ValueError: naming the first field that is missing, not as `kind` has it,
+      or neither of `kind`, idle, empty nor false.
   """
-  for name, value in fields.items():
-    if name in fixed:
-      if value not in (None, fixed[name]):
-        raise _refusal(path, name, value)
-    elif value and name not in known:
+  given = {k: v for k, v in fields.items() if v is not None}
+  try:
+    found = kind.model_validate(given, strict=True)
+  except pydantic.ValidationError as error:
+    first = error.errors()[0]
+    name = '.'.join(map(str, first['loc']))
+    if first['type'] == 'missing':
+      raise ValueError(f'{path}: {name} is missing') from None
+    raise _refusal(path, name, first['input']) from None
+  for name, value in given.items():
+    if value and name not in kind.model_fields and name not in idle:
       raise ValueError(
         f'{path}: {name} is not known; if it does not change what the model '
         'computes, delete it from the file'
       )
+  return found
 
 
 def _refusal(path, name, value):
   return ValueError(f'{path}: {name}={value!r:.80} is not supported')
-
-
-def number(
-  fields: Mapping[str, Any],
-  path: str | os.PathLike,
-  name: str,
-  kind: type,
-  default: Any = None,
-) -> Any:
-  """Returns a positive number of `kind`; without a default it must be there.
-
-  Raises:
-    ValueError: if it is missing or no such number, naming the field.
-  """
-  value = fields.get(name)
-  value = default if value is None else value
-  if value is None:
-    raise ValueError(f'{path}: {name} is missing')
-  kinds = (int, float) if kind is float else int
-  good = isinstance(value, kinds) and not isinstance(value, bool)
-  if not good or not 0 < value < math.inf:
-    raise ValueError(
-      f'{path}: {name}={value!r} is not a positive {kind.__name__}'
-    )
-  return kind(value)
-
-
-def _sizes(fields, path, family):
-  heads = number(fields, path, 'num_attention_heads', int)
-  width = number(fields, path, 'hidden_size', int)
-  defaults = {
-    'num_key_value_heads': heads,
-    'head_dim': 128 if family == 'qwen3' else width // heads,
-  }
-  return {
-    ours: number(fields, path, name, int, defaults.get(name))
-    for ours, name in SIZES.items()
-  }
 
 
 def _rope(fields, path):
@@ -190,25 +179,18 @@ def _rope(fields, path):
   kind = found.get('rope_type', found.get('type', 'default'))
   if kind not in ('default', 'llama3'):
     raise _refusal(path, f'{where}.rope_type', kind)
-  known = {'rope_theta', 'rope_type', 'type', *ROPE.values()}
+  known = {'rope_theta', 'rope_type', 'type', *_Llama3.model_fields}
   for name, value in found.items():
     idle = name == 'partial_rotary_factor' and value == 1
     if value is not None and name not in known and not idle:
       raise _refusal(path, f'{where}.{name}', value)
-  theta = number({**fields, **found}, path, 'rope_theta', float, 10000.0)
+  theta = found.get('rope_theta', fields.get('rope_theta'))
   if kind == 'default':
     return theta, None
-  longest = {
-    'original_max_position_embeddings': fields.get('max_position_embeddings')
-  }
-  scaling = presets.RopeScaling(
-    **{
-      ours: number(found, path, name, type(default), longest.get(name))
-      for (ours, name), default in zip(
-        ROPE.items(), presets.RopeScaling(), strict=True
-      )
-    }
-  )
+  length = fields.get('max_position_embeddings')
+  found = {'original_max_position_embeddings': length, **found}
+  values = check(_Llama3, found, path, known)
+  scaling = presets.RopeScaling(*dict(values).values())
   if scaling.high <= scaling.low:
     raise _refusal(path, f'{where}.high_freq_factor', scaling.high)
   return theta, scaling
@@ -238,17 +220,15 @@ def to_fields(config: presets.ModelConfig) -> dict[str, Any]:
   fields = {'architectures': [architecture], 'model_type': family}
   fields |= {name: getattr(config, ours) for ours, name in SIZES.items()}
   fields |= {
-    'hidden_act': FIXED['hidden_act'],
+    'hidden_act': 'silu',
     'rms_norm_eps': config.norm_eps,
     'rope_theta': config.rope_theta,
     'rope_scaling': None,
     'tie_word_embeddings': config.tied,
   }
   if config.rope_scaling is not None:
-    scaling = config.rope_scaling._asdict()
-    fields['rope_scaling'] = {'rope_type': 'llama3'} | {
-      name: scaling[ours] for ours, name in ROPE.items()
-    }
+    scaling = zip(_Llama3.model_fields, config.rope_scaling, strict=True)
+    fields['rope_scaling'] = {'rope_type': 'llama3', **dict(scaling)}
   if family != 'qwen2':
     fields['attention_bias'] = False
   return fields

@@ -13,16 +13,11 @@ import pathlib
 from collections.abc import Iterable, Mapping
 
 from mem_alpha_jax.pretrained import byte_level, hf_config
+from mem_alpha_jax.system import optional
 from mem_alpha_jax.text import chat_template as template_lib
 from mem_alpha_jax.text import tokenizer as tokenizer_lib
 
-try:
-  import tokenizers
-except ImportError:
-  raise ValueError(
-    'tokenizers of public models need tokenizers: '
-    "pip install 'mem_alpha_jax[models]'"
-  ) from None
+tokenizers = optional.load('tokenizers', 'models')
 
 _CACHED = 1 << 16  # texts whose ids are remembered
 # Decoded even where a tokenizer calls them special: parsers need them.
@@ -51,15 +46,14 @@ class HFTokenizer:
     template: tuple[str, str | os.PathLike] | None = None,
     source: str | os.PathLike = 'tokenizer',
   ):
-    """Wraps a tokenizer.
+    """Wraps a tokenizer with its added tokens.
 
     Args:
-      core: with its added tokens.
+      core: of the library.
       special: the tokens of `eos_token` and, if there are, `bos_token` and
         `pad_token`.
       template: the checkpoint's chat template and its file; without one, a
-        built-in template is taken if the vocabulary has the tokens of its
-        format.
+        built-in template whose format's tokens the vocabulary has.
       source: file or folder, for errors.
 
     Raises:
@@ -105,10 +99,7 @@ class HFTokenizer:
     return list(self._encode(text))
 
   def encode_text(self, text: str) -> list[int]:
-    """Ids of data: chunks, notes, whatever a user or a model has written.
-
-    Special and added tokens that occur in it are spelled like other text.
-    """
+    """Ids of data, whose special and added tokens are spelled out."""
     return list(self._encode_text(text))
 
   def decode(self, ids: Iterable[int]) -> str:
@@ -120,11 +111,7 @@ class HFTokenizer:
     return self._core.decode(shown, skip_special_tokens=False)
 
   def symbol(self, name: str) -> int:
-    """Id of a special or added token.
-
-    Raises:
-      ValueError: if there is none of this name.
-    """
+    """Id of a special or added token."""
     if name not in self._symbols:
       raise ValueError(
         f'{self._source}: no symbol {name!r}, only {list(self._symbols)}'

@@ -20,16 +20,10 @@ import numpy as np
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import hf_config
 from mem_alpha_jax.pretrained import tensors as tensors_lib
-from mem_alpha_jax.system import files
+from mem_alpha_jax.system import files, optional
 
-try:
-  import safetensors
-  import safetensors.numpy
-except ImportError:
-  raise ValueError(
-    'reading .safetensors files needs safetensors: '
-    "pip install 'mem_alpha_jax[models]'"
-  ) from None
+safetensors = optional.load('safetensors', 'models')
+safetensors_numpy = optional.load('safetensors.numpy', 'models')
 
 SINGLE, INDEX = 'model.safetensors', 'model.safetensors.index.json'
 DTYPES = ('F32', 'F16', 'BF16')
@@ -56,13 +50,7 @@ def load(
   shardings: Any = None,
   dtype: Any = jnp.float32,
 ) -> Any:
-  """Reads the parameters; see `tensors.assemble`.
-
-  Raises:
-    FileNotFoundError: if there are no safetensors.
-    ValueError: for files that are broken, or tensors that are not those of
-      `config`; the message names file and tensor.
-  """
+  """Reads the parameters; see `open_folder` and `tensors.assemble`."""
   source = open_folder(folder)
   if config.tied and HEAD in source.shapes:
     _check_tied(source)
@@ -76,11 +64,7 @@ def load(
 def open_folder(
   folder: str | os.PathLike, idle: Collection[str] = ()
 ) -> tensors_lib.Source:
-  """Reads the headers of a folder's safetensors.
-
-  Args:
-    folder: holds them.
-    idle: names of tensors to leave out, of any dtype.
+  """Reads the headers of a folder's safetensors, but for `idle` tensors.
 
   Raises:
     FileNotFoundError: if there are none.
@@ -209,12 +193,12 @@ def save(
   file beside the parameters.
 
   Args:
-    folder: is made; must be empty if it is there.
+    folder: must be empty if it is there.
     params: as `load` returns them; LoRA merged. A value head is left out.
     config: of the model.
     dtype: of the tensors; that of the embedding by default.
-    copy_from: folder of the model's origin, whose tokenizer files are copied
-      and whose config.json is kept but for the dtype.
+    copy_from: the model's origin, whose tokenizer files are copied and whose
+      config.json is kept but for the dtype.
 
   Raises:
     ValueError: if no public architecture has what the model has, the folder
@@ -276,7 +260,7 @@ def _write_tensors(folder, tensors, sizes):
     if len(groups) > 1:
       file = f'model-{number:05}-of-{len(groups):05}.safetensors'
     part = dict(itertools.islice(tensors, len(names)))
-    safetensors.numpy.save_file(part, folder / file, metadata={'format': 'pt'})
+    safetensors_numpy.save_file(part, folder / file, metadata={'format': 'pt'})
     index |= dict.fromkeys(part, file)
   if len(groups) > 1:
     total = {'total_size': sum(sizes.values())}

@@ -7,48 +7,24 @@ Reimers and Gurevych 2019 (arXiv 1908.10084).
 Facts: names of tensors and fields are those of BertModel in transformers.
 """
 
-import dataclasses
 import functools
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import pydantic
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.model import pooling
 from mem_alpha_jax.pretrained import hf_config, hf_weights, tensors
+from mem_alpha_jax.system import optional
 
-try:
-  import tokenizers
-except ImportError:
-  raise ValueError(
-    'reading tokenizer.json needs tokenizers: '
-    "pip install 'mem_alpha_jax[models]'"
-  ) from None
+tokenizers = optional.load('tokenizers', 'models')
 
-# Ours -> theirs.
-SIZES = {
-  'vocab_size': 'vocab_size',
-  'width': 'hidden_size',
-  'layers': 'num_hidden_layers',
-  'heads': 'num_attention_heads',
-  'ffn': 'intermediate_size',
-  'positions': 'max_position_embeddings',
-  'types': 'type_vocab_size',
-}
-EPSILON = 'layer_norm_eps'
-# Fields with the one value that our model has.
-FIXED = {
-  'model_type': 'bert',
-  'hidden_act': 'gelu',
-  'position_embedding_type': 'absolute',
-  'is_decoder': False,
-  'add_cross_attention': False,
-}
 # Fields that do not change what the model computes.
 IDLE = (
   '_name_or_path', 'architectures', 'attention_probs_dropout_prob',
@@ -57,7 +33,7 @@ IDLE = (
   'pad_token_id', 'tie_word_embeddings', 'torch_dtype', 'transformers_version',
   'use_cache',
 )  # fmt: skip
-# Parameters -> tensors; {} is the layer, and the lists are of one kind each.
+# Parameters -> tensors; {} is the layer.
 TABLES = {
   'words': 'embeddings.word_embeddings',
   'places': 'embeddings.position_embeddings',
@@ -82,9 +58,32 @@ UNUSED = (
 )  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-  """Shape of an encoder; see SIZES."""
+class _Fields(pydantic.BaseModel):
+  """Of config.json, what our model reads or has one value of."""
+
+  vocab_size: hf_config.Size
+  hidden_size: hf_config.Size
+  num_hidden_layers: hf_config.Size
+  num_attention_heads: hf_config.Size
+  intermediate_size: hf_config.Size
+  max_position_embeddings: hf_config.Size
+  type_vocab_size: hf_config.Size
+  layer_norm_eps: hf_config.Real
+  model_type: Literal['bert']
+  hidden_act: Literal['gelu'] = 'gelu'
+  position_embedding_type: Literal['absolute'] = 'absolute'
+  is_decoder: Literal[False] = False
+  add_cross_attention: Literal[False] = False
+
+
+class _Sentences(pydantic.BaseModel):
+  """Of sentence_bert_config.json."""
+
+  max_seq_length: hf_config.Size
+
+
+class Config(NamedTuple):
+  """Shape of an encoder, in the order of `_Fields`."""
 
   vocab_size: int
   width: int
@@ -97,16 +96,12 @@ class Config:
 
 
 class MiniLM(NamedTuple):
-  """A loaded encoder.
-
-  Attributes:
-    config: its shape.
-    tokenize: texts -> token ids of each, cut to the longest it was made for.
-    encode: tokens [B, n], lengths [B] -> unit vectors [B, D]; jitted.
-  """
+  """A loaded encoder."""
 
   config: Config
+  # Texts -> token ids of each, cut to the longest it was made for.
   tokenize: Callable[[Sequence[str]], list[list[int]]]
+  # Tokens [B, n], lengths [B] -> unit vectors [B, D]; jitted.
   encode: Callable[[Any, Any], Float[Array, 'B D']]
 
 
@@ -199,16 +194,8 @@ def read_config(folder: str | os.PathLike) -> Config:
   """
   path = pathlib.Path(folder) / 'config.json'
   fields = hf_config.read_json(path)
-  fields['model_type'] = fields.get('model_type') or ''
-  known = (*IDLE, EPSILON, *SIZES.values())
-  hf_config.check_fields(fields, path, FIXED, known)
-  sizes = {
-    ours: hf_config.number(fields, path, name, int)
-    for ours, name in SIZES.items()
-  }
-  config = Config(
-    **sizes, norm_eps=hf_config.number(fields, path, EPSILON, float)
-  )
+  found = hf_config.check(_Fields, fields, path, IDLE)
+  config = Config(*list(dict(found).values())[: len(Config._fields)])
   if config.width % config.heads:
     raise ValueError(
       f'{path}: num_attention_heads={config.heads} does not divide '
@@ -240,9 +227,8 @@ def leaves(config: Config) -> list[tensors.Leaf]:
 def _tokenizer(folder, config):
   """Returns texts -> ids, from tokenizer.json."""
   path = folder / 'sentence_bert_config.json'
-  longest = hf_config.number(
-    hf_config.read_json(path), path, 'max_seq_length', int
-  )
+  fields = hf_config.read_json(path)
+  longest = hf_config.check(_Sentences, fields, path, fields).max_seq_length
   path = folder / 'tokenizer.json'
   if not path.is_file():
     raise FileNotFoundError(f'{path}: no such file')

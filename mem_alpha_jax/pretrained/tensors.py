@@ -30,18 +30,12 @@ BIAS = ((0, 1),)
 
 
 class Leaf(NamedTuple):
-  """A parameter, and the tensors that hold it in a checkpoint.
+  """A parameter, and the tensors that hold it in a checkpoint."""
 
-  Attributes:
-    path: of the parameter.
-    name: of the tensor in a Hugging Face checkpoint; {} is the layer.
-    shape: of the parameter, without layers.
-    axes: for each dimension of the tensor, those of the parameter it joins.
-  """
-
-  path: tuple[str, ...]
-  name: str
-  shape: tuple[int, ...]
+  path: tuple[str, ...]  # of the parameter
+  name: str  # of the tensor in a Hugging Face checkpoint; {} is the layer
+  shape: tuple[int, ...]  # of the parameter, without layers
+  # For each dimension of the tensor, those of the parameter that it joins.
   axes: tuple[tuple[int, ...], ...]
 
   @property
@@ -76,16 +70,11 @@ class Leaf(NamedTuple):
 
 
 class Source(NamedTuple):
-  """Tensors of a checkpoint, read by name.
+  """Tensors of a checkpoint, read by name."""
 
-  Attributes:
-    path: of the checkpoint, for errors.
-    shapes: name -> shape, of all tensors in it.
-    read: name, slices (one a dimension) -> that part of a tensor.
-  """
-
-  path: Any
-  shapes: Mapping[str, tuple[int, ...]]
+  path: Any  # for errors
+  shapes: Mapping[str, tuple[int, ...]]  # of all tensors in it
+  # Name, slices (one a dimension) -> that part of a tensor.
   read: Callable[[str, tuple[slice, ...]], np.ndarray]
 
 
@@ -93,9 +82,10 @@ def leaves(config: presets.ModelConfig) -> list[Leaf]:
   """Lists the parameters that public checkpoints have, small ones last."""
   c = config
   q, kv = (c.heads, c.head_size), (c.kv_heads, c.head_size)
-  found = [Leaf(('embedding',), 'model.embed_tokens.weight', *_table(c))]
+  table = (c.vocab_size, c.width), TABLE
+  found = [Leaf(('embedding',), 'model.embed_tokens.weight', *table)]
   if not c.tied:
-    found.append(Leaf(('head',), 'lm_head.weight', *_table(c)))
+    found.append(Leaf(('head',), 'lm_head.weight', *table))
 
   def add(path, name, shape, axes):
     path = ('blocks', *path.split('/'))
@@ -122,10 +112,6 @@ def leaves(config: presets.ModelConfig) -> list[Leaf]:
     add(f'{path}/scale', f'{name}.weight', (c.width,), VECTOR)
   last = Leaf(('final_norm', 'scale'), 'model.norm.weight', (c.width,), VECTOR)
   return [*found, last]
-
-
-def _table(c):
-  return (c.vocab_size, c.width), TABLE
 
 
 def check(source: Source, config: Any, wanted: list[Leaf]) -> None:
@@ -169,9 +155,8 @@ def assemble(
   Args:
     source: the tensors; checked first.
     config: of the model; only its layers are read where `wanted` is given.
-    shardings: pytree like the parameters, of where each lives; each device's
-      part alone is read. None is the default device. Leaves that public
-      checkpoints do not have are ignored.
+    shardings: like the parameters; each device's part alone is read, and leaves
+      that public checkpoints do not have are ignored. None: the default device.
     dtype: of the result.
     wanted: the parameters; those of a decoder by default.
 

@@ -30,15 +30,8 @@ def make_rows(
   The advantage of a response goes to each of its tokens; its return and old
   value go to its first token, the only one whose value is trained.
 
-  Args:
-    context: prefix, prefix_length, own and own_length of the rows.
-    response: ids as sampled, EOS included.
-    mask: real tokens.
-    row_weight: 0 for a row whose reward is missing.
-    logps: nats, of the sampler; zeros if None.
-    advantages: of the responses.
-    returns: targets of the value head.
-    old_values: of the value head at sampling time.
+  `context` has prefix, prefix_length, own and own_length of the rows; a row
+  whose reward is missing weighs 0; log-probs are the sampler's, zeros if None.
   """
   first = mask & (np.arange(mask.shape[-1]) == 0)
 
@@ -66,11 +59,7 @@ def minibatches(
   There are as few batches as hold all. Real groups are spread evenly (their
   numbers differ by at most one); what is left is padding of zero weight.
 
-  Args:
-    rows: M groups.
-    seed: of the order; a sequence is hashed, for example (run seed, step).
-    size: groups of a batch; a multiple of
-      rl.microbatches * mesh.data * mesh.fsdp.
+  `size` is a multiple of rl.microbatches * mesh.data * mesh.fsdp.
   """
   rows = jax.tree.map(np.asarray, rows)
   groups = len(rows.row_weight)

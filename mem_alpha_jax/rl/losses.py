@@ -31,16 +31,12 @@ MAX_LOG_RATIO = 20.0
 class Terms(NamedTuple):
   """Parts of the loss and metrics of some rows.
 
-  Attributes:
-    loss: name -> (sum, count); the loss is sum(weight * sum / count), see
-      `term_weights`.
-    means: name -> (sum, count) of metrics that are averages.
-    maxima: name -> metrics that are maxima.
+  The loss is sum(weight * sum / count), see `term_weights`.
   """
 
   loss: dict[str, Fraction]
-  means: dict[str, Fraction]
-  maxima: dict[str, Float[Array, '']]
+  means: dict[str, Fraction]  # metrics that are averages
+  maxima: dict[str, Float[Array, '']]  # metrics that are maxima
 
 
 def log_ratio(logps: Tokens, old_logps: Tokens, mask: Mask) -> Tokens:
@@ -174,12 +170,7 @@ def aggregate(
   sequence_mean: sum_i w_i (sum_t m_it x_it / |m_i|)   / rows    (GRPO)
   sequence_sum:  sum_i w_i (sum_t m_it x_it / horizon) / rows    (Dr. GRPO)
 
-  Args:
-    per_token: x.
-    mask: m, tokens of the response.
-    row_weight: w; see the top of this file.
-    mode: one of the three.
-    horizon: constant of sequence_sum in tokens; the padded width R if None.
+  The horizon is in tokens; the padded width R if None.
   """
   # where, not a product: a NaN in padding must not become NaN * 0.
   active = mask & (row_weight > 0)[..., None]
@@ -231,7 +222,7 @@ def policy_loss(
   """Terms of the loss that config.rl selects, and metrics.
 
   Args:
-    logps: of the response tokens under the parameters being trained.
+    logps: under the parameters being trained.
     entropy: of the distributions that they come from, nats.
     values: of the state before each response token; the first is trained.
     rows: what was sampled.
@@ -240,7 +231,7 @@ def policy_loss(
     old_logps: denominators of the ratio. None takes the sampler's, and the
       ratio itself is then the importance correction; log-probs that the
       trainer computed again bring in `rollout_correction`.
-    horizon: constant of aggregate='sequence_sum', tokens.
+    horizon: see `aggregate`.
 
   Raises:
     ValueError: for an unknown field value or missing ref_logps.

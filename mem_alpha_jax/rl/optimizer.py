@@ -95,10 +95,6 @@ def create_optimizer(
 
   Gradients are clipped by their global norm first (0 is off), then AdamW
   (Loshchilov and Hutter 2019, arXiv 1711.05101) with decoupled decay.
-
-  Args:
-    optim_config: config.optim.
-    total_updates: optimizer updates of the whole run.
   """
   c = optim_config
   schedule = create_schedule(c, total_updates)

@@ -41,12 +41,11 @@ def make_update_fn(
   caller's.
 
   Args:
-    policy: only its logps_and_entropy(params, rows, temperature) is used.
+    policy: only its logps_and_entropy is used.
     tx: optimizer.
     rl_config: config.rl.
     temperature: of sampling; the log-probs trained are the sampler's.
-    mesh: over whose axes sharding.BATCH the groups of rows are spread; the
-      state keeps the layout that `state_shardings` gives.
+    mesh: the state keeps the layout that `state_shardings` gives.
     horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
       largest response bucket, else the loss changes with the bucket.
     skip_norm: gradients with a larger norm are skipped; 0 is off.
@@ -80,12 +79,10 @@ def make_update_fn(
       params=optimizer.join(new, frozen),
       opt_state=_select(good, opt_state, state.opt_state),
     )
+    means = {f'loss_{k}': v for k, v in terms.loss.items()} | terms.means
     metrics = {
       'loss': loss,
-      **{
-        f'loss_{k}': s / jnp.maximum(n, 1) for k, (s, n) in terms.loss.items()
-      },
-      **{k: s / jnp.maximum(n, 1) for k, (s, n) in terms.means.items()},
+      **{k: s / jnp.maximum(n, 1) for k, (s, n) in means.items()},
       **terms.maxima,
       'grad_norm': grad_norm,
       'update_norm': optax.tree.norm(changes),
@@ -190,10 +187,8 @@ def state_shardings(
 ) -> TrainState:
   """Shardings of a state: moments as their parameters, the rest whole.
 
-  Args:
-    state: its parameters are arrays; shapes do for the rest.
-    tx: optimizer that made the state.
-    mesh: parameters that do not lie on it count as whole on every device.
+  Of the state only the parameters must be arrays; those that do not lie on the
+  mesh count as whole on every device.
   """
   whole = NamedSharding(mesh, PartitionSpec())
 

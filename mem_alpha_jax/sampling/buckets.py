@@ -73,9 +73,5 @@ jax.monitoring.register_event_duration_secs_listener(_count)
 
 
 def compile_count() -> int:
-  """Returns how many programs were compiled since this module was imported.
-
-  A program read from the persistent compilation cache counts too: it is new
-  to this process.
-  """
+  """Returns how many programs this process compiled, or read from the cache."""
   return _compiles[0]

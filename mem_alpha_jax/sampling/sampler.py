@@ -22,18 +22,14 @@ STREAMS = 2  # parts of a batch that are sampled at once on CPU
 class Samples(NamedTuple):
   """Sampled responses, padded with pad_id where `mask` is False.
 
-  Attributes:
-    tokens: exactly the sampled (or forced) ids, EOS included.
-    logps: the policy's log-prob (nats) at the sampling temperature, forced
-      tokens too; 0 where masked.
-    mask: True at real tokens.
-    finished: True where EOS was reached.
+  Log-probs (nats) are the policy's at the sampling temperature, those of forced
+  tokens too; 0 where masked.
   """
 
-  tokens: Int[Array, 'B G R']
+  tokens: Int[Array, 'B G R']  # exactly the sampled or forced ids, EOS too
   logps: Float[Array, 'B G R']
-  mask: Bool[Array, 'B G R']
-  finished: Bool[Array, 'B G']
+  mask: Bool[Array, 'B G R']  # True at real tokens
+  finished: Bool[Array, 'B G']  # EOS was reached
 
 
 class _State(NamedTuple):
