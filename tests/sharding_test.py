@@ -5,6 +5,7 @@ import ml_collections
 import numpy as np
 import pytest
 import small_models
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from mem_alpha_jax.model import policy as policy_lib
@@ -74,7 +75,12 @@ def test_sharded_equals_unsharded(shape, decode):
     mesh, (small_models.VOCAB, 16), ('vocab', 'embed')
   )
   rows = small_models.rows(b=8)
-  placed = sharding.shard_batch(mesh, rows)
+  placed = jax.tree.map(
+    lambda x: jax.device_put(
+      x, NamedSharding(mesh, sharding.spec(mesh, x.shape, ('batch',)))
+    ),
+    rows,
+  )
   assert placed.prefix.sharding.spec == P(sharding.BATCH, None)
   run = jax.jit(lambda p, r: policy.logps_and_entropy(p, r, 1.0))
   want = small_models.training_pass('one')(alone, rows)

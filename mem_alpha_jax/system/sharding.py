@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 from flax import traverse_util
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -159,16 +158,6 @@ def init_params(policy: Any, mesh: Mesh, key: Array, loaded: Any = None) -> Any:
 def replicated(mesh: Mesh) -> NamedSharding:
   """Returns the sharding of values that every device holds whole."""
   return NamedSharding(mesh, PartitionSpec())
-
-
-def shard_batch(mesh: Mesh, batch: Any) -> Any:
-  """Puts arrays on the mesh, dim 0 over BATCH where it divides."""
-
-  def place(x):
-    names = ('batch',) if np.ndim(x) else ()
-    return NamedSharding(mesh, spec(mesh, np.shape(x), names))
-
-  return jax.device_put(batch, jax.tree.map(place, batch))
 
 
 def platform(mesh: Mesh | None) -> str:
