@@ -9,9 +9,9 @@ from typing import Any
 import immutables
 
 _BITS = 8  # of a number, at each of
-_LEVELS = 8
+_LEVELS = 4
 
-# A set of integers from 0 to 2^64 - 1: a tree whose nodes have 256 children,
+# A set of integers from 0 to 2^32 - 1: a tree whose nodes have 256 children,
 # (level, prefix) -> bit mask of the children that hold something. An edit and
 # the step from one number to the next cost O(log n) at most.
 Ints = immutables.Map

@@ -17,7 +17,6 @@ from mem_alpha_jax.memory import ordered
 
 LISTS = ('semantic', 'episodic')  # parts that hold entries
 KINDS = ('core', *LISTS)
-_STEP = 1 << 32  # ids are below it
 
 
 class Entry(NamedTuple):
@@ -93,16 +92,18 @@ class Notes(NamedTuple):
   """The entries of one list.
 
   Attributes:
-    by_id: id -> entry.
-    by_text: text -> entry; no two have the same.
+    by_id: id -> slot.
+    by_text: text -> slot; no two have the same.
+    by_step: step of the last write -> ids.
     ids: of all.
-    written: step * _STEP + id of each.
+    steps: the keys of by_step.
   """
 
   by_id: immutables.Map = immutables.Map()
   by_text: immutables.Map = immutables.Map()
+  by_step: immutables.Map = immutables.Map()
   ids: ordered.Ints = ordered.NO_INTS
-  written: ordered.Ints = ordered.NO_INTS
+  steps: ordered.Ints = ordered.NO_INTS
 
 
 class MemoryState(NamedTuple):
@@ -149,17 +150,17 @@ def count(state: MemoryState, *kinds: str) -> int:
 def entries(state: MemoryState, *kinds: str) -> list[Entry]:
   """Returns the entries of these lists, of all if none is named, by id."""
   lists = [state.lists[kind].by_id.values() for kind in kinds or LISTS]
-  return sorted(itertools.chain(*lists))
+  return sorted(map(state.by_slot.get, itertools.chain(*lists)))
 
 
 def with_text(state: MemoryState, kind: str, text: str) -> Entry | None:
   """Returns the entry of a list that says exactly this."""
-  return state.lists[kind].by_text.get(text)
+  return state.by_slot.get(state.lists[kind].by_text.get(text))
 
 
 def with_id(state: MemoryState, kind: str, entry_id: Any) -> Entry | None:
   """Returns the entry of a list by its id."""
-  return state.lists[kind].by_id.get(entry_id)
+  return state.by_slot.get(state.lists[kind].by_id.get(entry_id))
 
 
 def by_age(
@@ -168,8 +169,9 @@ def by_age(
   """Yields entries of these lists, of all if none is named, by (step, id)."""
 
   def of(notes):
-    for key in ordered.walk(notes.written, newest_first):
-      yield notes.by_id[key % _STEP]
+    for step in ordered.walk(notes.steps, newest_first):
+      for entry_id in sorted(notes.by_step[step], reverse=newest_first):
+        yield state.by_slot[notes.by_id[entry_id]]
 
   return heapq.merge(
     *(of(state.lists[kind]) for kind in kinds or LISTS),
@@ -181,14 +183,13 @@ def by_age(
 def last_inserted(state: MemoryState, kind: str) -> Iterator[Entry]:
   """Yields the entries of a list, the newest id first."""
   notes = state.lists[kind]
-  return map(notes.by_id.get, ordered.walk(notes.ids, down=True))
+  for entry_id in ordered.walk(notes.ids, down=True):
+    yield state.by_slot[notes.by_id[entry_id]]
 
 
 def put(state: MemoryState, entry: Entry) -> MemoryState:
   """Writes an entry into its slot, instead of the one there."""
   before = state.by_slot.get(entry.slot)
-  if before is not None:
-    state = _unlisted(state, before)
   free, top = state.free, state.top
   if entry.slot >= top:
     for slot in range(top, entry.slot):
@@ -196,19 +197,12 @@ def put(state: MemoryState, entry: Entry) -> MemoryState:
     top = entry.slot + 1
   elif before is None:
     free = ordered.remove(free, entry.slot)
-  notes = state.lists[entry.kind]
-  notes = Notes(
-    notes.by_id.set(entry.id, entry),
-    notes.by_text.set(entry.text, entry),
-    ordered.add(notes.ids, entry.id),
-    ordered.add(notes.written, entry.step * _STEP + entry.id),
-  )
   return state._replace(
-    lists=state.lists.set(entry.kind, notes),
+    lists=_listed(_unlisted(state.lists, before, entry), before, entry),
     by_slot=state.by_slot.set(entry.slot, entry),
     free=free,
     top=top,
-    tokens=state.tokens + entry.tokens,
+    tokens=state.tokens + entry.tokens - (before.tokens if before else 0),
     next_id=max(state.next_id, entry.id + 1),
   )
 
@@ -220,12 +214,20 @@ def with_entries(state: MemoryState, found: Iterable[Entry]) -> MemoryState:
 
 def drop(state: MemoryState, entry: Entry) -> MemoryState:
   """Removes an entry and frees its slot."""
-  state = _unlisted(state, entry)
-  free, top = ordered.add(state.free, entry.slot), state.top
-  while top and next(ordered.walk(free, True), -1) == top - 1:
-    free, top = ordered.remove(free, top - 1), top - 1
-  by_slot = state.by_slot.delete(entry.slot)
-  return state._replace(by_slot=by_slot, free=free, top=top)
+  free, top = state.free, state.top
+  if entry.slot < top - 1:
+    free = ordered.add(free, entry.slot)
+  else:
+    top -= 1
+    while top and next(ordered.walk(free, down=True), -1) == top - 1:
+      free, top = ordered.remove(free, top - 1), top - 1
+  return state._replace(
+    lists=_unlisted(state.lists, entry),
+    by_slot=state.by_slot.delete(entry.slot),
+    free=free,
+    top=top,
+    tokens=state.tokens - entry.tokens,
+  )
 
 
 def free_slot(state: MemoryState) -> int:
@@ -233,16 +235,38 @@ def free_slot(state: MemoryState) -> int:
   return next(ordered.walk(state.free), state.top)
 
 
-def _unlisted(state: MemoryState, entry: Entry) -> MemoryState:
-  notes = state.lists[entry.kind]
-  notes = Notes(
-    notes.by_id.delete(entry.id),
-    notes.by_text.delete(entry.text),
-    ordered.remove(notes.ids, entry.id),
-    ordered.remove(notes.written, entry.step * _STEP + entry.id),
-  )
-  lists = state.lists.set(entry.kind, notes)
-  return state._replace(lists=lists, tokens=state.tokens - entry.tokens)
+def _unlisted(lists, entry: Entry | None, after: Entry | None = None):
+  """The lists without an entry; its id stays for a version `after` it."""
+  if entry is None:
+    return lists
+  by_id, by_text, by_step, ids, steps = lists[entry.kind]
+  by_text = by_text.delete(entry.text)
+  if not _same(entry, after):
+    by_id, ids = by_id.delete(entry.id), ordered.remove(ids, entry.id)
+  rest = by_step[entry.step] - {entry.id}
+  if rest:
+    by_step = by_step.set(entry.step, rest)
+  else:
+    by_step = by_step.delete(entry.step)
+    steps = ordered.remove(steps, entry.step)
+  return lists.set(entry.kind, Notes(by_id, by_text, by_step, ids, steps))
+
+
+def _listed(lists, before: Entry | None, entry: Entry):
+  """The lists with an entry; its id is there if `before` was a version."""
+  by_id, by_text, by_step, ids, steps = lists[entry.kind]
+  by_text = by_text.set(entry.text, entry.slot)
+  if not _same(entry, before):
+    by_id, ids = by_id.set(entry.id, entry.slot), ordered.add(ids, entry.id)
+  others = by_step.get(entry.step)
+  if others is None:
+    steps = ordered.add(steps, entry.step)
+  by_step = by_step.set(entry.step, (others or frozenset()) | {entry.id})
+  return lists.set(entry.kind, Notes(by_id, by_text, by_step, ids, steps))
+
+
+def _same(one: Entry, other: Entry | None) -> bool:
+  return other is not None and (one.id, one.kind) == (other.id, other.kind)
 
 
 def without_log(state: MemoryState) -> MemoryState:
