@@ -108,8 +108,9 @@ def test_truncation_is_counted():
 
 
 def test_no_handle_for_a_tenth_entry():
+  config = memory_config(view_entries=10)
   with pytest.raises(ValueError, match='memory.view_entries=10'):
-    render((None,) * 10)
+    prompt.check(config)
 
 
 def filled():

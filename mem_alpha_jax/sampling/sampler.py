@@ -1,5 +1,6 @@
 """The jitted sampler: prefill once for a group, then decode its G samples."""
 
+import math
 import os
 from collections.abc import Callable
 from concurrent import futures
@@ -10,7 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import blockwise_softmax, distribution, kv_cache
+from mem_alpha_jax.model import (
+  blockwise_softmax,
+  distribution,
+  kv_cache,
+  matmul,
+)
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.sampling import logits
 from mem_alpha_jax.system import sharding
@@ -164,14 +170,17 @@ def _in_streams(
   The small products of a decode step keep one core busy, so parts that run in
   threads of their own finish sooner. Rows do not change, only which batch they
   share. Arrays come back in host memory. Prompts that do not divide by
-  `streams` run as one part.
+  `streams` run as one part, and so do rows of which a part would take another
+  product (`matmul.is_few`) than all of them, and so round otherwise.
   """
   pool = futures.ThreadPoolExecutor(streams, 'sampler')
   compiled = set()  # shapes: two threads would both compile
 
   def run(params, *inputs):
     prompts, shape = len(inputs[0]), tuple(x.shape for x in inputs)
-    if streams == 1 or prompts % streams:
+    rows = math.prod(inputs[-1].shape[:2])
+    other_product = rows > matmul.FEW >= rows // streams
+    if streams == 1 or prompts % streams or other_product:
       return generate(params, *inputs)
     size = prompts // streams
     part = lambda i: [x[i * size : (i + 1) * size] for x in inputs]
