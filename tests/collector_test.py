@@ -15,13 +15,13 @@ from small_rollouts import (
   scripted,
 )
 
-from mem_alpha_jax import train
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.rollout import assemble, collector, forced_calls
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import progress
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
 
@@ -123,7 +123,7 @@ def test_the_slot_arrays_follow_the_memories(setups, groups, monkeypatch):
   copies = len(seen[0]) // len(ends)
   for i, end in enumerate(ends):
     assert end.state == state_lib.without_log(seen[-1][i * copies])
-    assert train._unpack(train._pack(end)) == end
+    assert progress._unpack(progress._pack(end)) == end
 
 
 @GROUPS

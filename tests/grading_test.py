@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import tiny_config
 
-from mem_alpha_jax import train
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rollout import collector, credit_questions, grading
+from mem_alpha_jax.run import progress
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
 WHO = Question('Who has the kite?', 'Ada', 'single_hop', 0, 1)
@@ -106,5 +106,5 @@ def test_questions_of_earlier_episodes_come_back_from_a_checkpoint():
   history = credit_questions.remembered(EPISODE, {})
   assert history[NAMES.text] == NAMES
   start = collector.Start(state_lib.empty(), 7, 1, history)
-  packed = json.loads(json.dumps(train._pack(start)))
-  assert train._unpack(packed) == start
+  packed = json.loads(json.dumps(progress._pack(start)))
+  assert progress._unpack(packed) == start

@@ -1,6 +1,5 @@
 """The seam of roles: one that answers, and toys that the package knows not."""
 
-import jax
 import numpy as np
 import optax
 import pytest
@@ -72,7 +71,7 @@ def steps(experiment, schedule, tx, params):
     experiment.policy, tx, config.rl, config.rollout.temperature,
     experiment.mesh, horizon=config.rollout.response_buckets[-1],
   )  # fmt: skip
-  state = update_lib.init_state(params, tx, jax.random.key(0))
+  state = update_lib.init_state(params, tx)
   step, batch = 0, (yield)
   while True:
     starts, episodes = batch
