@@ -122,7 +122,7 @@ def oracle(seen: Seen) -> list[Op]:
   """Stores the facts of the chunk; revises entries that its view shows.
 
   It sees only the view, like the policy, so a fact whose old entry was not
-  retrieved is inserted anew and the two contradict each other, until a view
+  retrieved is inserted again and the two contradict each other, until a view
   shows both: this is the ceiling of the view and the memory, not of an
   omniscient writer.
   """

@@ -31,7 +31,7 @@ def create(config: Any, policy: Any, tokenizer: Any) -> Callable:
   """Returns bind(params) -> EmbedFn for `memory.embedder`.
 
   Only 'policy' looks at the parameters. A vector stays in a bank until its
-  entry is written again or the bank is built anew, as it is for each batch
+  entry is written again or the bank is built again, as it is for each batch
   of episodes; so a batch sees the vectors of one policy.
 
   Args:

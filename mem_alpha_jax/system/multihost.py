@@ -107,7 +107,7 @@ def on_first(act: Callable[[], Any]) -> None:
 
   Raises:
     ValueError: in the others, what `act` raised in the first, if it is
-      something that a user can mend.
+      something that a user can fix.
   """
   told, failed = '', None
   if jax.process_index() == 0:
