@@ -15,8 +15,14 @@ _KEPT = [f for f in os.environ.get('XLA_FLAGS', '').split() if _FLAG not in f]
 _FAST = '--xla_backend_optimization_level=0'
 os.environ['XLA_FLAGS'] = ' '.join([*_KEPT, f'{_FLAG}=8', _FAST])
 
+import hypothesis  # noqa: E402
 import jax  # noqa: E402
 
 jax.config.update('jax_compilation_cache_dir', str(_ROOT / '.jax_cache'))
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
 jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
+
+# A test gives the same verdict twice; other examples are looked for with
+# `--hypothesis-profile=default`.
+hypothesis.settings.register_profile('same', derandomize=True)
+hypothesis.settings.load_profile('same')

@@ -7,13 +7,17 @@ import pyarrow
 import pyarrow.parquet as parquet
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mem_alpha_jax.data import rows
 
 JSON = st.recursive(
-  st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
+  st.none()
+  | st.booleans()
+  | st.integers()
+  | st.floats(allow_nan=False, allow_infinity=False)
+  | st.text(),
   lambda inner: (
     st.lists(inner, max_size=3)
     | st.dictionaries(st.text(max_size=3), inner, max_size=3)
@@ -38,6 +42,7 @@ def _json(path, prefix='item'):
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.dictionaries(st.text(), JSON, max_size=3), min_size=1))
+@example([{'': -(2**63)}, {'id': 10**30, 'share': [0.1, {'x': 1e-300}]}])
 def test_any_list_is_read(tmp_path_factory, data):
   path = tmp_path_factory.mktemp('json') / 'x.json'
   path.write_text(f'\n {json.dumps(data)} \n')

@@ -8,6 +8,7 @@ What reads a file raises FileNotFoundError if it is not there, and ValueError if
 it is cut off, has no row, is of another kind or encoding, or has a wrong field.
 """
 
+import decimal
 import functools
 import json
 import pathlib
@@ -76,7 +77,8 @@ def stream(
   with present(path, publisher).open('rb') as file:
     if file.read(3) != b'\xef\xbb\xbf':  # a byte order mark
       file.seek(0)
-    rows = ijson.items(file, prefix, use_float=True)
+    # Its own floats (use_float) end at 64 bits of an integer: ids are longer.
+    rows = ijson.items(file, prefix)
     while True:
       where = f'{path}: row {index}'
       try:
@@ -86,7 +88,7 @@ def stream(
         raise ValueError(f'{where}: no JSON ({text}); {_AGAIN}') from error
       if row is None:
         break
-      yield where, check(kind, row, where)
+      yield where, check(kind, _floats(row), where)
       index += 1
   if not index:
     raise ValueError(f'{path}: no row in a JSON list {prefix!r}; {_AGAIN}')
@@ -156,6 +158,17 @@ def present(path: pathlib.Path, publisher: str) -> pathlib.Path:
       f'no file {path}; download it from {publisher} or set data.root'
     )
   return path
+
+
+def _floats(value: Any) -> Any:
+  """A JSON value with floats where ijson reads decimals."""
+  if isinstance(value, decimal.Decimal):
+    return float(value)
+  if isinstance(value, list):
+    return [_floats(item) for item in value]
+  if isinstance(value, dict):
+    return {key: _floats(item) for key, item in value.items()}
+  return value
 
 
 @functools.cache
