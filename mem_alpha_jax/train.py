@@ -1,7 +1,6 @@
 """The training run: warm start, reinforcement learning, evaluation, report."""
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -143,7 +142,7 @@ def step(
   first = multihost.share(range(config.data.batch_episodes))[0]
   values = None
   if config.rl.advantage == 'gae':
-    values = functools.partial(learner.values, params)
+    values = lambda rows: multihost.whole(learner.values(params, rows))
   with timer('rollout'):
     episodes = next(loader)
     rollout = collector.collect(
@@ -157,7 +156,7 @@ def step(
     experiment.reader_counts,
   )
   with timer('advantages'):
-    rows, credit = assemble.to_rows(rollout.samples, config, values)
+    rows, credit = assemble.to_rows(rollout.samples, config, values, number)
   with timer('update'):
     state, learned, skipped = learning.learn(
       learner, config, now.state, rows, now.reference, now.skipped

@@ -80,7 +80,7 @@ _section(
 _section(
   'memory',
   NEVER,
-  slots=Field(32, 'slots at first; doubles when full'),
+  slots=Field(64, 'slots at first; doubles when full, which compiles anew'),
   max_slots=Field(1024, 'entries a memory may hold'),
   core_tokens=Field(32, 'token limit of the core text', natural),
   entry_tokens=Field(14, 'token limit of one entry'),
@@ -238,7 +238,12 @@ _section(
   ),
   std_floor=Field(0.02, 'least deviation a group divides by', positive),
   min_gap=Field(0.02, 'groups of closer rewards are left out; 0: off'),
-  train_samples=Field(5, 'of a group, those that pull most; 0: all', natural),
+  train_samples=Field(5, 'of a group that are trained; 0: all', natural),
+  train_draw=Field(
+    'heaviest',
+    'heaviest: those that pull most, biased; pull: drawn by it, weighted',
+    'heaviest | pull',
+  ),
   minibatch_rows=Field(512, 'samples of one update; a batch makes several'),
   clip_low=Field(0.2, 'ratio clip below 1', rules.number(0, 1, above=True)),
   clip_high=Field(0.28, 'ratio clip above 1', positive),
@@ -254,10 +259,15 @@ _section(
     'token_mean | sequence_mean | sequence_sum',
   ),
   kl_coef=Field(0.0, 'weight of the KL to the start policy'),
-  kl_kind=Field('k3', 'estimator of the KL', 'k1 | k2 | k3'),
+  kl_kind=Field(
+    'k3', 'k2 trains KL(pi || start), k3 KL(start || pi), k1 nothing', 'k2 | k3'
+  ),
   entropy_coef=Field(0.0, 'weight of the entropy bonus'),
   importance_cap=Field(
     0.0, 'truncated importance correction', rules.zero_or(rules.number(1))
+  ),
+  max_row_gap=Field(
+    4.0, 'nats by which a row of the sampler may be off, by importance_cap'
   ),
   value_coef=Field(0.5, 'weight of the value loss (gae)'),
   gamma=Field(1.0, 'discount over chunks (gae)', fraction),

@@ -108,9 +108,9 @@ def respond(setup: Any, params: Any, turns: Sequence[Turn]) -> list[str]:
   """One response to each turn, forced to nothing; for evaluation."""
   n, t = len(turns), max(turn.index for turn in turns)
   keys = row_keys(setup.key, 0, np.arange(n), np.zeros(n, int), t)
-  free = np.full((n, 1, forced_calls.WIDTH), forced_calls.FREE, np.int32)
+  free = forced_calls.free(n, 1, forced_calls.WIDTH['compact'])
   prompts = pad(setup, show(setup, turns))
-  out = sample(setup, params, prompts, free, keys)
+  out = sample(setup, params, prompts, free.tokens, keys)
   return [
     setup.tokenizer.decode(ids[mask].tolist())
     for ids, mask in zip(out.tokens[:, 0], out.mask[:, 0], strict=True)
