@@ -12,12 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
-from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.memory import slots
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.recall import flat, scores
 from mem_alpha_jax.recall.registry import RECALL
-from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, forced_calls
 from mem_alpha_jax.sampling import sampler
@@ -126,25 +124,11 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
   logps = _batch(mesh, rows.rollout_logps)
   old = logps if rl.importance_cap else None
   reference = logps if rl.kl_coef else None
-  tx, schedule = optimizer.create_optimizer(
-    config.optim, validate_lib.derive(config).total_updates
-  )
-  temperature = config.rollout.temperature
-  update = update_lib.make_update_fn(
-    policy,
-    tx,
-    rl,
-    temperature,
-    mesh,
-    horizon=config.rollout.response_buckets[-1],
-    skip_norm=config.optim.skip_norm,
-    schedule=schedule,
-  )
-  scored = update_lib.make_logps_fn(policy, temperature, mesh)
-  state = update_lib.abstract_state(params, tx, mesh)
-  lowers = {'update': lambda: update.lower(state, rows, reference, old)}
+  learner = learning.create(config, policy, mesh)
+  state = update_lib.abstract_state(params, learner.tx, mesh)
+  lowers = {'update': lambda: learner.update.lower(state, rows, reference, old)}
   if rl.importance_cap or rl.kl_coef:
-    lowers['logps'] = lambda: scored.lower(params, rows)
+    lowers['logps'] = lambda: learner.logps.lower(params, rows)
   return [
     Program(kind, shape, groups * width, width, lower)
     for kind, lower in lowers.items()

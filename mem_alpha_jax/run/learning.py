@@ -29,11 +29,10 @@ class Learner(NamedTuple):
   values: Callable
 
 
-def create(experiment) -> Learner:
+def create(config, policy, mesh) -> Learner:
   """Compiles nothing yet."""
-  config, policy = experiment.config, experiment.policy
   tx, schedule = optimizer.create_optimizer(
-    config.optim, validate_lib.derive(config).total_updates
+    config.optim, validate_lib.total_updates(config)
   )
   temperature = config.rollout.temperature
   update = update_lib.make_update_fn(
@@ -41,12 +40,12 @@ def create(experiment) -> Learner:
     tx,
     config.rl,
     temperature,
-    experiment.mesh,
+    mesh,
     horizon=config.rollout.response_buckets[-1],
     skip_norm=config.optim.skip_norm,
     schedule=schedule,
   )
-  logps = update_lib.make_logps_fn(policy, temperature, experiment.mesh)
+  logps = update_lib.make_logps_fn(policy, temperature, mesh)
   values = update_lib.make_values_fn(policy)
   return Learner(tx, update, logps, values)
 
