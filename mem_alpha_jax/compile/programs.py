@@ -18,6 +18,7 @@ from mem_alpha_jax.recall import flat, scores
 from mem_alpha_jax.recall.registry import RECALL
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, forced_calls
+from mem_alpha_jax.run import learning
 from mem_alpha_jax.sampling import sampler
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import RolloutRows
