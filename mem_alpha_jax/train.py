@@ -55,7 +55,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any] | None:
   print(footprint.table(planned))
   footprint.check(planned, config)
   held_out = held_out_lib.lengths(config, 'test')
-  learner = learning.create(experiment)
+  learner = learning.create(config, experiment.policy, experiment.mesh)
   loader = iter(pipeline.make_dataset(config, 'train'))
   with (
     checkpoint.Manager(workdir, config.checkpoint.keep) as manager,

@@ -176,7 +176,9 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   with checkpoint.Manager(folder, 2) as manager:
     assert manager.steps() == [1, 2]
     first, second = (manager.restore(part, step).state for step in (1, 2))
-    tx = learning.create(experiment).tx
+    tx = learning.create(
+      experiment.config, experiment.policy, experiment.mesh
+    ).tx
     now = progress.resume(manager, experiment, tx, folder, 0.0)
   jax.tree.map(np.testing.assert_array_equal, first, second)
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(now.state.params))
@@ -192,7 +194,7 @@ def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
   folder = str(tmp_path)
   config = tiny_config.get_config('rl.kl_coef=0.1')
   experiment = build_lib.build(config, folder)
-  tx = learning.create(experiment).tx
+  tx = learning.create(experiment.config, experiment.policy, experiment.mesh).tx
   loader = iter(pipeline.make_dataset(config, 'train'))
   monkeypatch.setattr(
     warm_start, 'train',
@@ -216,7 +218,7 @@ def test_a_restore_makes_no_second_state(tmp_path, monkeypatch, arg):
   folder = str(tmp_path)
   config = tiny_config.get_config(arg)
   experiment = build_lib.build(config, folder)
-  tx = learning.create(experiment).tx
+  tx = learning.create(experiment.config, experiment.policy, experiment.mesh).tx
   loader = iter(pipeline.make_dataset(config, 'train'))
   monkeypatch.setattr(
     warm_start, 'train', lambda setup, policy, params, *_: params
