@@ -36,7 +36,9 @@ def main(argv):
     config.warm_start.steps = _STEPS.value
   with tempfile.TemporaryDirectory() as folder:
     experiment = build_lib.build(config, folder)
-    tx = learning.create(config, experiment.policy, experiment.mesh).tx
+    tx = learning.create(
+      experiment.config, experiment.policy, experiment.mesh
+    ).tx
     loader = iter(pipeline.make_dataset(config, 'train'))
     now = progress.begin(experiment, tx, loader, folder, started, print)
     path = base_checkpoint.FOLDER / _NAME.value

@@ -44,14 +44,12 @@ def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
   The mesh may be of a topology that is not here.
   """
   r = config.rollout
-  params = _placed(
-    jax.eval_shape(policy.init, jax.random.key(0)),
-    sharding.param_shardings(policy, mesh),
-  )
+  params = sharding.param_shapes(policy, mesh)
+  learner = learning.create(config, policy, mesh)
   found = []
   for own, prefix in itertools.product(r.own_buckets[::-1], r.prefix_buckets):
     shape = dict(prefix=prefix, own=own, response=r.response_buckets[-1])
-    found += _updates(config, policy, mesh, params, shape)
+    found += _updates(config, learner, mesh, params, shape)
     found += [
       _sampler(config, policy, mesh, params, shape, greedy)
       for greedy in (False, True)
@@ -60,21 +58,13 @@ def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
   return [*found, _reshard(config, policy, params), _retrieval(config, mesh)]
 
 
-def _placed(shapes: Any, places: Any) -> Any:
-  return jax.tree.map(
-    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
-    shapes,
-    places,
-  )
-
-
 def _batch(mesh: Mesh, tree: Any) -> Any:
   """Arrays whose first dim is spread as a batch."""
 
   def place(x):
     return NamedSharding(mesh, sharding.spec(mesh, x.shape, ('batch',)))
 
-  return _placed(tree, jax.tree.map(place, tree))
+  return sharding.placed(tree, jax.tree.map(place, tree))
 
 
 def _ints(*shape: int) -> jax.ShapeDtypeStruct:
@@ -116,7 +106,7 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
   )
 
 
-def _updates(config, policy, mesh, params, shape) -> list[Program]:
+def _updates(config, learner, mesh, params, shape) -> list[Program]:
   """The update, and the log-probs before it where a config asks for them."""
   rl, width = config.rl, collector.prompt_width(config)
   groups = rl.minibatch_rows // width
@@ -125,9 +115,9 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
   logps = _batch(mesh, rows.rollout_logps)
   old = logps if rl.importance_cap else None
   reference = logps if rl.kl_coef else None
-  learner = learning.create(config, policy, mesh)
   state = update_lib.abstract_state(params, learner.tx, mesh)
-  lowers = {'update': lambda: learner.update.lower(state, rows, reference, old)}
+  lower = learner.update.lower
+  lowers = {'update': lambda: lower(state, rows, reference, old)}
   if rl.importance_cap or rl.kl_coef:
     lowers['logps'] = lambda: learner.logps.lower(params, rows)
   return [

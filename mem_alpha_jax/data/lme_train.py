@@ -29,8 +29,8 @@ def build(r: Request) -> list[Episode]:
   rng = content.generator(r.seed, SOURCE, r.split)
   mine = [g for g in groups if content.belongs(_name(g), r.split)]
   made, group = [], []
-  for k in rng.permutation(len(mine)):
-    group += mine[k]
+  for related in content.shuffled(mine, rng):
+    group += related
     if len(made) < r.most and len(group) >= _QUESTIONS:
       made.append(_episode(group, len(made), r.count))
       group = []

@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import optax
+from jax.sharding import Mesh
 
 from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector
@@ -29,7 +31,7 @@ class Learner(NamedTuple):
   values: Callable
 
 
-def create(config, policy, mesh) -> Learner:
+def create(config, policy: Policy, mesh: Mesh) -> Learner:
   """Compiles nothing yet."""
   tx, schedule = optimizer.create_optimizer(
     config.optim, validate_lib.total_updates(config)
