@@ -194,7 +194,7 @@ def trace(episode: Episode, record: Record) -> html.Trace:
   for a in record.answered:
     question, score = episode.questions[a.index], a.scores[0]
     answers.append(
-      (
+      html.TraceAnswer(
         question.text,
         question.type,
         question.answer,

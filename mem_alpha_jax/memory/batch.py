@@ -98,7 +98,7 @@ class Memories:
 
   def _edits(self, states, results) -> slots_lib.Edits:
     touched = [
-      dict.fromkeys(slot for result in row for slot in result.slots)
+      [*dict.fromkeys(slot for result in row for slot in result.slots)]
       for row in results
     ]
     width = self.config.memory.slot_terms

@@ -198,7 +198,7 @@ def put(state: MemoryState, entry: Entry) -> MemoryState:
   elif before is None:
     free = ordered.remove(free, entry.slot)
   return state._replace(
-    lists=_listed(_unlisted(state.lists, before, entry), before, entry),
+    lists=_listed(_unlisted(state.lists, before), entry),
     by_slot=state.by_slot.set(entry.slot, entry),
     free=free,
     top=top,
@@ -235,38 +235,33 @@ def free_slot(state: MemoryState) -> int:
   return next(ordered.walk(state.free), state.top)
 
 
-def _unlisted(lists, entry: Entry | None, after: Entry | None = None):
-  """The lists without an entry; its id stays for a version `after` it."""
+def _unlisted(lists, entry: Entry | None):
   if entry is None:
     return lists
   by_id, by_text, by_step, ids, steps = lists[entry.kind]
-  by_text = by_text.delete(entry.text)
-  if not _same(entry, after):
-    by_id, ids = by_id.delete(entry.id), ordered.remove(ids, entry.id)
   rest = by_step[entry.step] - {entry.id}
-  if rest:
-    by_step = by_step.set(entry.step, rest)
-  else:
-    by_step = by_step.delete(entry.step)
+  if not rest:
     steps = ordered.remove(steps, entry.step)
-  return lists.set(entry.kind, Notes(by_id, by_text, by_step, ids, steps))
+  notes = Notes(
+    by_id.delete(entry.id),
+    by_text.delete(entry.text),
+    by_step.set(entry.step, rest) if rest else by_step.delete(entry.step),
+    ordered.remove(ids, entry.id),
+    steps,
+  )
+  return lists.set(entry.kind, notes)
 
 
-def _listed(lists, before: Entry | None, entry: Entry):
-  """The lists with an entry; its id is there if `before` was a version."""
+def _listed(lists, entry: Entry):
   by_id, by_text, by_step, ids, steps = lists[entry.kind]
-  by_text = by_text.set(entry.text, entry.slot)
-  if not _same(entry, before):
-    by_id, ids = by_id.set(entry.id, entry.slot), ordered.add(ids, entry.id)
-  others = by_step.get(entry.step)
-  if others is None:
-    steps = ordered.add(steps, entry.step)
-  by_step = by_step.set(entry.step, (others or frozenset()) | {entry.id})
-  return lists.set(entry.kind, Notes(by_id, by_text, by_step, ids, steps))
-
-
-def _same(one: Entry, other: Entry | None) -> bool:
-  return other is not None and (one.id, one.kind) == (other.id, other.kind)
+  notes = Notes(
+    by_id.set(entry.id, entry.slot),
+    by_text.set(entry.text, entry.slot),
+    by_step.set(entry.step, by_step.get(entry.step, frozenset()) | {entry.id}),
+    ordered.add(ids, entry.id),
+    ordered.add(steps, entry.step),
+  )
+  return lists.set(entry.kind, notes)
 
 
 def without_log(state: MemoryState) -> MemoryState:

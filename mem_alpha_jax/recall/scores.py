@@ -68,38 +68,37 @@ def bm25(
 ) -> Float[Array, 'N Q S']:
   """Okapi BM25 in each memory, equal to rank_bm25.BM25Okapi 0.2.2.
 
-    score(q, d) = sum_u idf(u) tf(u, d) (k1 + 1)
-                  / (tf(u, d) + k1 (1 - b + b |d| / mean |d|))
+    score(q, d) = sum_{u in d} idf(u) (k1 + 1)
+                  / (1 + k1 (1 - b + b |d| / mean |d|))
     idf(u) = log((n - f + 0.5) / (f + 0.5))
 
-  for n entries of which f contain u. Robertson and Zaragoza 2009, "The
-  Probabilistic Relevance Framework: BM25 and Beyond"; a negative idf becomes
-  epsilon times the mean idf of the memory's distinct words (Trotman et al.
-  2014, "Improvements to BM25 and Language Models Examined"). In a memory of
-  one or two entries that floor is not positive, so an `overlap` of 1 finds
-  what a least score of 0 would not.
+  for n entries of |d| distinct words, of which f contain u. Robertson and
+  Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond"; a
+  negative idf becomes epsilon times the mean idf of the memory's distinct
+  words (Trotman et al. 2014, "Improvements to BM25 and Language Models
+  Examined"). In a memory of one or two entries that floor is not positive, so
+  an `overlap` of 1 finds what a least score of 0 would not.
   """
   del query_vecs
   table = _idf_table(bank, EPSILON)  # [N, S+1]
-  length = jnp.sum(bank.term_counts, -1)  # [N, S]
+  length = jnp.sum(bank.term_ids > 0, -1)  # [N, S]
   mean = jnp.sum(length, -1) / jnp.maximum(jnp.sum(bank.valid, -1), 1)
   mean = jnp.maximum(mean, 1e-9)[:, None]
   norm = K1 * (1 - B + B * length / mean)[:, None]  # [N, 1, S]
   # The slots are the minor axis and W is unrolled: plain vector code.
   ids = jnp.swapaxes(bank.term_ids, 1, 2)[:, None]  # [N, 1, W, S]
-  counts = jnp.swapaxes(bank.term_counts, 1, 2)[:, None]
 
   def add_word(total, word):  # one word of each question, [N, Q]
     word = word[..., None]
-    tf = 0
+    hit = False
     for w in range(ids.shape[2]):
-      tf += jnp.where(ids[:, :, w] == word, counts[:, :, w], 0)
-    tf = jnp.where(word > 0, tf, 0)  # [N, Q, S]
-    found_in = jnp.sum(tf > 0, -1)
+      hit |= ids[:, :, w] == word
+    tf = (hit & (word > 0)).astype(jnp.int32)  # [N, Q, S]
+    found_in = jnp.sum(tf, -1)
     idf = jnp.take_along_axis(table, found_in, 1)[..., None]
     score, hits = total
     score += idf * tf * (K1 + 1) / (tf + norm)
-    return (score, hits + (tf > 0) if overlap else hits), None
+    return (score, hits + tf if overlap else hits), None
 
   shape = (*query_ids.shape[:2], bank.valid.shape[1])
   start = jnp.zeros(shape, jnp.float32), jnp.zeros(shape, jnp.int32)
@@ -111,12 +110,19 @@ def bm25(
 def _idf_table(bank: SlotBank, epsilon: float) -> Float[Array, 'N S+1']:
   """Returns idf by frequency; column f is the idf of a word in f entries."""
   n = jnp.sum(bank.valid, -1, keepdims=True)
-  f = jnp.arange(bank.histogram.shape[1])[None]
+  f = jnp.arange(bank.valid.shape[1] + 1)[None]
   idf = jnp.log((jnp.maximum(n - f, 0) + 0.5) / (f + 0.5))
-  weight = bank.histogram.astype(jnp.float32)
+  weight = jax.vmap(_frequencies)(bank.term_ids).astype(jnp.float32)
   distinct = jnp.maximum(jnp.sum(weight, -1, keepdims=True), 1)
   mean = jnp.sum(weight * idf, -1, keepdims=True) / distinct
   return jnp.where(idf < 0, epsilon * mean, idf)
+
+
+def _frequencies(ids: Int[Array, 'S W']) -> Int[Array, 'S+1']:
+  """How many words of a memory are in f of its entries; 0 for f = 0."""
+  word, found_in = jnp.unique(ids, return_counts=True, size=ids.size)
+  found_in = jnp.where(word > 0, found_in, 0)
+  return jnp.bincount(found_in, length=len(ids) + 1).at[0].set(0)
 
 
 def cosine(

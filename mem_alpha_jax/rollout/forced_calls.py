@@ -89,7 +89,7 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
     common(Op('insert', kind, 'a'), Op('insert', kind, 'the'))
     for kind in ('episodic', 'semantic')
   ]
-  nothing = tokenizer.encode(tools.NOOP_TEXT.capitalize() + '.')
+  nothing = tokenizer.encode(tools.NOOP_REPLY)
   found, room = [common(*updates), *inserts, nothing], WIDTH[prompt_format]
   if (longest := max(map(len, found))) > room:
     raise ValueError(
