@@ -267,7 +267,7 @@ _section(
     0.0, 'truncated importance correction', rules.zero_or(rules.number(1))
   ),
   max_row_gap=Field(
-    4.0, 'nats by which a row of the sampler may be off, by importance_cap'
+    4.0, 'of trainer to sampler, nats; 0: off (with importance_cap)'
   ),
   value_coef=Field(0.5, 'weight of the value loss (gae)'),
   gamma=Field(1.0, 'discount over chunks (gae)', fraction),

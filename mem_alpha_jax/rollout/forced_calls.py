@@ -27,7 +27,7 @@ from mem_alpha_jax.memory.state import Op
 FREE = -1  # a token the policy samples itself
 # Forced tokens of a call: the call and its kind or handle in the compact
 # notation; in JSON more than the first words of any call take.
-WIDTH = {'compact': 2, 'chat': 32}
+WIDTH = {'compact': 2, 'chat': 64}
 OTHERS = (('<ins>', '<epi>'), ('<ins>', '<sem>'), ('<none>',))
 
 
