@@ -12,6 +12,7 @@ from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, learning, summary
 from mem_alpha_jax.run import progress as progress_lib
@@ -150,12 +151,13 @@ def step(
       experiment.train_setup, params, episodes, now.starts, number, stop
     )
   stopping.beat(f'step {number + 1}, update')
-  protocol.check_missing(
-    rollout.metrics['rollout/missing_answers'],
-    config.reading.max_missing,
-    f'step {number}',
-    experiment.reader_counts,
-  )
+  for what in samples_lib.ASKED:
+    protocol.check_missing(
+      rollout.metrics[f'rollout/missing_{what}'],
+      config.reading.max_missing,
+      f'the {what} of step {number}',
+      experiment.reader_counts,
+    )
   with timer('advantages'):
     rows, credit = assemble.to_rows(rollout.samples, config, values)
   with timer('update'):

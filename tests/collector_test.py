@@ -192,7 +192,7 @@ def test_a_judge_gives_the_content_part(setups, groups):
   assert not known.all() and (after[known] != before[known]).any()
   assert set(np.unique(after[known])) <= {0.0, 1.0}  # one call each
   # Such rewards are missing, not zero, and are told as missing answers are.
-  assert judged.metrics['rollout/missing_answers'] > 0
+  assert judged.metrics['rollout/missing_verdicts'] > 0
   rows, credit = assemble.to_rows(judged.samples, setup.config)
   assert credit['rl/missing_rewards'] > 0
   assert np.isfinite(rows.advantages).all()

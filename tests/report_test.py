@@ -18,16 +18,18 @@ def near(mean):
   return {'accuracy': mean, 'interval': interval, 'questions': 100}
 
 
-NONE = statistics.accuracies({}, 0, 0)
+NONE = statistics.accuracies({}, ['x'])
 NOTHING = {**NONE, 'lenient': NONE}
 
 
 def make_arm(accuracy, overwritten=0.5):
   types = {'overwritten': near(overwritten), 'who': near(accuracy)}
   lenient = near(0.875) | {'by_type': {'overwritten': near(0.75)}}
+  lenient['macro'] = near(0.625)
   return {
     **near(accuracy),
     'by_type': types,
+    'macro': near(0.375),
     'lenient': lenient,
     'memory_tokens': np.float32(30),
     'memory_share': 0.3125,
@@ -89,11 +91,11 @@ def table_cells(text):
 def test_summary_table_has_a_line_for_every_system():
   text = tables.summary_table(make_arms())
   lines = text.splitlines()
-  assert len(lines) == 2 + 4
+  assert len(lines) == 2 + 4 + 2
   assert ' '.join(lines[3].split()) == (
-    'after RL 0.950 [0.93, 0.97] 0.500 0.875 0.750 31.2% 99.0%'
+    'after RL 0.950 [0.93, 0.97] 0.875 0.375 / 0.625 0.500 / 0.750 31.2% 99.0%'
   )
-  assert [line.split()[0] for line in lines[2:]] == (
+  assert [line.split()[0] for line in lines[2:-2]] == (
     ['before', 'after', 'keep', 'oracle']
   )
   assert max(map(len, lines)) < 100
@@ -101,22 +103,23 @@ def test_summary_table_has_a_line_for_every_system():
 
 def test_tables_show_missing_numbers_as_dashes():
   arms = {'after': dict(NOTHING)}
-  row = tables.summary_table(arms).splitlines()[-1]
-  assert row.split() == ['after', 'RL', '-', '[-,', '-]', *'-----']
+  row = tables.summary_table(arms).splitlines()[2]
+  assert row.split() == ['after', 'RL', '-', '[-,', '-]', *'--/--/---']
   # As they come back from a file, where NaN is null.
   arms['after']['interval'] = [None, None]
   arms['after']['accuracy'] = None
-  assert tables.summary_table(arms).splitlines()[-1] == row
+  assert tables.summary_table(arms).splitlines()[2] == row
 
 
 def test_type_and_length_tables():
   rows = table_cells(tables.type_table(make_arms()))
-  assert rows[2] == ['overwritten', '0.500', '0.500', '0.500', '0.500']
-  assert rows[3] == ['who', '0.250', '0.950', '0.500', '0.990']
+  assert rows[2] == ['overwritten', *['0.500', '/', '0.750'] * 4]
+  assert rows[3][:5] == ['who', '0.250', '/', '-', '0.950']
   length = {str(m): arms for m, arms in LENGTH.items()}
   del length['4']['baselines']['oracle']
   rows = tables.length_table(length).splitlines()
-  assert rows[0].split() == ['1x', '4x', '13x']
+  assert rows[0].split() == ['strict,', 'lenient', '1x', '4x', '13x']
+  assert rows[-1].split()[:2] == ['lenient', '0.875']
   oracle = next(row for row in rows if row.startswith('oracle'))
   assert oracle.split()[3:] == ['1.01]', '-', '0.990', '[0.97,', '1.01]']
   length['4']['baselines']['oracle'] = make_arm(0.99)

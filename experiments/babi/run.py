@@ -41,11 +41,14 @@ def over_seeds(arms: list[dict]) -> dict:
   """Mean, t interval and single values of every number over the seeds."""
   found = {}
   for name in NUMBERS:
-    values = [arm[name] for arm in arms]
+    values, each = [arm[name] for arm in arms], []
     if name == 'lenient':
       values = [value['accuracy'] for value in values]
+      each = [arm['lenient']['by_episode'] for arm in arms]
+    elif name == 'accuracy':
+      each = [arm['by_episode'] for arm in arms]
     if None not in values:
-      found[name] = statistics.seeds_cell(values)
+      found[name] = statistics.seeds_cell(values, each)
   return found
 
 

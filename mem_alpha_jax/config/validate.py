@@ -144,6 +144,11 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     'folder or a .gguf file',
   )
   _require(
+    c.reading.reader != 'lm' or not c.reading.url,
+    f"reading.url={c.reading.url!r}: with reading.reader='lm' reading.model is "
+    "the model in this process; use '', or reader='remote'",
+  )
+  _require(
     c.reading.reader != 'remote' or (c.reading.model and c.reading.url),
     f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
     "reading.reader='remote' needs both: where the server is, and the name of "

@@ -62,7 +62,7 @@ class Record(NamedTuple):
   Attributes:
     answered: questions in the order in which they were asked.
     held: [chunks read, tokens held] whenever the plan has something.
-    calls: by tool, plus 'valid', 'all' and 'noop'.
+    calls: by tool, plus 'valid', 'all' and 'noop', and 'lost' replies.
     steps: of the trace, if asked for.
   """
 
@@ -209,7 +209,7 @@ def trace(episode: Episode, record: Record) -> html.Trace:
 def _calls(step: Step) -> collections.Counter:
   written, results = step.written, step.results
   found = collections.Counter(op.tool for op in written.ops)
-  found['noop'] = int(written.noop)
+  found['noop'], found['lost'] = int(written.noop), int(written.lost)
   found['all'] = len(results) + len(written.errors)
   found['valid'] = sum(result.ok for result in results)
   return found

@@ -33,14 +33,12 @@ class Options(NamedTuple):
     lag: sessions, of the fixed-lag curve.
     drop: of accuracy, that counts as saturation. Only checkpoints that all
       streams have count: later ones are of the longer streams alone.
-    resamples: of an interval, over streams.
   """
 
   every: int
   questions: int = 0
   lag: int = 0
   drop: float = 0.05
-  resamples: int = 1000
 
 
 def session_ends(episode: Episode) -> list[int]:

@@ -24,7 +24,7 @@ def method(given: Given) -> memory.MemoryMethod:
     said = dict(zip(rows, model.complete(chats, tokens), strict=True))
     read = lambda text, view: writer.parse(text, view, config, 'chat')
     return [
-      Written(())
+      Written((), lost=True)
       if said.get(i) is None
       else Written(*read(said[i], views[i]), said[i])
       for i in range(len(chunks))

@@ -15,6 +15,7 @@ class Written(NamedTuple):
   errors: Sequence[str] = ()  # calls that could not be read
   noop: bool = False
   text: str = ''
+  lost: bool = False  # a reply that could not be had or used
 
 
 class Step(NamedTuple):

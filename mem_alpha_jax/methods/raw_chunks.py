@@ -16,7 +16,6 @@ def method(retrieval: str, top: int, given: Given) -> MemoryMethod:
   fields = {
     'reading.retrieval': retrieval,
     'reading.top_k': top,
-    'reading.hops': 1,
     'memory.slot_terms': _distinct_words(given),
   }
   needs = RECALL[retrieval].vectors

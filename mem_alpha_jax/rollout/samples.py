@@ -15,6 +15,8 @@ from mem_alpha_jax.rollout import grading, play
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Outcome, Turn
 
+ASKED = ('answers', 'verdicts')  # of the reader, and of the judge of contents
+
 
 def count_names() -> tuple[str, ...]:
   """What is counted of a row.
@@ -200,5 +202,9 @@ def metrics(
     'rollout/cut_responses': share('cut_responses'),
     'rollout/cut_prompts': share('cut_prompts'),
     'rollout/failed_readings': float(np.isnan(samples.parts['answers']).mean()),
-    'rollout/missing_answers': answers['missing'] / max(answers['asked'], 1),
+    **{
+      f'rollout/missing_{what}': answers[what, 'missing']
+      / max(answers[what, 'asked'], 1)
+      for what in ASKED
+    },
   }
