@@ -36,6 +36,8 @@ from mem_alpha_jax.reward import rules, scoring
     ('1000', '1,000', 'contains', 1),
     ('It cost 12,345,678 dollars.', '12345678', 'substring', 1),
     ('1,000; Ann', '1000;Ann', 'keywords', 1),
+    ('我住在北京', '北京；南京', 'keywords', 0.5),
+    ('我住在北京', '北京、南京，东京', 'comma_keywords', 1 / 3),
     ('3.5', '5', 'contains', 0),
     # What an abstention says is no answer.
     ('I do not know', 'no', 'substring', 0),

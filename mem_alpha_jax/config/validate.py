@@ -165,11 +165,6 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
       f"{name}='remote' needs both: where the server is, and the name of the "
       'model there',
     )
-    _require(
-      c.reading.reader != 'lm',
-      f"{name}='remote': with reading.reader='lm' reading.model is the model "
-      "in this process; use reader='remote', or ''",
-    )
   if m.prompt_format != 'compact':
     return
   view, prefix = view_tokens(c), c.rollout.prefix_buckets[-1]

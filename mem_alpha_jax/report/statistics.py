@@ -149,8 +149,8 @@ def _wilson(
 
   (Dean & Pagano 2015, J. Survey Stat. Methodol. 3(4); at most the number of
   answers, and that of episodes where all agree). Of 16 episodes near p = 0.95
-  it covers 0.95 to 0.97; a bootstrap 0.73 to 0.94, and the plain t interval
-  0.75 to 0.93 (tests/statistics_test.py). It stays within [0, 1].
+  it covers 0.97, bootstraps 0.73 to 0.94, and the plain t interval 0.75 to
+  0.93 (BUILD.md). It stays within [0, 1].
 
   Args:
     mean: p.

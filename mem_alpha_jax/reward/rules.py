@@ -38,8 +38,7 @@ _ARTICLES_AND = regex.compile(r'\b(a|an|the|and)\b')
 _NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
 _BOX = regex.compile(r'\\boxed\s*\{')
 _MARKUP = regex.compile(r'\\(?:text|math)\w*\s*\{([^{}]*)\}|\$')
-# Commas and semicolons, but not the comma of 1,000.
-_BETWEEN = regex.compile(r';|(?<!\d),|,(?!\d)')
+_BETWEEN = regex.compile('[,;、]')  # of a folded text: not the comma of 1,000
 _NOT = regex.compile(r"n['’]t\b")
 _SENTENCE = regex.compile(r'(?<=[.!?;])\s+|\n+')
 _NOTES = (
@@ -139,17 +138,17 @@ def keywords(prediction: str, gold: str) -> float:
   Both sides are folded; Mem-alpha's code leaves the prediction as it is, so
   that capitals cost score there.
   """
-  return _hits(prediction, gold, gold.split(';'))
+  return _hits(prediction, gold, _fold(gold).split(';'))
 
 
 def comma_keywords(prediction: str, gold: str) -> float:
   """`keywords` of a gold with commas between them (book summaries)."""
-  return _hits(prediction, gold, _BETWEEN.split(gold))
+  return _hits(prediction, gold, _BETWEEN.split(_fold(gold)))
 
 
 def _hits(prediction: str, gold: str, words: Sequence[str]) -> float:
   """Share of the words that a text holds; 0 of none."""
-  wanted = [_fold(w).strip() for w in words if w.strip()]
+  wanted = [w.strip() for w in words if w.strip()]
   if not wanted:
     return 0.0
   said = _fold(_answering(prediction, gold))
