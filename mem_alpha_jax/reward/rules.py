@@ -33,6 +33,7 @@ _PUNCTUATION = regex.compile(
 _NAME = regex.compile(
   r'(?<=\w[\s(]+)A(?!\w)|\b(?:[Aa]n?|[Tt]he)\b(?=\W*$|[^\w\s])'
 )
+_INVISIBLE = regex.compile(r'\p{Cf}')
 _NUMBER = regex.compile(r'-?\d+(?:\.\d+)?')
 _ARTICLES_AND = regex.compile(r'\b(a|an|the|and)\b')
 _NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
@@ -81,11 +82,15 @@ _ABSTAINING = regex.compile(
 )
 
 
+def _compatible(text: str) -> str:
+  """NFKC, without what only joins or separates letters."""
+  return _INVISIBLE.sub('', unicodedata.normalize('NFKC', text))
+
+
 @functools.lru_cache(1 << 15)
 def _fold(text: str) -> str:
   """NFKC of the case-folded text, 1,000 as 1000."""
-  folded = unicodedata.normalize('NFKC', text).casefold()
-  folded = unicodedata.normalize('NFKC', folded).replace('\u2212', '-')
+  folded = _compatible(_compatible(text).casefold()).replace('\u2212', '-')
   return _THOUSANDS.sub(lambda match: match[0].replace(',', ''), folded)
 
 
@@ -96,9 +101,8 @@ def normalize(text: str) -> str:
   The last word is never an article: of 'vitamin A' and of 'A' it is the name.
   What has no words at all stays as it is.
   """
-  plain = regex.sub(r'\p{Cf}', '', _fold(text))
-  plain = _LETTER.sub(r' \g<0> ', _PUNCTUATION.sub(' ', plain))
-  *words, last = plain.split() or [_fold(text).strip()]
+  plain = _LETTER.sub(r' \g<0> ', _PUNCTUATION.sub(' ', _fold(text)))
+  *words, last = plain.split() or _fold(text).split() or ['']
   return ' '.join([*(w for w in words if w not in ARTICLES), last])
 
 
@@ -201,10 +205,13 @@ def contains(prediction: str, gold: str) -> float:
   substrings of the prediction's first line for its baselines alone. Where the
   gold ends in an article, one that names something must stand there.
   """
-  said, wanted = _answering(prediction, gold), normalize(gold)
-  if wanted.split()[-1:] and wanted.split()[-1] in ARTICLES:
-    said, wanted = _NAME.sub(r'\g<0>_', said), f'{wanted}_'
-  return float(f' {wanted} ' in f' {normalize(said)} ')
+  said, wanted = _answering(prediction, gold), normalize(gold).split()
+  if wanted[-1:] and wanted[-1] in ARTICLES:
+    said = _LETTER.sub(r' \g<0> ', _compatible(said))
+    said, wanted[-1] = _NAME.sub(r'\g<0>_', said), f'{wanted[-1]}_'
+  # Articles that name something may stand between the words of a gold.
+  words = ' (?:(?:an?|the)_ )*'.join(map(regex.escape, wanted))
+  return float(bool(regex.search(f' {words} ', f' {normalize(said)} ')))
 
 
 def label(prediction: str, gold: str) -> float:
