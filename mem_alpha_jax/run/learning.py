@@ -34,7 +34,7 @@ class Learner(NamedTuple):
 def create(config, policy: Policy, mesh: Mesh) -> Learner:
   """Compiles nothing yet."""
   tx, schedule = optimizer.create_optimizer(
-    config.optim, validate_lib.derive(config).total_updates
+    config.optim, validate_lib.total_updates(config)
   )
   temperature = config.rollout.temperature
   update = update_lib.make_update_fn(

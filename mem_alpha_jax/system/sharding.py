@@ -161,11 +161,6 @@ def init_params(policy: Any, mesh: Mesh, key: Array, loaded: Any = None) -> Any:
   return traverse_util.unflatten_dict({**have, **made})
 
 
-def replicated(mesh: Mesh) -> NamedSharding:
-  """Returns the sharding of values that every device holds whole."""
-  return NamedSharding(mesh, PartitionSpec())
-
-
 def platform(mesh: Mesh | None) -> str:
   """Returns what the devices of a mesh are: cpu, gpu or tpu."""
   if mesh is None:
