@@ -41,7 +41,6 @@ _BOX = regex.compile(r'\\boxed\s*\{')
 _MARKUP = regex.compile(r'\\(?:text|math)\w*\s*\{([^{}]*)\}|\$')
 _BETWEEN = regex.compile('[,;、]')  # of a folded text: not the comma of 1,000
 _NOT = regex.compile(r"n['’]t\b")
-_SENTENCE = regex.compile(r'(?<=[.!?;])\s+|\n+')
 _NOTES = (
   r'(?:notes?|memory|memories|texts?|context|conversations?|dialogues?|'
   r'passages?|documents?|entries)'
@@ -129,7 +128,7 @@ def _answering(prediction: str, gold: str) -> str:
   """The prediction without what abstains, unless that is the gold."""
   if not abstains(prediction) or abstains(gold):
     return prediction
-  sentences = ((part, _plain(part)) for part in _SENTENCE.split(prediction))
+  sentences = ((part, _plain(part)) for part in english.sentences(prediction))
   return ' '.join(
     _ABSTAINING.sub(' ', plain) if _ABSTAINING.search(plain) else part
     for part, plain in sentences
@@ -277,7 +276,7 @@ def abstention(prediction: str, gold: str) -> float:
 
 def abstains(text: str) -> bool:
   """Whether a sentence of a text says that something is not known."""
-  return any(_ABSTAINING.search(_plain(s)) for s in _SENTENCE.split(text))
+  return any(_ABSTAINING.search(_plain(s)) for s in english.sentences(text))
 
 
 def _plain(sentence: str) -> str:
