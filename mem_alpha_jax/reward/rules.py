@@ -14,14 +14,13 @@ from collections.abc import Sequence
 import regex
 
 from mem_alpha_jax.text import english
+from mem_alpha_jax.text import words as words_lib
 
 ARTICLES = ('a', 'an', 'the')
-_UNSPACED = (
-  r'\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}'
-  r'\p{Myanmar}'
+_LETTER = regex.compile(rf'(?V1)[{words_lib.SPACELESS}\p{{Hangul}}]\p{{M}}*')
+_WORD = regex.compile(
+  rf'{_LETTER.pattern}|[\w--{words_lib.SPACELESS}--\p{{Hangul}}]+'
 )
-_LETTER = regex.compile(rf'[{_UNSPACED}]\p{{M}}*')
-_WORD = regex.compile(rf'(?V1)[{_UNSPACED}]\p{{M}}*|[\w--[{_UNSPACED}]]+')
 _THOUSANDS = regex.compile(r'(?<![\d.,])\d{1,3}(?:,\d{3})+(?!,?\d)')
 # All but letters, marks, digits and _; the sign of -1, the point of 3.5 and the
 # end of C++ stay.
