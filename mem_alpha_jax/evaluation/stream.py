@@ -113,9 +113,10 @@ def run(
   plans = [plan(episode, options) for episode in episodes]
   earlier = _resume(method, path, identity)
   outcome = loop.run(method, episodes, plans, panel, outcome=earlier, save=save)
-  return stream_curves.curves(
+  found = stream_curves.curves(
     *_measured(episodes, outcome, options), len(episodes), options
   )
+  return {**found, 'lost': sum(r.calls['lost'] for r in outcome.records)}
 
 
 def _resume(method: Method, path: pathlib.Path, identity: int):

@@ -73,4 +73,7 @@ def line(name: str, found: dict[str, Any]) -> str:
   return (
     f'{name}: accuracy {points[0]:.3f} at first, {points[-1]:.3f} after '
     f'{sessions} sessions, {falls}; {tokens:.0f} tokens held'
+    + (
+      f'; {found["lost"]} replies of the chat model lost' * bool(found['lost'])
+    )
   )
