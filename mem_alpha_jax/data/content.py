@@ -8,7 +8,7 @@ import hashlib
 import re
 import unicodedata
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -60,6 +60,25 @@ def belongs(text: str, split: str) -> bool:
   if split not in SPLITS:
     raise ValueError(f'no split {split!r}, only {list(SPLITS)}')
   return bucket(digest(text), 'split') in SPLITS[split]
+
+
+def keys_of(
+  keys: Iterable[str], split: str, splits: Mapping[str, range] = SPLITS
+) -> set[str]:
+  """Those in the buckets of a split; at least one if there are enough.
+
+  Where a split would get nothing of a small file it gets the text whose bucket
+  is nearest to it.
+  """
+  places = sorted((bucket(digest(key), 'split'), key) for key in set(keys))
+  ends, count = [], len(places)
+  for k, buckets in enumerate(splits.values(), 1):
+    end = sum(place < buckets.stop for place, _ in places)
+    if count >= len(splits):
+      end = min(max(end, k), count - len(splits) + k)
+    ends.append(end)
+  k = list(splits).index(split)
+  return {key for _, key in places[ends[k - 1] if k else 0 : ends[k]]}
 
 
 def generator(seed: int, *meaning: str | int) -> np.random.Generator:
