@@ -19,11 +19,11 @@ from mem_alpha_jax.types import Outcome, Turn
 def count_names() -> tuple[str, ...]:
   """What is counted of a row.
 
-  Calls by tool; calls carried out, those of them that were valid, those that
-  could not be read; no-ops; tokens of the response; whether it has no end, and
-  whether its prompt was cut.
+  Calls by tool; calls that were read, those of them that were valid, those
+  that repeated what is stored; those that could not be read; no-ops; tokens of
+  the response; whether it has no end, and whether its prompt was cut.
   """
-  rest = 'calls valid unread noop tokens cut_responses cut_prompts'
+  rest = 'calls valid repeats unread noop tokens cut_responses cut_prompts'
   return (*TOOLS, *rest.split())
 
 
@@ -133,7 +133,8 @@ def _counts(o: Outcome, step: Played, i: int, w: int) -> tuple[int, ...]:
   tools = [op.tool for op in o.ops]
   return (
     *map(tools.count, TOOLS),
-    len(o.results), sum(r.ok for r in o.results), len(o.errors), o.noop,
+    len(o.results), sum(r.ok for r in o.results),
+    sum(r.neutral for r in o.results), len(o.errors), o.noop,
     step.sampled.mask[i, w].sum(), not step.sampled.finished[i, w],
     step.cut[i],
   )  # fmt: skip
@@ -194,8 +195,8 @@ def metrics(
     'rollout/end_accuracy': grading.mean(ends[0]),
     'rollout/compression': grading.mean(ends[1]),
     'rollout/valid_calls': sums['valid']
-    / max(sums['calls'] + sums['unread'], 1),
-    **{f'rollout/{name}': share(name) for name in (*TOOLS, 'noop')},
+    / max(sums['calls'] - sums['repeats'] + sums['unread'], 1),
+    **{f'rollout/{name}': share(name) for name in (*TOOLS, 'repeats', 'noop')},
     'rollout/response_tokens': share('tokens'),
     'rollout/cut_responses': share('cut_responses'),
     'rollout/cut_prompts': share('cut_prompts'),
