@@ -210,7 +210,7 @@ def test_trial_a_split_of_a_small_file_gets_the_nearest_text():
     assert all(parts) and sorted(k for p in parts for k in p) == keys
   keys = [f'text {i}' for i in range(300)]
   assert content.keys_of(keys, 'train') == {
-    k for k in keys if content.belongs(k, 'train')
+    k for k in keys if small_raw.belongs(k, 'train')
   }
 
 

@@ -51,17 +51,6 @@ def bucket(key: bytes, salt: str) -> int:
   return int.from_bytes(hashlib.sha256(salt.encode() + key).digest()[:8]) % 100
 
 
-def belongs(text: str, split: str) -> bool:
-  """True if a text, such as the title of an article, is of a split.
-
-  Raises:
-    ValueError: the split is not 'train' or 'validation'.
-  """
-  if split not in SPLITS:
-    raise ValueError(f'no split {split!r}, only {list(SPLITS)}')
-  return bucket(digest(text), 'split') in SPLITS[split]
-
-
 def keys_of(
   keys: Iterable[str], split: str, splits: Mapping[str, range] = SPLITS
 ) -> set[str]:

@@ -154,7 +154,7 @@ def parquet(
     import pyarrow.parquet
   except ImportError:
     raise ValueError(
-      "parquet files need pyarrow: pip install 'mem_alpha_jax[paper]'"
+      f"{path}: needs pyarrow: pip install pyarrow, or '.[paper]' in the clone"
     ) from None
   index, columns = 0, list(kind.model_fields)
   try:

@@ -263,8 +263,13 @@ def from_gguf(path: str | os.PathLike) -> HFTokenizer:
     if token_id >= 0:
       special[name] = tokens[token_id]
   template = get('chat_template', str, '')
+  turn = get('ggml.eot_token_id', int, -1)  # ends a turn, where that is another
   return HFTokenizer(
-    core, special, (template, path) if template else None, path
+    core,
+    special,
+    (template, path) if template else None,
+    path,
+    [turn] if 0 <= turn < len(tokens) else [],
   )
 
 
