@@ -19,7 +19,7 @@ from small_tokenizers import (  # noqa: E402
 )
 
 from mem_alpha_jax import types  # noqa: E402
-from mem_alpha_jax.pretrained import hf_tokenizer
+from mem_alpha_jax.pretrained import hf_tokenizer, id_cache
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_an_unknown_symbol_is_named(tiny):
 
 
 def test_trial_the_cache_is_bounded_by_bytes(tmp_path, monkeypatch):
-  monkeypatch.setattr(hf_tokenizer, '_CACHED', 200_000)
+  monkeypatch.setattr(id_cache, 'CACHED', 200_000)
   tok = hf_tokenizer.from_folder(write_folder(tmp_path, tiny_json()))
   long = 'abc 12 ' * 3000
   for end in range(1, len(long), 97):  # as looking for what fits does

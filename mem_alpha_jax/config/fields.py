@@ -48,7 +48,7 @@ _section(
   ),
   babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
   mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
-  file=Field('', "of source=jsonl; of longmemeval, '': its folder", rules.text),
+  file=Field('', "of source=jsonl; of longmemeval, '': its folder"),
   clean=Field(
     True, 'of source=memalpha: train shares no text with test and validation'
   ),

@@ -5,19 +5,15 @@ special tokens become their ids; data goes through a second copy of the model
 that does not know any added token, so none of their ids can come out of it.
 """
 
-import array
-import collections
 import hashlib
 import json
 import os
 import pathlib
-import sys
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from absl import logging
 
-from mem_alpha_jax.pretrained import byte_level, hf_config
+from mem_alpha_jax.pretrained import byte_level, hf_config, id_cache
 from mem_alpha_jax.system import optional
 from mem_alpha_jax.text import chat_template as template_lib
 from mem_alpha_jax.text import tokenizer as tokenizer_lib
@@ -30,39 +26,6 @@ _CACHED = (
 # Decoded even where a tokenizer calls them special: parsers need them.
 _KEPT = ('<tool_call>', '</tool_call>', '<think>', '</think>')
 _NAMES = ('bos_token', 'eos_token', 'pad_token')
-
-
-class _Remembered:
-  """A function of text to ids that remembers the newest _CACHED bytes of it.
-
-  Counted by bytes, for a text may be a word or a book, and looking for the
-  longest beginning that fits asks for many beginnings.
-  """
-
-  def __init__(self, encode: Callable[[str], Sequence[int]]):
-    self._encode, self._lock = encode, threading.Lock()
-    self._ids: collections.OrderedDict[str, array.array] = (
-      collections.OrderedDict()
-    )
-    self.size = 0  # bytes
-
-  def __call__(self, text: str) -> array.array:
-    with self._lock:
-      if (ids := self._ids.get(text)) is not None:
-        self._ids.move_to_end(text)
-        return ids
-    ids = array.array('i', self._encode(text))
-    with self._lock:
-      if text not in self._ids:
-        self._ids[text] = ids
-        self.size += _bytes(text, ids)
-      while self.size > _CACHED:
-        self.size -= _bytes(*self._ids.popitem(last=False))
-    return ids
-
-
-def _bytes(text: str, ids: array.array) -> int:
-  return sys.getsizeof(text) + sys.getsizeof(ids)
 
 
 class HFTokenizer:
@@ -137,8 +100,8 @@ class HFTokenizer:
     if not template and self.chat_template:
       logging.warning('%s: no chat template; %s is used', source, file)
     self.template_values = {'name': str(file), **special}
-    self._encode = _Remembered(_encoder(core))
-    self._encode_text = _Remembered(_encoder(plain))
+    self._encode = id_cache.IdCache(_encoder(core))
+    self._encode_text = id_cache.IdCache(_encoder(plain))
 
   def encode(self, text: str) -> list[int]:
     """Ids of trusted text: special tokens in it become their ids."""
