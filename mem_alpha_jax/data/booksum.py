@@ -16,6 +16,7 @@ import pydantic
 
 from mem_alpha_jax.data import chunking, content, rows
 from mem_alpha_jax.data.source import Built, Request, Source
+from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Episode, Question
 
 _LIMIT = 2048  # tokens of a chunk, of whole sentences
@@ -94,7 +95,7 @@ def build(r: Request) -> list[Episode]:
   for chapter in content.shuffled(mine, rng):
     if len(made) == r.most:
       break
-    parts = chunking.pack(chunking.sentences(chapter.text), _LIMIT, r.count)
+    parts = chunking.pack(english.sentences(chapter.text), _LIMIT, r.count)
     if not _CHUNKS[0] <= len(parts) <= _CHUNKS[1]:
       few = len(parts) < _CHUNKS[0]
       left[f'chapters that are too {"short" if few else "long"}'] += 1
