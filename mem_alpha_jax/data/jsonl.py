@@ -37,6 +37,7 @@ import pydantic
 from mem_alpha_jax.data import chunking, content, rows
 from mem_alpha_jax.data.source import SPLITS, Source
 from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Episode, Question
 
 SOURCE = 'jsonl'
@@ -119,7 +120,7 @@ def _chunks(row: _Row, sentences, turns, words) -> tuple[tuple[str, ...], list]:
   if row.chunks:
     pieces, size, joint = [[c] if c.strip() else [] for c in row.chunks], 1, ''
   elif row.text:
-    pieces = [[s] for s in chunking.sentences(row.text)]
+    pieces = [[s] for s in english.sentences(row.text)]
     size, joint = sentences, ' '
   else:
     pieces = [[*_said(message, words)] for message in row.messages]
@@ -138,7 +139,7 @@ def _said(message: _Message, words: int) -> Iterator[str]:
   """A message as '2 May, user: I moved.', in parts if it is long."""
   head = ', '.join(filter(None, (message.date, message.role)))
   head = f'{head}: ' if head else ''
-  sentences = chunking.sentences(message.content)
+  sentences = english.sentences(message.content)
   count = lambda text: len(text.split())
   parts = chunking.pack(sentences, words or 1 << 30, count)
   return (head + part for part in parts)
