@@ -14,7 +14,7 @@ from mem_alpha_jax.run import stream as stream_run
 
 SIZES = {26: (2, 1, 3, 2, 1, 2, 1), 30: (1, 3, 2, 1, 1)}  # turns a session
 EVERY = 2
-OPTIONS = stream_lib.Options(every=EVERY, lag=2, resamples=20)
+OPTIONS = stream_lib.Options(every=EVERY, lag=2)
 
 
 def _locomo(root):

@@ -18,7 +18,7 @@ from mem_alpha_jax.run import stream as stream_run
 from mem_alpha_jax.types import Episode, Question
 
 SESSIONS, EVERY, CAPACITY = 47, 5, 20
-OPTIONS = stream_lib.Options(every=EVERY, lag=10, resamples=20)
+OPTIONS = stream_lib.Options(every=EVERY, lag=10)
 CONFIG = tiny_config.get_config(
   'memory.slots=64,memory.cap_rate=0,memory.view=newest'
 )
