@@ -230,6 +230,8 @@ class _Bytes:
   def encode(self, text):
     return list(text.encode())
 
+  encode_text = encode
+
 
 def test_forced_calls_of_a_chat_model_leave_content_and_entry_free():
   starts = forced_calls.starts(_Bytes(), 'chat')

@@ -104,14 +104,14 @@ def sample(
   return Responses(*(x.reshape(n, width, *x.shape[2:]) for x in arrays))
 
 
-def respond(setup: Any, params: Any, turns: Sequence[Turn]) -> list[str]:
-  """One response to each turn, forced to nothing; for evaluation."""
+def respond(setup: Any, params: Any, turns: Sequence[Turn]) -> list[list[int]]:
+  """The ids of one response to each turn, forced to nothing."""
   n, t = len(turns), max(turn.index for turn in turns)
   keys = row_keys(setup.key, 0, np.arange(n), np.zeros(n, int), t)
   free = np.full((n, 1, forced_calls.WIDTH), forced_calls.FREE, np.int32)
   prompts = pad(setup, show(setup, turns))
   out = sample(setup, params, prompts, free, keys)
   return [
-    setup.tokenizer.decode(ids[mask].tolist())
+    ids[mask].tolist()
     for ids, mask in zip(out.tokens[:, 0], out.mask[:, 0], strict=True)
   ]
