@@ -15,6 +15,7 @@ import pydantic
 
 from mem_alpha_jax.data import chunking, content, rows
 from mem_alpha_jax.data.source import Built, Request, Source
+from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Episode, Question
 
 _LIMIT = 2048  # tokens of a chunk, of whole sentences
@@ -87,7 +88,7 @@ def build(r: Request) -> list[Episode]:
   for chapter in content.shuffled(mine, rng):
     if len(made) == r.most:
       break
-    parts = chunking.pack(chunking.sentences(chapter.text), _LIMIT, r.count)
+    parts = chunking.pack(english.sentences(chapter.text), _LIMIT, r.count)
     if not _CHUNKS[0] <= len(parts) <= _CHUNKS[1]:
       continue
     days = rng.integers(*_DAYS, size=len(parts)).cumsum() - 1

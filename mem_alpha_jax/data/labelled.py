@@ -17,6 +17,7 @@ import numpy as np
 from mem_alpha_jax.data import chunking, content
 from mem_alpha_jax.data.label_files import SETS, Example, load
 from mem_alpha_jax.data.source import Built, Made, OracleNote, Request, Source
+from mem_alpha_jax.text import wrapping
 from mem_alpha_jax.types import Episode, Question
 
 _LINE = re.compile(r'Sample: (.*); Label: (.*)')
@@ -85,12 +86,12 @@ def maker(
 
 def question(text: str) -> str:
   """What is asked about a new text."""
-  return f'Which label number does this sample have? Sample: {text}'
+  return f'{wrapping.WHICH_LABEL}{wrapping.SAMPLE}{text}'
 
 
 def line(text: str, label: str) -> str:
   """An example as a chunk shows it."""
-  return f'Sample: {text}; Label: {label}'
+  return f'{wrapping.SAMPLE}{text}{wrapping.LABEL}{label}'
 
 
 def oracle_notes(chunk: str) -> tuple[OracleNote, ...]:

@@ -22,9 +22,7 @@ def writer(given: Given) -> memory.Writer:
       writer_lib.read(setup, ids, turn.view)._replace(
         text=setup.tokenizer.decode(ids)
       )
-      for turn, ids in zip(
-        turns, play.respond(setup, given.params, turns), strict=True
-      )
+      for turn, ids in play.respond(setup, given.params, turns)
     ]
 
   return write
