@@ -314,6 +314,16 @@ FORMS = [
     [WANTED],
     {'arguments'},
   ),
+  (
+    f'<tool_call>{json.dumps({"name": "memory_insert", **INSERT})}</tool_call>',
+    [WANTED],
+    {'arguments'},
+  ),
+  (
+    f'<tool_call>{CALL.replace("name", "tool")}</tool_call>',
+    [WANTED],
+    {'arguments'},
+  ),
   *(
     (f'<tool_call>{DELETE % (SEMANTIC, i)}</tool_call>', [GONE], {'id'})
     for i in ('3.0', '"#3"', '"3"', '"[3]"', '"(3)"', '"3.0"')

@@ -29,6 +29,7 @@ _PARAMETER = re.compile(
   r'<parameter=([^<>\n]{0,64})>(.*?)(?:</parameter>|(?=<parameter=)|\Z)',
   re.DOTALL,
 )
+_NAMES = ('name', 'tool', 'tool_name', 'function')  # keys of a tool's name
 _FENCE = re.compile(r'```\w*')
 _BEHIND_FENCE = re.compile(r'```\w*\s*\Z')
 
@@ -84,10 +85,8 @@ def _bare_calls(found: lenient_json.Found, before: str, view):
     repairs.add('json')
   names = [tool.name for tool in tools.TOOLS.values()]
   for value in _each(found.value):
-    value = _plain(value)
-    if isinstance(value, dict) and (
-      value.get('name') in names or {'name', 'arguments'} <= value.keys()
-    ):
+    named = isinstance(value, dict) and {'name', 'arguments'} <= value.keys()
+    if named or _parts(value)[0] in names:
       yield _call(value, repairs, view)
 
 
@@ -140,28 +139,28 @@ def _each(value: Any) -> list[Any]:
   return value if isinstance(value, list) else [value]
 
 
-def _plain(value: Any) -> Any:
-  """The call itself, of one that is wrapped as servers write it."""
+def _parts(value: Any) -> tuple[Any, Any, bool]:
+  """Name and arguments of a call, and whether they stand where they should."""
+  as_said = True
   if isinstance(value, dict) and isinstance(value.get('function'), dict):
-    return value['function']
-  return value
+    value, as_said = value['function'], False  # as servers wrap it
+  if not isinstance(value, dict):
+    return None, None, as_said
+  if {'name', 'arguments'} <= value.keys():
+    return value['name'], value['arguments'], as_said
+  name = next((value[k] for k in _NAMES if isinstance(value.get(k), str)), None)
+  rest = {k: v for k, v in value.items() if k not in _NAMES}
+  arguments = value.get('arguments', value.get('parameters', rest))
+  return name, arguments, False
 
 
 def _call(value: Any, repairs, view) -> ParsedCall:
-  call = _plain(value)
-  if not isinstance(call, dict):
+  if not isinstance(value, dict):
     return failed('unreadable', 'call is not a JSON object')
-  repairs, arguments = set(repairs), call.get('arguments')
-  if arguments is None and 'parameters' in call:
-    arguments = call['parameters']
-    repairs.add('arguments')
+  name, arguments, as_said = _parts(value)
+  repairs = {*repairs, *(() if as_said else ('arguments',))}
   if isinstance(arguments, str):
-    arguments = arguments.strip()
-    found = arguments[:1] == '{' and lenient_json.read(arguments)
-    arguments = found.value if found else None
-    repairs |= (
-      {'arguments', 'json'} if found and found.repaired else {'arguments'}
-    )
-  if call is not value:
-    repairs.add('arguments')
-  return tools.call(call.get('name'), arguments, view, repairs)
+    found = lenient_json.read(arguments.lstrip())
+    arguments = found.value
+    repairs |= {'arguments', 'json'} if found.repaired else {'arguments'}
+  return tools.call(name, arguments, view, repairs)
