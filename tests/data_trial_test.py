@@ -196,6 +196,29 @@ def test_trial_an_article_of_validation_is_in_no_training():
 
 
 @real
+@pytest.mark.parametrize(
+  'name, told_of',
+  [
+    ('squad', ['answers of more than 4 words: ', 'questions above 100']),
+    ('hotpotqa', ['questions in groups of more than 20 chunks: ']),
+    ('booksum', ['chapters that are too short: ']),
+    ('lme_train', ['questions left over: ']),
+    ('clinc150', ['texts with two labels, left out: 2', 'come again: 44']),
+    ('trec_fine', ['texts with two labels, left out: 1', 'come again: 76']),
+    ('banking77', ['texts with two labels, left out: 1', 'come again: 31']),
+  ],
+)
+def test_trial_real_sources_say_what_they_leave_out(
+  told, monkeypatch, name, told_of
+):
+  monkeypatch.setattr(hotpotqa, '_CHUNKS', 20 if name != 'hotpotqa' else 4)
+  mixture.build(str(REAL), name, 'train', 0, _words)
+  for words in told_of:
+    words = words.replace('20 chunks', '4 chunks')
+    assert _said(told, name, words), told.messages
+
+
+@real
 @pytest.mark.parametrize('name', ['squad', 'hotpotqa', 'lme_train'])
 def test_trial_small_files_leave_no_split_empty(name):
   for split in content.SPLITS:
