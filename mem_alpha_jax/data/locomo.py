@@ -35,12 +35,13 @@ CATEGORIES = {
 ADVERSARIAL = 'adversarial'
 ANSWERED = 'adversarial_answered'
 _UNANSWERABLE = 5
-# Golds that the dialogue itself contradicts, by dialogue, place among its
-# questions, and digest of question and gold: another day of the week than the
-# evidence has, and a date that is none. Their types end with _erratum, so that
-# tables show the published golds with them and without.
+# Questions that the dialogue itself contradicts, by dialogue, place among its
+# questions, and digest of question and gold: a gold with another day of the
+# week than the evidence, a gold whose date is none, a question about a month
+# after the last session. Their types end with _erratum, so that tables show the
+# published golds with them and without.
 _ERRATUM = '_erratum'
-ERRATA = {(26, 5): 'afaf95d8', (41, 48): '125b1f1e'}
+ERRATA = {(26, 5): 'afaf95d8', (41, 48): '125b1f1e', (41, 69): 'f1755a04'}
 _PUBLISHER = 'https://github.com/snap-research/locomo'
 _ALL = 'locomo10.json'
 _SESSION = re.compile(r'session_(\d+)(_date_time)?')
@@ -235,7 +236,7 @@ def _dialogue(data, asked: Sequence[_Asked], uid: int, where: str) -> Dialogue:
       'questions of category 5 with an answer': sum(
         q.category == ANSWERED for q in questions
       ),
-      'golds that the dialogue contradicts, marked': sum(
+      'contradicted by the dialogue, marked': sum(
         q.category.endswith(_ERRATUM) for q in questions
       ),
     },
