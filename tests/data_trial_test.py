@@ -16,6 +16,7 @@ import tiny_config
 
 from configs import jsonl as jsonl_config
 from configs import tiny
+from configs.paper import qwen3_4b
 from mem_alpha_jax import train
 from mem_alpha_jax.data import (
   babi,
@@ -33,7 +34,7 @@ from mem_alpha_jax.data import (
 )
 from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rollout import fit
-from mem_alpha_jax.run import build
+from mem_alpha_jax.run import build, workdir
 from mem_alpha_jax.types import Episode, Question
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -468,10 +469,20 @@ def test_trial_a_wrong_line_of_own_data_is_named(tmp_path, line, message):
   _one_line(jsonl.load, path, match=rf'own\.jsonl:2: .*{message}')
 
 
-def test_trial_own_data_without_a_file_says_what_to_name():
-  config = tiny.get_config('data.source=jsonl')
-  with pytest.raises(ValueError, match=r"config\.data\.file=''.*jsonl\.py"):
-    pipeline.make_source(config, 'train')
+@pytest.mark.parametrize('file', ['', 'nowhere.jsonl'])
+def test_trial_own_data_without_a_file_says_what_to_name(tmp_path, file):
+  """Before a folder is made whose config would bar the right command."""
+  config = tiny.get_config(f'data.source=jsonl,eval.lengths=1,data.file={file}')
+  with pytest.raises(ValueError, match=rf"data\.file='{file}'.*jsonl\.py"):
+    workdir.prepare(tmp_path / 'run', config)
+  assert not (tmp_path / 'run').exists()
+
+
+def test_trial_the_paper_names_its_files_before_anything_is_built(tmp_path):
+  config = qwen3_4b.get_config(f'data.root={tmp_path}')
+  with pytest.raises(FileNotFoundError, match='memalpha/train.*YuWangX'):
+    workdir.prepare(tmp_path / 'run', config)
+  assert not (tmp_path / 'run').exists()
 
 
 def test_trial_the_example_of_the_readme_runs(tmp_path):

@@ -158,13 +158,17 @@ def _questions(row: _Row, last: list[int], where: str) -> Iterator[Question]:
     )  # fmt: skip
 
 
+def _check(config) -> None:
+  file = config.data.file
+  if not file or not pathlib.Path(file).is_file():
+    raise ValueError(
+      f'config.data.file={file!r}: no such file; data.source=jsonl reads one '
+      'of yours, what its lines are: mem_alpha_jax/data/jsonl.py'
+    )
+
+
 def _episodes(config, split: str) -> list[Episode]:
   d = config.data
-  if not d.file:
-    raise ValueError(
-      "config.data.file='': data.source=jsonl reads a file of yours; name it "
-      '(what its lines are: mem_alpha_jax/data/jsonl.py)'
-    )
   found = load(pathlib.Path(d.file), d.chunk_sentences, d.turns, d.turn_words)
   if not found[split]:
     raise ValueError(
@@ -179,6 +183,7 @@ SOURCES = (
     SOURCE,
     rule='contains',
     episodes=_episodes,
+    check=_check,
     rules={name: name for name in scoring.RULES},
   ),
 )
