@@ -11,7 +11,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import metrics as metrics_lib
-from mem_alpha_jax.rollout import assemble, collector, samples
+from mem_alpha_jax.rollout import assemble, collector, fit, samples
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, learning, summary
 from mem_alpha_jax.run import progress as progress_lib
@@ -55,6 +55,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any] | None:
   print(footprint.table(planned))
   footprint.check(planned, config)
   held_out = held_out_lib.lengths(config, 'test')
+  fit.check(experiment.train_setup, held_out[min(held_out)])
   learner = learning.create(config, experiment.policy, experiment.mesh)
   loader = iter(pipeline.make_dataset(config, 'train'))
   with (

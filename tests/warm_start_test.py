@@ -146,3 +146,9 @@ def test_loss_falls_and_is_the_same_again(experiment):
   ]
   jax.tree.map(np.testing.assert_array_equal, *batches)
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(params))
+
+
+def test_trial_a_note_of_a_text_without_spaces_is_some_of_its_characters():
+  rng = np.random.default_rng(0)
+  notes = {warm_start.note(rng, '我住在北京市。') for _ in range(20)}
+  assert len(notes) > 5 and {len(note) for note in notes} <= {2, 3, 4, 5}

@@ -48,6 +48,10 @@ _section(
   ),
   babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
   mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
+  file=Field('', "of source=jsonl; of longmemeval, '': its folder"),
+  clean=Field(
+    True, 'of source=memalpha: train shares no text with test and validation'
+  ),
   labels=Field(6, 'of a labelled episode; 0: all of the source', natural),
   per_label=Field(3, 'examples of each'),
   label_questions=Field(24, 'texts to label at its end'),

@@ -45,12 +45,12 @@ def note(rng: np.random.Generator, chunk: str) -> str:
   """
   words = [
     word
-    for word in chunk.rstrip('.?!').replace("'s", '').split()
-    if word.lower() not in words_lib.STOP
+    for word in words_lib.pieces(chunk.rstrip('.?!').replace("'s", ''))
+    if word.strip().lower() not in words_lib.STOP
   ]
   count = min(len(words), int(rng.integers(WORDS[0], WORDS[1] + 1)))
   chosen = np.sort(rng.choice(len(words), count, replace=False))
-  return ' '.join(words[i] for i in chosen)
+  return ' '.join(''.join(words[i] for i in chosen).split())
 
 
 def random_view(

@@ -30,8 +30,11 @@ _RUN = regex.compile(
 )
 _CHARACTER = regex.compile(r'.\p{M}*', regex.VERSION1 | regex.DOTALL)
 # What a cut leaves whole: words and, without spaces, characters.
-_UNIT = regex.compile(
-  rf'{_SPACELESS}\p{{M}}*|[\S--{_SPACELESS}]+', regex.VERSION1
+_UNIT, _PIECE = (
+  regex.compile(
+    rf'{before}(?:{_SPACELESS}\p{{M}}*|[\S--{_SPACELESS}]+)', regex.VERSION1
+  )
+  for before in ('', r'\s*')
 )
 # Soft hyphen, joiners and the like show nothing and part no word.
 _IGNORED = dict.fromkeys((0xAD, 0x200C, 0x200D, 0x2060, 0xFEFF))
@@ -60,6 +63,11 @@ def content(text: str) -> tuple[str, ...]:
 @functools.lru_cache(1 << 16)
 def _content(text: str) -> tuple[str, ...]:
   return tuple(w for w in dict.fromkeys(terms(text)) if w not in STOP)
+
+
+def pieces(text: str) -> list[str]:
+  """A text cut at each word, with the spaces before it, case and all."""
+  return [match[0] for match in _PIECE.finditer(text)]
 
 
 def first_words(text: str, tokens: int, count: Callable[[str], int]) -> str:
