@@ -236,6 +236,9 @@ _section(
   content=Field(0.1, 'weight of r4, content found in the chunk'),
   content_judge=Field('', "remote: the server says what is found; '': words"),
   noop=Field(1.0, 'r2 and r4 of storing nothing; the reference: 0', fraction),
+  repair=Field(
+    0.0, 'of a call of r2, if it had slips (rollout/repaired)', fraction
+  ),
   when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
 )
 _section(

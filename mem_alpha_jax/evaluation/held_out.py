@@ -28,6 +28,7 @@ CALLS = (
   'delete',
   'noop',
   'repeats',
+  'repaired',
   'valid',
   'all',
   'lost',

@@ -5,9 +5,9 @@ from typing import Any
 
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
-from mem_alpha_jax.methods.protocol import Given, Step, Written
+from mem_alpha_jax.methods.protocol import Given, Step
 from mem_alpha_jax.text import words as words_lib
-from mem_alpha_jax.types import Note, Request
+from mem_alpha_jax.types import Note, Request, Written
 
 TEXT_TOKENS = 1024  # of MemAgent's memory, as in its paper
 
@@ -88,12 +88,12 @@ class Rewritten:
   def observe(self, chunks: Sequence[str | None]) -> list[Step]:
     live = [i for i, chunk in enumerate(chunks) if chunk is not None]
     said = self._rewrite([(self._texts[i], chunks[i]) for i in live])
-    steps = [Step(Written(()), (), state_lib.empty())] * len(chunks)
+    steps = [Step(Written(), (), state_lib.empty())] * len(chunks)
     for i, text in zip(live, said, strict=True):
       if text is not None:
         self._texts[i] = words_lib.first_words(text, self._limit, self._count)
       state = state_lib.empty()._replace(core=self._texts[i])
-      written = Written((), text=text or '', lost=text is None)
+      written = Written(text=text or '', lost=text is None)
       steps[i] = Step(written, (), state)
     return steps
 

@@ -280,8 +280,7 @@ def _act(setup, turn: Turn, tokens, mask) -> list[Outcome]:
   ids = [tuple(row[kept].tolist()) for row, kept in zip(tokens, mask)]  # noqa
   for response in ids:
     if response not in seen:
-      text = setup.tokenizer.decode(response)
-      seen[response] = act(setup, turn, text)
+      seen[response] = act(setup, turn, response)
   return [seen[response] for response in ids]
 
 
