@@ -18,8 +18,11 @@ from small_rollouts import (
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory import tools
 from mem_alpha_jax.recall import embedders
-from mem_alpha_jax.rollout import assemble, collector, forced_calls
+from mem_alpha_jax.roles import registry
+from mem_alpha_jax.rollout import assemble, collector, forced_calls, grading
+from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import progress
 
@@ -76,7 +79,7 @@ def test_failed_reading_is_missing_and_not_zero(setups, groups):
 
 
 @GROUPS
-def test_garbage_is_counted_and_never_fatal(setups, groups):
+def test_trial_garbage_is_counted_and_never_fatal(setups, groups):
   tokenizer, setup = setups['state'].tokenizer, setups[groups]
   symbols = [tokenizer.symbol(name) for name in ('<ins>', '<upd>', '<sem>')]
 
@@ -88,6 +91,14 @@ def test_garbage_is_counted_and_never_fatal(setups, groups):
     scripted(setup, say), None, episodes_of(3, 3, 2, 3), empty_starts(), 0
   )
   assert 0 <= rollout.metrics['rollout/valid_calls'] < 0.5
+  counted = rollout.samples.counts.sum(0).tolist()
+  sums = dict(zip(samples_lib.count_names(), counted, strict=True))
+  kinds = [f'failed_{kind.replace(" ", "_")}' for kind in tools.FAILURES]
+  wrong = sums['calls'] - sums['valid'] - sums['repeats'] + sums['unread']
+  assert sum(map(sums.get, kinds)) == wrong > 0
+  share = sums['failed_bad_target'] / (sums['calls'] + sums['unread'])
+  assert rollout.metrics['rollout/failed_bad_target'] == share > 0
+  assert sums['repaired'] <= sum(sums[f'repaired_{r}'] for r in tools.REPAIRS)
   calls = rollout.samples.parts['calls']
   assert ((calls >= 0) & (calls <= 1)).all()
   rows, credit = assemble.to_rows(rollout.samples, setup.config)
@@ -107,10 +118,8 @@ def test_the_slot_arrays_follow_the_memories(setups, groups, monkeypatch):
 
   def mirrored(memories, *args):
     mirror(memories, *args)
-    memory = setup.config.memory
-    built = slots_lib.from_states(
-      memories.states, memory.slots, memory.slot_terms
-    )
+    slots, width = memories.bank.term_ids.shape[1:]
+    built = slots_lib.from_states(memories.states, slots, width)
     assert built.valid.any()
     jax.tree.map(np.testing.assert_array_equal, memories.bank, built)
     seen.append(list(memories.states))
@@ -192,7 +201,7 @@ def test_a_judge_gives_the_content_part(setups, groups):
   assert not known.all() and (after[known] != before[known]).any()
   assert set(np.unique(after[known])) <= {0.0, 1.0}  # one call each
   # Such rewards are missing, not zero, and are told as missing answers are.
-  assert judged.metrics['rollout/missing_answers'] > 0
+  assert judged.metrics['rollout/missing_verdicts'] > 0
   rows, credit = assemble.to_rows(judged.samples, setup.config)
   assert credit['rl/missing_rewards'] > 0
   assert np.isfinite(rows.advantages).all()
@@ -248,7 +257,11 @@ def test_trial_clocks_of_streams_never_run_back(setups):
 
 
 @pytest.mark.parametrize('advantage', ['gae', 'grpo'])
-def test_trial_what_is_earned_at_the_end_is_paid_once(setups, advantage):
+def test_trial_what_is_earned_at_the_end_is_paid_once(
+  setups, advantage, monkeypatch
+):
+  half = lambda episodes, *_: np.full((2, len(episodes)), 0.5, np.float32)
+  monkeypatch.setattr(grading, 'end_scores', half)
   setup = scripted(setups['trajectory'], random_call(setups['state'].tokenizer))
   config = setup.config.copy_and_resolve_references()
   config.rl.advantage = advantage
@@ -260,21 +273,10 @@ def test_trial_what_is_earned_at_the_end_is_paid_once(setups, advantage):
   lengths = np.array([4, 1, 2, 3])[keys.episode]
   last = keys.turn == lengths - 1
   for name in ('answers', 'size'):
-    paid = parts[name] != 0
-    assert paid[last].any()
-    if advantage == 'gae':
-      assert not paid[~last].any()
-    else:  # the mean of a trajectory is what it earned
-      assert (paid[~last] == paid[last][_whole(keys, last)][~last]).all()
+    assert (parts[name][last] == 0.5).all()
+    # Elsewhere the mean of a trajectory is what it earned.
+    assert (parts[name][~last] == (0 if advantage == 'gae' else 0.5)).all()
   assert (parts['calls'][~last] > 0).any()  # at its own turn, as ever
-
-
-def _whole(keys, last):
-  """Of each row the place of its trajectory among the last ones."""
-  at = list(zip(keys.episode[last], keys.trajectory[last], strict=True))
-  return [
-    at.index(one) for one in zip(keys.episode, keys.trajectory, strict=True)
-  ]
 
 
 class _Bytes:
@@ -282,6 +284,8 @@ class _Bytes:
 
   def encode(self, text):
     return list(text.encode())
+
+  encode_text = encode
 
 
 def test_forced_calls_of_a_chat_model_leave_content_and_entry_free(
@@ -303,3 +307,44 @@ def test_forced_calls_of_a_chat_model_leave_content_and_entry_free(
   assert forced.shape == (5, 99) and (chance == 1).all()
   assert bytes(forced[0][forced[0] >= 0].tolist()).decode() == update
   assert (forced[4] == forced_calls.FREE).all()
+
+
+def test_trial_what_acts_on_and_grades_a_turn_is_what_was_shown(
+  setups, monkeypatch
+):
+  setup = scripted(setups['state'], random_call(setups['state'].tokenizer))
+  role, wanted, seen = registry.ROLES['writer'], [], []
+
+  def show(setup, turn):
+    wanted.append(any(turn.view))
+    cut = role.show(setup, turn)._replace(view=(None,) * len(turn.view))
+    return cut._replace(cut_entries=int(any(turn.view)))
+
+  def act(setup, turn, response):
+    seen.append(turn.view)
+    return role.act(setup, turn, response)
+
+  monkeypatch.setitem(
+    registry.ROLES, 'writer', role._replace(show=show, act=act)
+  )
+  start = full_start(setups['state'].tokenizer)
+  rollout = collector.collect(
+    setup, None, episodes_of(3, 3, 3, 3), [start] * 4, 0
+  )
+  assert any(wanted) and seen and not any(map(any, seen))
+  assert rollout.metrics['rollout/cut_entries'] == np.mean(wanted)
+
+
+def test_a_run_is_warned_once_of_what_is_cut(monkeypatch):
+  said = []
+  monkeypatch.setattr(
+    samples_lib.logging, 'warning', lambda text, *args: said.append(text % args)
+  )
+  samples_lib._warn.cache_clear()
+  few = {f'rollout/{name}': 0.01 for name in samples_lib.CUT}
+  samples_lib.warn_of_cuts(few)
+  assert not said
+  for _ in range(2):
+    samples_lib.warn_of_cuts(few | {'rollout/cut_entries': 0.02})
+  (line,) = said
+  assert line.startswith('rollout/cut_entries: more than 1% of the prompts')

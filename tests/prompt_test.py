@@ -2,8 +2,9 @@
 
 import ml_collections
 import pytest
+import small_calls
 
-from mem_alpha_jax.memory import execution, tools
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import prompt
@@ -102,7 +103,7 @@ def test_truncation_is_counted():
   assert len(made.prefix) == 17
   assert prefix.startswith('<s> w x <core> core is <sem> a b c <1>')
   # The core loses 1 id, the note 2, the chunk its 2 oldest.
-  assert made.truncated == 5
+  assert (made.truncated, made.cut_entries) == (5, 1)
   made, prefix, _ = render(chunk='u v', budget=3)
   assert prefix.startswith('<s> <sem>') and made.truncated == 2
 
@@ -148,5 +149,5 @@ def test_newest_view_goes_by_the_last_write():
 
 def test_view_feeds_the_parser():
   view = (filled().by_slot[1],)
-  response = tools.parse_compact('<del><1>', view)
+  response = small_calls.parse('<del><1>', view)
   assert response.calls[0].op == Op('delete', 'episodic', '', 2)

@@ -161,8 +161,8 @@ def _counted(setup: Setup, answers: collections.Counter) -> Setup:
   """The setup, which counts what reader and judge are asked."""
   judge = setup.content_judge
   return setup._replace(
-    reader=protocol.counted(setup.reader, answers),
-    content_judge=judge and protocol.counted(judge, answers),
+    reader=protocol.counted(setup.reader, answers, 'answers'),
+    content_judge=judge and protocol.counted(judge, answers, 'verdicts'),
   )
 
 
@@ -206,7 +206,7 @@ def _play(
   """Shows, samples, acts and grades each turn, and keeps what it wrote."""
   config = setup.config
   width = config.rollout.group_size // copies
-  shown = play.show(setup, turns)
+  turns, shown = play.show(setup, turns)
   prompts = play.pad(setup, shown)
   forced = _forced(setup, turns, step, width)
   keys = play.row_keys(
@@ -230,7 +230,7 @@ def _play(
   if not _at_end(config):
     outcomes = grading.gained(memories, turns, outcomes, setup.reader, width)
   chosen = _carry_out(setup, memories, turns, outcomes, step)
-  cut = [prompt.truncated > 0 for prompt in shown]
+  cut = [(p.truncated > 0, p.cut_entries > 0) for p in shown]
   return samples_lib.Played(
     turns, cut, prompts, forced, sampled, outcomes, chosen
   )
@@ -281,8 +281,7 @@ def _act(setup, turn: Turn, tokens, mask) -> list[Outcome]:
   ids = [tuple(row[kept].tolist()) for row, kept in zip(tokens, mask)]  # noqa
   for response in ids:
     if response not in seen:
-      text = setup.tokenizer.decode(response)
-      seen[response] = act(setup, turn, text)
+      seen[response] = act(setup, turn, response)
   return [seen[response] for response in ids]
 
 
@@ -313,7 +312,7 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
   samples = samples_lib.gather(
     played, ends if _at_end(setup.config) else None, copies, setup.config
   )
-  names = ('asked', 'missing')
+  names = [(a, b) for a in samples_lib.ASKED for b in ('asked', 'missing')]
   asked = np.array([[answers[name] for name in names]])
   ends, asked = multihost.gather((ends, asked))
   told = dict(zip(names, asked.sum(0).tolist(), strict=True))
