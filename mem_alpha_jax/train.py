@@ -152,12 +152,13 @@ def step(
     )
   samples.warn_of_cuts(rollout.metrics)
   stopping.beat(f'step {number + 1}, update')
-  protocol.check_missing(
-    rollout.metrics['rollout/missing_answers'],
-    config.reading.max_missing,
-    f'step {number}',
-    experiment.reader_counts,
-  )
+  for what in samples.ASKED:
+    protocol.check_missing(
+      rollout.metrics[f'rollout/missing_{what}'],
+      config.reading.max_missing,
+      f'the {what} of step {number}',
+      experiment.reader_counts,
+    )
   with timer('advantages'):
     rows, credit = assemble.to_rows(rollout.samples, config, values)
   with timer('update'):

@@ -18,6 +18,7 @@ from small_rollouts import (
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory import tools
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import assemble, collector, forced_calls
@@ -78,7 +79,7 @@ def test_failed_reading_is_missing_and_not_zero(setups, groups):
 
 
 @GROUPS
-def test_garbage_is_counted_and_never_fatal(setups, groups):
+def test_trial_garbage_is_counted_and_never_fatal(setups, groups):
   tokenizer, setup = setups['state'].tokenizer, setups[groups]
   symbols = [tokenizer.symbol(name) for name in ('<ins>', '<upd>', '<sem>')]
 
@@ -90,6 +91,14 @@ def test_garbage_is_counted_and_never_fatal(setups, groups):
     scripted(setup, say), None, episodes_of(3, 3, 2, 3), empty_starts(), 0
   )
   assert 0 <= rollout.metrics['rollout/valid_calls'] < 0.5
+  counted = rollout.samples.counts.sum(0).tolist()
+  sums = dict(zip(samples_lib.count_names(), counted, strict=True))
+  kinds = [f'failed_{kind.replace(" ", "_")}' for kind in tools.FAILURES]
+  wrong = sums['calls'] - sums['valid'] - sums['repeats'] + sums['unread']
+  assert sum(map(sums.get, kinds)) == wrong > 0
+  share = sums['failed_bad_target'] / (sums['calls'] + sums['unread'])
+  assert rollout.metrics['rollout/failed_bad_target'] == share > 0
+  assert sums['repaired'] <= sum(sums[f'repaired_{r}'] for r in tools.REPAIRS)
   calls = rollout.samples.parts['calls']
   assert ((calls >= 0) & (calls <= 1)).all()
   rows, credit = assemble.to_rows(rollout.samples, setup.config)
@@ -192,7 +201,7 @@ def test_a_judge_gives_the_content_part(setups, groups):
   assert not known.all() and (after[known] != before[known]).any()
   assert set(np.unique(after[known])) <= {0.0, 1.0}  # one call each
   # Such rewards are missing, not zero, and are told as missing answers are.
-  assert judged.metrics['rollout/missing_answers'] > 0
+  assert judged.metrics['rollout/missing_verdicts'] > 0
   rows, credit = assemble.to_rows(judged.samples, setup.config)
   assert credit['rl/missing_rewards'] > 0
   assert np.isfinite(rows.advantages).all()
@@ -229,6 +238,8 @@ class _Bytes:
 
   def encode(self, text):
     return list(text.encode())
+
+  encode_text = encode
 
 
 def test_forced_calls_of_a_chat_model_leave_content_and_entry_free():

@@ -121,6 +121,9 @@ _section(
   batch=Field(16, 'questions that reader=lm answers in one call'),
   buckets=Field((128, 256, 512, 1024), 'padded lengths of its prompts'),
   judge=Field('', "remote: the server judges evaluations; '': rules"),
+  temperature=Field(
+    'zero', 'sent to it; none: of models that refuse one', 'zero | none'
+  ),
   extra=Field('', 'further fields of a request to it', rules.json_object),
   strict=Field(True, 'abstain where retrieved notes contradict'),
   top_k=Field(5, 'entries retrieved for a question'),
@@ -133,6 +136,11 @@ _section(
   RESUME,
   url=Field('', 'of the server, without /chat/completions', rules.address),
   key_env=Field('', "environment variable with its key; '': none"),
+  reply_limit=Field(
+    'max_tokens',
+    'what it calls the longest reply; newer models the other',
+    'max_tokens | max_completion_tokens',
+  ),
   price_prompt=Field(0.0, 'USD of a million tokens; 0: unknown'),
   price_completion=Field(0.0, 'the same, of replies'),
   cache=Field('', "file of its replies, for all runs; '': none"),
@@ -228,6 +236,9 @@ _section(
   content=Field(0.1, 'weight of r4, content found in the chunk'),
   content_judge=Field('', "remote: the server says what is found; '': words"),
   noop=Field(1.0, 'r2 and r4 of storing nothing; the reference: 0', fraction),
+  repair=Field(
+    0.0, 'of a call of r2, if it had slips (rollout/repaired)', fraction
+  ),
   when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
 )
 _section(
@@ -304,7 +315,6 @@ _section(
   every=Field(50, 'steps between evaluations at train length'),
   lengths=Field((1, 2, 4, 13, 64), 'multiples of the train length'),
   length_episodes=Field(16, 'episodes of each longer length'),
-  bootstrap=Field(1000, 'resamples of an interval, over episodes'),
 )
 _section(
   'eval',
@@ -315,7 +325,7 @@ _section(
   'stream',
   RESUME,
   methods=Field(
-    ('policy', 'oracle', 'keep_newest', 'long_context'),
+    ('policy', 'oracle', 'keep_newest', 'long_context', 'no_memory'),
     'names in methods/registry.py',
     rules.names,
   ),

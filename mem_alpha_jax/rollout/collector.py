@@ -160,8 +160,8 @@ def _counted(setup: Setup, answers: collections.Counter) -> Setup:
   """The setup, which counts what reader and judge are asked."""
   judge = setup.content_judge
   return setup._replace(
-    reader=protocol.counted(setup.reader, answers),
-    content_judge=judge and protocol.counted(judge, answers),
+    reader=protocol.counted(setup.reader, answers, 'answers'),
+    content_judge=judge and protocol.counted(judge, answers, 'verdicts'),
   )
 
 
@@ -280,8 +280,7 @@ def _act(setup, turn: Turn, tokens, mask) -> list[Outcome]:
   ids = [tuple(row[kept].tolist()) for row, kept in zip(tokens, mask)]  # noqa
   for response in ids:
     if response not in seen:
-      text = setup.tokenizer.decode(response)
-      seen[response] = act(setup, turn, text)
+      seen[response] = act(setup, turn, response)
   return [seen[response] for response in ids]
 
 
@@ -312,7 +311,7 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
   samples = samples_lib.gather(
     played, ends if _at_end(setup.config) else None, copies, setup.config
   )
-  names = ('asked', 'missing')
+  names = [(a, b) for a in samples_lib.ASKED for b in ('asked', 'missing')]
   asked = np.array([[answers[name] for name in names]])
   ends, asked = multihost.gather((ends, asked))
   told = dict(zip(names, asked.sum(0).tolist(), strict=True))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from mem_alpha_jax.memory import tools
+from mem_alpha_jax.memory import compact_calls, notations
 from mem_alpha_jax.memory.state import Op
 
 FREE = -1  # a token the policy samples itself
@@ -41,14 +41,16 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
 
   A chat model names the entry last, so that its updates are free to choose.
   """
+  notation = notations.NOTATIONS[prompt_format]
   if prompt_format == 'compact':
     ids = lambda names: [tokenizer.symbol(name) for name in names]
-    updates = [ids(('<upd>', handle)) for handle in tools.HANDLES]
+    updates = [ids(('<upd>', handle)) for handle in compact_calls.HANDLES]
     return Starts(updates, [ids(names) for names in OTHERS])
 
   def common(*ops: Op) -> list[int]:
-    texts = [tools.render_json(op) for op in ops]
-    return os.path.commonprefix([tokenizer.encode(text) for text in texts])
+    return os.path.commonprefix(
+      [notation.encode(tokenizer, op, ()) for op in ops]
+    )
 
   updates = (
     Op('update', k, t, i)
@@ -58,7 +60,7 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
     common(Op('insert', kind, 'a'), Op('insert', kind, 'the'))
     for kind in ('episodic', 'semantic')
   ]
-  nothing = tokenizer.encode(tools.NOOP_REPLY)
+  nothing = notation.nothing(tokenizer)
   return Starts([common(*updates)], [*inserts, nothing])
 
 

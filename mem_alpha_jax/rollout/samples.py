@@ -10,13 +10,14 @@ from absl import logging
 from jaxtyping import Bool, Float, Int
 
 from mem_alpha_jax.credit.groups import Keys
-from mem_alpha_jax.memory.tools import TOOLS
+from mem_alpha_jax.memory.tools import FAILURES, REPAIRS, TOOLS, failure
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import grading, play
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Outcome, Turn
 
+ASKED = ('answers', 'verdicts')  # of the reader, and of the judge of contents
 # What may be cut of a row, and what to do about it.
 CUT = {
   'cut_responses': 'responses have no end; raise rollout.response_buckets',
@@ -32,12 +33,18 @@ def count_names() -> tuple[str, ...]:
   """What is counted of a row.
 
   Calls by tool; calls that were read, those of them that were valid, those
-  that repeated what is stored; those that could not be read; no-ops; tokens of
-  the response; whether it has no end, whether its prompt was cut, and in it an
-  entry.
+  that repeated what is stored, those with slips; those that could not be read;
+  no-ops; tokens of the response; whether it has no end, whether its prompt was
+  cut, and in it an entry; then slips and failed calls by kind.
   """
-  rest = 'calls valid repeats unread noop tokens'
-  return (*TOOLS, *rest.split(), *CUT)
+  rest = 'calls valid repeats repaired unread noop tokens'
+  return (*TOOLS, *rest.split(), *CUT, *_kinds())
+
+
+def _kinds() -> list[str]:
+  """Of slips and of failed calls."""
+  failed = [f'failed_{kind.replace(" ", "_")}' for kind in FAILURES]
+  return [*(f'repaired_{kind}' for kind in REPAIRS), *failed]
 
 
 class Samples(NamedTuple):
@@ -144,12 +151,16 @@ def _earned(
 
 def _counts(o: Outcome, step: Played, i: int, w: int) -> tuple[int, ...]:
   tools = [op.tool for op in o.ops]
+  slips = [kind for repairs in o.repairs for kind in repairs]
+  wrong = [r.error for r in o.results if not (r.ok or r.neutral)]
+  kinds = [failure(error) for error in (*wrong, *o.errors)]
   return (
     *map(tools.count, TOOLS),
     len(o.results), sum(r.ok for r in o.results),
-    sum(r.neutral for r in o.results), len(o.errors), o.noop,
+    sum(r.neutral for r in o.results), sum(map(bool, o.repairs)),
+    len(o.errors), o.noop,
     step.sampled.mask[i, w].sum(), not step.sampled.finished[i, w],
-    *step.cut[i],
+    *step.cut[i], *map(slips.count, REPAIRS), *map(kinds.count, FAILURES),
   )  # fmt: skip
 
 
@@ -209,11 +220,19 @@ def metrics(
     'rollout/compression': grading.mean(ends[1]),
     'rollout/valid_calls': sums['valid']
     / max(sums['calls'] - sums['repeats'] + sums['unread'], 1),
+    **{
+      f'rollout/{name}': sums[name] / max(sums['calls'] + sums['unread'], 1)
+      for name in ('repaired', *_kinds())
+    },
     **{f'rollout/{name}': share(name) for name in (*TOOLS, 'repeats', 'noop')},
     'rollout/response_tokens': share('tokens'),
     **{f'rollout/{name}': share(name) for name in CUT},
     'rollout/failed_readings': float(np.isnan(samples.parts['answers']).mean()),
-    'rollout/missing_answers': answers['missing'] / max(answers['asked'], 1),
+    **{
+      f'rollout/missing_{what}': answers[what, 'missing']
+      / max(answers[what, 'asked'], 1)
+      for what in ASKED
+    },
   }
 
 
