@@ -7,12 +7,15 @@ import json
 import logging
 import pathlib
 import re
+import tempfile
 
+import hypothesis
 import pyarrow
 import pyarrow.parquet as parquet
 import pytest
 import small_raw
 import tiny_config
+from hypothesis import strategies as st
 
 from configs import jsonl as jsonl_config
 from configs import tiny
@@ -283,6 +286,15 @@ def test_trial_nlu_leaves_out_missing_texts_and_reads_folds(tmp_path, told):
   assert _said(told, 'texts missing: 1')
 
 
+@hypothesis.given(st.text(max_size=20))
+def test_trial_repairs_are_final_and_wrong_decoding_is_undone(text):
+  found = label_files.readable(text)
+  assert label_files.readable(found) == found
+  assert label_files.readable('caf\u00e9'.encode().decode('cp1252') + 'x') == (
+    'caf\u00e9x'
+  )
+
+
 # FactConsolidation
 
 
@@ -380,6 +392,28 @@ def test_trial_broken_json_is_named(tmp_path, data):
   assert str(path) in said
   path = _file(tmp_path / 'locomo' / '3.json', data)
   assert str(path) in _one_line(locomo.load, str(tmp_path), match='3.json')
+
+
+def _levels(value):
+  if isinstance(value, dict):
+    value = list(value.values())
+  return (
+    1 + max(map(_levels, value), default=0) if value.__class__ is list else 0
+  )
+
+
+@hypothesis.given(
+  st.recursive(
+    st.text(alphabet='[]{}"\\a\u00e9'),
+    lambda x: st.lists(x) | st.dictionaries(st.text('[]"\\{'), x),
+    max_leaves=20,
+  ).filter(bool)
+)
+def test_trial_the_depth_of_json_is_counted_outside_of_texts(value):
+  with tempfile.TemporaryFile() as file:
+    file.write(json.dumps(value, ensure_ascii=False).encode())
+    file.flush()
+    assert rows._depth(file) == _levels(value)
 
 
 @pytest.mark.parametrize('share', [0.35, 0.7, 0.999])
@@ -512,6 +546,9 @@ def test_trial_chunks_that_are_cut_are_an_error_or_a_count(tmp_path, told):
   with pytest.raises(ValueError, match='12 of 12 chunks are cut.*chunk_sent'):
     fit.check(setup, long)
   assert not told.messages
+  fit.check(setup, long, refuse=False)
+  assert '12 of 12 chunks are cut' in told.messages[-1]
+  told.clear()
   config = tiny_config.get_config()
   short = pipeline.eval_episodes(config, 'test', 1)
   fit.check(setup, short)

@@ -29,7 +29,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   experiment = build_lib.build(config, workdir)
   params = parameters.newest_params(experiment, workdir)
   episodes = held_out_lib.lengths(config, 'test')
-  fit.check(experiment.eval_setup, episodes[min(episodes)])
+  fit.check(experiment.eval_setup, episodes[min(episodes)], refuse=False)
   length, _ = held_out_lib.with_baselines(experiment, params, episodes)
   result = tables.results(
     config.to_dict(), time.time() - started, length[1], length
