@@ -13,7 +13,6 @@ setuptools.setup(
   install_requires=[
     'absl-py>=2.1',
     'anyio>=4',
-    'filelock>=3.16',
     'flax>=0.12.8,<0.13',
     'grain>=0.2.12',
     'httpx2>=2,<3',

@@ -301,7 +301,7 @@ _section(
   every=Field(50, 'steps between evaluations at train length'),
   lengths=Field((1, 2, 4, 13, 64), 'multiples of the train length'),
   length_episodes=Field(16, 'episodes of each longer length'),
-  bootstrap=Field(1000, 'resamples of an interval, over episodes'),
+  bootstrap=Field(1000, 'resamples of an interval, over episodes', integer(2)),
 )
 _section(
   'eval',
@@ -327,7 +327,7 @@ _section(
   'checkpoint',
   RESUME,
   every=Field(50, 'steps between saves'),
-  grace=Field(0.0, 'seconds from SIGTERM to the end; 0: no bound'),
+  grace=Field(4.0, 'seconds to save in when asked to stop; 0: no bound'),
   keep=Field(2, 'newest checkpoints kept, beside the best'),
 )
 _section(

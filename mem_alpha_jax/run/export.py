@@ -4,7 +4,6 @@ import pathlib
 import shutil
 import tempfile
 
-from mem_alpha_jax.config import compare
 from mem_alpha_jax.model import lora, presets
 from mem_alpha_jax.pretrained import hf_config, hf_weights
 from mem_alpha_jax.run import build as build_lib
@@ -41,7 +40,7 @@ def export(config, workdir: str, out: str) -> pathlib.Path:
   out = pathlib.Path(out)
   hf_weights.check_new(out)
   hf_config.to_fields(presets.model_config(config.model, vocab_size=1))
-  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
   shape = experiment.policy.config
   params = lora.merge(parameters.newest_params(experiment, workdir), shape)

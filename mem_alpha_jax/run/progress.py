@@ -31,6 +31,7 @@ class Progress(NamedTuple):
     skipped: newest updates that were skipped, in a row.
     started: of time.perf_counter(), had the run never been interrupted.
     reference: what is trained, before RL; None without rl.kl_coef.
+    unmeasured: metrics of the step, until it was evaluated and logged.
   """
 
   state: TrainState
@@ -39,6 +40,7 @@ class Progress(NamedTuple):
   skipped: int
   started: float
   reference: Any = None
+  unmeasured: dict[str, float] | None = None
 
   @property
   def step(self) -> int:
@@ -122,6 +124,7 @@ def resume(
     extra.get('skipped', 0),
     started - extra['seconds'],
     _reference(experiment, workdir),
+    extra.get('unmeasured'),
   )
 
 
@@ -133,6 +136,7 @@ def save(
     'starts': multihost.gather_lists([_pack(s) for s in now.starts]),
     'seconds': now.seconds(),
     'skipped': now.skipped,
+    'unmeasured': now.unmeasured,
   }
   # What is never trained is in the model's own files.
   trained, _ = optimizer.split(now.state.params)

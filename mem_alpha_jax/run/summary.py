@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 
-from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.report import html, metrics, plots, tables
@@ -23,7 +22,7 @@ UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
 def main(config, workdir: str) -> dict[str, Any]:
   """--mode=eval: the newest checkpoint at every length, and the baselines."""
   started = time.time()
-  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
   params = parameters.newest_params(experiment, workdir)
   episodes = held_out_lib.lengths(config, 'test')
