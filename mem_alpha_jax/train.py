@@ -46,14 +46,16 @@ def train(config, workdir: str) -> dict[str, Any]:
 
 
 def _train(config, workdir: str, started: float) -> dict[str, Any]:
+  # Files that are missing are missed before anything is built.
+  held_out = held_out_lib.lengths(config, 'test')
+  loader = iter(pipeline.make_dataset(config, 'train'))
   experiment = build_lib.build(config, workdir)
   planned = footprint.make(config, experiment.policy, experiment.mesh)
   print(footprint.table(planned))
   footprint.check(planned, config)
-  held_out = held_out_lib.lengths(config, 'test')
   learner = learning.create(config, experiment.policy, experiment.mesh)
-  loader = iter(pipeline.make_dataset(config, 'train'))
-  with checkpoint.Manager(workdir, config.checkpoint.keep) as manager:
+  keep, tokenizer = config.checkpoint.keep, experiment.train_setup.tokenizer
+  with checkpoint.Manager(workdir, keep, tokenizer.fingerprint) as manager:
     now = progress_lib.resume(manager, experiment, learner.tx, workdir, started)
     done = 0
     if now:

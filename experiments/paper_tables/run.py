@@ -122,7 +122,10 @@ def _run() -> None:
   else:
     for seed in seeds:
       fill(scale, seed, out)
-  folder = pathlib.Path(_REPORT.value or HERE / _SCALE.value)
+  whole = HERE / _SCALE.value
+  if _COLUMNS.value or _SET.value:  # a part is no whole table
+    whole = out / 'report'
+  folder = pathlib.Path(_REPORT.value or whole)
   os.makedirs(folder, exist_ok=True)
   written = report.write(scale, _TABLES.value, seeds, out, folder)
   for path in written.values():

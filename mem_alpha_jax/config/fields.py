@@ -291,7 +291,7 @@ _section(
   NEVER,
   checkpoint=Field('tiny_base', "to start from; '': warms up anew"),
   steps=Field(600, 'supervised updates on poor demonstrations', natural),
-  batch=Field(128, 'demonstrations of one update'),
+  batch=Field(128, 'demonstrations of one update', integer(4)),
   learning_rate=Field(4e-3, 'peak, cosine to a tenth', positive),
   prompt_loss=Field(0.3, 'weight of the loss on prompt tokens'),
 )

@@ -1,5 +1,6 @@
 """What a run hands from step to step: begun, saved and taken up again."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -81,12 +82,19 @@ def _start(experiment, say: Callable[[str], None]) -> Any:
   config = experiment.config
   if config.warm_start.checkpoint:
     shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
-    return base_checkpoint.load_params(config.warm_start.checkpoint, shapes)
+    tokenizer = experiment.train_setup.tokenizer.fingerprint
+    name = config.warm_start.checkpoint
+    return base_checkpoint.load_params(name, shapes, tokenizer)
 
   def report(step, loss):
     stopping.beat(f'warm start, step {step + 1}')
     if step % 100 == 99 or step + 1 == config.warm_start.steps:
       say(f'warm start {step + 1}: loss {float(loss):.3f}')
+      if not math.isfinite(loss):
+        raise FloatingPointError(
+          f'warm start {step + 1}: the loss is not finite: lower '
+          f'warm_start.learning_rate={config.warm_start.learning_rate:g}'
+        )
 
   return warm_start.train(
     experiment.train_setup,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -30,10 +31,11 @@ def main(config, workdir: str) -> dict[str, Any]:
   result = tables.results(
     config.to_dict(), time.time() - started, length[1], length
   )
+  path = files.unused(pathlib.Path(workdir, 'eval.json'))
   if jax.process_index() == 0:
-    files.write_json(f'{workdir}/eval.json', result)
+    files.write_json(path, result)
   print(tables.summary_table(length[1]))
-  print(tables.length_table(result['length']))
+  print(f'{tables.length_table(result["length"])}\n\n{path}')
   return result
 
 
@@ -120,7 +122,10 @@ def show(result: dict[str, Any], workdir: str) -> None:
   first = result['length'][min(result['length'], key=int)]
   print(f'{tables.summary_table(first)}\n\n{tables.type_table(first)}\n')
   print(tables.length_table(result['length']))
-  print(f'\n{workdir}: results.json, learning_curve.png, episodes.html')
+  print(
+    f'\n{workdir}: results.json, learning_curve.png, and episodes.html, what '
+    'was written before and after RL; BUILD.md says what to do next'
+  )
 
 
 def write_before(

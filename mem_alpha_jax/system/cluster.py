@@ -82,6 +82,12 @@ def run(mode: Callable, config: Any, workdir: str) -> None:
   # A broken collective is a ValueError where JAX dispatches it at once.
   except (jax.errors.JaxRuntimeError, ValueError) as error:
     told = machine.summary(error)
+    if 'RESOURCE_EXHAUSTED' in told:
+      raise ValueError(
+        f'out of memory ({told}): raise rl.microbatches, or lower what the '
+        'plan above names; beside another program on a GPU, lower '
+        'XLA_PYTHON_CLIENT_MEM_FRACTION (0.75 if unset) by what that one holds'
+      ) from error
     if not jax.distributed.is_initialized() or not _is_lost(error, told):
       raise
     raise ConnectionError(
