@@ -11,7 +11,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import metrics as metrics_lib
-from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.rollout import assemble, collector, fit, samples
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, learning, summary
 from mem_alpha_jax.run import progress as progress_lib
@@ -53,6 +53,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any]:
   planned = footprint.make(config, experiment.policy, experiment.mesh)
   print(footprint.table(planned))
   footprint.check(planned, config)
+  fit.check(experiment.train_setup, held_out[min(held_out)])
   learner = learning.create(config, experiment.policy, experiment.mesh)
   keep, tokenizer = config.checkpoint.keep, experiment.train_setup.tokenizer
   with checkpoint.Manager(workdir, keep, tokenizer.fingerprint) as manager:
@@ -151,6 +152,7 @@ def step(
     rollout = collector.collect(
       experiment.train_setup, params, episodes, now.starts, number
     )
+  samples.warn_of_cuts(rollout.metrics)
   stopping.beat(f'step {number + 1}, update')
   protocol.check_missing(
     rollout.metrics['rollout/missing_answers'],

@@ -154,6 +154,7 @@ class Tokenizer(Protocol):
 
   Attributes:
     pad_id, bos_id, eos_id: special ids; eos ends a response.
+    eos_ids: eos_id, and what else ends one.
     vocab_size: ids are below it.
     fingerprint: hash of all that decides ids.
     chat_template: text of a jinja2 template, None if the model has none.
@@ -162,6 +163,7 @@ class Tokenizer(Protocol):
   pad_id: int
   bos_id: int
   eos_id: int
+  eos_ids: tuple[int, ...]
   vocab_size: int
   fingerprint: str
   chat_template: str | None

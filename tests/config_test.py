@@ -1,6 +1,6 @@
 import pytest
 
-from configs import babi, labels, smollm2, tiny, tpu_v4
+from configs import babi, jsonl, labels, smollm2, tiny, tpu_v4
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.run import build
 
@@ -24,6 +24,7 @@ CONFIGS = {
   'tiny': tiny,
   'babi': babi,
   'labels': labels,
+  'jsonl': jsonl,
   'smollm2': smollm2,
   'tpu_v4': tpu_v4,
 }

@@ -20,6 +20,7 @@ class Letters:
   """A tokenizer of small letters; other characters are dropped."""
 
   pad_id, eos_id = small_models.PAD, small_models.EOS
+  eos_ids = (eos_id,)
   chat_template = None
 
   def encode(self, text):

@@ -22,8 +22,8 @@ Op = state_lib.Op
 embed = functools.partial(embedders.hashed, size=E)
 
 
-def build(states, slots):
-  return slots_lib.from_states(states, slots, W, embed)
+def build(states, slots, width=W):
+  return slots_lib.from_states(states, slots, width, embed)
 
 
 def assert_equal(bank, expected):
@@ -60,11 +60,13 @@ def test_host_and_device_agree_after_random_ops(steps):
         states[n], result = execution.apply(states[n], op, LIMITS, len, step)
         slots |= dict.fromkeys(result.slots)
       touched.append(slots)
-    edits = slots_lib.edits(states, [*map(list, touched)], W, embed)
+    width = bank.term_ids.shape[2]
+    edits = slots_lib.edits(states, [*map(list, touched)], width, embed)
+    width = edits.rows.term_ids.shape[2]
     while max(s.top for s in states) > bank.valid.shape[1]:
-      bank = slots_lib.grow(bank, 2 * bank.valid.shape[1])
-    bank = slots_lib.apply_edits(bank, edits)
-    assert_equal(bank, build(states, bank.valid.shape[1]))
+      bank = slots_lib.grow(bank, 2 * bank.valid.shape[1], width)
+    bank = slots_lib.apply_edits(slots_lib.grow(bank, 0, width), edits)
+    assert_equal(bank, build(states, *bank.term_ids.shape[1:]))
 
 
 @hypothesis.settings(max_examples=15, deadline=None)
@@ -94,7 +96,7 @@ def test_forks_agree_and_replay(steps, kept):
 
 
 def assert_mirrors(memories):
-  slots, width = memories.bank.valid.shape[1], memories.config.memory.slot_terms
+  slots, width = memories.bank.term_ids.shape[1:]
   built = slots_lib.from_states(memories.states, slots, width, embed)
   assert_equal(memories.bank, built)
 
@@ -141,9 +143,10 @@ def test_bank_is_a_pytree_of_arrays():
   assert len(leaves) == 3 and leaves[0].shape == (N, 2, 0)
 
 
-def test_grow_refuses_to_shrink_and_from_states_to_drop():
-  with pytest.raises(ValueError, match='cannot grow 4 slots to 2'):
-    slots_lib.grow(slots_lib.empty(1, 4, W), 2)
+def test_grow_never_shrinks_and_from_states_refuses_to_drop():
+  bank = slots_lib.empty(1, 4, W)
+  assert slots_lib.grow(bank, 2, 1) is bank
+  assert slots_lib.grow(bank, 2, W + 1).term_ids.shape == (1, 4, W + 1)
   entry = state_lib.Entry(1, 'semantic', 'a', 0, 4, 1)
   state = state_lib.put(state_lib.empty(), entry)
   with pytest.raises(ValueError, match='memory 0: an entry is in slot 4'):
@@ -163,10 +166,9 @@ def test_term_ids_are_stable_and_positive():
   assert all(0 < slots_lib.term_id(word) < 2**31 for word in words)
 
 
-def test_encode_terms_keeps_the_first_distinct_words():
-  b, a, c = map(slots_lib.term_id, 'bac')
-  assert slots_lib.encode_terms('b a b c d', 3).tolist() == [b, a, c]
-  assert slots_lib.encode_terms('b a b', 3).tolist() == [b, a, 0]
+def test_encode_terms_keeps_distinct_words():
+  ids = [*map(slots_lib.term_id, 'bac')]
+  assert slots_lib.encode_terms('b a b c').tolist() == ids
 
 
 def test_texts_are_embedded_in_one_call():

@@ -119,7 +119,9 @@ def _locomo(**fields: Any) -> tuple[Column, Column]:
   # Nobody has written down what is to be remembered of the dialogues.
   whole = Column('locomo', fields, lacks=('oracle',))
   answered = whole._replace(
-    name='locomo_1-4', types=('adversarial',), cells='locomo'
+    name='locomo_1-4',
+    types=('adversarial', 'adversarial_answered'),
+    cells='locomo',
   )
   return whole, answered
 

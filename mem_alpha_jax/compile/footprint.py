@@ -194,7 +194,7 @@ def check(plan: Plan, config: Any) -> None:
 
 LOWER = {
   'greedy': ('data.eval_episodes',),
-  'retrieve': ('memory.max_slots', 'memory.slot_terms'),
+  'retrieve': ('memory.max_slots', 'memory.entry_tokens'),
   'cache': ('data.batch_episodes', 'rollout.group_size'),
   'warm_start': ('warm_start.batch',),
 }

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from mem_alpha_jax.memory import slots
 from mem_alpha_jax.model import policy as policy_lib
-from mem_alpha_jax.recall import flat, scores
+from mem_alpha_jax.recall import scores
 from mem_alpha_jax.recall.registry import RECALL
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, forced_calls
@@ -161,9 +161,9 @@ def _retrieval(config, mesh) -> Program:
   if r.groups == 'trajectory':
     count *= r.group_size
   bank = jax.eval_shape(
-    lambda: slots.empty(count, m.max_slots, m.slot_terms, m.embedding_size)
+    lambda: slots.empty(count, m.max_slots, m.entry_tokens, m.embedding_size)
   )
-  queries = _ints(count, r.probes, flat.QUERY_TERMS)
+  queries = _ints(count, r.probes, scores.LEAST_WORDS)
   way, vectors = RECALL[config.reading.retrieval], None
   if way.vectors:
     shape = (count, r.probes, m.embedding_size)

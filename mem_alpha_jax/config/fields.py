@@ -48,6 +48,10 @@ _section(
   ),
   babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
   mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
+  file=Field('', "of source=jsonl; of longmemeval, '': its folder"),
+  clean=Field(
+    True, 'of source=memalpha: train shares no text with test and validation'
+  ),
   labels=Field(6, 'of a labelled episode; 0: all of the source', natural),
   per_label=Field(3, 'examples of each'),
   label_questions=Field(24, 'texts to label at its end'),
@@ -86,7 +90,6 @@ _section(
   entry_tokens=Field(14, 'token limit of one entry'),
   cap_base=Field(20, 'tokens a memory may hold at first', natural),
   cap_rate=Field(0.35, 'more for every token read; 0: no cap'),
-  slot_terms=Field(12, 'distinct words of an entry that are indexed'),
   embedding_size=Field(0, "floats of an entry's vector", natural),
   embedder=Field(
     'none',

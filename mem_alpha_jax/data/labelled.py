@@ -10,13 +10,14 @@ here a text has one split and one role for ever, by a hash of its content.
 import collections
 import functools
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mem_alpha_jax.data import chunking, content
+from mem_alpha_jax.data import chunking, content, rows
 from mem_alpha_jax.data.label_files import SETS, Example, load
 from mem_alpha_jax.data.source import Built, Made, OracleNote, Request, Source
+from mem_alpha_jax.text import wrapping
 from mem_alpha_jax.types import Episode, Question
 
 _LINE = re.compile(r'Sample: (.*); Label: (.*)')
@@ -57,7 +58,7 @@ def maker(
     ValueError: if the split has too few labels or the episode fewer examples
       than days.
   """
-  shown, asked = _pools(examples, split)
+  shown, asked = _pools(examples, split, source)
   usable = sorted(shown.keys() & asked.keys())
   if len(usable) < max(2, labels or 0):
     raise ValueError(
@@ -85,12 +86,12 @@ def maker(
 
 def question(text: str) -> str:
   """What is asked about a new text."""
-  return f'Which label number does this sample have? Sample: {text}'
+  return f'{wrapping.WHICH_LABEL}{wrapping.SAMPLE}{text}'
 
 
 def line(text: str, label: str) -> str:
   """An example as a chunk shows it."""
-  return f'Sample: {text}; Label: {label}'
+  return f'{wrapping.SAMPLE}{text}{wrapping.LABEL}{label}'
 
 
 def oracle_notes(chunk: str) -> tuple[OracleNote, ...]:
@@ -104,7 +105,7 @@ def oracle_notes(chunk: str) -> tuple[OracleNote, ...]:
 
 
 def _pools(
-  examples: Iterable[Example], split: str
+  examples: Sequence[Example], split: str, source: str
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
   """Texts of a split by label: those that are shown, and those asked."""
   seen = {}
@@ -114,6 +115,14 @@ def _pools(
     if first is not None and first[1] != label:
       seen[key] = None
   shown, asked = collections.defaultdict(list), collections.defaultdict(list)
+  rows.report(
+    source,
+    f'{len(seen)} texts',
+    {
+      'texts with two labels, left out': sum(p is None for p in seen.values()),
+      'texts that come again': len(examples) - len(seen),
+    },
+  )
   for key, pair in seen.items():
     if (
       pair is None

@@ -11,7 +11,7 @@ from mem_alpha_jax.reward import scoring
 # Modules of this folder; the first pattern that fits a name counts.
 _MODULES = """
   synthetic babi squad hotpotqa perltqa lme_train booksum labelled locomo
-  longmemeval prepared parquet_sets memoryagentbench
+  longmemeval prepared parquet_sets memoryagentbench jsonl
 """
 SOURCES: dict[str, Source] = {
   source.name: source

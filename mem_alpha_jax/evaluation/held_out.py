@@ -21,7 +21,7 @@ from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
 READERS = ('strict', 'lenient')  # the order of a run's readers
-CALLS = ('insert', 'update', 'delete', 'noop', 'valid', 'all')
+CALLS = ('insert', 'update', 'delete', 'noop', 'repeats', 'valid', 'all')
 
 
 def lengths(config, split: str, held_out: str = 'pairs') -> dict[int, list]:

@@ -55,17 +55,13 @@ def term_id(word: str) -> int:
 
 
 @functools.lru_cache(maxsize=_CACHED)
-def encode_terms(text: str, width: int) -> Int[np.ndarray, 'W']:
-  """Ids of the first `width` distinct words of a text, padded by zeros.
+def encode_terms(text: str) -> Int[np.ndarray, 'w']:
+  """Ids of the distinct words of a text.
 
   A word counts once however often it is repeated, so that repeating a name
-  wins no rank. The array is shared and read-only.
+  wins no rank. The array is shared.
   """
-  ids = [*dict.fromkeys(map(term_id, words.terms(text)))][:width]
-  out = np.zeros(width, np.int32)
-  out[: len(ids)] = ids
-  out.setflags(write=False)
-  return out
+  return np.array([*dict.fromkeys(map(term_id, words.terms(text)))], np.int32)
 
 
 def no_vectors(texts: Sequence[str]) -> Float[np.ndarray, 'n 0']:
@@ -93,7 +89,7 @@ def from_states(
   Args:
     states: the N memories.
     slots: S; every entry must lie below it.
-    width: W, see `encode_terms`.
+    width: W, doubled until the words of each entry fit.
     embed: called once, with the texts of all entries.
 
   Raises:
@@ -124,7 +120,7 @@ def edits(
   Args:
     states: the N memories after their calls.
     touched: slots of each that the calls changed, each once.
-    width: W, see `encode_terms`.
+    width: W, doubled until the words of each entry fit.
     embed: called once, with the texts of all entries that were written.
   """
   most = max(map(len, touched), default=0)
@@ -144,9 +140,12 @@ def _rows(
   embed: EmbedFn,
 ) -> SlotBank:
   """Entries at their places (n, j), in arrays of the host."""
+  ids = {place: encode_terms(entry.text) for place, entry in found.items()}
+  while width < max(map(len, ids.values()), default=0):
+    width *= 2
   terms, valid = np.zeros((*shape, width), np.int32), np.zeros(shape, bool)
-  for place, entry in found.items():
-    terms[place], valid[place] = encode_terms(entry.text, width), True
+  for place, row in ids.items():
+    terms[place][: len(row)], valid[place] = row, True
   made = embed([entry.text for entry in found.values()])
   vectors = np.zeros((*shape, made.shape[1]), np.float32)
   if found:
@@ -158,24 +157,25 @@ def _rows(
 def apply_edits(bank: SlotBank, edits: Edits) -> SlotBank:
   """Executes the edits; the old bank is donated and must not be used again.
 
-  Slots of S or more are ignored: `grow` first.
+  Slots of S or more are ignored: `grow` first, also to their W.
   """
   memory = jnp.arange(len(edits.slot))[:, None]
   put = lambda old, new: old.at[memory, edits.slot].set(new, mode='drop')
   return jax.tree.map(put, bank, edits.rows)
 
 
-def grow(bank: SlotBank, slots: int) -> SlotBank:
-  """Returns the bank with more, empty slots.
+def grow(bank: SlotBank, slots: int, width: int) -> SlotBank:
+  """Returns the bank with at least so many slots and terms, the new ones empty.
 
-  Raises:
-    ValueError: if it already has more than that.
+  The sizes are S and W.
   """
-  more = slots - bank.valid.shape[1]
-  if more < 0:
-    raise ValueError(f'cannot grow {bank.valid.shape[1]} slots to {slots}')
-  return jax.tree.map(
-    lambda x: jnp.pad(x, [(0, 0), (0, more)] + [(0, 0)] * (x.ndim - 2)), bank
+  _, held, indexed = bank.term_ids.shape
+  more = max(slots - held, 0), max(width - indexed, 0)
+  if not any(more):
+    return bank
+  pad = lambda x, *by: jnp.pad(x, [(0, 0), (0, more[0]), *((0, n) for n in by)])
+  return SlotBank(
+    pad(bank.embedding, 0), pad(bank.term_ids, more[1]), pad(bank.valid)
   )
 
 

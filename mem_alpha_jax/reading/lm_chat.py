@@ -151,7 +151,7 @@ class LmChat:
     respond = sampler.make_responder(
       self._policy,
       tokens,
-      eos_id=self._tokenizer.eos_id,
+      eos_id=self._tokenizer.eos_ids,
       pad_id=self._tokenizer.pad_id,
       greedy=True,
     )

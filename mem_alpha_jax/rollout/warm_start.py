@@ -133,7 +133,8 @@ def rows(setup: collector.Setup, rng, places) -> RolloutRows:
     )
     for chunks, t in places
   ]
-  prompts = play.pad(setup, play.show(setup, turns))
+  turns, shown = play.show(setup, turns)
+  prompts = play.pad(setup, shown)
   width = setup.config.rollout.response_buckets[-1]
   shape = (len(places), SAMPLES, width)
   response = np.full(shape, tok.pad_id, np.int32)

@@ -94,7 +94,7 @@ def build(config, workdir: str) -> Experiment:
     generate = sampler.make_sampler(
       policy,
       response_len=config.rollout.response_buckets[-1],
-      eos_id=tokenizer.eos_id,
+      eos_id=tokenizer.eos_ids,
       pad_id=tokenizer.pad_id,
       temperature=config.rollout.temperature,
       greedy=greedy,

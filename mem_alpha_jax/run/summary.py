@@ -12,6 +12,7 @@ import jax
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.report import html, metrics, plots, tables
+from mem_alpha_jax.rollout import fit
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
@@ -27,6 +28,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   experiment = build_lib.build(config, workdir)
   params = parameters.newest_params(experiment, workdir)
   episodes = held_out_lib.lengths(config, 'test')
+  fit.check(experiment.eval_setup, episodes[min(episodes)])
   length, _ = held_out_lib.with_baselines(experiment, params, episodes)
   result = tables.results(
     config.to_dict(), time.time() - started, length[1], length

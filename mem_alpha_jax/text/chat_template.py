@@ -26,6 +26,9 @@ CPU_SECONDS = 10
 MEMORY = 1 << 30  # bytes of address space
 LONGEST = 1 << 22  # characters of a rendered prompt
 _WAIT = 120  # seconds; longer than CPU_SECONDS where the machine is busy
+# What templates see as today: a prompt must be the same tomorrow, when a run is
+# taken up again, and in its evaluation.
+TODAY = datetime.datetime(2025, 1, 1)
 _BUILT_IN = pathlib.Path(__file__).parents[1] / 'assets' / 'chat_templates'
 # Tokens of a vocabulary whose model was trained on a built-in format.
 _FORMATS = {
@@ -47,7 +50,8 @@ def render(
 ) -> str:
   """Renders a conversation as the template writes it.
 
-  Equal to `apply_chat_template(..., tokenize=False)` of transformers.
+  Equal to `apply_chat_template(..., tokenize=False)` of transformers on the
+  day TODAY.
 
   Args:
     template: text of the template.
@@ -169,7 +173,7 @@ def _environment() -> jinja2.Environment:
   environment.globals.update(
     namespace=Namespace,
     raise_exception=raise_exception,
-    strftime_now=lambda form: datetime.datetime.now().strftime(form),
+    strftime_now=TODAY.strftime,
   )
   return environment
 
