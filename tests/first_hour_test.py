@@ -1,19 +1,45 @@
 """What a new user meets: flags, messages, a workdir, a stop that stops."""
 
+import math
 import os
 import pathlib
+import runpy
+import shlex
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from unittest import mock
 
+import jax
+import jax.numpy as jnp
 import pytest
+import setuptools
+import tiny_config
 
 from configs import tiny
+from mem_alpha_jax.compile import footprint
 from mem_alpha_jax.config import command, override, validate
 from mem_alpha_jax.config.fields import FIELDS
+from mem_alpha_jax.model import policy as policy_lib
+from mem_alpha_jax.pretrained import registry
+from mem_alpha_jax.run import (
+  base_checkpoint,
+  build,
+  checkpoint,
+  export,
+  progress,
+)
 from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import interrupt
+from mem_alpha_jax.system import (
+  files,
+  interrupt,
+  machine,
+  optional,
+  sharding,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -203,3 +229,149 @@ def test_trial_of_a_second_ctrl_c():
   process.send_signal(signal.SIGINT)
   output, _ = process.communicate(timeout=30)
   assert process.returncode == interrupt.CODE and 'stopped in' in output
+
+
+def test_trial_of_another_second_evaluation(tmp_path):
+  path = tmp_path / 'eval.json'
+  for name in ('eval.json', 'eval_2.json', 'eval_3.json'):
+    assert files.unused(path) == tmp_path / name
+    (tmp_path / name).write_text('')
+
+
+def test_trial_of_a_user_without_a_name(monkeypatch):
+  def refuse():
+    raise RuntimeError('Could not determine home directory.')
+
+  told = {}
+  monkeypatch.delenv('JAX_COMPILATION_CACHE_DIR', raising=False)
+  monkeypatch.setattr(machine.pathlib.Path, 'home', refuse)
+  monkeypatch.setattr(
+    machine.jax.config, 'update', lambda name, value: told.update({name: value})
+  )
+  machine.use_compilation_cache()
+  assert told['jax_compilation_cache_dir'].startswith(tempfile.gettempdir())
+
+
+@pytest.mark.parametrize('name', ['nowhere_at_all', 'nowhere_at_all.numpy'])
+def test_trial_of_a_package_that_is_missing(name):
+  with pytest.raises(ValueError) as caught:
+    optional.load(name, 'models')
+  told = str(caught.value)
+  assert told.startswith('nowhere_at_all is not installed: run `pip install -e')
+  assert 'mem_alpha_jax' not in told  # anybody could take that name
+
+
+@pytest.mark.parametrize(
+  ('name', 'repository'),
+  [
+    ('models/Qwen3-4B', 'Qwen/Qwen3-4B'),
+    ('models/Qwen2.5-0.5B', 'Qwen/Qwen2.5-0.5B'),
+    ('a/SmolLM2-135M', 'HuggingFaceTB/SmolLM2-135M'),
+    ('a/mine', 'OWNER/mine'),
+  ],
+)
+def test_trial_of_a_model_that_is_not_there(name, repository):
+  with pytest.raises(FileNotFoundError) as caught:
+    registry.open_model(name)
+  told = str(caught.value)
+  assert f'hf download {repository} --local-dir {name}' in told
+  assert '--mode=compile plans without a model' in told and '\n' not in told
+
+
+def test_trial_of_a_server_that_is_not_there(monkeypatch):
+  monkeypatch.setattr(build.urllib.request, 'getproxies', dict)
+  arg = 'reading.reader=remote,reading.model=Qwen3-32B,reading.url='
+  with socket.socket() as free:
+    free.bind(('127.0.0.1', 0))
+    url = f'http://127.0.0.1:{free.getsockname()[1]}/v1'
+    with pytest.raises(ConnectionError, match=f"{url}'.*vllm serve Qwen3-32B"):
+      build.reach(tiny.get_config(f'{arg}{url}'))
+    free.listen()
+    build.reach(tiny.get_config(f'{arg}{url}'))
+  build.reach(tiny.get_config(f'reading.url={url}'))  # nobody asks it
+
+
+def test_trial_of_a_plan_that_counts_the_warm_start():
+  config = tiny_config.get_config('rollout.response_buckets=4000')
+  shape = build.model_shape(config, config.tokenizer.vocab_size, None)
+  mesh = sharding.create_mesh(config.mesh)
+  plan = footprint.make(
+    config, policy_lib.make_policy(shape, mesh=mesh), mesh, 2**33
+  )
+  assert plan.activations == plan.warm_start > 2**33
+  with pytest.raises(ValueError, match=r'lower warm_start\.batch=32'):
+    footprint.check(plan, config)
+  config.warm_start.steps = 0
+  plan = footprint.make(
+    config, policy_lib.make_policy(shape, mesh=mesh), mesh, 2**33
+  )
+  assert plan.warm_start == 0
+
+
+def test_trial_of_the_tokenizer_of_another_run(tmp_path):
+  state = {'a': jnp.zeros(2)}
+  shapes = jax.eval_shape(lambda: state)
+  with checkpoint.Manager(tmp_path, 2, 'theirs') as manager:
+    manager.save(7, state, {})
+  with checkpoint.Manager(tmp_path, 2, 'mine') as manager:
+    with pytest.raises(ValueError, match=r'step 7 is intact.*tokenizer\.model'):
+      manager.restore(shapes)
+    assert manager.steps() == [7]
+  with checkpoint.Manager(tmp_path, 2, 'theirs') as manager:
+    assert manager.restore(shapes) is not None
+  name = 'tiny_base'
+  with pytest.raises(ValueError, match=r'tokenizer\.model of the workdir'):
+    base_checkpoint.load_params(name, {}, 'mine')
+
+
+def test_trial_of_a_notation_that_a_tokenizer_lacks(tmp_path, monkeypatch):
+  monkeypatch.setattr(build.tools, 'compact_symbols', lambda: ('<new>',))
+  with pytest.raises(ValueError, match="'<new>'.*another notation"):
+    build.load_tokenizer(tiny.get_config(), str(tmp_path))
+
+
+def test_trial_of_an_export_that_nothing_could_load(tmp_path, monkeypatch):
+  # Said before packages are missed, and before there is a run.
+  monkeypatch.setitem(sys.modules, 'safetensors', None)
+  with pytest.raises(ValueError, match='model.'):
+    export.export(
+      tiny.get_config(), str(tmp_path / 'none'), str(tmp_path / 'o')
+    )
+
+
+def test_trial_of_what_is_installed(monkeypatch):
+  given = {}
+  monkeypatch.setattr(
+    setuptools, 'setup', lambda **kwargs: given.update(kwargs)
+  )
+  monkeypatch.chdir(ROOT)
+  runpy.run_path('setup.py')
+  assert {'configs', 'configs.paper', 'mem_alpha_jax'} <= {*given['packages']}
+  extras = given['extras_require']
+  for name in ('tpu', 'cuda'):
+    assert {*extras['models'], *extras['lora']} <= {*extras[name]}
+
+
+def test_trial_of_what_make_passes_on():
+  command = ['make', '-n', 'run', 'READY=', "WORKDIR=runs/it's a b"]
+  command += ['ARGS=--config=configs/tiny.py:eval.lengths=1;2 --mode=eval']
+  said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+  line = said.stdout.replace('\\\n', ' ').strip().splitlines()[-1]
+  assert shlex.split(line)[-3:] == [
+    "--workdir=runs/it's a b",
+    '--config=configs/tiny.py:eval.lengths=1;2',
+    '--mode=eval',
+  ]
+
+
+def test_trial_of_a_learning_rate_that_is_too_high(tmp_path):
+  config = tiny_config.get_config(
+    'warm_start.learning_rate=1000,warm_start.steps=2'
+  )
+  experiment = build.build(config, str(tmp_path))
+  monkey = lambda setup, policy, params, episodes, report: report(1, math.nan)
+  with (
+    mock.patch.object(progress.warm_start, 'train', monkey),
+    pytest.raises(FloatingPointError, match=r'lower warm_start\.learning_rate'),
+  ):
+    progress._start(experiment, print)
