@@ -1,7 +1,6 @@
 """The training run: warm start, reinforcement learning, evaluation, report."""
 
 import contextlib
-import functools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -146,7 +145,7 @@ def step(
   first = multihost.share(range(config.data.batch_episodes))[0]
   values = None
   if config.rl.advantage == 'gae':
-    values = functools.partial(learner.values, params)
+    values = lambda rows: multihost.whole(learner.values(params, rows))
   with timer('rollout'):
     episodes = next(loader)
     rollout = collector.collect(
@@ -154,14 +153,15 @@ def step(
     )
   samples.warn_of_cuts(rollout.metrics)
   stopping.beat(f'step {number + 1}, update')
-  protocol.check_missing(
-    rollout.metrics['rollout/missing_answers'],
-    config.reading.max_missing,
-    f'step {number}',
-    experiment.reader_counts,
-  )
+  for what in samples.ASKED:
+    protocol.check_missing(
+      rollout.metrics[f'rollout/missing_{what}'],
+      config.reading.max_missing,
+      f'the {what} of step {number}',
+      experiment.reader_counts,
+    )
   with timer('advantages'):
-    rows, credit = assemble.to_rows(rollout.samples, config, values)
+    rows, credit = assemble.to_rows(rollout.samples, config, values, number)
   with timer('update'):
     state, learned, skipped = learning.learn(
       learner, config, now.state, rows, now.reference, now.skipped

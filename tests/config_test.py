@@ -55,7 +55,7 @@ BAD = {
   'reading.reader=remote': r"reading\.url='', .* needs both",
   'reading.judge=remote': r"reading\.judge='remote' needs both",
   'reading.reader=lm,reading.judge=remote,reading.model=m,'
-  'reading.url=http://h/v1': r"use reader='remote', or ''",
+  'reading.url=http://h/v1': r"use '', or reader='remote'",
   'reading.extra=top': r"reading\.extra='top': use JSON such as",
   'reward.content_judge=remote': r"reward\.content_judge='remote' needs both",
   'reading.url=localhost': r"url='localhost': use an address such as http",

@@ -103,8 +103,10 @@ def test_trial_of_a_part_that_does_not_overwrite_the_whole(
 
 def test_trial_of_absl_flags_of_a_part(monkeypatch):
   values = flags.FlagValues()
-  flags.DEFINE_list('seeds', ['0'], '', values, 'experiment')
-  flags.DEFINE_string('out', 'runs/x', '', values, 'experiment')
+  parser, serializer = flags.ArgumentParser(), flags.ArgumentSerializer()
+  for name in ('seeds', 'out'):
+    flag = flags.Flag(parser, serializer, name, 'default', '')
+    flags.DEFINE_flag(flag, values, module_name='experiment')
   monkeypatch.setattr(sys, 'argv', ['experiment'])
   monkeypatch.setattr(results.flags, 'FLAGS', values)
   here = pathlib.Path('here')
@@ -114,8 +116,6 @@ def test_trial_of_absl_flags_of_a_part(monkeypatch):
     values.unparse_flags()
     values(['experiment', *argv])
     assert str(results.folder(here, 'runs/x')) == expected
-    for name in ('seeds', 'out'):
-      values[name].unparse()
 
 
 if __name__ == '__main__':

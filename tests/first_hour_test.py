@@ -56,7 +56,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
     ('eval.lengths=2;1', 'use growing integers, 1 or more'),
     ('rl.kl_coef=1e400', 'config.rl.kl_coef=inf: use a finite number'),
     ('rl.kl_coef=nan', "config.rl.kl_coef='nan': use a finite number"),
-    ('eval.bootstrap=1', 'config.eval.bootstrap=1: use an integer, 2 or more'),
     ('rollout.response_buckets=-1', 'use growing integers, 1 or more'),
   ],
 )
