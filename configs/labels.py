@@ -4,7 +4,7 @@
   python -m mem_alpha_jax.main \\
     --config=configs/labels.py:data.source=clinc150 --workdir=runs/clinc
 
-An episode shows examples of six labels one by one, with numbers drawn anew,
+An episode shows examples of six labels one by one, with numbers of its own,
 and then asks for the labels of new texts. The files are found in data.root.
 """
 

@@ -39,7 +39,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   # than a note that answers a question.
   c.reward.noop = 1.0
 
-  c.rl.std_floor = 0.1
   c.rl.min_gap = 0.02
   c.rl.train_samples = 8
   c.rl.minibatch_rows = 576

@@ -30,12 +30,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.memory.entry_tokens = 512
   c.memory.cap_base = 0
   c.memory.cap_rate = 0.0  # paper: the reward alone keeps a memory small
-  c.memory.slot_terms = 256
   c.memory.prompt_format = 'chat'
-  c.memory.view_entries = 5  # paper's code: of each list
+  # That the chunk finds, of both lists; paper's code: the newest 5 of each.
+  c.memory.view_entries = 5
   c.memory.fixed_width = False
 
-  c.reading.top_k = 20  # paper's code: of each list
+  c.reading.top_k = 20  # of both lists together; paper's code: of each
   c.reading.budget = 30_000  # paper's code
 
   c.model.source = 'models/Qwen3-4B'  # downloaded; paper

@@ -11,7 +11,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import metrics as metrics_lib
-from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.rollout import assemble, collector, samples
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, learning, summary
 from mem_alpha_jax.run import progress as progress_lib
@@ -55,7 +55,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any] | None:
   print(footprint.table(planned))
   footprint.check(planned, config)
   held_out = held_out_lib.lengths(config, 'test')
-  learner = learning.create(experiment)
+  learner = learning.create(config, experiment.policy, experiment.mesh)
   loader = iter(pipeline.make_dataset(config, 'train'))
   with (
     checkpoint.Manager(workdir, config.checkpoint.keep) as manager,
@@ -149,6 +149,7 @@ def step(
     rollout = collector.collect(
       experiment.train_setup, params, episodes, now.starts, number, stop
     )
+  samples.warn_of_cuts(rollout.metrics)
   stopping.beat(f'step {number + 1}, update')
   protocol.check_missing(
     rollout.metrics['rollout/missing_answers'],

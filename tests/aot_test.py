@@ -63,10 +63,9 @@ def test_what_does_not_fit_is_refused_with_the_field(
   needs_libtpu('v5e:2x2')
   only(monkeypatch, 'retrieve')
   found = config(
-    'mesh.topology=v5e:2x2,memory.slots=262144,memory.max_slots=262144,'
-    'memory.slot_terms=1024'
+    'mesh.topology=v5e:2x2,memory.slots=33554432,memory.max_slots=33554432'
   )
-  with pytest.raises(ValueError, match=r'retrieve.*memory\.max_slots=262144'):
+  with pytest.raises(ValueError, match=r'retrieve.*memory\.max_slots=33554432'):
     main.main(found, str(tmp_path))
   assert 'DOES NOT FIT' in (tmp_path / 'compile.txt').read_text()
   assert capsys.readouterr().out.count('\n') > 4

@@ -18,7 +18,10 @@ from mem_alpha_jax.data import (
   prepared,
   sources,
 )
-from mem_alpha_jax.data.builders import build, held_out, token_counts
+from mem_alpha_jax.data.builders import held_out
+from mem_alpha_jax.data.builders import (
+  memory_episodes_dataset_builder as builder,
+)
 from mem_alpha_jax.text import tokenizer
 from mem_alpha_jax.types import Episode
 
@@ -42,12 +45,12 @@ def _build(root, dataset, **changed):
     data_dir=str(root / 'built'),
     tokenizer=str(root / 'tokenizer.model'),
   )
-  return build.build(dataset, **arguments | changed)
+  return builder.build(dataset, **arguments | changed)
 
 
 def test_build_writes_what_the_mixture_is(made):
   root, folder = made
-  count = token_counts.load(str(root / 'tokenizer.model'))
+  count = builder.counter(str(root / 'tokenizer.model'))
   for split in ('train', 'validation'):
     pools = [
       mixture.build(str(root / 'raw'), s, split, 0, count, capped=True)
@@ -72,7 +75,7 @@ def test_build_writes_what_the_mixture_is(made):
 def test_card_counts_what_is_there(made):
   root, folder = made
   card = json.loads((folder / 'card.json').read_text())
-  count = token_counts.load(str(root / 'tokenizer.model'))
+  count = builder.counter(str(root / 'tokenizer.model'))
   for split in ('train', 'validation'):
     episodes = prepared.load('mixture', split, str(root / 'built'))
     squad = [e for e in episodes if e.source == 'squad']
@@ -104,7 +107,7 @@ def test_grain_reads_the_built_split(made):
 
 def test_another_seed_gives_other_episodes(made):
   root, _ = made
-  count = token_counts.load(str(root / 'tokenizer.model'))
+  count = builder.counter(str(root / 'tokenizer.model'))
   raw = str(root / 'raw')
   first, again, other = (
     mixture.build(raw, 'nlu', 'train', seed, count) for seed in (0, 0, 1)
@@ -124,7 +127,7 @@ def test_planted_overlap_fails_the_build_and_leaves_nothing(
 ):
   root, _ = made
   raw, model = str(root / 'raw'), str(root / 'tokenizer.model')
-  count = token_counts.load(model)
+  count = builder.counter(model)
   train = mixture.build(raw, dataset, 'train', 0, count)
   chunks, asked = train[0].chunks[:1], train[0].questions[:1]
   if kind == 'question':
@@ -133,7 +136,7 @@ def test_planted_overlap_fails_the_build_and_leaves_nothing(
     asked = ()
   planted = {'exam': [Episode(0, 'exam', chunks, asked)]}
   with pytest.raises(ValueError, match=f'{kind} of {dataset}.*in exam'):
-    build.build(dataset, raw, str(tmp_path), model, held_out=planted)
+    builder.build(dataset, raw, str(tmp_path), model, held_out=planted)
   assert not [*tmp_path.glob('**/*.array_record*'), *tmp_path.glob('**/card.*')]
 
 
@@ -184,23 +187,23 @@ def test_training_is_compared_with_files_of_evaluation_sets(
 ):
   root, _ = made
   raw, model = str(root / 'raw'), str(root / 'tokenizer.model')
-  count = token_counts.load(model)
+  count = builder.counter(model)
   train = mixture.build(raw, dataset, 'train', 0, count)
   path = _exam(name, tmp_path, train[0])
   exam = held_out.read([f'{name}={path}'])
   assert exam == held_out.read([f'{name}={tmp_path}'])  # all that it holds
   built = tmp_path / 'built'
   with pytest.raises(ValueError, match=message):
-    build.build(dataset, raw, str(built), model, held_out=exam)
+    builder.build(dataset, raw, str(built), model, held_out=exam)
 
 
 def test_the_card_counts_overlap_with_files_that_are_held_out(made, tmp_path):
   root, _ = made
   raw, model = str(root / 'raw'), str(root / 'tokenizer.model')
-  train = mixture.build(raw, 'lme_train', 'train', 0, token_counts.load(model))
+  train = mixture.build(raw, 'lme_train', 'train', 0, builder.counter(model))
   path = _exam('longmemeval', tmp_path, train[0])
   exam = held_out.read([f'longmemeval={path}'])
-  folder = build.build(
+  folder = builder.build(
     'lme_train', raw, str(tmp_path), model, held_out=exam, drop=True
   )
   card = json.loads((pathlib.Path(folder) / 'card.json').read_text())
@@ -241,9 +244,9 @@ def test_overlap_of_raw_files_can_be_left_out(made, tmp_path):
     tokenizer=str(root / 'tokenizer.model'),
   )
   with pytest.raises(ValueError, match='^1 overlap.*question of squad.*valid'):
-    build.build('squad', **arguments)
+    builder.build('squad', **arguments)
   sources = ('squad', 'perltqa')
-  folder = build.build('mine', sources=sources, drop=True, **arguments)
+  folder = builder.build('mine', sources=sources, drop=True, **arguments)
   card = json.loads((pathlib.Path(folder) / 'card.json').read_text())
   assert card['overlap'] == {
     'perltqa': {'question': 0, 'sample': 0, 'paragraph': 0},

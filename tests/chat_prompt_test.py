@@ -163,6 +163,7 @@ def test_what_does_not_fit_is_left_out_and_counted(order):
   assert 'old new' in prefix + own  # the newest of the chunk is kept
   if order == 'chunk_first':
     assert made.view == (VIEW[0], None, None)  # the last entry went
+    assert made.cut_entries == 1
 
 
 @pytest.mark.parametrize('order', ['chunk_first', 'memory_first'])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from mem_alpha_jax.data import chunking
+from mem_alpha_jax.text import english, wrapping
 
 WORD = st.text('abcdefgh', min_size=1, max_size=12)
 PIECE = st.lists(WORD, max_size=9).map(' '.join)
@@ -31,17 +32,18 @@ def _letters(texts):
     ('In the U.S. Army.\nNext', ['In the U.S. Army.', 'Next']),
     ('"Go." "No." He ran.', ['"Go."', '"No."', 'He ran.']),
     ('See Dr.\nNo one came.', ['See Dr.', 'No one came.']),
-    ('e.g. this. that', ['e.g. this. that']),
+    ('e.g. this. that', ['e.g. this.', 'that']),
+    ('"Why?" he said. so did I. ok', ['"Why?" he said.', 'so did I.', 'ok']),
   ],
 )
 def test_sentences(text, expected):
-  assert chunking.sentences(text) == expected
+  assert english.sentences(text) == expected
 
 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(st.text('aB .!?"\n'))
 def test_sentences_lose_no_letter(text):
-  assert _letters(chunking.sentences(text)) == _letters([text])
+  assert _letters(english.sentences(text)) == _letters([text])
 
 
 def test_pieces_fill_chunks_in_order():
@@ -108,9 +110,9 @@ def test_conversation_moves_a_day_a_chunk():
   for k, date in ((0, '2024-01-01'), (60, '2024-03-01')):
     header, opener, *body, reply = chunks[k].split('\n')
     assert header.endswith(date)
-    assert opener.removeprefix('User: ') in chunking.OPENERS
+    assert opener.removeprefix('User: ') in wrapping.OPENERS
     assert body == ['The text.', 'All of it.']
-    assert reply.removeprefix('Assistant: ') in chunking.ACKNOWLEDGEMENTS
+    assert reply.removeprefix('Assistant: ') in wrapping.ACKNOWLEDGEMENTS
   again = np.random.default_rng(0)
   assert chunks[:1] == chunking.converse([text], again)
   assert len({chunk.partition('\n')[2] for chunk in chunks}) > 80  # of 100
@@ -120,7 +122,7 @@ def test_body_is_what_was_put_into_a_conversation_or_book():
   rng = np.random.default_rng(0)
   lines = ['User: mine', 'She read.']
   text = '\n'.join(lines)
-  assert chunking.body(*chunking.converse([text], rng)) == lines
+  assert wrapping.body(*chunking.converse([text], rng)) == lines
   date = chunking.DAY_ONE
   assert '2024-01-01' in chunking.read_aloud(text, date)
-  assert chunking.body(chunking.read_aloud(text, date)) == lines
+  assert wrapping.body(chunking.read_aloud(text, date)) == lines

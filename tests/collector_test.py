@@ -19,7 +19,9 @@ from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import assemble, collector, forced_calls
+from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import progress
 
@@ -107,10 +109,8 @@ def test_the_slot_arrays_follow_the_memories(setups, groups, monkeypatch):
 
   def mirrored(memories, *args):
     mirror(memories, *args)
-    memory = setup.config.memory
-    built = slots_lib.from_states(
-      memories.states, memory.slots, memory.slot_terms
-    )
+    slots, width = memories.bank.term_ids.shape[1:]
+    built = slots_lib.from_states(memories.states, slots, width)
     assert built.valid.any()
     jax.tree.map(np.testing.assert_array_equal, memories.bank, built)
     seen.append(list(memories.states))
@@ -245,3 +245,44 @@ def test_forced_calls_of_a_chat_model_leave_content_and_entry_free():
   assert forced.shape == (5, starts.width)
   assert bytes(forced[0][forced[0] >= 0].tolist()).decode() == update
   assert (forced[4] == forced_calls.FREE).all()
+
+
+def test_trial_what_acts_on_and_grades_a_turn_is_what_was_shown(
+  setups, monkeypatch
+):
+  setup = scripted(setups['state'], random_call(setups['state'].tokenizer))
+  role, wanted, seen = registry.ROLES['writer'], [], []
+
+  def show(setup, turn):
+    wanted.append(any(turn.view))
+    cut = role.show(setup, turn)._replace(view=(None,) * len(turn.view))
+    return cut._replace(cut_entries=int(any(turn.view)))
+
+  def act(setup, turn, response):
+    seen.append(turn.view)
+    return role.act(setup, turn, response)
+
+  monkeypatch.setitem(
+    registry.ROLES, 'writer', role._replace(show=show, act=act)
+  )
+  start = full_start(setups['state'].tokenizer)
+  rollout = collector.collect(
+    setup, None, episodes_of(3, 3, 3, 3), [start] * 4, 0
+  )
+  assert any(wanted) and seen and not any(map(any, seen))
+  assert rollout.metrics['rollout/cut_entries'] == np.mean(wanted)
+
+
+def test_a_run_is_warned_once_of_what_is_cut(monkeypatch):
+  said = []
+  monkeypatch.setattr(
+    samples_lib.logging, 'warning', lambda text, *args: said.append(text % args)
+  )
+  samples_lib._warn.cache_clear()
+  few = {f'rollout/{name}': 0.01 for name in samples_lib.CUT}
+  samples_lib.warn_of_cuts(few)
+  assert not said
+  for _ in range(2):
+    samples_lib.warn_of_cuts(few | {'rollout/cut_entries': 0.02})
+  (line,) = said
+  assert line.startswith('rollout/cut_entries: more than 1% of the prompts')

@@ -31,7 +31,7 @@ def _run(config, folder) -> tuple[presets.ModelConfig, dict]:
   """Saves a run's first checkpoint; returns its model and parameters."""
   workdir.prepare(folder, config)
   built = build.build(config, str(folder))
-  learner = learning.create(built)
+  learner = learning.create(built.config, built.policy, built.mesh)
   loader = iter(pipeline.make_dataset(config, 'train'))
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(warm_start, 'train', lambda setup, policy, params, *_: params)

@@ -34,8 +34,8 @@ def run_main(*flags):
     ('', '--workdir must have a value'),
   ],
 )
-def test_wrong_flag_is_one_line_and_code_2(flags, told):
-  workdir = ['--workdir=/tmp/unused'] if flags else []
+def test_wrong_flag_is_one_line_and_code_2(flags, told, tmp_path):
+  workdir = [f'--workdir={tmp_path}/unused'] if flags else []
   done = run_main(*flags.split(), *workdir)
   assert done.returncode == 2
   assert told in done.stderr

@@ -102,10 +102,33 @@ def test_a_full_bank_grows_and_keeps_its_vectors():
     ['milk', 'kitchen', 'garden', 'lawn', *(f'cook {i}' for i in range(1, 8))]
   )
   built = slots_lib.from_states(
-    batch.states, batch.bank.valid.shape[1], batch.config.memory.slot_terms,
-    by_meaning([]),
-  )  # fmt: skip
+    batch.states, *batch.bank.term_ids.shape[1:], by_meaning([])
+  )
   for field in built.__dataclass_fields__:
     np.testing.assert_array_equal(
       getattr(batch.bank, field), getattr(built, field), err_msg=field
     )
+
+
+def test_trial_a_long_chunk_finds_the_notes_that_it_changes():
+  """Behind a header, in the middle of a text of 700 words."""
+  config = tiny_config.get_config('memory.view_entries=2')
+  batch = batch_lib.Memories(
+    [state_lib.empty()], [10**6], config, lambda text: len(text.split()),
+    lambda limits: limits._replace(entry_tokens=10**6),
+  )  # fmt: skip
+  said = ' '.join(f'word{i}' for i in range(700))
+  texts = ['Zoe Rome', 'user assistant dialogue', f'{said} zebra', 'Ana Oslo']
+  ops = [state_lib.Op('insert', 'semantic', text=text) for text in texts]
+  batch.write([ops], 0)
+  chunk = (
+    'Dialogue between User and Assistant on 2024-03-01 00:00\n'
+    f'User: {said.replace("word350", "Zoe moved to Lima")} dialogue'
+  )
+  shown = view.look(batch, [chunk])[0]
+  assert {entry.text for entry in shown} == {texts[0], texts[2]}
+  ((request,),) = registry.requests(batch, [['Which zebra?']], 1)
+  assert [note.text for note in request.notes] == [texts[2]]  # its last word
+  question = 'Which label number does this sample have? Sample: assistant'
+  ((request,),) = registry.requests(batch, [[question]], 1)
+  assert [note.text for note in request.notes] == [texts[1]]

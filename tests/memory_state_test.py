@@ -75,6 +75,9 @@ class Model:
       for n in self.notes.values()
       if (n['kind'], n['text']) == (op.kind, op.text)
     ]
+    if op.tool == 'update' and known and twins and note not in twins:
+      del self.notes[op.entry_id]  # out of date; the twin stays
+      return True
     if twins or count(op.text) > LIMITS.entry_tokens:
       return False
     if self.size() - old + count(op.text) > LIMITS.total_tokens:
@@ -136,12 +139,13 @@ def test_replay_of_the_log_is_the_state(calls):
   'op, error',
   [
     (Op('insert', 'core', 'a'), 'core takes no insert'),
-    (Op('delete', 'core'), 'core is empty'),
     (Op('delete', 'semantic', entry_id=9), 'unknown id'),
     (Op('delete', 'episodic', entry_id=1), 'unknown id'),  # the other list
     (Op('update', 'semantic', 'x'), 'unknown id'),
     (Op('insert', 'semantic', 'a b'), 'duplicate'),
+    (Op('insert', 'semantic', ' A  b. '), 'duplicate'),
     (Op('update', 'semantic', 'a b', 1), 'duplicate'),
+    (Op('update', 'core', 'THE.'), 'duplicate'),
     (Op('insert', 'semantic', 'a b c d'), 'too long'),
     (Op('update', 'core', 'a b c d'), 'too long'),
     (Op('insert', 'semantic', '  '), 'empty text'),
@@ -154,11 +158,58 @@ def test_replay_of_the_log_is_the_state(calls):
 )
 def test_bad_calls_say_why(op, error):
   calls = [Op('insert', 'semantic', text) for text in ('a b', 'c d', 'e', 'f')]
+  calls.append(Op('update', 'core', 'the'))
   state, _ = run(calls, LIMITS._replace(total_tokens=8))
   limits = LIMITS._replace(total_tokens=8)
   after, result = execution.apply(state, op, limits, count, 9)
   assert (result.ok, result.error) == (False, error)
   assert state_lib.without_log(after) == state_lib.without_log(state)
+
+
+SAME = (
+  ('Note 5', 'note 5'),
+  ('Ana lives in  Oslo', ' ana lives in\nOslo. '),
+  ('\ufb01ve caf\u00e9s', 'FIVE cafe\u0301s'),
+  ('\u6211\u4f4f\u5728\u5317\u4eac', '\u6211\u4f4f\u5728\u5317\u4eac\u3002'),
+)
+
+
+@pytest.mark.parametrize('first, again', SAME)
+def test_trial_the_same_fact_again_is_neutral(first, again):
+  calls = [Op('insert', 'semantic', text) for text in (first, again)]
+  limits = LIMITS._replace(entry_tokens=9, total_tokens=None)
+  state, (stored, repeat) = run(calls, limits)
+  assert stored.ok and repeat.neutral and not repeat.ok
+  assert [e.text for e in state_lib.entries(state)] == [first]
+  assert execution.replay(state.log) == state
+  state, _ = run([*calls, Op('delete', 'semantic', entry_id=1)], limits)
+  assert not state_lib.count(state)
+
+
+def test_trial_other_facts_are_both_stored():
+  for first, other in (('Note 5', 'Note 50'), ('a?', 'a'), ('3.5', '35')):
+    _, results = run([Op('insert', 'semantic', t) for t in (first, other)])
+    assert all(result.ok for result in results)
+
+
+def test_trial_an_update_to_what_is_there_removes_the_stale_note():
+  calls = [
+    Op('insert', 'semantic', t) for t in ('Ana job baker', 'Ana job vet')
+  ]
+  state, _ = run([*calls, Op('update', 'semantic', 'ana job vet.', 1)])
+  assert [e.text for e in state_lib.entries(state)] == ['Ana job vet']
+  assert state.log.newest().__next__().result.slots == (0,)
+  assert execution.replay(state.log) == state
+
+
+def test_trial_memories_of_old_may_hold_a_text_twice():
+  twice = [
+    state_lib.Entry(i, 'semantic', t, 0, i, 1) for i, t in enumerate(('A', 'a'))
+  ]
+  state = state_lib.with_entries(state_lib.empty(), twice)
+  for entry in twice:
+    state = state_lib.drop(state, entry)
+  assert not state_lib.count(state) and not state.lists['semantic'].by_text
 
 
 def test_update_keeps_id_and_slot_and_delete_frees_the_slot():

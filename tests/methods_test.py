@@ -293,6 +293,6 @@ def test_a_model_behind_a_server_writes(experiment, server, order):
     errors.append(written.errors)
   notes = [e.text for e in state_lib.entries(method.memories.states[0])]
   assert notes == ['Anna has a boat', 'Anna sold a boat']
-  assert errors == [[], [], ()]  # the third reply could not be had
+  assert errors == [(), (), ()]  # the third reply could not be had
   chunk, known = map(server.seen[1].index, (CHUNKS[1], 'Anna has a boat'))
   assert (chunk < known) == (order == 'chunk_first')

@@ -7,7 +7,6 @@ import small_raw
 
 from mem_alpha_jax.data import (
   booksum,
-  chunking,
   content,
   hotpotqa,
   lme_train,
@@ -17,6 +16,7 @@ from mem_alpha_jax.data import (
   squad,
 )
 from mem_alpha_jax.data.source import Request
+from mem_alpha_jax.text import wrapping
 
 
 def _words(text):
@@ -37,7 +37,7 @@ def _set(monkeypatch, module, **constants):
 
 
 def _body(chunk):
-  return '\n'.join(chunking.body(chunk))
+  return '\n'.join(wrapping.body(chunk))
 
 
 def _edit(path, change):

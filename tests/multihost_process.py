@@ -92,7 +92,9 @@ def cross(config, workdir: str) -> None:
 def steps(config, workdir: str) -> None:
   """Two steps of training and a baseline; the first process writes them."""
   experiment = build_lib.build(config, workdir)
-  learner = learning.create(experiment)
+  learner = learning.create(
+    experiment.config, experiment.policy, experiment.mesh
+  )
   loader = iter(pipeline.make_dataset(config, 'train'))
   state = update.init_state(
     build_lib.init_params(experiment), learner.tx, experiment.mesh

@@ -91,7 +91,7 @@ def test_a_merge_is_said_read_done_and_mirrored(notation):
   assert state.by_slot[0].parents == (1, 3) and state.top == 2
   assert state_lib.count(before) == 3  # another version
   assert execution.replay(state.log) == state
-  size, width = memories.bank.valid.shape[1], memories.config.memory.slot_terms
+  size, width = memories.bank.term_ids.shape[1:]
   built = slots.from_states([state], size, width)
   for field in built.__dataclass_fields__:
     np.testing.assert_array_equal(

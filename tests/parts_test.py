@@ -14,6 +14,7 @@ from mem_alpha_jax.reward import parts
 from mem_alpha_jax.types import Outcome, Turn
 
 OK, FAILED = OpResult(True), OpResult(False, 'unknown id')
+REPEAT = OpResult(False, state_lib.DUPLICATE)
 CHUNK = 'Marta has a new job as a baker.'
 WORDS = st.lists(st.sampled_from('abcdef'))
 CONFIG = ml_collections.ConfigDict({'noop': 0.25})
@@ -49,9 +50,15 @@ def one(part, done, text=CHUNK, old='', tokens=10):
     ([], 1, False, 0.0),  # garbage
     ([], 0, True, 0.25),  # a valid no-op earns what the config says
     ([], 0, False, 0.0),
+    ([REPEAT], 0, False, 0.25),  # stores nothing either
+    ([OK, REPEAT], 0, False, 1.0),
+    ([FAILED, REPEAT], 0, False, 0.0),
+    ([REPEAT], 1, False, 0.0),
   ],
 )
-def test_calls_is_the_share_of_valid_calls(results, errors, noop, expected):
+def test_trial_calls_is_the_share_of_valid_calls(
+  results, errors, noop, expected
+):
   done = outcome([insert('x')] * len(results), results, errors, noop=noop)
   assert one(parts.calls, done) == expected
 
@@ -161,3 +168,11 @@ def test_total_is_the_weighted_sum_and_missing_stays_missing():
 def test_a_part_without_a_weight_is_named():
   with pytest.raises(ValueError, match='reward.size: .* 0.0 leaves'):
     parts.total({'size': np.ones(1)}, {'calls': 1.0})
+
+
+def test_trial_repeats_are_neutral_in_content():
+  ops = [insert('a new job'), insert('whatever')]
+  assert one(parts.content, outcome(ops, [OK, REPEAT])) == 1.0
+  assert one(parts.content, outcome(ops[:1], [REPEAT])) == 0.25
+  judged = outcome(ops, [OK, REPEAT], verdicts=(0.5, 0.0))
+  assert one(parts.content, judged) == 0.5

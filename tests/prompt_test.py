@@ -102,7 +102,7 @@ def test_truncation_is_counted():
   assert len(made.prefix) == 17
   assert prefix.startswith('<s> w x <core> core is <sem> a b c <1>')
   # The core loses 1 id, the note 2, the chunk its 2 oldest.
-  assert made.truncated == 5
+  assert (made.truncated, made.cut_entries) == (5, 1)
   made, prefix, _ = render(chunk='u v', budget=3)
   assert prefix.startswith('<s> <sem>') and made.truncated == 2
 

@@ -2,37 +2,38 @@
 
 import html.parser
 import json
-import math
 import struct
 
 import numpy as np
 import pytest
 
 from mem_alpha_jax.report import html as html_lib
-from mem_alpha_jax.report import plots, tables
-from mem_alpha_jax.report.html import Trace, TraceStep
-from mem_alpha_jax.report.statistics import Estimate
+from mem_alpha_jax.report import plots, statistics, tables
+from mem_alpha_jax.report.html import Trace, TraceAnswer, TraceStep
 from mem_alpha_jax.system import files
 
-NONE = Estimate(math.nan, math.nan, math.nan, 0)
+
+def near(mean):
+  interval = [mean - 0.02, mean + 0.02]
+  return {'accuracy': mean, 'interval': interval, 'questions': 100}
+
+
+NONE = statistics.accuracies({}, 0, 0)
+NOTHING = {**NONE, 'lenient': NONE}
 
 
 def make_arm(accuracy, overwritten=0.5):
-  def near(mean):
-    return Estimate(mean, mean - 0.02, mean + 0.02, 100)
-
   types = {'overwritten': near(overwritten), 'who': near(accuracy)}
-  lenient = {'overwritten': near(0.75)}
-  return tables.arm(
-    near(accuracy),
-    near(0.875),
-    types,
-    lenient,
-    memory_tokens=np.float32(30),
-    memory_share=0.3125,
-    valid_calls=0.99,
-    calls={'insert': 3},
-  )
+  lenient = near(0.875) | {'by_type': {'overwritten': near(0.75)}}
+  return {
+    **near(accuracy),
+    'by_type': types,
+    'lenient': lenient,
+    'memory_tokens': np.float32(30),
+    'memory_share': 0.3125,
+    'valid_calls': 0.99,
+    'calls': {'insert': 3},
+  }
 
 
 def make_arms(shift=0.0):
@@ -99,7 +100,7 @@ def test_summary_table_has_a_line_for_every_system():
 
 
 def test_tables_show_missing_numbers_as_dashes():
-  arms = {'after': tables.arm(NONE, NONE, {}, {})}
+  arms = {'after': dict(NOTHING)}
   row = tables.summary_table(arms).splitlines()[-1]
   assert row.split() == ['after', 'RL', '-', '[-,', '-]', *'-----']
   # As they come back from a file, where NaN is null.
@@ -143,7 +144,7 @@ def test_plots_are_written_with_gaps_in_the_data(tmp_path):
   plots.learning_curve([], path)
   assert png_size(path) == (1575, 600)
   length = {str(m): arms for m, arms in LENGTH.items()}
-  length['64'] = {'after': tables.arm(NONE, NONE, {}, {}), 'baselines': {}}
+  length['64'] = {'after': NOTHING, 'baselines': {}}
   path = tmp_path / 'length.png'
   plots.length_curve(length, path, cap=0.35, train_chunks=8, cap_base=8)
   assert png_size(path) == (1950, 630)
@@ -184,9 +185,9 @@ STEPS = (
   TraceStep(EVIL, EVIL, [(EVIL, False, EVIL)], [('episodic', 2, EVIL)]),
 )
 ANSWERS = (
-  ('Marta?', 'overwritten', 'pilot', 'pilot', True, ('Marta job pilot',)),
-  ('Leo?', 'who', 'leo', '', False, ()),
-  (EVIL, EVIL, EVIL, EVIL, None, None),
+  TraceAnswer('Marta?', 'overwritten', 'pilot', 'pilot', True, ('a job',)),
+  TraceAnswer('Leo?', 'who', 'leo', '', False, ()),
+  TraceAnswer(EVIL, EVIL, EVIL, EVIL, None, None),
 )
 
 

@@ -220,7 +220,9 @@ class OneBatch:
 def test_nothing_compiles_after_a_pass_over_the_buckets(world):
   setup, calls = recorded(world.setup('state'))
   experiment = world.experiments['state']._replace(train_setup=setup)
-  learner = learning.create(experiment)
+  learner = learning.create(
+    experiment.config, experiment.policy, experiment.mesh
+  )
   # A copy: the update donates the state.
   params = jax.tree.map(jnp.copy, world.params)
   state = update_lib.init_state(params, learner.tx, experiment.mesh)

@@ -22,8 +22,8 @@ Op = state_lib.Op
 embed = functools.partial(embedders.hashed, size=E)
 
 
-def build(states, slots, binary=False):
-  return slots_lib.from_states(states, slots, W, embed, binary)
+def build(states, slots, width=W):
+  return slots_lib.from_states(states, slots, width, embed)
 
 
 def assert_equal(bank, expected):
@@ -48,8 +48,8 @@ def calls():
 
 
 @hypothesis.settings(max_examples=30, deadline=None)
-@hypothesis.given(calls(), st.booleans())
-def test_host_and_device_agree_after_random_ops(steps, binary):
+@hypothesis.given(calls())
+def test_host_and_device_agree_after_random_ops(steps):
   states = [state_lib.empty()] * N
   bank = slots_lib.empty(N, 2, W, E)
   for step, ops in enumerate(steps):
@@ -60,11 +60,13 @@ def test_host_and_device_agree_after_random_ops(steps, binary):
         states[n], result = execution.apply(states[n], op, LIMITS, len, step)
         slots |= dict.fromkeys(result.slots)
       touched.append(slots)
-    edits = slots_lib.edits(states, touched, W, embed, binary)
-    while edits.slot.max(initial=-1) >= bank.valid.shape[1]:
-      bank = slots_lib.grow(bank, 2 * bank.valid.shape[1])
-    bank = slots_lib.apply_edits(bank, edits)
-    assert_equal(bank, build(states, bank.valid.shape[1], binary))
+    width = bank.term_ids.shape[2]
+    edits = slots_lib.edits(states, [*map(list, touched)], width, embed)
+    width = edits.rows.term_ids.shape[2]
+    while max(s.top for s in states) > bank.valid.shape[1]:
+      bank = slots_lib.grow(bank, 2 * bank.valid.shape[1], width)
+    bank = slots_lib.apply_edits(slots_lib.grow(bank, 0, width), edits)
+    assert_equal(bank, build(states, *bank.term_ids.shape[1:]))
 
 
 @hypothesis.settings(max_examples=15, deadline=None)
@@ -94,31 +96,32 @@ def test_forks_agree_and_replay(steps, kept):
 
 
 def assert_mirrors(memories):
-  slots, width = memories.bank.valid.shape[1], memories.config.memory.slot_terms
+  slots, width = memories.bank.term_ids.shape[1:]
   built = slots_lib.from_states(memories.states, slots, width, embed)
   assert_equal(memories.bank, built)
 
 
-def test_edits_of_one_slot_apply_in_order_and_out_of_range_is_ignored():
+def test_edits_write_empty_and_skip_what_is_out_of_range():
   bank = slots_lib.empty(2, 2, W, E)
+  bank = bank.replace(valid=bank.valid.at[:, 1].set(True))
   edits = slots_lib.Edits(
-    slot=np.array([[0, 0], [5, -1]], np.int32),
-    set=np.ones((2, 2), bool),
-    term_ids=np.array([[[1, 2, 0], [3, 0, 0]]] * 2, np.int32),
-    term_counts=np.array([[[1, 1, 0], [2, 0, 0]]] * 2, np.int32),
-    embedding=np.ones((2, 2, E), np.float32),
+    np.array([[0, 1], [5, slots_lib.NOWHERE]], np.int32),
+    slots_lib.SlotBank(
+      embedding=np.ones((2, 2, E), np.float32),
+      term_ids=np.array([[[1, 2, 0], [0, 0, 0]]] * 2, np.int32),
+      valid=np.array([[True, False]] * 2),
+    ),
   )
   bank = slots_lib.apply_edits(bank, edits)
-  np.testing.assert_array_equal(bank.term_ids[0], [[3, 0, 0], [0, 0, 0]])
-  np.testing.assert_array_equal(bank.term_counts[0, 0], [2, 0, 0])
-  np.testing.assert_array_equal(bank.histogram, [[0, 1, 0], [0, 0, 0]])
-  assert not bank.valid[1].any() and not bank.embedding[1].any()
+  np.testing.assert_array_equal(bank.term_ids[0], [[1, 2, 0], [0, 0, 0]])
+  assert bank.valid.tolist() == [[True, False], [False, True]]
+  assert not bank.embedding[1].any()
 
 
 def test_no_edits_leave_the_bank():
   states = [state_lib.empty()] * N
   edits = slots_lib.edits(states, [[]] * N, W, embed)
-  assert edits.slot.shape == (N, 0)
+  assert (edits.slot == slots_lib.NOWHERE).all()
   bank = slots_lib.apply_edits(build(states, 2), edits)
   assert_equal(bank, build(states, 2))
 
@@ -137,12 +140,13 @@ def test_broadcast_repeats_each_memory():
 
 def test_bank_is_a_pytree_of_arrays():
   leaves = jax.tree.leaves(slots_lib.empty(N, 2, W))
-  assert len(leaves) == 5 and leaves[0].shape == (N, 2, 0)
+  assert len(leaves) == 3 and leaves[0].shape == (N, 2, 0)
 
 
-def test_grow_refuses_to_shrink_and_from_states_to_drop():
-  with pytest.raises(ValueError, match='cannot grow 4 slots to 2'):
-    slots_lib.grow(slots_lib.empty(1, 4, W), 2)
+def test_grow_never_shrinks_and_from_states_refuses_to_drop():
+  bank = slots_lib.empty(1, 4, W)
+  assert slots_lib.grow(bank, 2, 1) is bank
+  assert slots_lib.grow(bank, 2, W + 1).term_ids.shape == (1, 4, W + 1)
   entry = state_lib.Entry(1, 'semantic', 'a', 0, 4, 1)
   state = state_lib.put(state_lib.empty(), entry)
   with pytest.raises(ValueError, match='memory 0: an entry is in slot 4'):
@@ -162,11 +166,9 @@ def test_term_ids_are_stable_and_positive():
   assert all(0 < slots_lib.term_id(word) < 2**31 for word in words)
 
 
-def test_encode_terms_counts_and_cuts():
-  ids, counts = slots_lib.encode_terms('b a b c d', 3, False)
-  assert ids.tolist() == [slots_lib.term_id(word) for word in 'bac']
-  assert counts.tolist() == [2, 1, 1]
-  assert slots_lib.encode_terms('b a b', 3, True)[1].tolist() == [1, 1, 0]
+def test_encode_terms_keeps_distinct_words():
+  ids = [*map(slots_lib.term_id, 'bac')]
+  assert slots_lib.encode_terms('b a b c').tolist() == ids
 
 
 def test_texts_are_embedded_in_one_call():
@@ -188,8 +190,10 @@ def test_texts_are_embedded_in_one_call():
     for row in notes
   ]
   edits = slots_lib.edits(states, [[1, 0], [], [0, 1]], W, embed)
-  assert edits.embedding[..., 0].tolist() == [[1, 2], [0, 0], [3, 0]]
-  assert edits.slot.tolist() == [[1, 0], [-1, -1], [0, 1]]
+  vectors = edits.rows.embedding[..., :2, 0]
+  assert vectors.tolist() == [[1, 2], [0, 0], [3, 0]]
+  none = slots_lib.NOWHERE
+  assert edits.slot[:, :2].tolist() == [[1, 0], [none, none], [0, 1]]
   bank = slots_lib.from_states(states, 2, W, embed)
   assert bank.embedding[..., 0].tolist() == [[1, 2], [0, 0], [3, 0]]
   assert calls == [['b', 'a', 'd'], ['a', 'b', 'd']]

@@ -162,7 +162,8 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
 ):
   folder = str(tmp_path / 'run')
   arg = 'checkpoint.every=1,eval.lengths=1,num_steps=4,optim.max_skipped='
-  updates = validate_lib.derive(tiny_config.get_config()).updates_per_step
+  config = tiny_config.get_config()
+  updates = validate_lib.total_updates(config) // config.num_steps
   limit = updates + 1  # more than one step makes
   poison |= {2, 3}
   with pytest.raises(FloatingPointError, match=rf'{limit} updates .* step 2'):
@@ -175,8 +176,10 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   part = {'params': parameters.trained_shapes(experiment)}
   with checkpoint.Manager(folder, 2) as manager:
     assert manager.steps() == [1, 2]
-    first, second = (manager.restore(part, step).state for step in (1, 2))
-    tx = learning.create(experiment).tx
+    first, second = (manager._read(step, part).state for step in (1, 2))
+    tx = learning.create(
+      experiment.config, experiment.policy, experiment.mesh
+    ).tx
     now = progress.resume(manager, experiment, tx, folder, 0.0)
   jax.tree.map(np.testing.assert_array_equal, first, second)
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(now.state.params))
@@ -192,7 +195,7 @@ def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
   folder = str(tmp_path)
   config = tiny_config.get_config('rl.kl_coef=0.1')
   experiment = build_lib.build(config, folder)
-  tx = learning.create(experiment).tx
+  tx = learning.create(experiment.config, experiment.policy, experiment.mesh).tx
   loader = iter(pipeline.make_dataset(config, 'train'))
   monkeypatch.setattr(
     warm_start, 'train',
@@ -216,7 +219,7 @@ def test_a_restore_makes_no_second_state(tmp_path, monkeypatch, arg):
   folder = str(tmp_path)
   config = tiny_config.get_config(arg)
   experiment = build_lib.build(config, folder)
-  tx = learning.create(experiment).tx
+  tx = learning.create(experiment.config, experiment.policy, experiment.mesh).tx
   loader = iter(pipeline.make_dataset(config, 'train'))
   monkeypatch.setattr(
     warm_start, 'train', lambda setup, policy, params, *_: params

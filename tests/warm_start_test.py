@@ -109,7 +109,7 @@ def test_rows_are_what_a_rollout_would_train_on(setup):
     turn._replace(state=state_lib.empty(), view=blank)
     for turn in writer.read_chunks(episode)[:3]
   ]
-  prompts = play.pad(setup, play.show(setup, turns))
+  prompts = play.pad(setup, play.show(setup, turns)[1])
   chunk = [setup.tokenizer.encode_text(text) for text in episode.chunks]
   for i, ids in enumerate(chunk):
     assert rows.prefix[i, 1 : 1 + len(ids)].tolist() == ids

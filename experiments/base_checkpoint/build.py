@@ -9,6 +9,7 @@ questions.
 
 import json
 import pathlib
+import shutil
 import tempfile
 import time
 
@@ -17,7 +18,7 @@ from ml_collections import config_flags
 
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
-from mem_alpha_jax.run import base_checkpoint, learning, progress
+from mem_alpha_jax.run import base_checkpoint, learning, params_file, progress
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import files, machine
 
@@ -35,12 +36,14 @@ def main(argv):
     config.warm_start.steps = _STEPS.value
   with tempfile.TemporaryDirectory() as folder:
     experiment = build_lib.build(config, folder)
-    tx = learning.create(experiment).tx
+    tx = learning.create(
+      experiment.config, experiment.policy, experiment.mesh
+    ).tx
     loader = iter(pipeline.make_dataset(config, 'train'))
     now = progress.begin(experiment, tx, loader, folder, started, print)
-    path = base_checkpoint.save(
-      _NAME.value, now.state.params, f'{folder}/tokenizer.model'
-    )
+    path = base_checkpoint.FOLDER / _NAME.value
+    params_file.save(path / 'params.npz', now.state.params)
+    shutil.copy(f'{folder}/tokenizer.model', path)
     arm, _ = held_out.arm(
       'policy',
       experiment,

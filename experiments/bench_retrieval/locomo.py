@@ -27,7 +27,7 @@ from mem_alpha_jax.memory import slots as slots_lib  # noqa: E402
 from mem_alpha_jax.recall import embedders  # noqa: E402
 from mem_alpha_jax.recall.registry import RECALL  # noqa: E402
 
-TOP, WIDTH, QUESTIONS, HASHED = (5, 20), 64, 32, 384
+TOP, QUESTIONS, HASHED = (5, 20), 32, 384
 WAYS = (
   ('none', 'bm25'),
   ('hashed', 'cosine'),
@@ -93,7 +93,6 @@ def main() -> None:
   texts = [[q.text for q in row] for row in asked]
   turns = [{t.id: i for i, t in enumerate(d.turns)} for d in dialogues]
   config.memory.slots = max(map(len, notes)) + config.rollout.max_calls
-  config.memory.slot_terms = WIDTH
   kinds = {
     'none': slots_lib.no_vectors,
     'hashed': functools.partial(embedders.hashed, size=HASHED),

@@ -201,7 +201,6 @@ def _config(states, method: str, top: int, embedder: str):
   entries = max(map(state_lib.count, states))
   c = tiny.get_config().unlock()
   c.memory.slots = 1 << (entries + c.rollout.max_calls).bit_length()
-  c.memory.slot_terms = 96  # more than any turn has
   c.memory.embedder = embedder
   c.reading.retrieval, c.reading.top_k = method, top
   return c

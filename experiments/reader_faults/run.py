@@ -80,7 +80,9 @@ def watch(config, folder: str) -> Watched:
     return pairs[-1][0]
 
   experiment = build_lib.build(config, folder)
-  learner = learning.create(experiment)
+  learner = learning.create(
+    experiment.config, experiment.policy, experiment.mesh
+  )
   loader = iter(pipeline.make_dataset(config, 'train'))
   episodes = pipeline.eval_episodes(config, 'validation', 1)
   now = progress.begin(experiment, learner.tx, loader, folder, 0.0, print)

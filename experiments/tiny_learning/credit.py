@@ -92,7 +92,9 @@ def run(row: int, seed: int, workdir: str) -> None:
   machine.use_compilation_cache()
   os.makedirs(workdir, exist_ok=True)
   experiment = build_lib.build(config, workdir)
-  learner = learning.create(experiment)
+  learner = learning.create(
+    experiment.config, experiment.policy, experiment.mesh
+  )
   loader = iter(pipeline.make_dataset(config, 'train'))
   now = progress.begin(experiment, learner.tx, loader, workdir, 0.0, print)
   advance = lambda now: train.step(

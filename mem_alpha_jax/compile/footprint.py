@@ -5,9 +5,9 @@ exact; activations follow a count of the arrays that the backward pass reads,
 checked against XLA's own analysis in the tests.
 """
 
+import math
 import operator
 import os
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -56,35 +56,27 @@ def make(
   config: Any, policy: Any, mesh: Mesh, available: int | None = None
 ) -> Plan:
   """Plans a run of `config`; `available` None asks the devices."""
-  shapes = jax.eval_shape(policy.init, jax.random.key(0))
-  places = sharding.param_shardings(policy, mesh)
+  shapes = sharding.param_shapes(policy, mesh)
   trained, _ = optimizer.split(shapes)
-  trained_places, _ = optimizer.split(places)
-  stored = _bytes(shapes, places)
   size = np.dtype(policy.config.dtype).itemsize
-  moments = _bytes(trained, trained_places)
-  sums = _bytes(trained, trained_places, lambda x: 4)
+  moments = _bytes(trained)
   return Plan(
-    parameters=stored,
+    parameters=_bytes(shapes),
     optimizer=2 * moments,
-    gradients=moments + sums,
-    decoding=_bytes(shapes, places, lambda x: size),
+    gradients=moments + _bytes(trained, 4),
+    decoding=_bytes(shapes, size),
     cache=_cache(config, policy.config, mesh),
     activations=_activations(config, policy.config, mesh),
     available=_available(mesh) if available is None else available,
   )
 
 
-def _bytes(
-  shapes: Any, places: Any, itemsize: Callable = lambda x: x.dtype.itemsize
-) -> int:
-  """Bytes of one device's shards."""
-  sizes = jax.tree.map(
-    lambda x, place: int(np.prod(place.shard_shape(x.shape))) * itemsize(x),
-    shapes,
-    places,
+def _bytes(shapes: Any, itemsize: int = 0) -> int:
+  """Bytes of one device's shards, 0: in their own dtype."""
+  return sum(
+    math.prod(x.sharding.shard_shape(x.shape)) * (itemsize or x.dtype.itemsize)
+    for x in jax.tree.leaves(shapes)
   )
-  return sum(jax.tree.leaves(sizes))
 
 
 def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
@@ -176,7 +168,7 @@ def check(plan: Plan, config: Any) -> None:
 
 LOWER = {
   'greedy': ('data.eval_episodes',),
-  'retrieve': ('memory.max_slots', 'memory.slot_terms'),
+  'retrieve': ('memory.max_slots', 'memory.entry_tokens'),
   'cache': ('data.batch_episodes', 'rollout.group_size'),
 }
 

@@ -2,32 +2,23 @@
 
 import math
 import re
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from mem_alpha_jax.compile.hlo_text import Computation, Instruction
 
 
 class Cost(NamedTuple):
-  """Of one device. Collectives: kind and shape -> (count, bytes received)."""
+  """Of one device; `collective` are bytes received."""
 
   flops: float = 0.0
   hbm: float = 0.0
   collective: float = 0.0
-  collectives: Mapping[str, tuple[int, float]] = {}
 
   def __add__(self, other: 'Cost') -> 'Cost':
-    kinds = dict(self.collectives)
-    for kind, (count, size) in other.collectives.items():
-      before = kinds.get(kind, (0, 0.0))
-      kinds[kind] = before[0] + count, before[1] + size
-    return Cost(
-      *(a + b for a, b in zip(self[:3], other[:3], strict=True)), kinds
-    )
+    return Cost(*(a + b for a, b in zip(self, other, strict=True)))
 
-  def times(self, n: int) -> 'Cost':
-    kinds = {k: (n * c, n * b) for k, (c, b) in self.collectives.items()}
-    return Cost(*(n * x for x in self[:3]), kinds)
+  def times(self, n: float) -> 'Cost':
+    return Cost(*(n * x for x in self))
 
 
 def trips(text: str, condition: Computation) -> int | None:
@@ -58,8 +49,6 @@ def collective(kind: str, one: Instruction, inside: Computation) -> Cost:
   """Bytes that a device receives."""
   size = sum(a.size for o in one.operands for a in inside[o].arrays)
   n = group_size(one.text)
-  if n == 1:
-    return Cost()
   received = {
     'all-gather': size * (n - 1),
     'reduce-scatter': size * (n - 1) / n,
@@ -67,9 +56,7 @@ def collective(kind: str, one: Instruction, inside: Computation) -> Cost:
     'all-to-all': size * (n - 1) / n,
     'collective-permute': size,
   }[kind]
-  shape = one.arrays[-1]
-  name = f'{kind} {shape.dtype}{list(shape.dims)} of {n}'
-  return Cost(collective=received, collectives={name: (1, received)})
+  return Cost(collective=received)
 
 
 def group_size(text: str) -> int:

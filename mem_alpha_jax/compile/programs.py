@@ -12,14 +12,13 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
-from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.memory import slots
 from mem_alpha_jax.model import policy as policy_lib
-from mem_alpha_jax.recall import flat, scores
+from mem_alpha_jax.recall import scores
 from mem_alpha_jax.recall.registry import RECALL
-from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, forced_calls
+from mem_alpha_jax.run import learning
 from mem_alpha_jax.sampling import sampler
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import RolloutRows
@@ -45,14 +44,12 @@ def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
   The mesh may be of a topology that is not here.
   """
   r = config.rollout
-  params = _placed(
-    jax.eval_shape(policy.init, jax.random.key(0)),
-    sharding.param_shardings(policy, mesh),
-  )
+  params = sharding.param_shapes(policy, mesh)
+  learner = learning.create(config, policy, mesh)
   found = []
   for own, prefix in itertools.product(r.own_buckets[::-1], r.prefix_buckets):
     shape = dict(prefix=prefix, own=own, response=r.response_buckets[-1])
-    found += _updates(config, policy, mesh, params, shape)
+    found += _updates(config, learner, mesh, params, shape)
     found += [
       _sampler(config, policy, mesh, params, shape, greedy)
       for greedy in (False, True)
@@ -61,21 +58,13 @@ def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
   return [*found, _reshard(config, policy, params), _retrieval(config, mesh)]
 
 
-def _placed(shapes: Any, places: Any) -> Any:
-  return jax.tree.map(
-    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
-    shapes,
-    places,
-  )
-
-
 def _batch(mesh: Mesh, tree: Any) -> Any:
   """Arrays whose first dim is spread as a batch."""
 
   def place(x):
     return NamedSharding(mesh, sharding.spec(mesh, x.shape, ('batch',)))
 
-  return _placed(tree, jax.tree.map(place, tree))
+  return sharding.placed(tree, jax.tree.map(place, tree))
 
 
 def _ints(*shape: int) -> jax.ShapeDtypeStruct:
@@ -117,7 +106,7 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
   )
 
 
-def _updates(config, policy, mesh, params, shape) -> list[Program]:
+def _updates(config, learner, mesh, params, shape) -> list[Program]:
   """The update, and the log-probs before it where a config asks for them."""
   rl, width = config.rl, collector.prompt_width(config)
   groups = rl.minibatch_rows // width
@@ -126,25 +115,11 @@ def _updates(config, policy, mesh, params, shape) -> list[Program]:
   logps = _batch(mesh, rows.rollout_logps)
   old = logps if rl.importance_cap else None
   reference = logps if rl.kl_coef else None
-  tx, schedule = optimizer.create_optimizer(
-    config.optim, validate_lib.derive(config).total_updates
-  )
-  temperature = config.rollout.temperature
-  update = update_lib.make_update_fn(
-    policy,
-    tx,
-    rl,
-    temperature,
-    mesh,
-    horizon=config.rollout.response_buckets[-1],
-    skip_norm=config.optim.skip_norm,
-    schedule=schedule,
-  )
-  scored = update_lib.make_logps_fn(policy, temperature, mesh)
-  state = update_lib.abstract_state(params, tx, mesh)
-  lowers = {'update': lambda: update.lower(state, rows, reference, old)}
+  state = update_lib.abstract_state(params, learner.tx, mesh)
+  lower = learner.update.lower
+  lowers = {'update': lambda: lower(state, rows, reference, old)}
   if rl.importance_cap or rl.kl_coef:
-    lowers['logps'] = lambda: scored.lower(params, rows)
+    lowers['logps'] = lambda: learner.logps.lower(params, rows)
   return [
     Program(kind, shape, groups * width, width, lower)
     for kind, lower in lowers.items()
@@ -186,9 +161,9 @@ def _retrieval(config, mesh) -> Program:
   if r.groups == 'trajectory':
     count *= r.group_size
   bank = jax.eval_shape(
-    lambda: slots.empty(count, m.max_slots, m.slot_terms, m.embedding_size)
+    lambda: slots.empty(count, m.max_slots, m.entry_tokens, m.embedding_size)
   )
-  queries = _ints(count, r.probes, flat.QUERY_TERMS)
+  queries = _ints(count, r.probes, scores.LEAST_WORDS)
   way, vectors = RECALL[config.reading.retrieval], None
   if way.vectors:
     shape = (count, r.probes, m.embedding_size)

@@ -47,7 +47,6 @@ class Work(NamedTuple):
   """What a program cannot do without, on all devices together."""
 
   flops: float  # of the model itself, nothing computed twice
-  tokens: int  # that it trains or samples
   # Weights and caches that a decode step must read, of one device, with caches
   # as full as they are in the mean of a response.
   step_bytes: int = 0
@@ -64,7 +63,7 @@ def model_work(
   `axes` are those of policy.matrix_axes.
   """
   if program.kind in ('reshard', 'retrieve'):
-    return Work(0.0, 0)
+    return Work(0.0)
   size = program.shape
   prefix, own, response = (size[k] for k in ('prefix', 'own', 'response'))
   blocks = sum(math.prod(shape) for shape, _ in axes[1:])
@@ -77,12 +76,12 @@ def model_work(
   flops = 2.0 * blocks * tokens + 2.0 * table * rows * response
   flops += 4.0 * c.layers * c.heads * c.head_size * pairs
   if program.kind == 'update':
-    return Work(3 * flops, rows * response)
+    return Work(3 * flops)
   if program.kind == 'logps':
-    return Work(flops, rows * response)
+    return Work(flops)
   mean = rows * (own + response / 2)
   step = _step_bytes(config, c, mesh, prompts * prefix, mean, axes)
-  return Work(flops, rows * response, int(step))
+  return Work(flops, int(step))
 
 
 def _step_bytes(config, c, mesh, prefix_tokens, own_tokens, axes) -> float:
@@ -110,11 +109,10 @@ def report(
   decode loop.
   """
   found = {'flops': cost.flops, **_limits(cost, chip)}
-  bound = found['bound_seconds'] = max(found['seconds'].values())
+  bound = max(found['seconds'].values())
   if work.flops:
     found['model_flops'] = work.flops / devices
     found['model_share'] = work.flops / devices / chip.flops / bound
-    found['tokens_per_second_bound'] = work.tokens / bound
   if work.step_bytes:
     step = sum(loops, Cost()).times(1 / len(loops))
     found['step'] = _limits(step, chip) | {
@@ -136,5 +134,4 @@ def _limits(cost: Cost, chip: Chip) -> dict[str, Any]:
     'link_bytes': cost.collective,
     'seconds': seconds,
     'bottleneck': max(seconds, key=seconds.get),
-    'collectives': {k: list(v) for k, v in sorted(cost.collectives.items())},
   }

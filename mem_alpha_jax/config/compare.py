@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from typing import Any
 
+from flax import traverse_util
+
 from mem_alpha_jax.config.fields import FIELDS
 from mem_alpha_jax.config.rules import RESUME
 from mem_alpha_jax.system import files
@@ -14,27 +16,14 @@ RESUME_FIELDS = frozenset(
 EVAL_FIELDS = frozenset(n for n, f in FIELDS.items() if f.may_differ)
 
 
-def flatten(tree: dict, prefix: str = '') -> dict[str, Any]:
+def flatten(tree: dict) -> dict[str, Any]:
   """Returns dotted names -> values, as JSON has them (tuples are lists)."""
-  flat = {}
-  for key, value in tree.items():
-    if isinstance(value, dict):
-      flat.update(flatten(value, f'{prefix}{key}.'))
-    else:
-      flat[prefix + key] = files.plain(value)
-  return flat
+  return files.plain(traverse_util.flatten_dict(tree, sep='.'))
 
 
 def nest(flat: dict[str, Any]) -> dict:
   """The inverse of `flatten`, names sorted."""
-  tree = {}
-  for name, value in sorted(flat.items()):
-    *parents, leaf = name.split('.')
-    node = tree
-    for parent in parents:
-      node = node.setdefault(parent, {})
-    node[leaf] = value
-  return tree
+  return traverse_util.unflatten_dict(dict(sorted(flat.items())), sep='.')
 
 
 def differences(

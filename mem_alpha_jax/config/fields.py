@@ -86,7 +86,6 @@ _section(
   entry_tokens=Field(14, 'token limit of one entry'),
   cap_base=Field(20, 'tokens a memory may hold at first', natural),
   cap_rate=Field(0.35, 'more for every token read; 0: no cap'),
-  slot_terms=Field(12, 'distinct words of an entry that are indexed'),
   embedding_size=Field(0, "floats of an entry's vector", natural),
   embedder=Field(
     'none',

@@ -49,79 +49,68 @@ def zero_or(rule: Rule) -> Rule:
   return either
 
 
+def of_type(
+  kind: Any, allowed: str, fits: Callable[[Any], Any] = lambda value: True
+) -> Rule:
+  """A value of a type, for which `fits` is true."""
+  return lambda value: (
+    '' if isinstance(value, kind) and fits(value) else allowed
+  )
+
+
 def choice(*names: str) -> Rule:
   """One of some strings."""
-  return lambda value: '' if value in names else f'one of {list(names)}'
+  return of_type(str, f'one of {list(names)}', lambda value: value in names)
 
 
-def flag(value: Any) -> str:
-  """True or False."""
-  return '' if isinstance(value, bool) else 'True or False'
+def several(allowed: str, fits: Callable[[Any], Any]) -> Rule:
+  """Different strings that fit, at least one."""
+
+  def different(value: tuple) -> bool:
+    each = all(isinstance(item, str) and fits(item) for item in value)
+    return bool(value) and each and len(set(value)) == len(value)
+
+  return of_type(list | tuple, allowed, different)
 
 
-def string(value: Any) -> str:
-  """A string, empty too."""
-  return '' if isinstance(value, str) else 'a string'
-
-
-def text(value: Any) -> str:
-  """A string with something in it."""
-  return '' if isinstance(value, str) and value else 'a string, not empty'
-
-
-def address(value: Any) -> str:
-  """A web address, or ''."""
-  fits = isinstance(value, str) and re.fullmatch(r'(https?://\S+)?', value)
-  return '' if fits else "an address such as http://host:8000/v1, or ''"
-
-
-def json_object(value: Any) -> str:
-  """The text of a JSON object, or ''."""
+def _is_json_object(value: str) -> bool:
   try:
-    fits = isinstance(value, str) and isinstance(
-      json.loads(value or '{}'), dict
-    )
+    return isinstance(json.loads(value or '{}'), dict)
   except ValueError:
-    fits = False
-  return '' if fits else """JSON such as '{"top_k": 1}', or ''"""
+    return False
 
 
 def ascending(low: int) -> Rule:
   """Integers that grow, each at least `low`, at least one of them."""
 
-  def rule(value: Any) -> str:
-    allowed = f'growing integers, {_range(low, math.inf)}'
-    if not isinstance(value, list | tuple) or not value:
-      return allowed
-    if any(integer(low)(item) for item in value):
-      return allowed
-    grows = all(a < b for a, b in itertools.pairwise(value))
-    return '' if grows else allowed
+  def grows(value: tuple) -> bool:
+    each = not any(integer(low)(item) for item in value)
+    return value and each and all(a < b for a, b in itertools.pairwise(value))
 
-  return rule
-
-
-def names(value: Any) -> str:
-  """Different names, at least one."""
-  fits = isinstance(value, list | tuple) and value
-  fits = fits and all(isinstance(item, str) and item for item in value)
-  different = fits and len(set(value)) == len(value)
-  return '' if different else 'different names, at least one'
-
-
-def tasks(value: Any) -> str:
-  """Different bAbI tasks."""
-  known = [f'qa{i}' for i in range(1, 21)]
-  fits = isinstance(value, list | tuple) and 0 < len(value) == len(set(value))
-  if fits and all(item in known for item in value):
-    return ''
-  return 'different names of qa1 to qa20'
+  allowed = f'growing integers, {_range(low, math.inf)}'
+  return of_type(list | tuple, allowed, grows)
 
 
 def _range(low: float, high: float) -> str:
   return f'{low} or more' if high == math.inf else f'{low} to {high}'
 
 
+flag = of_type(bool, 'True or False')
+string = of_type(str, 'a string')
+text = of_type(str, 'a string, not empty', bool)
+address = of_type(
+  str,
+  "an address such as http://host:8000/v1, or ''",
+  lambda value: re.fullmatch(r'(https?://\S+)?', value),
+)
+json_object = of_type(
+  str, """JSON such as '{"top_k": 1}', or ''""", _is_json_object
+)
+names = several('different names, at least one', bool)
+tasks = several(
+  'different names of qa1 to qa20',
+  lambda value: value in [f'qa{i}' for i in range(1, 21)],
+)
 natural = integer(0)
 fraction = number(0, 1)
 positive = number(0, above=True)

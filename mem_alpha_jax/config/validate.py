@@ -1,10 +1,8 @@
-"""Checks a config before anything is built from it, and derives its numbers.
+"""Checks a config before anything is built from it.
 
 Every field has its rule in fields.py; what fields must agree on is here.
 A message names the field, its value and what is allowed.
 """
-
-from typing import NamedTuple
 
 import ml_collections
 
@@ -15,14 +13,11 @@ TABLE = 'mem_alpha_jax/config/fields.py'
 COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
 
-def validate(
-  config: ml_collections.ConfigDict, devices: int | None = None
-) -> None:
+def validate(config: ml_collections.ConfigDict) -> None:
   """Checks every field by itself, then what fields must agree on.
 
   Args:
     config: a whole config, as `configs/<name>.py` returns it.
-    devices: devices of the run; None leaves the mesh's size unchecked.
 
   Raises:
     ValueError: for the first field that is wrong, in one line.
@@ -45,7 +40,7 @@ def validate(
       )
   _check_model(config)
   _check_kernels(config)
-  _check_mesh(config, devices)
+  _check_mesh(config)
   _check_memory(config)
   _check_learning(config)
 
@@ -110,14 +105,8 @@ def _check_kernels(c: ml_collections.ConfigDict) -> None:
   )
 
 
-def _check_mesh(c: ml_collections.ConfigDict, devices: int | None) -> None:
-  data, fsdp, tensor = c.mesh.data, c.mesh.fsdp, c.mesh.tensor
-  _require(
-    devices is None or data * fsdp * tensor <= devices,
-    f'mesh.fsdp={fsdp}: times mesh.data={data} and mesh.tensor={tensor} it '
-    f'must not pass the '
-    f'{devices} devices there are',
-  )
+def _check_mesh(c: ml_collections.ConfigDict) -> None:
+  data, fsdp = c.mesh.data, c.mesh.fsdp
   _require(
     c.data.batch_episodes % (data * fsdp) == 0,
     f'data.batch_episodes={c.data.batch_episodes}: must be a multiple of '
@@ -143,17 +132,12 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     "reading.model='': reading.reader='lm' needs a model; use smollm2, a "
     'folder or a .gguf file',
   )
-  _require(
-    c.reading.reader != 'remote' or (c.reading.model and c.reading.url),
-    f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
-    "reading.reader='remote' needs both: where the server is, and the name of "
-    'the model there',
-  )
-  judges = {
+  asked = {
+    'reading.reader': c.reading.reader,
     'reading.judge': c.reading.judge,
     'reward.content_judge': c.reward.content_judge,
   }
-  for name in (name for name, where in judges.items() if where == 'remote'):
+  for name in (name for name, where in asked.items() if where == 'remote'):
     _require(
       bool(c.reading.model and c.reading.url),
       f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
@@ -239,33 +223,8 @@ def view_tokens(config: ml_collections.ConfigDict) -> int:
   return 2 + (memory.view_entries * per_place if memory.fixed_width else 0)
 
 
-class Derived(NamedTuple):
-  """Numbers that follow from a config.
-
-  Attributes:
-    rows: responses of one collected batch of full-length episodes.
-    updates_per_step: optimiser updates that they make.
-    total_updates: optimiser updates of the run.
-    eval_chunks: chunks of an episode of each of eval.lengths.
-    chunk_tokens: longest chunk of a compact prompt without core memory.
-  """
-
-  rows: int
-  updates_per_step: int
-  total_updates: int
-  eval_chunks: tuple[int, ...]
-  chunk_tokens: int
-
-
-def derive(config: ml_collections.ConfigDict) -> Derived:
-  """Computes what more than one module needs, so that all agree."""
-  data = config.data
-  rows = data.batch_episodes * data.train_chunks * config.rollout.group_size
-  updates = -(-rows // config.rl.minibatch_rows)
-  return Derived(
-    rows=rows,
-    updates_per_step=updates,
-    total_updates=config.num_steps * updates,
-    eval_chunks=tuple(data.train_chunks * n for n in config.eval.lengths),
-    chunk_tokens=config.rollout.prefix_buckets[-1] - view_tokens(config),
-  )
+def total_updates(config: ml_collections.ConfigDict) -> int:
+  """Optimiser updates of a run whose episodes all have the full length."""
+  data, rollout = config.data, config.rollout
+  rows = data.batch_episodes * data.train_chunks * rollout.group_size
+  return config.num_steps * -(-rows // config.rl.minibatch_rows)

@@ -15,6 +15,7 @@ import pydantic
 
 from mem_alpha_jax.data import chunking, content, rows
 from mem_alpha_jax.data.source import Built, Request, Source
+from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Episode, Question
 
 _LIMIT = 2048  # tokens of a chunk, of whole sentences
@@ -84,16 +85,16 @@ def build(r: Request) -> list[Episode]:
   rng = content.generator(r.seed, 'booksum', r.split)
   mine = [c for c in load(r.root) if content.belongs(c.book, r.split)]
   made = []
-  for k in rng.permutation(len(mine)):
+  for chapter in content.shuffled(mine, rng):
     if len(made) == r.most:
       break
-    parts = chunking.pack(chunking.sentences(mine[k].text), _LIMIT, r.count)
+    parts = chunking.pack(english.sentences(chapter.text), _LIMIT, r.count)
     if not _CHUNKS[0] <= len(parts) <= _CHUNKS[1]:
       continue
     days = rng.integers(*_DAYS, size=len(parts)).cumsum() - 1
     dates = [chunking.DAY_ONE + datetime.timedelta(int(d)) for d in days]
     texts = map(chunking.read_aloud, parts, dates)
-    asked = _question(mine[k], dates[0], dates[-1], len(parts) - 1)
+    asked = _question(chapter, dates[0], dates[-1], len(parts) - 1)
     made.append(Episode(len(made), 'booksum', tuple(texts), (asked,)))
   return made
 

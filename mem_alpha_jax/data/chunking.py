@@ -1,76 +1,19 @@
-"""Texts into chunks: sentences, packing to a token limit, the conversation.
+"""Texts into chunks: packing to a token limit, the conversation.
 
 Mem-alpha (arXiv 2509.25911, appendix B) packs what its sources say into
 chunks of a random size and lets a user bring them up in a conversation, one
 chunk a day.
 """
 
-import bisect
 import datetime
 import itertools
-import re
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
+from mem_alpha_jax.text import words, wrapping
+
 DAY_ONE = datetime.date(2024, 1, 1)
-OPENERS = (
-  'I came across the following and want you to remember it.',
-  'Please keep this in mind, I will ask about it one day.',
-  'Here is something that I read this morning.',
-  'Let me share a few notes with you.',
-  'This may be of use to us later.',
-  'Could you store what this says?',
-  'I would like to go through this text with you.',
-  'Today I learned about the following.',
-  'Take a look at this, there is much in it.',
-  'I have copied this out for you.',
-)
-ACKNOWLEDGEMENTS = (
-  'Thank you, I have read it and will remember it.',
-  'Noted. Ask me about it at any time.',
-  'I have gone through all of it.',
-  'Good to know, I keep it in mind.',
-  'Understood, that is stored.',
-  'Thanks for sharing, I took it all in.',
-  'That is clear, I wrote down what matters.',
-  'Very well, I will come back to it when you need it.',
-  'I see. It is in my notes now.',
-  'All right, I am ready for more.',
-)
-_HEADER = 'Conversation of the user and the assistant, '
-_READING = 'The user goes on reading a book, '
-_REMINDER = 'Assistant: I follow the story and keep a summary of it.'
-_AROUND = frozenset(
-  [f'User: {text}' for text in OPENERS]
-  + [f'Assistant: {text}' for text in ACKNOWLEDGEMENTS]
-  + [_REMINDER]
-)
-_BREAK = re.compile(
-  r'[.!?]["\')\]\u201d\u2019]*(\s+)(?=["\'(\[\u201c\u2018]*[A-Z0-9])|(\n\s*)'
-)
-_ABBREVIATION = re.compile(
-  r'(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|No|Fig|[a-z](?:\.[a-z])+'
-  r'|[A-Z](?:\.[A-Z])+)\.$'
-)
-
-
-def sentences(text: str) -> list[str]:
-  """Sentences of a text in order, without the spaces between them.
-
-  A sentence ends at a line break, or at . ! or ? before a space and a capital
-  or digit, but not after an initial or a usual abbreviation. Nothing but
-  whitespace is lost.
-  """
-  found, start = [], 0
-  for match in _BREAK.finditer(text):
-    space = match.start(1) if match[1] is not None else match.start(2)
-    before = text[max(0, space - 12) : space]
-    if '\n' not in match[0] and _ABBREVIATION.search(before):
-      continue
-    found.append(text[start:space].strip())
-    start = match.end()
-  return [part for part in (*found, text[start:].strip()) if part]
 
 
 def targets(rng: np.random.Generator, least: int, most: int) -> Iterator[int]:
@@ -143,8 +86,13 @@ def _fill(rest, coming, size, count, separator):
     rest.append(chunk.pop())
   if not chunk:
     index, piece = rest.pop()
-    head, tail = _cut(piece, size, count)
+    head = words.first_words(piece, size, count)
+    if not head:
+      raise ValueError(
+        f'a chunk of {size} tokens cannot hold {piece[:1]!r}; raise the limit'
+      )
     chunk.append((index, head))
+    tail = piece[len(head) :].strip()
     rest.extend([(index, tail)] if tail else [])
   return chunk
 
@@ -158,10 +106,12 @@ def converse(texts: Iterable[str], rng: np.random.Generator) -> tuple[str, ...]:
   chunks = []
   for day, content in enumerate(texts):
     date = DAY_ONE + datetime.timedelta(days=day)
-    opener = OPENERS[rng.integers(len(OPENERS))]
-    reply = ACKNOWLEDGEMENTS[rng.integers(len(ACKNOWLEDGEMENTS))]
+    opener, reply = (
+      said[rng.integers(len(said))]
+      for said in (wrapping.OPENERS, wrapping.ACKNOWLEDGEMENTS)
+    )
     chunks.append(
-      f'{_HEADER}{date.isoformat()}\n'
+      f'{wrapping.HEADER}{date.isoformat()}\n'
       f'User: {opener}\n{content}\nAssistant: {reply}'
     )
   return tuple(chunks)
@@ -169,31 +119,4 @@ def converse(texts: Iterable[str], rng: np.random.Generator) -> tuple[str, ...]:
 
 def read_aloud(content: str, date: datetime.date) -> str:
   """The content as a passage of a book that the user reads on one day."""
-  return f'{_READING}{date.isoformat()}\n{content}\n{_REMINDER}'
-
-
-def body(chunk: str) -> list[str]:
-  """Lines of a chunk without those that this module has put around them."""
-  return [
-    line
-    for line in chunk.split('\n')
-    if line not in _AROUND and not line.startswith((_HEADER, _READING))
-  ]
-
-
-def _cut(text, size, count):
-  """The longest beginning of at most `size` tokens, and what is left."""
-  ends = [match.start() for match in re.finditer(r'\s+', text)] + [len(text)]
-  end = _longest(text, ends, size, count)
-  if not end:
-    end = _longest(text, range(1, ends[0] + 1), size, count)
-  if not end:
-    raise ValueError(
-      f'a chunk of {size} tokens cannot hold {text[:1]!r}; raise the limit'
-    )
-  return text[:end], text[end:].strip()
-
-
-def _longest(text, ends, size, count):
-  fits = bisect.bisect_right(ends, size, key=lambda end: count(text[:end]))
-  return ends[fits - 1] if fits else 0
+  return f'{wrapping.READING}{date.isoformat()}\n{content}\n{wrapping.REMINDER}'

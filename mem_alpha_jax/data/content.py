@@ -8,6 +8,8 @@ import hashlib
 import re
 import unicodedata
 import zlib
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +22,8 @@ ALL_SPLITS = {
   'test': range(90, 100),
 }
 _OTHER = re.compile(r'[\W_]+')
+
+_Item = TypeVar('_Item')
 
 
 def normalize(text: str) -> str:
@@ -62,3 +66,7 @@ def generator(seed: int, *meaning: str | int) -> np.random.Generator:
   """Random numbers that depend on a seed and on what they are for."""
   words = (zlib.crc32(str(word).encode()) for word in meaning)
   return np.random.default_rng([seed, *words])
+
+
+def shuffled(items: Sequence[_Item], rng: np.random.Generator) -> list[_Item]:
+  return [items[k] for k in rng.permutation(len(items))]

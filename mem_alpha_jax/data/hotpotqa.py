@@ -63,7 +63,7 @@ def build(r: Request) -> list[Episode]:
     for item in load(r.root)
     if all(content.belongs(title, r.split) for title, _ in item.articles)
   ]
-  order = (mine[k] for k in rng.permutation(len(mine)))
+  order = iter(content.shuffled(mine, rng))
   made = []
   while len(made) < r.most:
     group, articles = _group(order, r.count)

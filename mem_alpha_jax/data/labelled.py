@@ -17,6 +17,7 @@ import numpy as np
 from mem_alpha_jax.data import chunking, content
 from mem_alpha_jax.data.label_files import SETS, Example, load
 from mem_alpha_jax.data.source import Built, Made, OracleNote, Request, Source
+from mem_alpha_jax.text import wrapping
 from mem_alpha_jax.types import Episode, Question
 
 _LINE = re.compile(r'Sample: (.*); Label: (.*)')
@@ -36,8 +37,8 @@ def maker(
 ) -> Callable[[int], Episode]:
   """Returns i -> episode i of test-time learning from a split of the examples.
 
-  A chunk has lines 'Sample: ...; Label: 3'. An episode draws the numbers of
-  its labels anew: only its chunks tell them. A text is in a split (80/10/10)
+  A chunk has lines 'Sample: ...; Label: 3'. An episode draws numbers for
+  its labels again: only its chunks tell them. A text is in a split (80/10/10)
   and in it an example or a question (half and half) by its content, so that no
   question is an example of any episode of any split. Texts that occur with two
   labels are left out.
@@ -67,7 +68,7 @@ def maker(
 
   def make(i: int) -> Episode:
     rng = content.generator(seed, source, split, i)
-    chosen = _shuffled(usable, rng)[:labels]
+    chosen = content.shuffled(usable, rng)[:labels]
     names = {label: str(k) for k, label in enumerate(chosen)}
     lines = _lines(shown, names, per_label, rng)
     texts, firsts = _chunks(lines, days or len(lines), names, source)
@@ -85,12 +86,12 @@ def maker(
 
 def question(text: str) -> str:
   """What is asked about a new text."""
-  return f'Which label number does this sample have? Sample: {text}'
+  return f'{wrapping.WHICH_LABEL}{wrapping.SAMPLE}{text}'
 
 
 def line(text: str, label: str) -> str:
   """An example as a chunk shows it."""
-  return f'Sample: {text}; Label: {label}'
+  return f'{wrapping.SAMPLE}{text}{wrapping.LABEL}{label}'
 
 
 def oracle_notes(chunk: str) -> tuple[OracleNote, ...]:
@@ -130,9 +131,9 @@ def _lines(shown, names, per_label, rng):
   chosen = [
     (text, label)
     for label in names
-    for text in _shuffled(shown[label], rng)[:per_label]
+    for text in content.shuffled(shown[label], rng)[:per_label]
   ]
-  return _shuffled(chosen, rng)
+  return content.shuffled(chosen, rng)
 
 
 def _chunks(lines, count, names, source):
@@ -153,18 +154,14 @@ def _chunks(lines, count, names, source):
 
 def _evenly(asked, names, count, rng):
   """Pairs (text, label): one of each label by turns, then shuffled."""
-  order = {label: _shuffled(asked[label], rng) for label in names}
+  order = {label: content.shuffled(asked[label], rng) for label in names}
   turns = [
     (depth, k, text, label)
     for k, label in enumerate(names)
     for depth, text in enumerate(order[label])
   ]
   chosen = [(text, label) for _, _, text, label in sorted(turns)[:count]]
-  return _shuffled(chosen, rng)
-
-
-def _shuffled(items, rng):
-  return [items[k] for k in rng.permutation(len(items))]
+  return content.shuffled(chosen, rng)
 
 
 def _run_episodes(config, split: str, name: str) -> Made:

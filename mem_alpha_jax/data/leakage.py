@@ -19,8 +19,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from mem_alpha_jax.data import chunking, content, sources
+from mem_alpha_jax.data import content, sources
 from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.text import wrapping
 from mem_alpha_jax.types import Episode
 
 KINDS = ('question', 'sample', 'paragraph')
@@ -108,7 +109,7 @@ def _things(episode: Episode, stride: int) -> Iterator[tuple[str, str, bytes]]:
       key = content.digest(f'{question.text}\n{answer}')
       yield 'question', question.text, key
   for chunk in episode.chunks:
-    for line in chunking.body(chunk):
+    for line in wrapping.body(chunk):
       if sample := _sample(source, line):
         yield 'sample', sample, content.digest(sample)
         continue

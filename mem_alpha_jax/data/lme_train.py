@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from mem_alpha_jax.data import chunking, content, longmemeval
 from mem_alpha_jax.data.longmemeval import Instance, Session
 from mem_alpha_jax.data.source import Built, Request, Source
+from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Episode
 
 SOURCE = 'lme_train'
@@ -29,8 +30,8 @@ def build(r: Request) -> list[Episode]:
   rng = content.generator(r.seed, SOURCE, r.split)
   mine = [g for g in groups if content.belongs(_name(g), r.split)]
   made, group = [], []
-  for k in rng.permutation(len(mine)):
-    group += mine[k]
+  for related in content.shuffled(mine, rng):
+    group += related
     if len(made) < r.most and len(group) >= _QUESTIONS:
       made.append(_episode(group, len(made), r.count))
       group = []
@@ -61,7 +62,7 @@ def _chunks(session: Session, count: Callable[[str], int]) -> list[str]:
   room, parts = _LIMIT - count(head), []
   for turn in map(longmemeval.line, session.turns):
     long = count(turn) > room
-    sentences = chunking.sentences(turn) if long else ()
+    sentences = english.sentences(turn) if long else ()
     parts += chunking.pack(sentences, room, count) if long else [turn]
   chunks = chunking.pack(parts, room, count, '\n')
   return [head + chunk for chunk in chunks] or [head.strip()]

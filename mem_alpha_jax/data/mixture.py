@@ -75,8 +75,7 @@ def build(
 def mix(pools: Iterable[Sequence[Episode]], seed: int) -> list[Episode]:
   """Episodes of all sources in random order."""
   episodes = [episode for pool in pools for episode in pool]
-  order = content.generator(seed, 'mixture').permutation(len(episodes))
-  return [episodes[k] for k in order]
+  return content.shuffled(episodes, content.generator(seed, 'mixture'))
 
 
 def held_out(

@@ -89,9 +89,9 @@ def build(r: Request) -> list[Episode]:
   rng = content.generator(r.seed, 'perltqa', r.split)
   mine = [p for p in load(r.root) if content.belongs(p.name, r.split)]
   made = []
-  for k in rng.permutation(len(mine)):
-    asked = list(_questions(mine[k]))
-    events = tuple(mine[k].events.values())
+  for person in content.shuffled(mine, rng):
+    asked = list(_questions(person))
+    events = tuple(person.events.values())
     if len(made) == r.most or len(asked) < _LEAST or len(events) > _CHUNKS:
       continue
     chosen = sorted(rng.permutation(len(asked))[:_MOST])

@@ -25,7 +25,7 @@ def load(dataset: str, split: str, data_dir: str) -> Sequence[Episode]:
   import tensorflow_datasets as tfds  # seconds that others save
 
   folder = pathlib.Path(data_dir) / NAME / dataset
-  versions = sorted(folder.glob('*.*.*/dataset_info.json'))
+  versions = sorted(folder.glob('2.*/dataset_info.json'))
   if not versions:
     raise FileNotFoundError(
       f'no data set {dataset!r} in {folder.parent}; build it: python -m '
@@ -41,24 +41,14 @@ def load(dataset: str, split: str, data_dir: str) -> Sequence[Episode]:
 
 
 def _decode(record) -> Episode:
-  columns = [record['questions'][field] for field in Question._fields]
   questions = tuple(
-    Question(
-      *map(_text, texts), int(first), int(last), bool(asked),
-      tuple(json.loads(others)),
-    )
-    for *texts, first, last, asked, others in zip(*columns, strict=True)
-  )  # fmt: skip
-  return Episode(
-    int(record['uid']),
-    _text(record['source']),
-    tuple(map(_text, record['chunks'])),
-    questions,
+    Question(*fields, tuple(others))
+    for *fields, others in json.loads(record['questions'])
   )
-
-
-def _text(value: bytes) -> str:
-  return value.decode()
+  chunks = tuple(chunk.decode() for chunk in record['chunks'])
+  return Episode(
+    int(record['uid']), record['source'].decode(), chunks, questions
+  )
 
 
 def _mixture(config, split: str) -> Sequence[Episode]:

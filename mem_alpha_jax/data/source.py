@@ -25,11 +25,6 @@ class OracleNote(NamedTuple):
 Notes = Sequence[Sequence[OracleNote]]  # of each chunk
 
 
-def no_notes(episode: Episode) -> Notes:
-  """Of a source whose texts nobody has read for the oracle."""
-  return [()] * len(episode.chunks)
-
-
 class Request(NamedTuple):
   """What a build asks of a source."""
 
@@ -68,7 +63,8 @@ class Source:
       without, and another number.
     reader: (config, strict) -> reader by rules of its questions; None is the
       one of free text.
-    oracle: episode -> notes of each chunk.
+    oracle: episode -> notes of each chunk; None for texts that no rule reads,
+      which have no ceiling by a perfect writer.
     alone: not joined with others in data.source.
     any_length: eval.lengths may ask for longer episodes.
     texts: (config, count) -> texts of `count` episodes for a tokenizer; None
@@ -87,7 +83,7 @@ class Source:
   rules: Mapping[str, str] = dataclasses.field(default_factory=dict)
   judged: bool = False
   reader: Callable[[ml_collections.ConfigDict, bool], Reader] | None = None
-  oracle: Callable[[Episode], Notes] = no_notes
+  oracle: Callable[[Episode], Notes] | None = None
   alone: bool = False
   any_length: bool = False
   texts: Callable[[Any, int], Iterator[str]] | None = None

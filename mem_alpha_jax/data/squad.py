@@ -79,7 +79,7 @@ def build(r: Request) -> list[Episode]:
   rng = content.generator(r.seed, 'squad', r.split)
   mine = [p for p in load(r.root) if content.belongs(p.title, r.split)]
   articles = [list(g) for _, g in itertools.groupby(mine, lambda p: p.title)]
-  order = [p for k in rng.permutation(len(articles)) for p in articles[k]]
+  order = [p for article in content.shuffled(articles, rng) for p in article]
   sizes = chunking.targets(rng, *_SIZES)
   placed = chunking.place((p.text for p in order), sizes, r.count, '\n')
   made = []

@@ -21,7 +21,7 @@ from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
 READERS = ('strict', 'lenient')  # the order of a run's readers
-CALLS = ('insert', 'update', 'delete', 'noop', 'valid', 'all')
+CALLS = ('insert', 'update', 'delete', 'noop', 'repeats', 'valid', 'all')
 
 
 def lengths(config, split: str, held_out: str = 'pairs') -> dict[int, list]:
@@ -112,40 +112,36 @@ def arm(
   began = time.perf_counter()
   records, seconds = read(name, parts, params, episodes, traces)
   passed = time.perf_counter() - began
-  n, seed = parts.config.eval.bootstrap, parts.config.seed
   estimates, missing = [], 0
   for k in range(len(READERS)):
     counts, unread = answers(episodes, records, k)
     missing += unread
     estimates.append(
-      (
-        statistics.overall(counts, n, seed),
-        statistics.by_type(counts, n, seed),
+      statistics.accuracies(
+        counts, parts.config.eval.bootstrap, parts.config.seed
       )
     )
-  (strict, strict_types), (lenient, lenient_types) = estimates
+  strict, lenient = estimates
   total = sum((r.calls for r in records), collections.Counter())
   kept, told = sum(r.held[-1][1] for r in records), read_tokens(parts, episodes)
   quarter = -(-len(seconds) // 4)
-  found = tables.arm(
-    strict,
-    lenient,
-    strict_types,
-    lenient_types,
-    memory_tokens=kept / len(episodes),
-    memory_share=kept / max(told, 1),
-    read_tokens=told / len(episodes),
-    missing_answers=missing,
-    valid_calls=total['valid'] / max(total['all'], 1),
-    calls={key: total[key] for key in CALLS},
-    episodes=len(episodes),
-    chunks=max(len(e.chunks) for e in episodes),
-    seconds_per_chunk=passed / len(seconds),
+  found = {
+    **strict,
+    'lenient': lenient,
+    'memory_tokens': kept / len(episodes),
+    'memory_share': kept / max(told, 1),
+    'read_tokens': told / len(episodes),
+    'missing_answers': missing,
+    'valid_calls': total['valid'] / max(total['all'], 1),
+    'calls': {key: total[key] for key in CALLS},
+    'episodes': len(episodes),
+    'chunks': max(len(e.chunks) for e in episodes),
+    'seconds_per_chunk': passed / len(seconds),
     # Of reading one chunk of one episode: medians of both ends.
-    seconds_at_ends=[
+    'seconds_at_ends': [
       float(np.median(part)) for part in (seconds[:quarter], seconds[-quarter:])
     ],
-  )
+  }
   pairs = zip(episodes[:traces], records, strict=False)
   return found, [loop.trace(*pair) for pair in pairs]
 

@@ -62,7 +62,7 @@ class Record(NamedTuple):
   Attributes:
     answered: questions in the order in which they were asked.
     held: [chunks read, tokens held] whenever the plan has something.
-    calls: by tool, plus 'valid', 'all' and 'noop'.
+    calls: by tool, plus 'valid', 'all', 'repeats' and 'noop'.
     steps: of the trace, if asked for.
   """
 
@@ -194,7 +194,7 @@ def trace(episode: Episode, record: Record) -> html.Trace:
   for a in record.answered:
     question, score = episode.questions[a.index], a.scores[0]
     answers.append(
-      (
+      html.TraceAnswer(
         question.text,
         question.type,
         question.answer,
@@ -210,7 +210,8 @@ def _calls(step: Step) -> collections.Counter:
   written, results = step.written, step.results
   found = collections.Counter(op.tool for op in written.ops)
   found['noop'] = int(written.noop)
-  found['all'] = len(results) + len(written.errors)
+  found['repeats'] = sum(result.neutral for result in results)
+  found['all'] = len(results) - found['repeats'] + len(written.errors)
   found['valid'] = sum(result.ok for result in results)
   return found
 

@@ -40,8 +40,8 @@ class Memories:
     self.config, self.count_tokens = config, count_tokens
     self.adapt, self.embed = adapt, embed
     if bank is None:
-      width = config.memory.slot_terms
-      bank = slots_lib.from_states(states, self._slots_needed(), width, embed)
+      slots, width = self._slots_needed(), config.memory.entry_tokens
+      bank = slots_lib.from_states(states, slots, width, embed)
     self.bank = bank
 
   def limits(self, i: int) -> Limits:
@@ -72,10 +72,7 @@ class Memories:
   ) -> None:
     """Takes the states after calls with these results, on host and device."""
     self.states = list(states)
-    needed = self._slots_needed()
-    if needed > self.bank.valid.shape[1]:
-      self.bank = slots_lib.grow(self.bank, needed)
-    self.bank = slots_lib.apply_edits(self.bank, self._edits(states, results))
+    self.bank = self._edited(self.bank, states, results)
 
   def forked(
     self,
@@ -90,19 +87,22 @@ class Memories:
     """
     copies = len(states) // len(self.states)
     bank = slots_lib.broadcast(self.bank, copies)
-    bank = slots_lib.apply_edits(bank, self._edits(states, results))
+    bank = self._edited(bank, states, results)
     read = [n for n in self.read for _ in range(copies)]
     return Memories(
       states, read, self.config, self.count_tokens, self.adapt, self.embed, bank
     )
 
-  def _edits(self, states, results) -> slots_lib.Edits:
+  def _edited(self, bank, states, results) -> slots_lib.SlotBank:
     touched = [
-      dict.fromkeys(slot for result in row for slot in result.slots)
+      [*dict.fromkeys(slot for result in row for slot in result.slots)]
       for row in results
     ]
-    width = self.config.memory.slot_terms
-    return slots_lib.edits(states, touched, width, self.embed)
+    width = bank.term_ids.shape[2]
+    edits = slots_lib.edits(states, touched, width, self.embed)
+    width = edits.rows.term_ids.shape[2]
+    bank = slots_lib.grow(bank, self._slots_needed(), width)
+    return slots_lib.apply_edits(bank, edits)
 
   def _slots_needed(self) -> int:
     """Room for the calls of a step: the configured slots, doubled."""

@@ -3,7 +3,9 @@
   (state, op, limits, tokens of op.text, step) -> (state after, result)
 
 An effect is only asked about a kind that its tool works on, with a text that
-a note can hold where the tool takes one. A call that fails changes nothing.
+a note can hold where the tool takes one. A call that fails changes nothing,
+and one that repeats what is stored is skipped: that is no failure
+(`OpResult.neutral`). Which texts are the same is `state.plain`.
 """
 
 from mem_alpha_jax.memory import state as state_lib
@@ -34,12 +36,19 @@ def insert(
 def update(
   state: MemoryState, op: Op, limits: Limits, tokens: int, step: int
 ) -> Done:
-  """Replaces the text of an entry, or the core."""
+  """Replaces the text of an entry, or the core.
+
+  Where another entry says the new text already, that one stays and this one,
+  which is out of date, goes.
+  """
   if op.kind == 'core':
     return _update_core(state, op, limits, tokens)
   old = state_lib.with_id(state, op.kind, op.entry_id)
   if old is None:
     return state, OpResult(False, 'unknown id')
+  twin = state_lib.with_text(state, op.kind, op.text)
+  if twin and twin.id != old.id:
+    return state_lib.drop(state, old), done(old)
   error = misfit(state, op, limits, tokens, old.tokens)
   if error:
     return state, OpResult(False, error)
@@ -66,8 +75,8 @@ def _update_core(state, op, limits, tokens) -> Done:
   error = ''
   if tokens > limits.core_tokens:
     error = 'too long'
-  elif op.text == state.core:
-    error = 'duplicate'
+  elif state_lib.plain(op.text) == state_lib.plain(state.core):
+    error = state_lib.DUPLICATE
   elif _over(state, limits, tokens - state.core_tokens):
     error = 'full'
   if error:
@@ -84,10 +93,10 @@ def misfit(
   state: MemoryState, op: Op, limits: Limits, tokens: int, freed: int = 0
 ) -> str:
   """Why op.text cannot be an entry when `freed` tokens go, '' if it can."""
+  if state_lib.with_text(state, op.kind, op.text):
+    return state_lib.DUPLICATE
   if tokens > limits.entry_tokens:
     return 'too long'
-  if state_lib.with_text(state, op.kind, op.text):
-    return 'duplicate'
   return 'full' if _over(state, limits, tokens - freed) else ''
 
 

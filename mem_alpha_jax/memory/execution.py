@@ -24,8 +24,11 @@ def apply(
 ) -> tuple[MemoryState, OpResult]:
   """Executes one call; a call that fails changes nothing but the log.
 
-  Never raises on a bad call: the reason is in `OpResult.error`.
+  Never raises on a bad call: the reason is in `OpResult.error`. Spaces around
+  a text are no part of the note.
   """
+  if isinstance(op.text, str):
+    op = op._replace(text=op.text.strip())
   known = op.tool in TOOLS and TOOLS[op.tool].takes_text
   writes = known and not _bad_text(op.text)
   tokens = count_tokens(op.text) if writes else 0

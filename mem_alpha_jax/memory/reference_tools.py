@@ -64,7 +64,7 @@ def parse(text: str) -> tools.ParsedResponse:
   """Reads the calls before the first RESULT marker; never raises.
 
   Thoughts up to `</think>` are skipped. A reply without a call is a no-op if
-  it says `tools.NOOP_TEXT`, otherwise one failed call.
+  it says `tools.NOOP_REPLY`, otherwise one failed call.
   """
   text = text.rpartition('</think>')[2].partition(RESULT)[0]
   text = text.partition(RETURN)[0]

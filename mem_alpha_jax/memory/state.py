@@ -8,6 +8,7 @@ What calls do to it is in `memory/effects.py`.
 import functools
 import heapq
 import itertools
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from mem_alpha_jax.memory import ordered
 
 LISTS = ('semantic', 'episodic')  # parts that hold entries
 KINDS = ('core', *LISTS)
+DUPLICATE = 'duplicate'  # the error of a call that says what is there
 
 
 class Entry(NamedTuple):
@@ -58,7 +60,7 @@ class OpResult(NamedTuple):
 
   Attributes:
     ok: True if it was carried out.
-    error: why it was not.
+    error: why it was not; DUPLICATE where nothing was to be done.
     entry_id: the entry that it wrote or deleted.
     slots: those whose content it changed.
   """
@@ -67,6 +69,11 @@ class OpResult(NamedTuple):
   error: str = ''
   entry_id: int | None = None
   slots: tuple[int, ...] = ()
+
+  @property
+  def neutral(self) -> bool:
+    """Whether it neither worked nor failed: a repeat is skipped."""
+    return self.error == DUPLICATE
 
 
 class Limits(NamedTuple):
@@ -93,7 +100,7 @@ class Notes(NamedTuple):
 
   Attributes:
     by_id: id -> slot.
-    by_text: text -> slot; no two have the same.
+    by_text: plain form of the text -> slot; calls make no two the same.
     by_step: step of the last write -> ids.
     ids: of all.
     steps: the keys of by_step.
@@ -154,8 +161,19 @@ def entries(state: MemoryState, *kinds: str) -> list[Entry]:
 
 
 def with_text(state: MemoryState, kind: str, text: str) -> Entry | None:
-  """Returns the entry of a list that says exactly this."""
-  return state.by_slot.get(state.lists[kind].by_text.get(text))
+  """Returns the entry of a list that says this; see `plain`."""
+  return state.by_slot.get(state.lists[kind].by_text.get(plain(text)))
+
+
+def plain(text: str) -> str:
+  """What two texts that state the same fact have in common.
+
+  Compatibility forms (NFKC), case, runs of spaces and a final stop make no
+  difference; all other signs do.
+  """
+  folded = unicodedata.normalize('NFKC', text).casefold()
+  words = ' '.join(unicodedata.normalize('NFKC', folded).split())
+  return words.rstrip('.。 ') or words
 
 
 def with_id(state: MemoryState, kind: str, entry_id: Any) -> Entry | None:
@@ -198,7 +216,7 @@ def put(state: MemoryState, entry: Entry) -> MemoryState:
   elif before is None:
     free = ordered.remove(free, entry.slot)
   return state._replace(
-    lists=_listed(_unlisted(state.lists, before, entry), before, entry),
+    lists=_listed(_unlisted(state.lists, before), entry),
     by_slot=state.by_slot.set(entry.slot, entry),
     free=free,
     top=top,
@@ -235,38 +253,35 @@ def free_slot(state: MemoryState) -> int:
   return next(ordered.walk(state.free), state.top)
 
 
-def _unlisted(lists, entry: Entry | None, after: Entry | None = None):
-  """The lists without an entry; its id stays for a version `after` it."""
+def _unlisted(lists, entry: Entry | None):
   if entry is None:
     return lists
   by_id, by_text, by_step, ids, steps = lists[entry.kind]
-  by_text = by_text.delete(entry.text)
-  if not _same(entry, after):
-    by_id, ids = by_id.delete(entry.id), ordered.remove(ids, entry.id)
-  rest = by_step[entry.step] - {entry.id}
-  if rest:
-    by_step = by_step.set(entry.step, rest)
-  else:
-    by_step = by_step.delete(entry.step)
+  key, rest = plain(entry.text), by_step[entry.step] - {entry.id}
+  if by_text.get(key) == entry.slot:  # memories of old may hold two
+    by_text = by_text.delete(key)
+  if not rest:
     steps = ordered.remove(steps, entry.step)
-  return lists.set(entry.kind, Notes(by_id, by_text, by_step, ids, steps))
+  notes = Notes(
+    by_id.delete(entry.id),
+    by_text,
+    by_step.set(entry.step, rest) if rest else by_step.delete(entry.step),
+    ordered.remove(ids, entry.id),
+    steps,
+  )
+  return lists.set(entry.kind, notes)
 
 
-def _listed(lists, before: Entry | None, entry: Entry):
-  """The lists with an entry; its id is there if `before` was a version."""
+def _listed(lists, entry: Entry):
   by_id, by_text, by_step, ids, steps = lists[entry.kind]
-  by_text = by_text.set(entry.text, entry.slot)
-  if not _same(entry, before):
-    by_id, ids = by_id.set(entry.id, entry.slot), ordered.add(ids, entry.id)
-  others = by_step.get(entry.step)
-  if others is None:
-    steps = ordered.add(steps, entry.step)
-  by_step = by_step.set(entry.step, (others or frozenset()) | {entry.id})
-  return lists.set(entry.kind, Notes(by_id, by_text, by_step, ids, steps))
-
-
-def _same(one: Entry, other: Entry | None) -> bool:
-  return other is not None and (one.id, one.kind) == (other.id, other.kind)
+  notes = Notes(
+    by_id.set(entry.id, entry.slot),
+    by_text.set(plain(entry.text), entry.slot),
+    by_step.set(entry.step, by_step.get(entry.step, frozenset()) | {entry.id}),
+    ordered.add(ids, entry.id),
+    ordered.add(steps, entry.step),
+  )
+  return lists.set(entry.kind, notes)
 
 
 def without_log(state: MemoryState) -> MemoryState:

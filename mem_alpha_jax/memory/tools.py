@@ -85,7 +85,7 @@ ARGUMENTS = {
 KIND_SYMBOLS = {'core': '<core>', 'semantic': '<sem>', 'episodic': '<epi>'}
 HANDLES = tuple(f'<{i}>' for i in range(1, 10))
 CALL, NONE, SEP, NULL = '<call>', '<none>', '<sep>', '<null>'
-NOOP_TEXT = 'done'  # a chat reply that says there is nothing to store
+NOOP_REPLY = 'Done.'  # a chat model has nothing to store
 
 _KIND_OF_SYMBOL = {symbol: kind for kind, symbol in KIND_SYMBOLS.items()}
 _ID = re.compile(r'\s*\[?\s*([0-9]{1,9})\s*\]?\s*')
@@ -181,7 +181,7 @@ def parse_json(text: str) -> ParsedResponse:
 
   Thoughts up to `</think>` are skipped. Arguments may be a JSON string, types
   may end in '_memory', ids may be 3, '3' or '[3]'. A reply without a block is
-  a no-op if it says `NOOP_TEXT`, otherwise one failed call.
+  a no-op if it says `NOOP_REPLY`, otherwise one failed call.
   """
   text = text.rpartition('</think>')[2]
   head, *blocks = text.split('<tool_call>')
@@ -193,7 +193,8 @@ def parse_json(text: str) -> ParsedResponse:
 
 def without_calls(text: str) -> ParsedResponse:
   """Reads a reply that has no call in it."""
-  noop = text.strip().rstrip('.!').lower() == NOOP_TEXT
+  plain = lambda said: said.strip().rstrip('.!').lower()
+  noop = plain(text) == plain(NOOP_REPLY)
   return ParsedResponse([] if noop else [ParsedCall(None, 'no call')], noop)
 
 

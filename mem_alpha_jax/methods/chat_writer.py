@@ -5,10 +5,9 @@ same tools; nothing of it is trained. A reply that could not be had makes no
 call, and none that is wrong.
 """
 
-from mem_alpha_jax.memory import tools
 from mem_alpha_jax.methods import memory
 from mem_alpha_jax.methods.protocol import Given, Written
-from mem_alpha_jax.roles import instructions
+from mem_alpha_jax.roles import instructions, writer
 
 
 def method(given: Given) -> memory.MemoryMethod:
@@ -23,8 +22,13 @@ def method(given: Given) -> memory.MemoryMethod:
       for i in rows
     ]
     said = dict(zip(rows, model.complete(chats, tokens), strict=True))
-    most = config.rollout.max_calls
-    return [_written(said.get(i), most) for i in range(len(chunks))]
+    read = lambda text, view: writer.parse(text, view, config, 'chat')
+    return [
+      Written(())
+      if said.get(i) is None
+      else Written(*read(said[i], views[i]), said[i])
+      for i in range(len(chunks))
+    ]
 
   return memory.MemoryMethod(write, given)
 
@@ -41,14 +45,3 @@ def _chat(chunk: str, view, state, fields) -> list[dict[str, str]]:
     {'role': 'system', 'content': f'{style.system}\n\n{style.tools}'},
     {'role': 'user', 'content': '\n\n'.join(parts)},
   ]
-
-
-def _written(text: str | None, most: int) -> Written:
-  if text is None:
-    return Written(())
-  parsed = tools.parse_json(text)
-  calls = parsed.calls[:most]
-  errors = [c.error for c in calls if c.op is None]
-  errors += ['too many calls'] * (len(parsed.calls) - len(calls))
-  ops = [c.op for c in calls if c.op is not None]
-  return Written(ops, errors, parsed.noop, text)

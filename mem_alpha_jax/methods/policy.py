@@ -18,9 +18,7 @@ def writer(given: Given) -> memory.Writer:
     ]
     return [
       Written(*writer_lib.parse(text, turn.view, setup.config), text)
-      for turn, text in zip(
-        turns, play.respond(setup, given.params, turns), strict=True
-      )
+      for turn, text in play.respond(setup, given.params, turns)
     ]
 
   return write

@@ -14,6 +14,7 @@ import numpy as np
 from mem_alpha_jax.data.source import OracleNote
 from mem_alpha_jax.memory import slots
 from mem_alpha_jax.memory import state as memory_state
+from mem_alpha_jax.memory.effects import misfit
 from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
 from mem_alpha_jax.methods import memory as memory_lib
 from mem_alpha_jax.methods.protocol import Given, Written
@@ -105,17 +106,11 @@ def random_inserts(seen: Seen) -> list[Op]:
   size = min(int(rng.integers(2, 5)), len(words))
   kind = 'semantic' if rng.random() < 0.5 else 'episodic'
   chosen = np.sort(rng.choice(len(words), size, replace=False))
-  text = ' '.join(words[i] for i in chosen)
-  tokens = seen.count(text)
-  used = memory_state.token_length(memory)
-  full = limits.total_tokens is not None and (
-    used + tokens > limits.total_tokens
-  )
-  full |= memory_state.count(memory) >= limits.slots
-  known = memory_state.with_text(memory, kind, text)
-  if not text or full or known or tokens > limits.entry_tokens:
+  op = Op('insert', kind, ' '.join(words[i] for i in chosen))
+  full = memory_state.count(memory) >= limits.slots
+  if not op.text or full or misfit(memory, op, limits, seen.count(op.text)):
     return []
-  return [Op('insert', kind, text)]
+  return [op]
 
 
 def oracle(seen: Seen) -> list[Op]:

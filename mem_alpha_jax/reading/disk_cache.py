@@ -16,6 +16,7 @@ from typing import Any
 
 from mem_alpha_jax.reading import chat as chat_lib
 
+_TABLE = 'CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, reply TEXT)'
 _TIMEOUT = 60.0  # seconds that a process waits for another's write
 
 
@@ -44,10 +45,7 @@ class CachedModel:
     try:
       with self._open() as file:
         file.execute('PRAGMA journal_mode=WAL')
-        file.execute(
-          'CREATE TABLE IF NOT EXISTS '
-          'replies (key BLOB PRIMARY KEY, reply TEXT)'
-        )
+        file.execute(_TABLE)
     except sqlite3.DatabaseError as error:
       raise ValueError(
         f'{self._path}: not a cache of replies ({error}); remove it'
@@ -55,16 +53,13 @@ class CachedModel:
 
   @contextlib.contextmanager
   def _open(self):
-    """A connection for one batch: threads and forks share none."""
+    """A transaction of one batch: threads and forks share no connection."""
     file = sqlite3.connect(self._path, timeout=_TIMEOUT)
-    try:
-      with file:  # a transaction
-        yield file
-    finally:
-      file.close()
+    with contextlib.closing(file), file:
+      yield file
 
   def complete(
-    self, chats: Sequence[Sequence[dict[str, str]]], tokens: int
+    self, chats: Sequence[chat_lib.Chat], tokens: int
   ) -> list[str | None]:
     """As the model's; equal chats of one call are asked once, too."""
     keys = [self._key(chat, tokens) for chat in chats]
@@ -91,6 +86,6 @@ class CachedModel:
       new, self._cached = self._cached, 0
     return {**self._model.take(), 'cached': new}
 
-  def _key(self, chat: Sequence[dict[str, str]], tokens: int) -> bytes:
+  def _key(self, chat: chat_lib.Chat, tokens: int) -> bytes:
     text = json.dumps([self._identity, tokens, list(chat)], sort_keys=True)
     return hashlib.sha256(text.encode()).digest()

@@ -6,7 +6,6 @@ could not be had is None, never an empty text.
 
 import asyncio
 import collections
-import inspect
 import json
 import random
 import threading
@@ -50,7 +49,7 @@ class Client:
     reading: `config.reading`: where the server is, and how it is asked.
     key: sent as bearer token unless ''; never shown.
     now: a clock, for tests.
-    sleep: waits, or returns what is awaited, for tests.
+    sleep: waits, for tests.
     draw: from [0, 1), for tests.
 
     Raises:
@@ -126,18 +125,13 @@ class Client:
       if last or asked > retry.LONGEST_WAIT:
         self._count('failures')
         return None
-      await self._pause(asked + retry.backoff(attempt, r.backoff, self._draw()))
+      await self._sleep(asked + retry.backoff(attempt, r.backoff, self._draw()))
       attempt += 1
 
   def _count(self, *names: str, **numbers: int) -> None:
     with self._lock:
       self._counts.update(names)
       self._counts.update(numbers)
-
-  async def _pause(self, seconds: float) -> None:
-    waiting = self._sleep(seconds)
-    # One that has slept already lets the others go on all the same.
-    await (waiting if inspect.isawaitable(waiting) else asyncio.sleep(0))
 
   async def _admit(self) -> str:
     """Waits while the breaker says so: 'send', 'probe' or 'refuse'."""
@@ -146,7 +140,7 @@ class Client:
         may, self._breaker = retry.admit(self._breaker, self._now())
       if may != 'wait':
         return may
-      await self._pause(_POLL)
+      await self._sleep(_POLL)
 
   def _settle(self, reply: http_transport.Reply, probe: bool) -> None:
     # A server that refuses one request is well: the next may be better.

@@ -12,16 +12,14 @@ from mem_alpha_jax.reading import (
 )
 from mem_alpha_jax.reading.chat import ChatModel
 
-# strict -> the reader by rules of the run's sources.
-Rules = Callable[[bool], protocol.Reader]
-
 
 class Kind(NamedTuple):
   """A kind of reader.
 
   Attributes:
     make: (config, chat, rules) -> strict and lenient reader; one twice where
-      there is no rule for notes that contradict.
+      there is no rule for notes that contradict. `rules` is strict -> the
+      reader by rules of the run's sources.
     sentences: whether it answers in a sentence that holds the gold, where
       others say the gold and no more.
   """

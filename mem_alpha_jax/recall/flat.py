@@ -8,10 +8,8 @@ import numpy as np
 from mem_alpha_jax.memory.batch import Memories
 from mem_alpha_jax.recall import budget as budget_lib
 from mem_alpha_jax.recall import scores
-from mem_alpha_jax.text import words
+from mem_alpha_jax.text import wrapping
 from mem_alpha_jax.types import Note, Request
-
-QUERY_TERMS = 16  # words of a query that are looked up; more are dropped
 
 Texts = Sequence[Sequence[str]]  # of each memory
 Found = list[list[list]]  # entries, best first, of each text of each memory
@@ -36,9 +34,7 @@ def find(
   found = []
   for start in starts:
     part = slice(start, start + width)
-    ids = scores.encode_queries(
-      [row[part] for row in texts], QUERY_TERMS, width, words.STOP
-    )
+    ids = scores.encode_queries([row[part] for row in texts], width)
     part = None if rows is None else rows[:, part]
     found.append(scores.best(score, memories.bank, ids, part, top, overlap=1))
   slots, ok = zip(*jax.device_get(found), strict=True)
@@ -56,7 +52,7 @@ def find(
 
 def _vectors(texts: Texts, width: int, memories: Memories):
   """Vectors of queries [N, width, E], zeros beyond those there are."""
-  rows = memories.embed([text for row in texts for text in row])
+  rows = memories.embed([wrapping.bare(t) for row in texts for t in row])
   out = np.zeros((len(texts), width, rows.shape[1]), np.float32)
   lengths = np.array([len(row) for row in texts])
   out[np.arange(width) < lengths[:, None]] = rows

@@ -34,6 +34,7 @@ def _flat(score: scores.Score, vectors: bool) -> Recall:
 
 RECALL = {
   'bm25': _flat(scores.bm25, vectors=False),
+  'rank_bm25': _flat(scores.rank_bm25, vectors=False),
   'cosine': _flat(scores.cosine, vectors=True),
   'rrf': _flat(scores.rrf, vectors=True),
 }

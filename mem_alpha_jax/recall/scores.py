@@ -9,7 +9,7 @@ fewer than `overlap` words of the question.
 """
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,46 +18,46 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.memory.slots import SlotBank, term_id
-from mem_alpha_jax.text import words
+from mem_alpha_jax.text import words, wrapping
 
 K1, B, EPSILON = 1.5, 0.75, 0.25  # of BM25
 RANKS = 60.0  # added to ranks that are fused
+LEAST_WORDS = 8  # of a padded question
 Score = Callable[..., Float[Array, 'N Q S']]
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _query(text: str, width: int, stop: frozenset[str]) -> tuple[int, ...]:
-  kept = [word for word in words.terms(text) if word not in stop][:width]
-  return (*map(term_id, kept), *(0,) * (width - len(kept)))
+@functools.lru_cache(maxsize=1 << 14)
+def _query(text: str) -> Int[np.ndarray, 'U']:
+  return np.array([*map(term_id, words.content(wrapping.bare(text)))], np.int32)
 
 
 def encode_queries(
-  texts: Sequence[Sequence[str]],
-  width: int,
-  questions: int | None = None,
-  stop: Collection[str] = (),
+  texts: Sequence[Sequence[str]], questions: int | None = None
 ) -> Int[np.ndarray, 'N Q U']:
-  """Returns the word ids of questions; a repeated word stays repeated.
+  """Ids of all distinct words of each question, without words.STOP.
+
+  U is LEAST_WORDS times a power of 4: few shapes, and no word is dropped.
 
   Args:
     texts: for each memory its questions.
-    width: U; words beyond it are dropped from the end.
     questions: Q, None for the longest list; missing questions are zeros.
-    stop: words to leave out.
 
   Raises:
     ValueError: if a memory has more than `questions` questions.
   """
-  longest = max(map(len, texts), default=0)
-  if questions is not None and longest > questions:
-    raise ValueError(f'{longest} questions do not fit into {questions} rows')
-  stop, blank = frozenset(stop), (0,) * width
-  count = longest if questions is None else questions
-  rows = [
-    [_query(text, width, stop) for text in row] + [blank] * (count - len(row))
-    for row in texts
-  ]
-  return np.array(rows, np.int32).reshape(len(rows), count, width)
+  most = max(map(len, texts), default=0)
+  if questions is not None and most > questions:
+    raise ValueError(f'{most} questions do not fit into {questions} rows')
+  found = [[_query(text) for text in row] for row in texts]
+  longest = max((len(ids) for row in found for ids in row), default=0)
+  width = LEAST_WORDS
+  while width < longest:
+    width *= 4
+  out = np.zeros((len(texts), questions or most, width), np.int32)
+  for n, row in enumerate(found):
+    for q, ids in enumerate(row):
+      out[n, q, : len(ids)] = ids
+  return out
 
 
 def bm25(
@@ -66,57 +66,87 @@ def bm25(
   query_vecs: Float[Array, 'N Q E'] | None = None,
   overlap: int = 0,
 ) -> Float[Array, 'N Q S']:
-  """Okapi BM25 in each memory, equal to rank_bm25.BM25Okapi 0.2.2.
+  """BM25 in each memory, with an idf that is always positive.
 
-    score(q, d) = sum_u idf(u) tf(u, d) (k1 + 1)
-                  / (tf(u, d) + k1 (1 - b + b |d| / mean |d|))
-    idf(u) = log((n - f + 0.5) / (f + 0.5))
+    score(q, d) = sum_{u in q and d} idf(u) (k1 + 1)
+                  / (1 + k1 (1 - b + b |d| / mean |d|))
+    idf(u) = log(1 + (n - f + 0.5) / (f + 0.5))
 
-  for n entries of which f contain u. Robertson and Zaragoza 2009, "The
-  Probabilistic Relevance Framework: BM25 and Beyond"; a negative idf becomes
-  epsilon times the mean idf of the memory's distinct words (Trotman et al.
-  2014, "Improvements to BM25 and Language Models Examined"). In a memory of
-  one or two entries that floor is not positive, so an `overlap` of 1 finds
-  what a least score of 0 would not.
+  for n entries of |d| distinct words, of which f contain u. Robertson and
+  Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond"; the
+  1 in the logarithm is Lucene's. Without it a word of half the entries counts
+  nothing or less, and a memory of few entries is in no order at all.
   """
   del query_vecs
-  table = _idf_table(bank, EPSILON)  # [N, S+1]
-  length = jnp.sum(bank.term_counts, -1)  # [N, S]
+  n, f = _found_in(bank)
+  return _bm25(bank, query_ids, jnp.log1p((n - f + 0.5) / (f + 0.5)), overlap)
+
+
+def rank_bm25(
+  bank: SlotBank,
+  query_ids: Int[Array, 'N Q U'],
+  query_vecs: Float[Array, 'N Q E'] | None = None,
+  overlap: int = 0,
+) -> Float[Array, 'N Q S']:
+  """The same, equal to rank_bm25.BM25Okapi 0.2.2, for comparison.
+
+  idf(u) = log((n - f + 0.5) / (f + 0.5)); where that is negative EPSILON times
+  the mean idf of the memory's distinct words (Trotman et al. 2014,
+  "Improvements to BM25 and Language Models Examined"), which in a memory of
+  one or two entries is not positive either. It sorts the words of a memory.
+  """
+  del query_vecs
+  n, f = _found_in(bank)
+  idf = jnp.log((n - f + 0.5) / (f + 0.5))
+  weight = jax.vmap(_frequencies)(bank.term_ids).astype(jnp.float32)
+  distinct = jnp.maximum(jnp.sum(weight, -1, keepdims=True), 1)
+  mean = jnp.sum(weight * idf, -1, keepdims=True) / distinct
+  table = jnp.where(idf < 0, EPSILON * mean, idf)
+  return _bm25(bank, query_ids, table, overlap)
+
+
+def _found_in(bank):
+  """Entries n [N, 1], and each number f [N, S+1] of them that have a word."""
+  n = jnp.sum(bank.valid, -1, keepdims=True)
+  return n, jnp.minimum(jnp.arange(bank.valid.shape[1] + 1)[None], n)
+
+
+def _frequencies(ids: Int[Array, 'S W']) -> Int[Array, 'S+1']:
+  """How many words of a memory are in f of its entries; 0 for f = 0."""
+  word, found_in = jnp.unique(ids, return_counts=True, size=ids.size)
+  found_in = jnp.where(word > 0, found_in, 0)
+  return jnp.bincount(found_in, length=len(ids) + 1).at[0].set(0)
+
+
+def _bm25(
+  bank: SlotBank,
+  query_ids: Int[Array, 'N Q U'],
+  table: Float[Array, 'N S+1'],
+  overlap: int,
+) -> Float[Array, 'N Q S']:
+  """BM25 where table[f] is the idf of a word in f entries."""
+  length = jnp.sum(bank.term_ids > 0, -1)  # [N, S]
   mean = jnp.sum(length, -1) / jnp.maximum(jnp.sum(bank.valid, -1), 1)
   mean = jnp.maximum(mean, 1e-9)[:, None]
   norm = K1 * (1 - B + B * length / mean)[:, None]  # [N, 1, S]
   # The slots are the minor axis and W is unrolled: plain vector code.
   ids = jnp.swapaxes(bank.term_ids, 1, 2)[:, None]  # [N, 1, W, S]
-  counts = jnp.swapaxes(bank.term_counts, 1, 2)[:, None]
 
   def add_word(total, word):  # one word of each question, [N, Q]
     word = word[..., None]
-    tf = 0
+    hit = False
     for w in range(ids.shape[2]):
-      tf += jnp.where(ids[:, :, w] == word, counts[:, :, w], 0)
-    tf = jnp.where(word > 0, tf, 0)  # [N, Q, S]
-    found_in = jnp.sum(tf > 0, -1)
-    idf = jnp.take_along_axis(table, found_in, 1)[..., None]
+      hit |= ids[:, :, w] == word
+    hit &= word > 0  # [N, Q, S]
+    idf = jnp.take_along_axis(table, jnp.sum(hit, -1), 1)[..., None]
     score, hits = total
-    score += idf * tf * (K1 + 1) / (tf + norm)
-    return (score, hits + (tf > 0) if overlap else hits), None
+    return (score + hit * idf, hits + hit if overlap else hits), None
 
   shape = (*query_ids.shape[:2], bank.valid.shape[1])
   start = jnp.zeros(shape, jnp.float32), jnp.zeros(shape, jnp.int32)
-  words = jnp.moveaxis(query_ids, -1, 0)
-  (scores, hits), _ = lax.scan(add_word, start, words)
+  (scores, hits), _ = lax.scan(add_word, start, jnp.moveaxis(query_ids, -1, 0))
+  scores *= (K1 + 1) / (1 + norm)
   return _only_valid(bank, jnp.where(hits >= overlap, scores, -jnp.inf))
-
-
-def _idf_table(bank: SlotBank, epsilon: float) -> Float[Array, 'N S+1']:
-  """Returns idf by frequency; column f is the idf of a word in f entries."""
-  n = jnp.sum(bank.valid, -1, keepdims=True)
-  f = jnp.arange(bank.histogram.shape[1])[None]
-  idf = jnp.log((jnp.maximum(n - f, 0) + 0.5) / (f + 0.5))
-  weight = bank.histogram.astype(jnp.float32)
-  distinct = jnp.maximum(jnp.sum(weight, -1, keepdims=True), 1)
-  mean = jnp.sum(weight * idf, -1, keepdims=True) / distinct
-  return jnp.where(idf < 0, epsilon * mean, idf)
 
 
 def cosine(

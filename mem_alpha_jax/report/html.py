@@ -56,7 +56,7 @@ class TraceAnswer(NamedTuple):
 
 
 class Trace(NamedTuple):
-  """One writer on one episode; answers are `TraceAnswer`s or their tuples."""
+  """One writer on one episode."""
 
   title: str
   steps: Sequence[TraceStep]
@@ -92,16 +92,14 @@ def _template() -> jinja2.Template:
 def _episode(heading: str, traces: Sequence[Trace]) -> dict[str, Any]:
   """What the template shows of one episode: rows of a cell a trace."""
   _check(heading, traces)
-  steps, questions = [], []
-  for t in range(len(traces[0].steps) if traces else 0):
-    steps.append([_step(trace, t) for trace in traces])
-  for q in range(len(traces[0].answers) if traces else 0):
-    questions.append(
-      [
-        {'title': trace.title, 'answer': TraceAnswer(*trace.answers[q])}
-        for trace in traces
-      ]
-    )
+  steps = [
+    [_step(trace, t) for trace in traces] for t in range(len(traces[0].steps))
+  ]
+  titled = [
+    [{'title': trace.title, 'answer': answer} for answer in trace.answers]
+    for trace in traces
+  ]
+  questions = [*zip(*titled, strict=True)]
   heads = [{'title': trace.title, **_score(trace)} for trace in traces]
   return dict(heading=heading, traces=heads, steps=steps, questions=questions)
 
@@ -110,7 +108,7 @@ def _check(heading: str, traces: Sequence[Trace]) -> None:
   """Raises ValueError if the columns would not be about the same text."""
   parts = {
     'chunks': lambda trace: [step.chunk for step in trace.steps],
-    'questions': lambda trace: [answer[0] for answer in trace.answers],
+    'questions': lambda trace: [answer.question for answer in trace.answers],
   }
   for trace in traces[1:]:
     for name, of in parts.items():
@@ -123,12 +121,11 @@ def _check(heading: str, traces: Sequence[Trace]) -> None:
 
 def _score(trace: Trace) -> dict[str, int | None]:
   """The numbers of a column: right answers, entries, calls that failed."""
-  marks = [TraceAnswer(*answer).correct for answer in trace.answers]
-  known = [mark for mark in marks if mark is not None]
+  known = [a.correct for a in trace.answers if a.correct is not None]
   return {
     'right': sum(known),
     'known': len(known),
-    'missing': len(marks) - len(known),
+    'missing': len(trace.answers) - len(known),
     'entries': len(trace.steps[-1].memory) if trace.steps else None,
     'failed': sum(not ok for step in trace.steps for _, ok, _ in step.calls),
   }

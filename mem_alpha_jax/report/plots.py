@@ -1,6 +1,6 @@
-"""Two plots of a run: the learning curve, and accuracy against length."""
+"""Plots: the learning curve, accuracy against length, and of streams."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import axes, figure, ticker
 
 from mem_alpha_jax.report import tables
+from mem_alpha_jax.report.tables import REVISED
 from mem_alpha_jax.system import files
 
 # Metrics that the learning curve shows: key in metrics.jsonl -> label.
@@ -22,7 +23,8 @@ EVALUATIONS = {
   'eval/accuracy': 'all questions',
   'eval/overwritten': 'overwritten',
 }
-COLORS = {
+_COLORS = {
+  'policy': '#0b6bcb',
   'after': '#0b6bcb',
   'before': '#e07b00',
   'oracle': '#2e8b57',
@@ -30,8 +32,10 @@ COLORS = {
   'keep_newest': '#b0435a',
   'random_inserts': '#7a7f87',
 }
+_OURS = ('before', 'after', 'policy')
+_OTHERS = matplotlib.color_sequences['tab10']  # of systems without a color
 _PALETTE = ('#0b6bcb', '#e07b00', '#2e8b57', '#8250a8', '#b0435a')
-STYLE = {
+_STYLE = {
   'font.size': 10.0,
   'axes.spines.top': False,
   'axes.spines.right': False,
@@ -48,6 +52,8 @@ STYLE = {
   'ytick.color': '#555b64',
 }
 _DASHES = (0, (4, 3))
+# system -> points (x, y), or (x, y, low, high) of the interval.
+Lines = dict[str, list[tuple[float, ...]]]
 
 
 def learning_curve(
@@ -63,7 +69,7 @@ def learning_curve(
     path: of the PNG.
     references: label -> accuracy of dashed lines, e.g. the oracle's.
   """
-  with matplotlib.rc_context(STYLE):
+  with matplotlib.rc_context(_STYLE):
     fig = figure.Figure(figsize=(10.5, 4.0), layout='constrained')
     left, right = fig.subplots(1, 2)
     left.set_title('Reward in training')
@@ -74,7 +80,7 @@ def learning_curve(
     for name, value in (references or {}).items():
       right.axhline(value, color='#555b64', linewidth=1, linestyle=_DASHES)
       labels.append((value, name, '#555b64'))
-    _accuracy_axis(right)
+    _share_axis(right)
     for panel in (left, right):
       panel.set_xlabel('step')
       panel.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=True))
@@ -100,25 +106,70 @@ def length_curve(
   """
   multiples = sorted(length, key=int)
   arms = [tables.systems(length[multiple]) for multiple in multiples]
-  names = list(dict.fromkeys(name for found in arms for name in found))
   x = [int(multiple) for multiple in multiples]
-  with matplotlib.rc_context(STYLE):
+  whole = lambda one: (one['accuracy'], *one['interval'])
+  panels = {
+    'All questions': whole,
+    'Overwritten facts': lambda one: (
+      whole(one['by_type'][REVISED]) if REVISED in one['by_type'] else ()
+    ),
+    'Memory, share of the text': lambda one: (one.get('memory_share'),),
+  }
+  with matplotlib.rc_context(_STYLE):
     fig = figure.Figure(figsize=(13.0, 4.2), layout='constrained')
-    panels = fig.subplots(1, 3)
-    titles = ('All questions', 'Overwritten facts')
-    for panel, title, kind in zip(
-      panels, titles, (None, tables.REVISED), strict=False
+    axes_of = fig.subplots(1, 3)
+    for panel, (title, of) in zip(axes_of, panels.items(), strict=True):
+      panel.set_title(title)
+      labels = _systems(panel, _by_system(x, arms, of))
+      _share_axis(panel, None if panel is axes_of[-1] else 1.02)
+      _end_labels(panel, labels)
+      _length_axis(panel, x, train_chunks)
+    if cap:
+      _cap_line(axes_of[-1], x, arms, cap, cap_base)
+    save(fig, path)
+
+
+def stream_curves(found: Mapping[str, Any], options: Any, path: str) -> None:
+  """Writes a PNG: accuracy, fixed lag, retention and size of each method.
+
+  Args:
+    found: method -> what stream_curves.curves returns.
+    options: stream.Options, for titles.
+    path: of the PNG.
+  """
+  back = f'{options.lag} to {options.lag + options.every - 1}'
+  titles = {
+    'accuracy': ('All questions that hold', 'sessions read'),
+    'fixed_lag': (f'Questions {back} sessions back', 'sessions read'),
+    'retention': ('The same question again', 'sessions since its evidence'),
+    'memory_tokens': ('Tokens held', 'sessions read'),
+  }
+  with matplotlib.rc_context(_STYLE):
+    fig = figure.Figure(figsize=(11.5, 7.0), layout='constrained')
+    panels = [*fig.subplots(2, 2).flat]
+    for panel, (key, (title, label)) in zip(
+      panels, titles.items(), strict=True
     ):
       panel.set_title(title)
-      labels = [_length_line(panel, x, arms, name, kind) for name in names]
-      _accuracy_axis(panel)
-      _length_axis(panel, x, train_chunks)
-      _end_labels(panel, [found for found in labels if found])
-    _memory_panel(panels[2], x, arms, names)
-    if cap:
-      _cap_line(panels[2], x, arms, cap, cap_base)
-    _length_axis(panels[2], x, train_chunks)
+      panel.set_xlabel(label)
+      labels = _systems(
+        panel, {name: _stream_points(one[key]) for name, one in found.items()}
+      )
+      if key == 'memory_tokens':
+        panel.set_ylim(bottom=0)
+      else:
+        _share_axis(panel)
+      _end_labels(panel, labels)
+    for one in found.values():  # a ring where a method begins to give way
+      if (at := one['saturation']) is not None:
+        mean = one['accuracy'][str(at)][0]
+        panels[0].plot(at, mean, 'o', ms=10, mfc='none', color='#3b4048')
     save(fig, path)
+
+
+def _stream_points(curve: Mapping[str, Any]) -> list[tuple[float, ...]]:
+  points = ((int(at), *np.atleast_1d(y)[:3]) for at, y in curve.items())
+  return sorted(points)
 
 
 def _lines(
@@ -163,65 +214,41 @@ def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
   return (sums[end] - sums[start]) / (end - start)
 
 
-def _length_line(
-  panel: axes.Axes,
-  x: Sequence[int],
-  arms: Sequence[Mapping[str, tables.Arm]],
-  name: str,
-  kind: str | None,
-) -> tuple[float, str, str] | None:
-  """Draws one system's accuracy with intervals; returns its end label."""
-  points = []
-  for multiple, found in zip(x, arms, strict=True):
-    one = found.get(name)
-    if one is not None and kind is not None:
-      one = one['by_type'].get(kind)
-    if one is not None and not tables.absent(one['accuracy']):
-      points.append((multiple, one['accuracy'], *one['interval']))
-  if not points:
-    return None
-  at, mean, low, high = np.array(points, np.float64).T
-  color = COLORS.get(name, '#555b64')
-  panel.fill_between(at, low, high, color=color, alpha=0.12, linewidth=0)
-  end, text, color = _system_line(panel, at, mean, name)
-  return end, text + (' (ceiling)' if name == 'oracle' else ''), color
+def _by_system(x: Sequence[int], arms: Sequence, of: Callable) -> Lines:
+  """Points of every system: `of` its arm at each x, where it has one."""
+  lines: Lines = {}
+  for at, found in zip(x, arms, strict=True):
+    for name, one in found.items():
+      point = of(one)
+      if point and not tables.absent(point[0]):
+        lines.setdefault(name, []).append((at, *point))
+  return lines
 
 
-def _system_line(
-  panel: axes.Axes, at: Sequence, values: Sequence, name: str
-) -> tuple[float, str, str]:
-  """Draws a line, ours thicker, the oracle dashed; returns its end label."""
-  color, ours = COLORS.get(name, '#555b64'), name in ('before', 'after')
-  panel.plot(
-    at,
-    values,
-    color=color,
-    linewidth=2.4 if ours else 1.2,
-    linestyle=_DASHES if name == 'oracle' else '-',
-    marker='o',
-    markersize=5 if ours else 3,
-    zorder=3 if ours else 2,
-  )
-  return values[-1], tables.label(name), color
-
-
-def _memory_panel(
-  panel: axes.Axes,
-  x: Sequence[int],
-  arms: Sequence[Mapping[str, tables.Arm]],
-  names: Sequence[str],
-) -> None:
-  """Draws memory as a share of the text's tokens."""
-  panel.set_title('Memory, share of the text')
+def _systems(panel: axes.Axes, lines: Lines) -> list[tuple[float, str, str]]:
+  """Draws each line, ours thicker, the oracle dashed; returns end labels."""
   labels = []
-  for name in names:
-    shares = [found.get(name, {}).get('memory_share') for found in arms]
-    points = [p for p in zip(x, shares, strict=True) if not tables.absent(p[1])]
-    if points:
-      labels.append(_system_line(panel, *zip(*points, strict=True), name))
-  panel.set_ylim(bottom=0)
-  panel.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
-  _end_labels(panel, labels)
+  for i, (name, points) in enumerate(lines.items()):
+    if not points:
+      continue
+    at, mean, *bounds = np.array(points, np.float64).T
+    color, ours = _COLORS.get(name, _OTHERS[i % len(_OTHERS)]), name in _OURS
+    text = tables.label(name)
+    if bounds:
+      panel.fill_between(at, *bounds, color=color, alpha=0.12, linewidth=0)
+      text += ' (ceiling)' if name == 'oracle' else ''
+    panel.plot(
+      at,
+      mean,
+      color=color,
+      linewidth=2.4 if ours else 1.2,
+      linestyle=_DASHES if name == 'oracle' else '-',
+      marker='o',
+      markersize=5 if ours else 3,
+      zorder=3 if ours else 2,
+    )
+    labels.append((mean[-1], text, color))
+  return labels
 
 
 def _cap_line(
@@ -248,9 +275,10 @@ def _cap_line(
   )
 
 
-def _accuracy_axis(panel: axes.Axes) -> None:
-  panel.set_ylim(0, 1.02)
-  panel.yaxis.set_major_locator(ticker.MultipleLocator(0.2))
+def _share_axis(panel: axes.Axes, top: float | None = 1.02) -> None:
+  panel.set_ylim(0, top)
+  if top:
+    panel.yaxis.set_major_locator(ticker.MultipleLocator(0.2))
   panel.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
 
 

@@ -189,6 +189,24 @@ def over_seeds(values: Sequence[float]) -> Estimate:
   return Estimate(mean, mean - half, mean + half, values.size)
 
 
+def accuracies(
+  counts: Mapping[str, Float[np.ndarray, 'episodes 2']],
+  resamples: int,
+  seed: int,
+) -> dict:
+  """Returns what results.json holds of answers: of all, and by type."""
+  plain = lambda one: {
+    'accuracy': one.mean,
+    'interval': [one.low, one.high],
+    'questions': one.count,
+  }
+  types = by_type(counts, resamples, seed)
+  return {
+    **plain(overall(counts, resamples, seed)),
+    'by_type': {name: plain(one) for name, one in types.items()},
+  }
+
+
 def seeds_cell(values: Sequence[float]) -> dict:
   """Returns what results.json holds of one number: `over_seeds`, and each."""
   mean = over_seeds(values)

@@ -1,6 +1,6 @@
 """What a run leaves behind: results.json and tables for the terminal.
 
-An "arm" is one system on one set of episodes, as a plain dict (see `arm`):
+An "arm" is one system on one set of episodes, as a plain dict (held_out.arm):
 before and after RL, and every baseline, have the same keys at every length.
 """
 
@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mem_alpha_jax.report.statistics import Estimate
 from mem_alpha_jax.system import machine
 
 Arm = dict[str, Any]
@@ -16,44 +15,6 @@ Arms = dict[str, Any]  # 'before': Arm, 'after': Arm, 'baselines': name -> Arm
 
 REVISED = 'overwritten'  # question type with columns and a panel of its own
 _NAMES = {'before': 'before RL', 'after': 'after RL'}
-
-
-def arm(
-  strict: Estimate,
-  lenient: Estimate,
-  strict_types: Mapping[str, Estimate],
-  lenient_types: Mapping[str, Estimate],
-  **measured: Any,
-) -> Arm:
-  """Returns one system's results as a plain dict.
-
-  Args:
-    strict: accuracy with the reader that abstains on contradictions.
-    lenient: accuracy with the reader that takes the newest note.
-    strict_types: strict accuracy by question type.
-    lenient_types: lenient accuracy by question type.
-    **measured: `memory_tokens` (mean of an episode), `memory_share` (of the
-      text's tokens), `valid_calls` (share) and `calls` (count by tool); more
-      keys are kept as they are.
-  """
-  return {
-    **_accuracy(strict, strict_types),
-    'lenient': _accuracy(lenient, lenient_types),
-    **measured,
-  }
-
-
-def _accuracy(total: Estimate, types: Mapping[str, Estimate]) -> Arm:
-  by_type = {name: _estimate(one) for name, one in types.items()}
-  return {**_estimate(total), 'by_type': by_type}
-
-
-def _estimate(one: Estimate) -> dict[str, Any]:
-  return {
-    'accuracy': one.mean,
-    'interval': [one.low, one.high],
-    'questions': one.count,
-  }
 
 
 def results(

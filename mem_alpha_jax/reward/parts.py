@@ -48,8 +48,9 @@ def answers(turns, outcomes, config) -> Column:
 def calls(turns, outcomes, config) -> Column:
   """r2: the share of a response's calls that worked, in [0, 1].
 
-  What could not be read is a call that failed. Without any call, the explicit
-  "store nothing" earns `reward.noop`, and anything else 0.
+  What could not be read is a call that failed; a repeat of what is stored is
+  none. Without any call, the explicit "store nothing" earns `reward.noop`, as
+  repeats alone do, and anything else 0.
   """
   del turns
   return _column(_calls(o) * _of_noop(o, config) for o in outcomes)
@@ -77,7 +78,7 @@ def content(turns, outcomes, config) -> Column:
   for an update, in the text that it replaces. A word counts as found at most
   as often as it occurs there, so repeating it costs. Deletes have no content
   and earn 1; a failed call earns 0, whatever it says. Without any call it is
-  1, and `reward.noop` for the explicit "store nothing".
+  1, and `reward.noop` for the explicit "store nothing" or repeats alone.
   """
   return _column(
     _content(turn, o) * _of_noop(o, config)
@@ -153,14 +154,16 @@ def _column(values: Iterable[float]) -> Column:
 
 
 def _of_noop(o: Outcome, config) -> float:
-  return config.noop if o.noop and not o.results else 1.0
+  silent = all(r.neutral for r in o.results) and not o.errors
+  return config.noop if silent and (o.noop or o.results) else 1.0
 
 
 def _calls(o: Outcome) -> float:
-  made = len(o.results) + len(o.errors)
+  counted = [result.ok for result in o.results if not result.neutral]
+  made = len(counted) + len(o.errors)
   if not made:
-    return float(o.noop)
-  return sum(result.ok for result in o.results) / made
+    return float(o.noop or bool(o.results))
+  return sum(counted) / made
 
 
 def _size_step(turn: Turn, o: Outcome) -> float:
@@ -169,7 +172,8 @@ def _size_step(turn: Turn, o: Outcome) -> float:
 
 
 def _content(turn: Turn, o: Outcome) -> float:
-  made = len(o.ops) + len(o.errors)
+  repeats = [result.neutral for result in o.results]
+  made = repeats.count(False) + len(o.errors)
   if not made:
     return 1.0
   marks = o.verdicts
@@ -181,6 +185,7 @@ def _content(turn: Turn, o: Outcome) -> float:
         o.ops, o.results, replaced(turn, o.ops), strict=True
       )
     ]
+  marks = [m for m, skip in zip(marks, repeats, strict=True) if not skip]
   return float('nan') if None in marks else sum(marks) / made
 
 

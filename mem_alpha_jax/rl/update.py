@@ -175,11 +175,7 @@ def abstract_state(
   """
   shapes = jax.eval_shape(lambda p: init_state(p, tx), params)
   places = state_shardings(shapes.replace(params=params), tx, mesh)
-  return jax.tree.map(
-    lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
-    shapes,
-    places,
-  )
+  return sharding.placed(shapes, places)
 
 
 def state_shardings(

@@ -129,8 +129,11 @@ def chat(
     chunk_ids, lost = _newest(chunk_ids, room and room.prefix - around)
     prefix = [*form.head, *chunk_ids, *form.middle]
     own = [*notes, *form.tail]
+  left_out = sum(entry is not None for entry in view[len(shown) :])
   shown += [None] * (len(view) - len(shown))
-  return prompt_lib.Prompt(prefix, own, tuple(shown), truncated + lost)
+  return prompt_lib.Prompt(
+    prefix, own, tuple(shown), truncated + lost, left_out
+  )
 
 
 def _newest(ids: list[int], room: int | None) -> tuple[list[int], int]:

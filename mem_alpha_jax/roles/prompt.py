@@ -35,12 +35,14 @@ class Prompt(NamedTuple):
     own: ids after them, at least one.
     view: the entries that are shown; handle <i> is view[i - 1].
     truncated: ids of the texts that did not fit and were left out.
+    cut_entries: entries that were cut or left out for it.
   """
 
   prefix: list[int]
   own: list[int]
   view: tuple[Entry | None, ...]
   truncated: int = 0
+  cut_entries: int = 0
 
 
 def check(memory: ml_collections.ConfigDict) -> None:
@@ -75,7 +77,7 @@ def compact(
     memory: config.memory.
     room: most ids; the chunk loses its oldest ids to fit.
   """
-  notes, truncated = [], 0
+  notes, truncated, cut = [], 0, 0
   if state.core:
     ids = tokenizer.encode_text(state.core)
     truncated += max(len(ids) - memory.core_tokens, 0)
@@ -87,6 +89,7 @@ def compact(
     ids, lost = _place(tokenizer, place, key, width, fixed)
     notes += ids
     truncated += lost
+    cut += lost > 0
   notes.append(tokenizer.symbol(tools.SEP))
   chunk_ids = tokenizer.encode_text(chunk)
   if room is not None:
@@ -99,7 +102,7 @@ def compact(
     prefix = bos + notes + chunk_ids
   else:
     prefix = bos + chunk_ids + notes
-  return Prompt(prefix, own, tuple(view), truncated)
+  return Prompt(prefix, own, tuple(view), truncated, cut)
 
 
 @functools.lru_cache(maxsize=1 << 16)

@@ -37,13 +37,15 @@ def show(setup: Any, turn: Turn) -> prompt.Prompt:
   )
 
 
-def parse(response: str, view: Sequence, config) -> tuple[tuple, tuple, bool]:
+def parse(
+  response: str, view: Sequence, config, notation: str = ''
+) -> tuple[tuple, tuple, bool]:
   """Reads a response: operations, errors of unreadable calls, and no-op.
 
   Calls past `rollout.max_calls` are errors, so that one response cannot
-  outgrow the padded edits of a step.
+  outgrow the padded edits of a step. The notation is that of the prompts.
   """
-  parsed = PARSERS[config.memory.prompt_format](response, view)
+  parsed = PARSERS[notation or config.memory.prompt_format](response, view)
   calls = parsed.calls[: config.rollout.max_calls]
   errors = tuple(c.error for c in calls if c.op is None)
   errors += ('too many calls',) * (len(parsed.calls) - len(calls))

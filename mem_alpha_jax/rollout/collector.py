@@ -205,7 +205,7 @@ def _play(
   """Shows, samples, acts and grades each turn, and keeps what it wrote."""
   config = setup.config
   width = config.rollout.group_size // copies
-  shown = play.show(setup, turns)
+  turns, shown = play.show(setup, turns)
   prompts = play.pad(setup, shown)
   forced = _forced(setup, turns, step, width)
   keys = play.row_keys(
@@ -229,7 +229,7 @@ def _play(
   if not _at_end(config):
     outcomes = grading.gained(memories, turns, outcomes, setup.reader, width)
   chosen = _carry_out(setup, memories, turns, outcomes, step)
-  cut = [prompt.truncated > 0 for prompt in shown]
+  cut = [(p.truncated > 0, p.cut_entries > 0) for p in shown]
   return samples_lib.Played(
     turns, cut, prompts, forced, sampled, outcomes, chosen
   )

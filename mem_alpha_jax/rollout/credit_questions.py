@@ -6,6 +6,7 @@ The writer never sees them; they only decide the reward of calls already made.
 from collections.abc import Iterable, Mapping
 
 from mem_alpha_jax.text import words as words_lib
+from mem_alpha_jax.text import wrapping
 from mem_alpha_jax.types import Episode, Question, Turn
 
 History = Mapping[str, Question]  # by text, of earlier episodes
@@ -63,12 +64,16 @@ def relevant(
   Returns:
     The questions; ties keep their order.
   """
-  seen = [set(words_lib.terms(text)) - words_lib.STOP for text in texts]
+  seen = [_content(text) for text in texts]
   scored = []
   for text, question in questions.items():
-    words = set(words_lib.terms(text)) - words_lib.STOP
+    words = _content(text)
     overlap = max((len(words & other) for other in seen), default=0)
     if overlap:
       scored.append((overlap / len(words), question))
   scored.sort(key=lambda item: -item[0])
   return [question for _, question in scored[:limit]]
+
+
+def _content(text: str) -> set[str]:
+  return set(words_lib.content(wrapping.bare(text)))

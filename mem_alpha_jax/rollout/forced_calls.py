@@ -58,7 +58,7 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
     common(Op('insert', kind, 'a'), Op('insert', kind, 'the'))
     for kind in ('episodic', 'semantic')
   ]
-  nothing = tokenizer.encode(tools.NOOP_TEXT.capitalize() + '.')
+  nothing = tokenizer.encode(tools.NOOP_REPLY)
   return Starts([common(*updates)], [*inserts, nothing])
 
 

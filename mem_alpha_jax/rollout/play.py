@@ -36,8 +36,15 @@ class Responses(NamedTuple):
   finished: Bool[np.ndarray, 'N W']
 
 
-def show(setup: Any, turns: Sequence[Turn]) -> list[prompt_lib.Prompt]:
-  return [registry.ROLES[turn.role].show(setup, turn) for turn in turns]
+def show(
+  setup: Any, turns: Sequence[Turn]
+) -> tuple[list[Turn], list[prompt_lib.Prompt]]:
+  """Prompts, and the turns with the entries that these had room for."""
+  shown = [registry.ROLES[turn.role].show(setup, turn) for turn in turns]
+  seen = [
+    turn._replace(view=p.view) for turn, p in zip(turns, shown, strict=True)
+  ]
+  return seen, shown
 
 
 def pad(setup: Any, prompts: Sequence[prompt_lib.Prompt]) -> Prompts:
@@ -104,14 +111,18 @@ def sample(
   return Responses(*(x.reshape(n, width, *x.shape[2:]) for x in arrays))
 
 
-def respond(setup: Any, params: Any, turns: Sequence[Turn]) -> list[str]:
-  """One response to each turn, forced to nothing; for evaluation."""
+def respond(
+  setup: Any, params: Any, turns: Sequence[Turn]
+) -> list[tuple[Turn, str]]:
+  """Each turn as it is shown, and a response to it, forced to nothing."""
   n, t = len(turns), max(turn.index for turn in turns)
   keys = row_keys(setup.key, 0, np.arange(n), np.zeros(n, int), t)
   free = np.full((n, 1, forced_calls.WIDTH), forced_calls.FREE, np.int32)
-  prompts = pad(setup, show(setup, turns))
-  out = sample(setup, params, prompts, free, keys)
+  turns, shown = show(setup, turns)
+  out = sample(setup, params, pad(setup, shown), free, keys)
   return [
-    setup.tokenizer.decode(ids[mask].tolist())
-    for ids, mask in zip(out.tokens[:, 0], out.mask[:, 0], strict=True)
+    (turn, setup.tokenizer.decode(ids[mask].tolist()))
+    for turn, ids, mask in zip(
+      turns, out.tokens[:, 0], out.mask[:, 0], strict=True
+    )
   ]

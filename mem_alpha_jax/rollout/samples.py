@@ -1,10 +1,12 @@
 """The table of a batch: one row a response, of all processes."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from absl import logging
 from jaxtyping import Bool, Float, Int
 
 from mem_alpha_jax.credit.groups import Keys
@@ -15,16 +17,27 @@ from mem_alpha_jax.rollout import grading, play
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Outcome, Turn
 
+# What may be cut of a row, and what to do about it.
+CUT = {
+  'cut_responses': 'responses have no end; raise rollout.response_buckets',
+  'cut_prompts': 'prompts lose text; raise rollout.prefix_buckets or '
+  'rollout.own_buckets, or lower data.chunk_sentences',
+  'cut_entries': 'prompts lose entries in view; raise rollout.own_buckets or '
+  'lower memory.view_entries',
+}
+_MUCH = 0.01  # share of rows of which a user is warned
+
 
 def count_names() -> tuple[str, ...]:
   """What is counted of a row.
 
-  Calls by tool; calls carried out, those of them that were valid, those that
-  could not be read; no-ops; tokens of the response; whether it has no end, and
-  whether its prompt was cut.
+  Calls by tool; calls that were read, those of them that were valid, those
+  that repeated what is stored; those that could not be read; no-ops; tokens of
+  the response; whether it has no end, whether its prompt was cut, and in it an
+  entry.
   """
-  rest = 'calls valid unread noop tokens cut_responses cut_prompts'
-  return (*TOOLS, *rest.split())
+  rest = 'calls valid repeats unread noop tokens'
+  return (*TOOLS, *rest.split(), *CUT)
 
 
 class Samples(NamedTuple):
@@ -45,7 +58,7 @@ class Played(NamedTuple):
   """One time step of the N memories of this process."""
 
   turns: Sequence[Turn]
-  cut: Sequence[bool]  # prompts that lost something
+  cut: Sequence[tuple[bool, bool]]  # whether a prompt, an entry in it was cut
   prompts: play.Prompts
   forced: Int[np.ndarray, 'N W F']
   sampled: play.Responses
@@ -133,9 +146,10 @@ def _counts(o: Outcome, step: Played, i: int, w: int) -> tuple[int, ...]:
   tools = [op.tool for op in o.ops]
   return (
     *map(tools.count, TOOLS),
-    len(o.results), sum(r.ok for r in o.results), len(o.errors), o.noop,
+    len(o.results), sum(r.ok for r in o.results),
+    sum(r.neutral for r in o.results), len(o.errors), o.noop,
     step.sampled.mask[i, w].sum(), not step.sampled.finished[i, w],
-    step.cut[i],
+    *step.cut[i],
   )  # fmt: skip
 
 
@@ -194,11 +208,24 @@ def metrics(
     'rollout/end_accuracy': grading.mean(ends[0]),
     'rollout/compression': grading.mean(ends[1]),
     'rollout/valid_calls': sums['valid']
-    / max(sums['calls'] + sums['unread'], 1),
-    **{f'rollout/{name}': share(name) for name in (*TOOLS, 'noop')},
+    / max(sums['calls'] - sums['repeats'] + sums['unread'], 1),
+    **{f'rollout/{name}': share(name) for name in (*TOOLS, 'repeats', 'noop')},
     'rollout/response_tokens': share('tokens'),
-    'rollout/cut_responses': share('cut_responses'),
-    'rollout/cut_prompts': share('cut_prompts'),
+    **{f'rollout/{name}': share(name) for name in CUT},
     'rollout/failed_readings': float(np.isnan(samples.parts['answers']).mean()),
     'rollout/missing_answers': answers['missing'] / max(answers['asked'], 1),
   }
+
+
+def warn_of_cuts(metrics: Mapping[str, float]) -> None:
+  """Says once in a run what is cut in more than a hundredth of the rows."""
+  for name in CUT:
+    if metrics[f'rollout/{name}'] > _MUCH:
+      _warn(name)
+
+
+@functools.cache
+def _warn(name: str) -> None:
+  logging.warning(
+    'rollout/%s: more than %d%% of the %s', name, 100 * _MUCH, CUT[name]
+  )

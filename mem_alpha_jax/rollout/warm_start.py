@@ -34,7 +34,6 @@ CALLS = (
   (('delete', ''), 0.05),
   (None, 0.2),
 )
-NOTHING = tools.NOOP_TEXT.capitalize() + '.'  # of a chat model
 WORDS = (2, 5)  # fewest and most words of a demonstrated note
 
 
@@ -100,7 +99,7 @@ def demonstration(
   if prompt_format == 'compact':
     return tools.NONE if op is None else tools.render_compact(op, view)
   if op is None:
-    return NOTHING
+    return tools.NOOP_REPLY
   render = {'chat': tools.render_json, 'reference': reference_tools.render}
   return render[prompt_format](op)
 
@@ -134,7 +133,8 @@ def rows(setup: collector.Setup, rng, places) -> RolloutRows:
     )
     for chunks, t in places
   ]
-  prompts = play.pad(setup, play.show(setup, turns))
+  turns, shown = play.show(setup, turns)
+  prompts = play.pad(setup, shown)
   width = setup.config.rollout.response_buckets[-1]
   shape = (len(places), SAMPLES, width)
   response = np.full(shape, tok.pad_id, np.int32)

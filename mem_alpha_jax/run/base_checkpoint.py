@@ -28,14 +28,6 @@ def folder_of(name: str) -> pathlib.Path:
   return folder
 
 
-def save(name: str, params: Any, tokenizer_path: str) -> pathlib.Path:
-  """Writes parameters and tokenizer; returns their folder."""
-  folder = FOLDER / name
-  params_file.save(folder / 'params.npz', params)
-  shutil.copy(tokenizer_path, folder / 'tokenizer.model')
-  return folder
-
-
 def load_params(name: str, example: Any) -> Any:
   """Reads parameters in the structure and sharding of `example`.
 

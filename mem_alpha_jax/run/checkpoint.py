@@ -116,13 +116,6 @@ class Manager:
     """Returns the steps that have a checkpoint, oldest first."""
     return sorted(self._manager.all_steps())
 
-  def best(self) -> int | None:
-    """Returns the step of the highest metric, None if none has a metric."""
-    step = self._manager.best_step()
-    if step is None or self._manager.metrics(step)['metric'] is None:
-      return None
-    return step
-
   def save(
     self,
     step: int,
@@ -165,7 +158,7 @@ class Manager:
       raise self._unwritten(step, error) from error
     self._unlisted = step
 
-  def restore(self, example: Any, step: int | None = None) -> Restored | None:
+  def restore(self, example: Any) -> Restored | None:
     """Reads the newest checkpoint that can be read.
 
     One that cannot be read is reported in one line, moved aside to
@@ -175,23 +168,14 @@ class Manager:
       example: shapes, dtypes and shardings (jax.ShapeDtypeStruct) of a
         TrainState, or of the part {'params': ...} alone; the rest of the
         checkpoint is not read.
-      step: read this one and no other.
 
     Returns:
       None if the run has no checkpoint yet.
 
     Raises:
-      FileNotFoundError: for a `step` that has no checkpoint.
       ValueError: if there are checkpoints and none can be read.
     """
-    steps = self.steps()
-    if step is not None:
-      if step not in steps:
-        raise FileNotFoundError(
-          f'{self.directory}: no checkpoint of step {step}; there are {steps}'
-        )
-      steps = [step]
-    broken = []
+    steps, broken = self.steps(), []
     for candidate in reversed(steps):
       try:
         restored = self._read(candidate, example)

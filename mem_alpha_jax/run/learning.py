@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 import jax
 import optax
+from jax.sharding import Mesh
 
 from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector
@@ -29,11 +31,10 @@ class Learner(NamedTuple):
   values: Callable
 
 
-def create(experiment) -> Learner:
+def create(config, policy: Policy, mesh: Mesh) -> Learner:
   """Compiles nothing yet."""
-  config, policy = experiment.config, experiment.policy
   tx, schedule = optimizer.create_optimizer(
-    config.optim, validate_lib.derive(config).total_updates
+    config.optim, validate_lib.total_updates(config)
   )
   temperature = config.rollout.temperature
   update = update_lib.make_update_fn(
@@ -41,12 +42,12 @@ def create(experiment) -> Learner:
     tx,
     config.rl,
     temperature,
-    experiment.mesh,
+    mesh,
     horizon=config.rollout.response_buckets[-1],
     skip_norm=config.optim.skip_norm,
     schedule=schedule,
   )
-  logps = update_lib.make_logps_fn(policy, temperature, experiment.mesh)
+  logps = update_lib.make_logps_fn(policy, temperature, mesh)
   values = update_lib.make_values_fn(policy)
   return Learner(tx, update, logps, values)
 

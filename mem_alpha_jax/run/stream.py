@@ -10,7 +10,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import loop
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.methods import registry
-from mem_alpha_jax.report import stream_plots
+from mem_alpha_jax.report import plots
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
@@ -50,7 +50,7 @@ def main(config, workdir: str) -> dict[str, Any]:
     )
     print(line(name, found[name]), flush=True)
   files.write_json(folder / 'curves.json', found)
-  stream_plots.curves(found, options, str(folder / 'curves.png'))
+  plots.stream_curves(found, options, str(folder / 'curves.png'))
   return found
 
 

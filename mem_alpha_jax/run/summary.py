@@ -141,7 +141,11 @@ def read_before(workdir: str) -> tuple[dict, list]:
   with open(os.path.join(workdir, 'before.json'), encoding='utf-8') as file:
     found = json.load(file)
   traces = [
-    html.Trace(title, [html.TraceStep(*step) for step in steps], answers)
+    html.Trace(
+      title,
+      [html.TraceStep(*step) for step in steps],
+      [html.TraceAnswer(*answer) for answer in answers],
+    )
     for title, steps, answers in found['traces']
   ]
   return {int(m): arm for m, arm in found['arms'].items()}, traces

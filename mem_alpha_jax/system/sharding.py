@@ -125,13 +125,19 @@ def param_shardings(policy: Any, mesh: Mesh) -> Any:
   )
 
 
-def param_shapes(policy: Any, mesh: Mesh) -> Any:
-  """Returns shapes and places of the parameters, none of which is made."""
+def placed(shapes: Any, places: Any) -> Any:
+  """Returns shapes that have a place, a pytree of NamedSharding like them."""
   return jax.tree.map(
     lambda x, place: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place),
-    jax.eval_shape(policy.init, jax.random.key(0)),
-    param_shardings(policy, mesh),
+    shapes,
+    places,
   )
+
+
+def param_shapes(policy: Any, mesh: Mesh) -> Any:
+  """Returns shapes and places of the parameters, none of which is made."""
+  shapes = jax.eval_shape(policy.init, jax.random.key(0))
+  return placed(shapes, param_shardings(policy, mesh))
 
 
 def init_params(policy: Any, mesh: Mesh, key: Array, loaded: Any = None) -> Any:
@@ -153,11 +159,6 @@ def init_params(policy: Any, mesh: Mesh, key: Array, loaded: Any = None) -> Any:
 
   made = jax.jit(init, out_shardings=missing)(key) if missing else {}
   return traverse_util.unflatten_dict({**have, **made})
-
-
-def replicated(mesh: Mesh) -> NamedSharding:
-  """Returns the sharding of values that every device holds whole."""
-  return NamedSharding(mesh, PartitionSpec())
 
 
 def platform(mesh: Mesh | None) -> str:

@@ -4,7 +4,10 @@ import sys
 
 from absl import app, flags
 
-from mem_alpha_jax.data.builders import build, held_out
+from mem_alpha_jax.data.builders import held_out
+from mem_alpha_jax.data.builders import (
+  memory_episodes_dataset_builder as builder,
+)
 
 _DATASET = flags.DEFINE_string(
   'dataset', 'mixture', 'A source, mixture, or with --sources any new name.'
@@ -33,7 +36,7 @@ def main(argv: list[str]) -> int:
   if len(argv) > 1:
     raise app.UsageError(f'unknown argument {argv[1]!r}')
   try:
-    folder = build.build(
+    folder = builder.build(
       _DATASET.value,
       _RAW.value,
       _DATA_DIR.value,

@@ -2,24 +2,25 @@
 
 A config is a source or the whole mixture; the manual folder holds the raw
 files. Training is compared with everything that is held out before anything
-is written, and a data card lies beside the records.
+is written, and a data card lies beside the records. The program `tfds build`
+imports TensorFlow when it starts; `build` does not.
 """
 
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from mem_alpha_jax.data import leakage, mixture
-from mem_alpha_jax.data.builders import card, token_counts
+from mem_alpha_jax.data.builders import card
+from mem_alpha_jax.text import tokenizer as tokenizer_lib
 from mem_alpha_jax.types import Episode
 
 _TEXT = tfds.features.Text()
-_NUMBER = tfds.features.Scalar(np.int64)
 
 
 @dataclasses.dataclass
@@ -30,9 +31,9 @@ class Config(tfds.core.BuilderConfig):
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-  """Episodes for training a writer of memory; arguments as of build.build."""
+  """Episodes for training a writer of memory; arguments as of `build`."""
 
-  VERSION = tfds.core.Version('1.0.0')
+  VERSION = tfds.core.Version('2.0.0')
   BUILDER_CONFIGS = [
     Config(name='mixture', sources=mixture.mixed()),
     *(Config(name=name, sources=(name,)) for name in mixture.built()),
@@ -57,21 +58,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     self._held_out = dict(held_out or {})
 
   def _info(self) -> tfds.core.DatasetInfo:
-    question = {
-      'text': _TEXT,
-      'answer': _TEXT,
-      'type': _TEXT,
-      'first': _NUMBER,
-      'last': _NUMBER,
-      'asked': tfds.features.Scalar(np.bool_),
-      'others': _TEXT,  # a JSON list: TFDS needs TensorFlow for ragged ones
-    }
     features = tfds.features.FeaturesDict(
       {
-        'uid': _NUMBER,
+        'uid': tfds.features.Scalar(np.int64),
         'source': _TEXT,
         'chunks': tfds.features.Sequence(_TEXT),
-        'questions': tfds.features.Sequence(question),
+        'questions': _TEXT,  # JSON: TFDS needs TensorFlow for ragged lists
       }
     )
     return self.dataset_info_from_configs(
@@ -94,7 +86,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
   def _episodes(self, root: str) -> dict[str, Sequence[Episode]]:
     """Train and validation; writes the card into the folder of the build."""
     sources, seed = self.builder_config.sources, self._seed
-    count = token_counts.load(self._tokenizer)
+    count = counter(self._tokenizer)
     splits = {}
     for split in ('train', 'validation'):
       pools = [
@@ -122,10 +114,87 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 def encode(episode: Episode) -> dict[str, Any]:
   """An episode as a record; without its sessions, which streams alone need."""
-  questions = [
-    {**question._asdict(), 'others': json.dumps(question.others)}
-    for question in episode.questions
-  ]
-  record = {**episode._asdict(), 'questions': questions}
+  record = {**episode._asdict(), 'questions': json.dumps(episode.questions)}
   del record['sessions']
   return record
+
+
+def counter(path: str) -> Callable[[str], int]:
+  """How many tokens a text has, by the tokenizer of the policy.
+
+  Args:
+    path: a tokenizer.model of a run, a folder with a tokenizer.json, or a
+      .gguf file; the last two need the extra 'models'.
+
+  Raises:
+    ValueError: the path is empty.
+    FileNotFoundError: there is nothing there.
+  """
+  if not path:
+    raise ValueError(
+      'tokenizer: name the one of the policy, which sizes the chunks: '
+      '--tokenizer=<tokenizer.model, folder with tokenizer.json or .gguf>'
+    )
+  file = pathlib.Path(path)
+  if not file.is_dir() and file.suffix != '.gguf':
+    return tokenizer_lib.Tokenizer(path).count
+  from mem_alpha_jax.pretrained import hf_tokenizer
+
+  if file.is_dir():
+    return hf_tokenizer.from_folder(path).count
+  return hf_tokenizer.from_gguf(path).count
+
+
+def build(
+  dataset: str,
+  raw: str,
+  data_dir: str,
+  tokenizer: str,
+  sources: tuple[str, ...] = (),
+  seed: int = 0,
+  drop: bool = False,
+  held_out: Mapping[str, Sequence[Episode]] | None = None,
+) -> str:
+  """Builds a data set; nothing is left of a build that fails.
+
+  Args:
+    dataset: 'mixture', a key of mixture.built(), or a new name.
+    raw: folder of the raw files.
+    data_dir: folder for what is built; `prepared.load` reads it.
+    tokenizer: the policy's (`counter`).
+    sources: what a new name mixes.
+    seed: of everything that is drawn.
+    drop: training episodes that overlap with held-out ones are left out.
+    held_out: evaluation sets by name, besides the validation split and the
+      test splits of labelled texts.
+
+  Returns:
+    The folder of the data set.
+
+  Raises:
+    FileNotFoundError: a raw file or the tokenizer is not there.
+    FileExistsError: the data set is there already.
+    ValueError: for an unknown data set, a broken raw file, too little text, or
+      an overlap of training with what is held out.
+  """
+  known = {config.name for config in Builder.BUILDER_CONFIGS}
+  if (dataset in known) == bool(sources):
+    raise ValueError(
+      f'dataset {dataset!r}: name one of {sorted(known)}, or a new one with '
+      'its sources'
+    )
+  config = Config(name=dataset, sources=sources) if sources else dataset
+  builder = Builder(
+    config=config,
+    data_dir=data_dir,
+    file_format='array_record',
+    tokenizer=tokenizer,
+    seed=seed,
+    drop=drop,
+    held_out=held_out,
+  )
+  if builder.is_prepared():
+    raise FileExistsError(f'{builder.data_path} is built already; delete it')
+  manual = tfds.download.DownloadConfig(manual_dir=raw)
+  builder.download_and_prepare(download_config=manual)
+  return str(builder.data_path)
