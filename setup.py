@@ -30,7 +30,7 @@ setuptools.setup(
     'optax>=0.2.5',
     'orbax-checkpoint>=0.11.30',
     'pydantic>=2.10',
-    'regex>=2024.4',
+    'regex>=2024.5',
     'scipy>=1.14',
     'sentencepiece>=0.2',
     'tensorboardX>=2.6.2',

@@ -1,7 +1,6 @@
 """The training run: warm start, reinforcement learning, evaluation, report."""
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import metrics as metrics_lib
-from mem_alpha_jax.rollout import assemble, collector, samples
+from mem_alpha_jax.rollout import assemble, collector, fit, samples
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, learning, summary
 from mem_alpha_jax.run import progress as progress_lib
@@ -55,6 +54,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any] | None:
   print(footprint.table(planned))
   footprint.check(planned, config)
   held_out = held_out_lib.lengths(config, 'test')
+  fit.check(experiment.train_setup, held_out[min(held_out)])
   learner = learning.create(config, experiment.policy, experiment.mesh)
   loader = iter(pipeline.make_dataset(config, 'train'))
   with (
@@ -143,7 +143,7 @@ def step(
   first = multihost.share(range(config.data.batch_episodes))[0]
   values = None
   if config.rl.advantage == 'gae':
-    values = functools.partial(learner.values, params)
+    values = lambda rows: multihost.whole(learner.values(params, rows))
   with timer('rollout'):
     episodes = next(loader)
     rollout = collector.collect(
@@ -151,14 +151,15 @@ def step(
     )
   samples.warn_of_cuts(rollout.metrics)
   stopping.beat(f'step {number + 1}, update')
-  protocol.check_missing(
-    rollout.metrics['rollout/missing_answers'],
-    config.reading.max_missing,
-    f'step {number}',
-    experiment.reader_counts,
-  )
+  for what in samples.ASKED:
+    protocol.check_missing(
+      rollout.metrics[f'rollout/missing_{what}'],
+      config.reading.max_missing,
+      f'the {what} of step {number}',
+      experiment.reader_counts,
+    )
   with timer('advantages'):
-    rows, credit = assemble.to_rows(rollout.samples, config, values)
+    rows, credit = assemble.to_rows(rollout.samples, config, values, number)
   with timer('update'):
     state, learned, skipped = learning.learn(
       learner, config, now.state, rows, now.reference, now.skipped

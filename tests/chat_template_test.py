@@ -191,3 +191,11 @@ def test_no_template_at_all_is_named(template):
 
 def test_other_vocabularies_have_no_built_in_template():
   assert chat_template.built_in(['<|im_start|>', '<|im_end|>']) is None
+
+
+@pytest.mark.parametrize(
+  'template', ["{{ strftime_now('%d %b %Y') }}", "{{ strftime_now('%Y') }}"]
+)
+def test_trial_a_date_in_a_prompt_is_the_same_every_day(template):
+  text = chat_template.render(template, [])
+  assert text in ('01 Jan 2025', '2025')

@@ -1,6 +1,6 @@
 import pytest
 
-from configs import babi, labels, smollm2, tiny, tpu_v4
+from configs import babi, jsonl, labels, smollm2, tiny, tpu_v4
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.run import build
 
@@ -24,6 +24,7 @@ CONFIGS = {
   'tiny': tiny,
   'babi': babi,
   'labels': labels,
+  'jsonl': jsonl,
   'smollm2': smollm2,
   'tpu_v4': tpu_v4,
 }
@@ -54,7 +55,7 @@ BAD = {
   'reading.reader=remote': r"reading\.url='', .* needs both",
   'reading.judge=remote': r"reading\.judge='remote' needs both",
   'reading.reader=lm,reading.judge=remote,reading.model=m,'
-  'reading.url=http://h/v1': r"use reader='remote', or ''",
+  'reading.url=http://h/v1': r"use '', or reader='remote'",
   'reading.extra=top': r"reading\.extra='top': use JSON such as",
   'reward.content_judge=remote': r"reward\.content_judge='remote' needs both",
   'reading.url=localhost': r"url='localhost': use an address such as http",

@@ -100,6 +100,8 @@ class _Tokenizer:
   """What a run needs of a tokenizer, and how public ones are saved."""
 
   vocab_size, eos_id, pad_id, bos_id = small_checkpoints.VOCAB, 2, 0, None
+  eos_ids = (2,)
+  chat_template = '{{ messages }}'
 
   def save(self, folder: pathlib.Path) -> None:
     (folder / 'tokenizer.json').write_text('{"here": 1}')
@@ -120,7 +122,7 @@ def _public(monkeypatch, path, reader, **fields):
   return run.lock()
 
 
-def test_lora_is_merged_and_the_tokenizer_of_a_folder_kept(
+def test_trial_lora_is_merged_tokenizer_and_template_are_kept(
   tmp_path, monkeypatch
 ):
   pytest.importorskip('qwix')
@@ -146,6 +148,9 @@ def test_lora_is_merged_and_the_tokenizer_of_a_folder_kept(
   assert change['blocks']['attention']['q'] > 1e-3
   assert change['embedding'] == 0
   assert (out / 'tokenizer.json').read_text() == '{"there": 1}'
+  # The template of the run, which the folder that it came from does not have.
+  assert not (origin / 'chat_template.jinja').exists()
+  assert (out / 'chat_template.jinja').read_text() == '{{ messages }}'
   theirs, mine = (
     json.loads((f / 'config.json').read_text()) for f in (origin, out)
   )

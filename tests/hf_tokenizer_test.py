@@ -19,7 +19,7 @@ from small_tokenizers import (  # noqa: E402
 )
 
 from mem_alpha_jax import types  # noqa: E402
-from mem_alpha_jax.pretrained import hf_tokenizer
+from mem_alpha_jax.pretrained import hf_tokenizer, id_cache
 
 
 @pytest.mark.parametrize(
@@ -259,3 +259,38 @@ def test_other_vocabularies_of_gguf_are_refused(tmp_path, changes, message):
 def test_an_unknown_symbol_is_named(tiny):
   with pytest.raises(ValueError, match=r"no symbol '<gone>', only"):
     tiny.symbol('<gone>')
+
+
+def test_trial_the_cache_is_bounded_by_bytes(tmp_path, monkeypatch):
+  monkeypatch.setattr(id_cache, 'CACHED', 200_000)
+  tok = hf_tokenizer.from_folder(write_folder(tmp_path, tiny_json()))
+  long = 'abc 12 ' * 3000
+  for end in range(1, len(long), 97):  # as looking for what fits does
+    assert tok.count(long[:end]) == len(tok.encode_text(long[:end]))
+    assert tok._encode_text.size <= 200_000
+  assert tok._encode_text.size > 0
+  assert tok.encode_text(long) == tok.encode_text(long)
+
+
+@pytest.mark.parametrize(
+  'ids, more', [([4, 5, 99999], (4, 5)), (5, (5,)), ([True, -1, 'x'], ())]
+)
+@pytest.mark.parametrize('file', ['generation_config', 'config'])
+def test_trial_every_end_of_a_model_stops(tmp_path, file, ids, more):
+  files = {file: {'eos_token_id': ids}}
+  folder = write_folder(tmp_path, tiny_json(), **files)
+  tok = hf_tokenizer.from_folder(folder)
+  assert tok.eos_ids == tuple(dict.fromkeys([tok.eos_id, *more]))
+
+
+def test_trial_a_folder_without_a_template_says_which_is_used(tmp_path, caplog):
+  tags = ['<|im_start|>', *ADDED, '<think>', '</think>']
+  folder = write_folder(tmp_path, tiny_json(added=tags))
+  assert '# Tools' in hf_tokenizer.from_folder(folder).chat_template
+  (told,) = caplog.messages
+  assert (
+    told == f'{folder}: no chat template; the built-in chat template is used'
+  )
+  (folder / 'chat_template.jinja').write_text('file')
+  hf_tokenizer.from_folder(folder)
+  assert len(caplog.messages) == 1

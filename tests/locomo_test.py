@@ -193,7 +193,9 @@ def test_the_real_dialogues():
     q for d in dialogues for q in d.questions if q.category != 'adversarial'
   ]
   assert collections.Counter(q.category for q in questions) == {
-    'single_hop': 200, 'temporal': 90, 'multi_hop': 74, 'open_domain': 21
+    'single_hop': 199, 'temporal': 88, 'temporal_erratum': 2,
+    'single_hop_erratum': 1,
+    'multi_hop': 74, 'open_domain': 21, 'adversarial_answered': 2,
   }  # fmt: skip
   assert sum(not q.evidence for q in questions) == 2
   for q in questions:  # every gold is right by its own rule
@@ -207,7 +209,8 @@ def test_real_episodes_have_all_five_categories():
   assert [e.uid for e in episodes] == [26, 30, 41]
   questions = [q for e in episodes for q in e.questions]
   counts = collections.Counter(q.type for q in questions)
-  assert counts['adversarial'] == 112 and sum(counts.values()) == 497
+  assert sum(counts.values()) == 497
+  assert (counts['adversarial'], counts['adversarial_answered']) == (110, 2)
   for episode, dialogue in zip(episodes, locomo.load(str(REAL)), strict=True):
     lines = '\n'.join(episode.chunks).split('\n')
     assert lines == [locomo.note(turn) for turn in dialogue.turns]

@@ -66,7 +66,7 @@ def test_squad_questions_stand_behind_their_paragraph(tmp_path, monkeypatch):
         paragraph = next(
           p for p in about.values() if q.text in dict(p.questions)
         )
-        assert content.belongs(paragraph.title, split)
+        assert small_raw.belongs(paragraph.title, split)
         assert ''.join(paragraph.text.split()) in read
         before = ''.join(''.join(bodies[: q.first]).split())
         assert ''.join(paragraph.text.split()) not in before
@@ -132,24 +132,23 @@ def test_hotpotqa_has_the_supporting_articles_alone(tmp_path, monkeypatch):
       needed = [''.join(text.split()) for _, text in item.articles]
       assert all(text in read for text in needed)
       assert not all(text in before for text in needed)
-      assert all(content.belongs(t, 'train') for t, _ in item.articles)
+      assert q.text in content.keys_of(by_question, 'train')
       assert q.answer == item.answer
 
 
-def test_hotpotqa_drops_a_question_over_two_splits(tmp_path, monkeypatch):
+def test_hotpotqa_trains_on_no_article_of_validation(tmp_path, monkeypatch):
   _set(monkeypatch, hotpotqa, _LEAST=1)
-  small_raw.hotpotqa(tmp_path, questions=1)
-  words = small_raw.Words(0)
+  small_raw.hotpotqa(tmp_path, questions=8)
   path = tmp_path / 'hotpotqa' / 'hotpot_train_v1.1.json'
 
   def change(rows):
-    titles = words.name('train'), words.name('validation')
-    rows[0]['context'] = [[title, ['A text.']] for title in titles]
-    rows[0]['supporting_facts'] = [[title, 0] for title in titles]
+    for row in rows:
+      row['context'] = [['Shared', ['A text.']]]
+      row['supporting_facts'] = [['Shared', 0]]
 
   _edit(path, change)
-  for split in content.SPLITS:
-    assert not _build(hotpotqa, tmp_path, split)
+  assert _build(hotpotqa, tmp_path, 'validation')
+  assert not _build(hotpotqa, tmp_path, 'train')
 
 
 def test_hotpotqa_errors_name_the_row(tmp_path):
@@ -220,10 +219,11 @@ def test_perltqa_gold_is_what_the_chunk_says(tmp_path, monkeypatch):
     for q in episode.questions:
       assert q.answer in episode.chunks[q.first] and 'not said' not in q.answer
       assert q.last == 2
-  for name, value in (('_CHUNKS', 2), ('_LEAST', 22)):
-    with monkeypatch.context() as patch:
-      patch.setattr(perltqa, name, value)
-      assert not _build(perltqa, tmp_path)
+  with monkeypatch.context() as patch:
+    patch.setattr(perltqa, '_LEAST', 22)  # nobody has as many: all are taken
+    assert _build(perltqa, tmp_path) == made
+    patch.setattr(perltqa, '_CHUNKS', 2)
+    assert not _build(perltqa, tmp_path)
   monkeypatch.setattr(perltqa, '_MOST', 5)
   assert {len(e.questions) for e in _build(perltqa, tmp_path)} == {5}
 
@@ -286,7 +286,7 @@ def test_longmemeval_questions_share_a_history_by_session(
       assert dates == sorted(dates)
       for q in e.questions:
         instance = by_text[q.text]
-        assert content.belongs(instance.asked, split)
+        assert small_raw.belongs(instance.asked, split)
         assert (q.answer, q.last) == (instance.question.answer, 7)
         said = [s.turns[1].content for s in instance.sessions]
         read = '\n'.join(e.chunks[: q.first + 1])

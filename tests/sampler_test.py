@@ -193,3 +193,23 @@ def test_pick_inverts_the_cumulative_distribution(weights, uniform):
 
 
 _pick = jax.jit(logits.pick)
+
+
+def test_trial_any_of_several_ends_stops_a_response():
+  rows = small_models.rows(p=7, c=3)
+  whole = _sample('one', rows, greedy=True)
+  second = int(whole.tokens[0, 0, 1])
+  generate = sampler.make_sampler(
+    small_models.policy('one'), 5, eos_id=(small_models.EOS, second),
+    pad_id=small_models.PAD, greedy=True,
+  )  # fmt: skip
+  keys = small_models.keys(*rows.own_length.shape)
+  cut = generate(
+    small_models.params('one'), rows.prefix, rows.prefix_length, rows.own,
+    rows.own_length, FREE, keys,
+  )  # fmt: skip
+  length = int(np.flatnonzero(whole.tokens[0, 0] == second)[0]) + 1
+  assert cut.finished[0, 0] and int(cut.mask[0, 0].sum()) == length
+  np.testing.assert_array_equal(
+    cut.tokens[0, 0, :length], whole.tokens[0, 0, :length]
+  )

@@ -12,6 +12,12 @@ from mem_alpha_jax.data import content, label_files
 _SYLLABLES = tuple(map(''.join, itertools.product('bdgklmst', 'aeiou')))
 
 
+def belongs(text, split):
+  """Whether a text, such as the title of an article, is of a split."""
+  key = content.digest(text)
+  return content.bucket(key, 'split') in content.SPLITS[split]
+
+
 class Words:
   """Endless made-up words and sentences, the same for the same seed."""
 
@@ -28,7 +34,7 @@ class Words:
     """Two words that, as a title, are of a split."""
     while True:
       name = f'{self.word()} {self.word()}'.title()
-      if content.belongs(name, split):
+      if belongs(name, split):
         return name
 
 
@@ -128,7 +134,7 @@ def lme_train(root, questions=32):
   words, rows = Words(8), []
   for i, split in enumerate(_each(questions)):
     asked = (f'Where is {words.name(split)}?' for _ in itertools.count())
-    question = next(q for q in asked if content.belongs(q, split))
+    question = next(q for q in asked if belongs(q, split))
     sessions = [
       [{'role': role, 'content': words.text(30)} for role in ('user', 'system')]
       for _ in range(2)

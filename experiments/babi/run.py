@@ -38,14 +38,17 @@ def job(task: str, seed: str) -> side_by_side.Job:
 
 
 def over_seeds(arms: list[dict]) -> dict:
-  """Mean, t interval and single values of every number over the seeds."""
+  """Mean, interval and single values of every number over the seeds."""
   found = {}
   for name in NUMBERS:
+    # The seeds share their test stories.
+    of = {'accuracy': arms, 'lenient': [arm['lenient'] for arm in arms]}
     values = [arm[name] for arm in arms]
     if name == 'lenient':
       values = [value['accuracy'] for value in values]
     if None not in values:
-      found[name] = statistics.seeds_cell(values)
+      episodes = [one['by_episode'] for one in of.get(name, ())]
+      found[name] = statistics.seeds_cell(values, episodes)
   return found
 
 

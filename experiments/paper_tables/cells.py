@@ -171,6 +171,7 @@ def compare(
     'shown_tokens': float(np.mean([sum(map(count, row)) for row in texts])),
     'questions': len(asked),
     'missing': missing,
+    'lost': sum(r.calls['lost'] for r in records),
     'seconds': time.perf_counter() - began,
     'examples': [
       [question.text, question.answer, *a.answers]

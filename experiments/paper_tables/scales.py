@@ -13,6 +13,7 @@ from experiments.paper_tables import printed
 BEFORE, AFTER = 'policy before RL', 'policy after RL'
 # Systems that need no chat model; all others are methods.METHODS, too.
 RULES = (
+  'no_memory',
   'long_context',
   'rag_bm25',
   'rag_cosine',
@@ -29,6 +30,7 @@ RULES = (
 )
 # Those that stand for a row of the paper's table 2, and the bounds.
 FEW = (
+  'no_memory',
   'long_context',
   'rag_bm25',
   'newest_words',
@@ -119,7 +121,9 @@ def _locomo(**fields: Any) -> tuple[Column, Column]:
   # Nobody has written down what is to be remembered of the dialogues.
   whole = Column('locomo', fields, lacks=('oracle',))
   answered = whole._replace(
-    name='locomo_1-4', types=('adversarial',), cells='locomo'
+    name='locomo_1-4',
+    types=('adversarial', 'adversarial_answered'),
+    cells='locomo',
   )
   return whole, answered
 

@@ -30,7 +30,7 @@ _ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
 TIMEOUT = 1800  # seconds of one run
 SMALL = (
   'data.batch_episodes=8,data.train_chunks=4,data.eval_episodes=8,'
-  'rl.minibatch_rows=128,eval.lengths=1,eval.every=5,eval.bootstrap=50,'
+  'rl.minibatch_rows=128,eval.lengths=1,eval.every=5,'
   'eval.html_episodes=1,checkpoint.every=100,log.tensorboard=False,'
   'log.progress=False'
 )

@@ -39,8 +39,10 @@ def numbers(arm: dict) -> dict:
   revised = lambda a: a['by_type'].get('overwritten', {}).get('accuracy')
   return {
     'accuracy': arm['accuracy'],
+    'macro': arm['macro']['accuracy'],
     'overwritten': revised(arm),
     'lenient': lenient['accuracy'],
+    'lenient_macro': lenient['macro']['accuracy'],
     'lenient_overwritten': revised(lenient),
     'memory_share': arm['memory_share'],
     'valid_calls': arm['valid_calls'],
@@ -48,13 +50,17 @@ def numbers(arm: dict) -> dict:
 
 
 def over_seeds(arms: list[dict]) -> dict:
-  """Mean, t interval and single values of every number over the seeds."""
+  """Mean, interval and single values of every number over the seeds."""
   rows = [numbers(arm) for arm in arms]
+  episodes = {
+    'accuracy': [arm['by_episode'] for arm in arms],
+    'lenient': [arm['lenient']['by_episode'] for arm in arms],
+  }
   found = {}
   for name in rows[0]:
     values = [row[name] for row in rows if row[name] is not None]
     if values:
-      found[name] = statistics.seeds_cell(values)
+      found[name] = statistics.seeds_cell(values, episodes.get(name, ()))
   return found
 
 

@@ -26,6 +26,7 @@ class Plan(NamedTuple):
 
   parameters: int  # as stored
   optimizer: int  # two moments of each trained parameter
+  reference: int  # what was trained as it began, for rl.kl_coef
   gradients: int  # float32 sums, and those of one micro-batch
   decoding: int  # the copy of the parameters that a decode loop reads
   cache: int  # keys and values of all responses sampled at once
@@ -35,7 +36,7 @@ class Plan(NamedTuple):
   @property
   def restore(self) -> int:
     """Peak at the start, a resume included: one state, and nothing beside."""
-    return self.parameters + self.optimizer
+    return self.parameters + self.optimizer + self.reference
 
   @property
   def rollout(self) -> int:
@@ -63,6 +64,7 @@ def make(
   return Plan(
     parameters=_bytes(shapes),
     optimizer=2 * moments,
+    reference=moments if config.rl.kl_coef else 0,
     gradients=moments + _bytes(trained, 4),
     decoding=_bytes(shapes, size),
     cache=_cache(config, policy.config, mesh),

@@ -48,6 +48,10 @@ _section(
   ),
   babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
   mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
+  file=Field('', "of source=jsonl; of longmemeval, '': its folder"),
+  clean=Field(
+    True, 'of source=memalpha: train shares no text with test and validation'
+  ),
   labels=Field(6, 'of a labelled episode; 0: all of the source', natural),
   per_label=Field(3, 'examples of each'),
   label_questions=Field(24, 'texts to label at its end'),
@@ -80,7 +84,7 @@ _section(
 _section(
   'memory',
   NEVER,
-  slots=Field(32, 'slots at first; doubles when full'),
+  slots=Field(64, 'slots at first; doubles when full, which compiles anew'),
   max_slots=Field(1024, 'entries a memory may hold'),
   core_tokens=Field(32, 'token limit of the core text', natural),
   entry_tokens=Field(14, 'token limit of one entry'),
@@ -117,6 +121,9 @@ _section(
   batch=Field(16, 'questions that reader=lm answers in one call'),
   buckets=Field((128, 256, 512, 1024), 'padded lengths of its prompts'),
   judge=Field('', "remote: the server judges evaluations; '': rules"),
+  temperature=Field(
+    'zero', 'sent to it; none: of models that refuse one', 'zero | none'
+  ),
   extra=Field('', 'further fields of a request to it', rules.json_object),
   strict=Field(True, 'abstain where retrieved notes contradict'),
   top_k=Field(5, 'entries retrieved for a question'),
@@ -129,6 +136,11 @@ _section(
   RESUME,
   url=Field('', 'of the server, without /chat/completions', rules.address),
   key_env=Field('', "environment variable with its key; '': none"),
+  reply_limit=Field(
+    'max_tokens',
+    'what it calls the longest reply; newer models the other',
+    'max_tokens | max_completion_tokens',
+  ),
   price_prompt=Field(0.0, 'USD of a million tokens; 0: unknown'),
   price_completion=Field(0.0, 'the same, of replies'),
   cache=Field('', "file of its replies, for all runs; '': none"),
@@ -224,6 +236,9 @@ _section(
   content=Field(0.1, 'weight of r4, content found in the chunk'),
   content_judge=Field('', "remote: the server says what is found; '': words"),
   noop=Field(1.0, 'r2 and r4 of storing nothing; the reference: 0', fraction),
+  repair=Field(
+    0.0, 'of a call of r2, if it had slips (rollout/repaired)', fraction
+  ),
   when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
 )
 _section(
@@ -237,7 +252,12 @@ _section(
   ),
   std_floor=Field(0.02, 'least deviation a group divides by', positive),
   min_gap=Field(0.02, 'groups of closer rewards are left out; 0: off'),
-  train_samples=Field(5, 'of a group, those that pull most; 0: all', natural),
+  train_samples=Field(5, 'of a group that are trained; 0: all', natural),
+  train_draw=Field(
+    'heaviest',
+    'heaviest: those that pull most, biased; pull: drawn by it, weighted',
+    'heaviest | pull',
+  ),
   minibatch_rows=Field(512, 'samples of one update; a batch makes several'),
   clip_low=Field(0.2, 'ratio clip below 1', rules.number(0, 1, above=True)),
   clip_high=Field(0.28, 'ratio clip above 1', positive),
@@ -253,10 +273,15 @@ _section(
     'token_mean | sequence_mean | sequence_sum',
   ),
   kl_coef=Field(0.0, 'weight of the KL to the start policy'),
-  kl_kind=Field('k3', 'estimator of the KL', 'k1 | k2 | k3'),
+  kl_kind=Field(
+    'k3', 'k2 trains KL(pi || start), k3 KL(start || pi), k1 nothing', 'k2 | k3'
+  ),
   entropy_coef=Field(0.0, 'weight of the entropy bonus'),
   importance_cap=Field(
     0.0, 'truncated importance correction', rules.zero_or(rules.number(1))
+  ),
+  max_row_gap=Field(
+    4.0, 'of trainer to sampler, nats; 0: off (with importance_cap)'
   ),
   value_coef=Field(0.5, 'weight of the value loss (gae)'),
   gamma=Field(1.0, 'discount over chunks (gae)', fraction),
@@ -300,7 +325,6 @@ _section(
   every=Field(50, 'steps between evaluations at train length'),
   lengths=Field((1, 2, 4, 13, 64), 'multiples of the train length'),
   length_episodes=Field(16, 'episodes of each longer length'),
-  bootstrap=Field(1000, 'resamples of an interval, over episodes'),
 )
 _section(
   'eval',
@@ -311,7 +335,7 @@ _section(
   'stream',
   RESUME,
   methods=Field(
-    ('policy', 'oracle', 'keep_newest', 'long_context'),
+    ('policy', 'oracle', 'keep_newest', 'long_context', 'no_memory'),
     'names in methods/registry.py',
     rules.names,
   ),

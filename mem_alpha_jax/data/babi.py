@@ -12,12 +12,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mem_alpha_jax.data import content
+from mem_alpha_jax.data import content, rows
 from mem_alpha_jax.data.source import OracleNote, Source
 from mem_alpha_jax.reading.extractive import ExtractiveReader, Frame
 from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Episode, Question
 
+_PUBLISHER = 'arXiv 1502.05698'
+_LONGEST = 10_000  # characters of a line; those of bAbI have less than 200
 _STORIES = 1_000_000  # uids of one task; a task has some 2,000 stories
 _MOVE = re.compile(
   r'(\w+) (?:moved|journeyed|travelled|went)(?: back)? to the (\w+)'
@@ -82,9 +84,9 @@ def load(root: str, task: str, split: str) -> list[Episode]:
     raise ValueError(f'{path}: {len(stories)} stories, at most {_STORIES}')
   offset = int(task[2:]) * _STORIES
   return [
-    _episode(rows, offset + i, task)
-    for i, rows in enumerate(stories)
-    if _bucket(rows) in content.ALL_SPLITS[split]
+    _episode(story, offset + i, task)
+    for i, story in enumerate(stories)
+    if _bucket(story) in content.ALL_SPLITS[split]
   ]
 
 
@@ -199,32 +201,33 @@ def _find(root: str, task: str) -> pathlib.Path:
 def _stories(path: pathlib.Path) -> list[list[_Row]]:
   """Rows of every story of a file; numbering restarts with each story."""
   stories = []
-  with path.open(encoding='utf-8') as file:
-    for i, line in enumerate(file, start=1):
-      if not line.strip():
-        continue
-      row = _row(line, f'{path}:{i}')
-      if row.number == 1:
-        stories.append([])
-      story = stories[-1] if stories else []
-      if row.number != len(story) + 1:
-        raise ValueError(
-          f'{path}:{i}: line number {row.number} after {len(story)}; lines of '
-          'a story are numbered 1, 2, 3, ...'
-        )
-      statements = [r.number for r in story if not r.support]
-      if not set(row.support) <= set(statements):
-        raise ValueError(
-          f'{path}:{i}: a supporting line of {row.support} is not a statement '
-          'before the question'
-        )
-      story.append(row)
+  for where, line in rows.lines(path, _PUBLISHER):
+    row = _row(line, where)
+    if row.number == 1:
+      stories.append([])
+    story = stories[-1] if stories else []
+    if row.number != len(story) + 1:
+      raise ValueError(
+        f'{where}: line number {row.number} after {len(story)}; lines of a '
+        'story are numbered 1, 2, 3, ...'
+      )
+    statements = [r.number for r in story if not r.support]
+    if not set(row.support) <= set(statements):
+      raise ValueError(
+        f'{where}: a supporting line of {row.support} is not a statement '
+        'before the question'
+      )
+    story.append(row)
   if not stories:
     raise ValueError(f'{path}: the file has no story; download it again')
   return stories
 
 
 def _row(line: str, where: str) -> _Row:
+  if len(line) > _LONGEST:
+    raise ValueError(
+      f'{where}: a line of {len(line):,} characters; is it a file of bAbI?'
+    )
   number, _, rest = line.strip().partition(' ')
   fields = [field.strip() for field in rest.split('\t')]
   try:
@@ -238,13 +241,13 @@ def _row(line: str, where: str) -> _Row:
     pass
   raise ValueError(
     f"{where}: expected 'number statement' or 'number question<tab>answer"
-    f"<tab>supporting line numbers', got {line.rstrip()!r}"
+    f"<tab>supporting line numbers', got {rows.shown(line.rstrip())}"
   )
 
 
-def _episode(rows: Sequence[_Row], uid: int, task: str) -> Episode:
+def _episode(story: Sequence[_Row], uid: int, task: str) -> Episode:
   chunks, questions, index = [], [], {}
-  for row in rows:
+  for row in story:
     if row.support:
       first = max(index[number] for number in row.support)
       last = len(chunks) - 1
@@ -255,9 +258,9 @@ def _episode(rows: Sequence[_Row], uid: int, task: str) -> Episode:
   return Episode(uid, 'babi', tuple(chunks), tuple(questions))
 
 
-def _bucket(rows: Sequence[_Row]) -> int:
+def _bucket(story: Sequence[_Row]) -> int:
   """Stable number from 0 to 99 of a story's statements."""
-  text = '\n'.join(row.text for row in rows if not row.support)
+  text = '\n'.join(row.text for row in story if not row.support)
   return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) % 100
 
 

@@ -6,6 +6,7 @@ by keywords that a model chose from the gold summary (arXiv 2509.25911); they
 are read from a file beside, if there is one.
 """
 
+import collections
 import datetime
 import pathlib
 from collections.abc import Iterator
@@ -63,12 +64,16 @@ def load(root: str) -> list[Chapter]:
   extra, keywords = folder / 'keywords.jsonl', {}
   if extra.is_file():
     keywords = {row.key: row.keywords for row in _rows(extra, _Keywords)}
-  return [
-    Chapter(row.key[0], row.text.strip(), summary, keywords.get(row.key, ''))
-    for row in _rows(folder / 'chapters' / 'train.jsonl', _Chapter)
-    for summary in [row.summary[0].text.strip() if row.summary else '']
-    if summary
-  ]
+  path, chapters, missing = folder / 'chapters' / 'train.jsonl', [], 0
+  for row in _rows(path, _Chapter):
+    summary = row.summary[0].text.strip() if row.summary else ''
+    missing += not summary
+    if summary:
+      words = keywords.get(row.key, '')
+      chapters.append(Chapter(row.key[0], row.text.strip(), summary, words))
+  left = {'chapters without a summary': missing}
+  rows.report(str(path), f'{len(chapters)} chapters', left)
+  return chapters
 
 
 def _rows(path: pathlib.Path, kind: type[_Named]) -> Iterator[Any]:
@@ -83,19 +88,24 @@ def build(r: Request) -> list[Episode]:
   if its gold is keywords, 'booksum_summary' if it is the summary itself.
   """
   rng = content.generator(r.seed, 'booksum', r.split)
-  mine = [c for c in load(r.root) if content.belongs(c.book, r.split)]
-  made = []
+  every = load(r.root)
+  books = content.keys_of((c.book for c in every), r.split)
+  mine = [c for c in every if c.book in books]
+  made, left = [], collections.Counter()
   for chapter in content.shuffled(mine, rng):
     if len(made) == r.most:
       break
     parts = chunking.pack(english.sentences(chapter.text), _LIMIT, r.count)
     if not _CHUNKS[0] <= len(parts) <= _CHUNKS[1]:
+      few = len(parts) < _CHUNKS[0]
+      left[f'chapters that are too {"short" if few else "long"}'] += 1
       continue
     days = rng.integers(*_DAYS, size=len(parts)).cumsum() - 1
     dates = [chunking.DAY_ONE + datetime.timedelta(int(d)) for d in days]
     texts = map(chunking.read_aloud, parts, dates)
     asked = _question(chapter, dates[0], dates[-1], len(parts) - 1)
     made.append(Episode(len(made), 'booksum', tuple(texts), (asked,)))
+  rows.report(f'booksum {r.split}', f'{len(made)} episodes', left)
   return made
 
 

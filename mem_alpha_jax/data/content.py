@@ -8,7 +8,7 @@ import hashlib
 import re
 import unicodedata
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -51,15 +51,23 @@ def bucket(key: bytes, salt: str) -> int:
   return int.from_bytes(hashlib.sha256(salt.encode() + key).digest()[:8]) % 100
 
 
-def belongs(text: str, split: str) -> bool:
-  """True if a text, such as the title of an article, is of a split.
+def keys_of(
+  keys: Iterable[str], split: str, splits: Mapping[str, range] = SPLITS
+) -> set[str]:
+  """Those in the buckets of a split; at least one if there are enough.
 
-  Raises:
-    ValueError: the split is not 'train' or 'validation'.
+  Where a split would get nothing of a small file it gets the text whose bucket
+  is nearest to it.
   """
-  if split not in SPLITS:
-    raise ValueError(f'no split {split!r}, only {list(SPLITS)}')
-  return bucket(digest(text), 'split') in SPLITS[split]
+  places = sorted((bucket(digest(key), 'split'), key) for key in set(keys))
+  ends, count = [], len(places)
+  for k, buckets in enumerate(splits.values(), 1):
+    end = sum(place < buckets.stop for place, _ in places)
+    if count >= len(splits):
+      end = min(max(end, k), count - len(splits) + k)
+    ends.append(end)
+  k = list(splits).index(split)
+  return {key for _, key in places[ends[k - 1] if k else 0 : ends[k]]}
 
 
 def generator(seed: int, *meaning: str | int) -> np.random.Generator:

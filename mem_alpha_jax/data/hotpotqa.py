@@ -4,8 +4,9 @@ An episode has the articles that hold the supporting facts of its questions
 and no others, as in Mem-alpha (arXiv 2509.25911).
 """
 
+import collections
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import pydantic
@@ -54,15 +55,33 @@ def build(r: Request) -> list[Episode]:
   """Questions of a split in random order, grouped until their articles fill
   an episode.
 
-  An article is in a split (90/10) by its title; questions whose articles are
-  in both are left out.
+  A question is in a split (90/10) by its text; training leaves out those that
+  share an article with validation. By the articles alone nearly all of
+  validation were lost: both must be in its tenth. Where no episode would have
+  _LEAST questions, those with fewer are taken.
   """
-  rng = content.generator(r.seed, 'hotpotqa', r.split)
-  mine = [
-    item
-    for item in load(r.root)
-    if all(content.belongs(title, r.split) for title, _ in item.articles)
+  return _build(r, _LEAST) or _build(r, 1)
+
+
+def _split(items: Sequence[Item], split: str) -> list[Item]:
+  chosen = content.keys_of((item.question for item in items), 'validation')
+  held_out = [item for item in items if item.question in chosen]
+  if split == 'validation':
+    return held_out
+  titles = {title for item in held_out for title, _ in item.articles}
+  return [
+    item for item in items if titles.isdisjoint(t for t, _ in item.articles)
   ]
+
+
+def _build(r: Request, least: int) -> list[Episode]:
+  rng = content.generator(r.seed, 'hotpotqa', r.split)
+  every = list(load(r.root))
+  mine, left = _split(every, r.split), collections.Counter()
+  held_out = len(_split(every, 'validation'))
+  if r.split == 'train':
+    shared = len(every) - held_out - len(mine)
+    left['questions that share an article with validation'] = shared
   order = iter(content.shuffled(mine, rng))
   made = []
   while len(made) < r.most:
@@ -71,13 +90,17 @@ def build(r: Request) -> list[Episode]:
       break
     sizes = chunking.targets(rng, *_SIZES)
     placed = list(chunking.place(articles.values(), sizes, r.count, '\n'))
-    if len(group) < _LEAST or len(placed) > _CHUNKS:
+    if len(group) < least or len(placed) > _CHUNKS:
+      many = len(placed) > _CHUNKS
+      why = f'more than {_CHUNKS} chunks' if many else f'fewer than {least}'
+      left[f'questions in groups of {why}'] += len(group)
       continue
     titles = list(articles)
     where = {titles[k]: t for t, chunk in enumerate(placed) for k, _ in chunk}
     asked = tuple(_question(item, where, len(placed) - 1) for item in group)
     texts = chunking.converse(map(chunking.text, placed), rng)
     made.append(Episode(len(made), 'hotpotqa', texts, asked))
+  rows.report(f'hotpotqa {r.split}', f'{len(made)} episodes', left)
   return made
 
 

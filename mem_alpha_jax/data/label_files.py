@@ -1,5 +1,6 @@
 """Files of labelled texts, as their publishers have them."""
 
+import collections
 import csv
 import functools
 import pathlib
@@ -9,6 +10,11 @@ from typing import Annotated, NamedTuple
 import pydantic
 
 from mem_alpha_jax.data import rows
+
+# In place of a label: what is left out, and why.
+_LEFT_OUT = _IRRELEVANT, _MISSING = ('marked as irrelevant', 'texts missing')
+# Of consoles and editors that UTF-8 has been read as.
+_ENCODINGS = ('cp1252', 'cp437', 'cp850')
 
 
 class Example(NamedTuple):
@@ -29,7 +35,8 @@ def load(root: str, name: str) -> list[Example]:
 
   'clinc150' has the queries in scope; 'clinc150_oos' those out of it as well,
   under the label 'oos'. 'nlu' leaves out what its annotators marked as
-  irrelevant (status IRR_...) and texts that are missing.
+  irrelevant (status IRR_...) and texts that are missing; all are logged, and
+  texts that were decoded wrongly, which are repaired (`readable`).
 
   Args:
     root: the data folder, config field data.root.
@@ -37,14 +44,43 @@ def load(root: str, name: str) -> list[Example]:
   """
   file, publisher, read = SETS[name]
   path, examples = pathlib.Path(root, file), []
+  left = collections.Counter()
   for where, text, label in read(path, publisher):
-    text, label = ' '.join(text.split()), label.strip()
+    label = label.strip()
+    if label in _LEFT_OUT:
+      left[label] += 1
+      continue
+    found = readable(text)
+    left['texts repaired'] += found != text
+    text = ' '.join(found.split())
     if not text or not label:
-      raise ValueError(f'{where}: a text and a label, got {text!r}, {label!r}')
+      raise ValueError(
+        f'{where}: a text and a label, got '
+        f'{rows.shown(text)}, {rows.shown(label)}'
+      )
     examples.append(Example(text, label))
   if not examples:
     raise ValueError(f'{path}: the file has no example; download it again')
+  rows.report(str(path), f'{len(examples)} examples', left)
   return examples
+
+
+def readable(text: str) -> str:
+  """The text before UTF-8 was read as another encoding, once or more often.
+
+  Left as it is where no chain of these encodings leads back to UTF-8.
+  """
+  while not text.isascii():
+    for encoding in _ENCODINGS:
+      try:
+        before = text.encode(encoding).decode()
+      except UnicodeError:
+        continue
+      text = before
+      break
+    else:
+      break
+  return text.replace('\u200b', '')  # zero-width spaces are none of a reader
 
 
 def _table(
@@ -63,8 +99,10 @@ def _table(
         if any(row[column] is None for column in columns):
           raise ValueError(f'{where}: the row is too short, got {row}')
         yield where, row
-    except UnicodeDecodeError as error:
-      raise ValueError(f'{path}: {error}; download it again') from error
+    except (UnicodeDecodeError, csv.Error) as error:
+      raise ValueError(f'{path}: no table ({error}); download it again') from (
+        error
+      )
 
 
 def _banking77(path, publisher):
@@ -73,11 +111,23 @@ def _banking77(path, publisher):
 
 
 def _nlu(path, publisher):
-  columns = 'scenario', 'intent', 'status', 'answer'
-  for where, row in _table(path, publisher, columns, ';'):
-    if row['status'].startswith('IRR_') or row['answer'] in ('', 'null'):
-      continue
-    yield where, row['answer'], f'{row["scenario"]}_{row["intent"]}'
+  """The whole file, or all files of folds that lie below its folder.
+
+  Those have no status, and the text in another column.
+  """
+  columns = 'scenario', 'intent'
+  folds = [] if path.is_file() else sorted(path.parent.rglob('*.csv'))
+  for file in folds or [path]:
+    for where, row in _table(file, publisher, columns, ';'):
+      text = row.get('answer', row.get('answer_from_user'))
+      if text is None:
+        raise ValueError(f'{where}: no column answer or answer_from_user')
+      label = f'{row["scenario"]}_{row["intent"]}'
+      if (row.get('status') or '').startswith('IRR_'):
+        label = _IRRELEVANT
+      elif text.strip().lower() in ('', 'null'):
+        label = _MISSING
+      yield where, text, label
 
 
 _Pairs = list[Annotated[tuple[str, str], pydantic.Strict(False)]]
@@ -105,7 +155,8 @@ def _trec(path, publisher, fine: bool):
     coarse, colon, _ = label.partition(':')
     if not colon or not coarse or not text.strip():
       raise ValueError(
-        f"{where}: expected 'COARSE:fine question', got {row.strip()!r}"
+        f"{where}: expected 'COARSE:fine question', got "
+        f'{rows.shown(row.strip())}'
       )
     yield where, text, label if fine else coarse
 
@@ -117,7 +168,7 @@ def _pubmed_rct(path, publisher):
       continue
     if not tab:
       raise ValueError(
-        f"{where}: expected 'LABEL<tab>sentence', got {row.strip()!r}"
+        f"{where}: expected 'LABEL<tab>sentence', got {rows.shown(row.strip())}"
       )
     yield where, text, label
 

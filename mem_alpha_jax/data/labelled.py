@@ -10,11 +10,11 @@ here a text has one split and one role for ever, by a hash of its content.
 import collections
 import functools
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from mem_alpha_jax.data import chunking, content
+from mem_alpha_jax.data import chunking, content, rows
 from mem_alpha_jax.data.label_files import SETS, Example, load
 from mem_alpha_jax.data.source import Built, Made, OracleNote, Request, Source
 from mem_alpha_jax.text import wrapping
@@ -58,7 +58,7 @@ def maker(
     ValueError: if the split has too few labels or the episode fewer examples
       than days.
   """
-  shown, asked = _pools(examples, split)
+  shown, asked = _pools(examples, split, source)
   usable = sorted(shown.keys() & asked.keys())
   if len(usable) < max(2, labels or 0):
     raise ValueError(
@@ -105,7 +105,7 @@ def oracle_notes(chunk: str) -> tuple[OracleNote, ...]:
 
 
 def _pools(
-  examples: Iterable[Example], split: str
+  examples: Sequence[Example], split: str, source: str
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
   """Texts of a split by label: those that are shown, and those asked."""
   seen = {}
@@ -115,6 +115,14 @@ def _pools(
     if first is not None and first[1] != label:
       seen[key] = None
   shown, asked = collections.defaultdict(list), collections.defaultdict(list)
+  rows.report(
+    source,
+    f'{len(seen)} texts',
+    {
+      'texts with two labels, left out': sum(p is None for p in seen.values()),
+      'texts that come again': len(examples) - len(seen),
+    },
+  )
   for key, pair in seen.items():
     if (
       pair is None

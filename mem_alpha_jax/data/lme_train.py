@@ -9,7 +9,7 @@ history in the order of time, a session a chunk, and come at its end.
 import pathlib
 from collections.abc import Callable, Sequence
 
-from mem_alpha_jax.data import chunking, content, longmemeval
+from mem_alpha_jax.data import chunking, content, longmemeval, rows
 from mem_alpha_jax.data.longmemeval import Instance, Session
 from mem_alpha_jax.data.source import Built, Request, Source
 from mem_alpha_jax.text import english
@@ -24,17 +24,25 @@ def build(r: Request) -> list[Episode]:
   """Histories of some questions of the split (90/10).
 
   Questions that share a session stay together, in one split and one history.
+  Where there are fewer than _QUESTIONS, they make an episode all the same.
   """
+  return _build(r, _QUESTIONS) or _build(r, 1)
+
+
+def _build(r: Request, least: int) -> list[Episode]:
   path = pathlib.Path(r.root, 'longmemeval', 'longmemeval_oracle.json')
   groups = _related(list(longmemeval.instances(path)))
   rng = content.generator(r.seed, SOURCE, r.split)
-  mine = [g for g in groups if content.belongs(_name(g), r.split)]
+  names = content.keys_of(map(_name, groups), r.split)
+  mine = [g for g in groups if _name(g) in names]
   made, group = [], []
   for related in content.shuffled(mine, rng):
     group += related
-    if len(made) < r.most and len(group) >= _QUESTIONS:
+    if len(made) < r.most and len(group) >= least:
       made.append(_episode(group, len(made), r.count))
       group = []
+  left = {'questions left over': len(group)}
+  rows.report(f'{SOURCE} {r.split}', f'{len(made)} episodes', left)
   return made
 
 
@@ -43,7 +51,8 @@ def _episode(
 ) -> Episode:
   sessions = {_said(s): s for instance in group for s in instance.sessions}
   chunks, read = [], {}  # the chunk with which a session has been read
-  for key, session in sorted(sessions.items(), key=lambda item: item[1].date):
+  moment = lambda item: longmemeval.moment(item[1].date)
+  for key, session in sorted(sessions.items(), key=moment):
     chunks += _chunks(session, count)
     read[key] = len(chunks) - 1
   asked = tuple(

@@ -3,7 +3,8 @@
 Maharana et al. 2024, arXiv 2402.17753. Files and names of the categories:
 https://github.com/snap-research/locomo. Either its file locomo10.json, a list
 of {sample_id: 'conv-26', conversation, qa}, or a file for each dialogue,
-26.json, with what is in `conversation` beside `qa`.
+26.json, with what is in `conversation` beside `qa`. Sessions go by their
+numbers, of which some may be missing; how many is logged.
 """
 
 import collections
@@ -16,9 +17,8 @@ from typing import Any, NamedTuple
 import pydantic
 
 from mem_alpha_jax import types
-from mem_alpha_jax.data import rows
+from mem_alpha_jax.data import chunking, content, rows
 from mem_alpha_jax.data.source import Source
-from mem_alpha_jax.text import english
 
 SOURCE = 'locomo'
 # Category of the files -> name.
@@ -28,12 +28,23 @@ CATEGORIES = {
   3: 'open_domain',
   4: 'single_hop',
 }
-# Category 5 asks what the dialogue does not tell; to abstain is right. What
-# its `adversarial_answer` (and at times `answer`) says is wrong.
+# Category 5 asks what the dialogue does not tell; to abstain is right, and what
+# its `adversarial_answer` says is wrong. Where it has another `answer` that is
+# what the dialogue tells (two of dialogue 26): a type of its own, for the
+# published score takes an abstention there as well.
 ADVERSARIAL = 'adversarial'
+ANSWERED = 'adversarial_answered'
 _UNANSWERABLE = 5
+# Questions that the dialogue itself contradicts, by dialogue, place among its
+# questions, and digest of question and gold: a gold with another day of the
+# week than the evidence, a gold whose date is none, a question about a month
+# after the last session. Their types end with _erratum, so that tables show the
+# published golds with them and without.
+_ERRATUM = '_erratum'
+ERRATA = {(26, 5): 'afaf95d8', (41, 48): '125b1f1e', (41, 69): 'f1755a04'}
 _PUBLISHER = 'https://github.com/snap-research/locomo'
 _ALL = 'locomo10.json'
+_SESSION = re.compile(r'session_(\d+)(_date_time)?')
 _TURN_ID = re.compile(r'D\d+:\d+')
 
 
@@ -48,6 +59,7 @@ class _Asked(rows.Row):
   category: int
   question: str = ''
   answer: Any = None
+  adversarial_answer: Any = None
   evidence: list[str] = []
 
   @pydantic.model_validator(mode='after')
@@ -172,34 +184,17 @@ def _episode(dialogue: Dialogue, size: int) -> types.Episode:
 def _split(dialogue: Dialogue, words: int) -> Dialogue:
   """The same words in turns of at most `words`; pieces keep the turn's id."""
   pieces = [
-    turn._replace(text=' '.join(piece))
+    turn._replace(text=piece)
     for turn in dialogue.turns
-    for piece in _pieces(turn.text, words) or [[]]
+    for piece in chunking.by_words(turn.text, words) or ['']
   ]
   return dialogue._replace(turns=tuple(pieces))
 
 
-def _pieces(text: str, words: int) -> list[list[str]]:
-  """Whole sentences as long as they fit, and parts of those that do not."""
-  pieces: list[list[str]] = []
-  for sentence in english.sentences(text):
-    said = sentence.split()
-    for start in range(0, len(said), words):
-      part = said[start : start + words]
-      if pieces and len(pieces[-1]) + len(part) <= words:
-        pieces[-1] += part
-      else:
-        pieces.append(part)
-  return pieces
-
-
-def _groups(turns: Sequence[Turn], size: int) -> Iterator[list[Turn]]:
+def _groups(turns: Sequence[Turn], size: int) -> Iterator[Sequence[Turn]]:
   """Turns that make a chunk: `size` of a session, 0 for all of it."""
   for _, session in itertools.groupby(turns, key=lambda turn: turn.session):
-    session = list(session)
-    step = size or len(session)
-    for i in range(0, len(session), step):
-      yield session[i : i + step]
+    yield from chunking.groups([*session], size)
 
 
 def _is_ours(path: pathlib.Path) -> bool:
@@ -218,23 +213,42 @@ def _read(path: pathlib.Path) -> Iterator[Dialogue]:
 
 
 def _dialogue(data, asked: Sequence[_Asked], uid: int, where: str) -> Dialogue:
-  turns = tuple(_turns(data, where))
-  if not turns:
+  keys = [found for key in data if (found := _SESSION.fullmatch(key))]
+  sessions = sorted(int(key[1]) for key in keys if not key[2])
+  if not sessions:
     raise ValueError(f'{where}: no dialogue of LoCoMo (no session_1)')
+  turns = tuple(_turns(data, sessions, where))
   known = {turn.id for turn in turns}
   questions = [
-    _question(row, known)
-    for row in asked
+    _flagged(_question(row, known), uid, place)
+    for place, row in enumerate(asked)
     if row.category in {*CATEGORIES, _UNANSWERABLE}
   ]
+  dates = {int(key[1]) for key in keys if key[2]}
+  rows.report(
+    where,
+    f'{len(sessions)} sessions, {len(turns)} turns, {len(questions)} questions',
+    {
+      'sessions missing before the last': sessions[-1] - len(sessions),
+      'dates without a session': len(dates - {*sessions}),
+      'questions of no known category': len(asked) - len(questions),
+      'questions without evidence': sum(not q.evidence for q in questions),
+      'questions of category 5 with an answer': sum(
+        q.category == ANSWERED for q in questions
+      ),
+      'contradicted by the dialogue, marked': sum(
+        q.category.endswith(_ERRATUM) for q in questions
+      ),
+    },
+  )
   return Dialogue(uid, turns, tuple(questions))
 
 
-def _turns(data: Mapping[str, Any], where: str) -> Iterator[Turn]:
-  for session in itertools.count(1):
+def _turns(
+  data: Mapping[str, Any], sessions: Sequence[int], where: str
+) -> Iterator[Turn]:
+  for session in sessions:
     name = f'session_{session}'
-    if name not in data:
-      return
     date = rows.check(
       str, data.get(f'{name}_date_time'), f'{where}: {name}_date_time'
     )
@@ -248,13 +262,23 @@ def _turns(data: Mapping[str, Any], where: str) -> Iterator[Turn]:
 
 def _question(row: _Asked, known: set[str]) -> Question:
   category = CATEGORIES.get(row.category, ADVERSARIAL)
-  answer = '' if category == ADVERSARIAL else str(row.answer)
+  answer = str(row.answer)
+  if category == ADVERSARIAL:
+    told = row.answer not in (None, '', row.adversarial_answer)
+    category, answer = (ANSWERED, answer) if told else (ADVERSARIAL, '')
   if category == 'open_domain':
     answer = answer.split(';')[0].strip()  # what follows is the reason
   # Some lists of evidence are one string, with ids that no turn has.
   evidence = _TURN_ID.findall(' '.join(row.evidence))
   evidence = tuple(i for i in dict.fromkeys(evidence) if i in known)
   return Question(row.question.strip(), answer, category, evidence)
+
+
+def _flagged(question: Question, uid: int, place: int) -> Question:
+  key = content.digest(f'{question.text}\n{question.answer}').hex()
+  if key[:8] != ERRATA.get((uid, place)):
+    return question
+  return question._replace(category=question.category + _ERRATUM)
 
 
 SOURCES = (

@@ -1,16 +1,20 @@
 """LongMemEval: chats of one user with an assistant, a question to each history.
 
 Wu et al. 2024, arXiv 2410.10813. The files longmemeval_oracle.json, _s.json
-and _m.json, also as cleaned by their authors, are lists of instances.
+and _m.json, also as cleaned by their authors, are lists of instances. Sessions
+are put into the order of time. Those dated after their question stay, for the
+published scores have them in the history; how many there are is logged.
 """
 
+import collections
 import pathlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 
-from mem_alpha_jax.data import rows
+from mem_alpha_jax.data import chunking, rows
 from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import UNANSWERABLE, Episode, Question
 
@@ -24,7 +28,7 @@ Type = Literal[
   'knowledge-update',
 ]
 _PUBLISHER = 'https://github.com/xiaowu0162/LongMemEval'
-# As '2023/05/30 (Tue) 23:40'; sorts as text.
+# As '2023/05/30 (Tue) 23:40'.
 _Date = Annotated[str, pydantic.Field(pattern=r'^\d{4}/\d\d/\d\d\b')]
 
 
@@ -49,7 +53,7 @@ class _Row(rows.Row):
   question_type: Type
   question: str
   answer: rows.Golds
-  question_date: str
+  question_date: _Date
   haystack_dates: list[_Date]  # of sessions; the oracle file has no order
   haystack_session_ids: list  # a filler session may come twice
   haystack_sessions: Annotated[list[list[Turn]], pydantic.Field(min_length=1)]
@@ -73,23 +77,37 @@ class Instance(NamedTuple):
   sessions: tuple[Session, ...]  # oldest first
 
 
+def moment(date: str) -> tuple[int, ...]:
+  """Year, month, day, hour, minute: days of the week may be wrong."""
+  return tuple(map(int, re.findall(r'\d+', date)))
+
+
 def instances(path: pathlib.Path) -> Iterator[Instance]:
   """Reads the instances of a file one by one."""
+  left, count = collections.Counter(), 0
   for _, r in rows.stream(path, _Row, _PUBLISHER):
+    dates = list(map(moment, r.haystack_dates))
+    ids = r.haystack_session_ids
+    asked = moment(r.question_date)
+    left['sessions dated after their question'] += sum(d > asked for d in dates)
+    left['histories put into order'] += dates != sorted(dates)
+    left['empty sessions'] += sum(not s for s in r.haystack_sessions)
+    left['sessions of the evidence that are not there'] += sum(
+      key not in ids for key in r.answer_session_ids
+    )
+    count += 1
     sessions = [
       Session(date, turns, key in r.answer_session_ids)
       for date, key, turns in zip(
-        r.haystack_dates,
-        r.haystack_session_ids,
-        r.haystack_sessions,
-        strict=True,
+        r.haystack_dates, ids, r.haystack_sessions, strict=True
       )
     ]
-    sessions.sort(key=lambda session: session.date)
+    sessions.sort(key=lambda session: moment(session.date))
     kind = type_of(r.question_type, r.question_id)
     text = dated(r.question, r.question_date)
     question = Question(text, r.answer[0], kind, 0, 0)
     yield Instance(r.question_id, r.question, question, tuple(sessions))
+  rows.report(str(path), f'{count} instances', left)
 
 
 def load(paths: Sequence[pathlib.Path], turns: int = 0) -> list[Episode]:
@@ -108,7 +126,7 @@ def load(paths: Sequence[pathlib.Path], turns: int = 0) -> list[Episode]:
     if other := origin.get(instance.id):
       raise ValueError(
         f'{path}: question {instance.id} is also in {other}; keep one of the '
-        'files'
+        'files, or name one: data.file'
       )
     origin[instance.id] = path
     found.append(_episode(instance, len(found), turns))
@@ -124,10 +142,7 @@ def _episode(instance: Instance, uid: int, turns: int) -> Episode:
   """
   chunks, sessions, first = [], [], None
   for session in instance.sessions:
-    size = turns or max(len(session.turns), 1)
-    groups = [
-      session.turns[i : i + size] for i in range(0, len(session.turns), size)
-    ] or [()]
+    groups = chunking.groups(session.turns, turns) or [()]
     if session.evidence:
       marked = [i for i, g in enumerate(groups) if any(t.has_answer for t in g)]
       first = len(chunks) + (marked[-1] if marked else len(groups) - 1)
@@ -165,6 +180,8 @@ def line(turn: Turn) -> str:
 
 def _episodes(config, split: str) -> list[Episode]:
   del split
+  if config.data.file:
+    return load([pathlib.Path(config.data.file)], config.data.turns)
   folder = pathlib.Path(config.data.root, SOURCE)
   paths = sorted(folder.glob('*.json'))
   if not paths:

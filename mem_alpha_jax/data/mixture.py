@@ -65,8 +65,8 @@ def build(
   made = one.build(Request(root, split, seed, count, most))
   if not made:
     raise ValueError(
-      f'{source}: its files give no {split} episode; they have too little text '
-      'or too few questions'
+      f'{source}: its files give no {split} episode; they have too little '
+      'text, no question, or are of a single article, book or person'
     )
   first = (len(SPLITS) * one.block + SPLITS.index(split)) * _UIDS
   return [episode._replace(uid=first + episode.uid) for episode in made]

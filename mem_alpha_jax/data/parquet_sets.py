@@ -5,6 +5,7 @@ YuWangX/Memalpha-Memoryagentbench. A row is an instance, whose questions come
 after everything; three of its columns are JSON.
 """
 
+import collections
 import pathlib
 
 import pydantic
@@ -14,6 +15,8 @@ from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
 _PUBLISHER = 'https://huggingface.co/datasets/YuWangX/Memalpha'
+
+_FOLDER = 'memalpha'
 
 
 class _Pair(rows.Row):
@@ -63,16 +66,47 @@ def _episode(row: _Instance) -> Episode:
   return Episode(row.instance_id, row.data_source, tuple(row.chunks), asked)
 
 
+def _check(config) -> None:
+  for name in ('train', 'test'):
+    rows.present(pathlib.Path(config.data.root, _FOLDER, f'{name}.parquet'),
+                 _PUBLISHER)  # fmt: skip
+
+
 def _released(config, split: str) -> list[Episode]:
-  """Part of the train file is validation."""
-  folder = pathlib.Path(config.data.root, 'memalpha')
+  """Part of the train file is validation.
+
+  The released files share questions and passages between training and test.
+  With data.clean training leaves out what validation, test.parquet and the
+  MemoryAgentBench files beside it hold (`leakage.find`).
+  """
+  root = pathlib.Path(config.data.root)
+  path = root / _FOLDER / 'test.parquet'
   if split == 'test':
-    return load(folder / 'test.parquet')
-  return [
-    episode
-    for episode in load(folder / 'train.parquet')
-    if content.belongs(episode.chunks[0], split)
-  ]
+    return load(path)
+  every = load(root / _FOLDER / 'train.parquet')
+  firsts = content.keys_of((e.chunks[0] for e in every), split)
+  mine = [episode for episode in every if episode.chunks[0] in firsts]
+  if split == 'validation' or not config.data.clean:
+    return mine
+  from mem_alpha_jax.data import leakage  # which knows all sources
+
+  others = [e for e in every if e.chunks[0] not in firsts]
+  held_out = {'validation': others}
+  for file in (path, root / 'memoryagentbench' / 'test.parquet'):
+    if file.is_file():
+      held_out[str(file)] = load(file)
+  overlaps = leakage.find(mine, held_out)
+  kept = leakage.without(mine, overlaps)
+  left = collections.Counter(
+    f'left out for a {o.kind} of {o.source} in {o.held_out}' for o in overlaps
+  )
+  rows.report('memalpha train', f'{len(kept)} of {len(mine)} episodes', left)
+  if not kept:
+    raise ValueError(
+      'data.source=memalpha: every train episode shares text with what is held '
+      'out; use another test file, or data.clean=False'
+    )
+  return kept
 
 
 SOURCES = (
@@ -80,6 +114,7 @@ SOURCES = (
     'memalpha',
     rule='contains',  # an episode has the rule of its own source
     episodes=_released,
+    check=_check,
     held_out=('.parquet', load),
   ),
   Source('pubmed-rct', rule='label'),

@@ -6,6 +6,7 @@ memory anchors of the answer that the chunk says, in place of the keywords
 that Mem-alpha (arXiv 2509.25911) had a model choose.
 """
 
+import collections
 import html
 import pathlib
 from collections.abc import Iterator
@@ -85,18 +86,33 @@ def load(root: str) -> list[Person]:
 
 
 def build(r: Request) -> list[Episode]:
-  """One episode a person of the split (90/10 by name)."""
+  """One episode a person of the split (90/10 by name).
+
+  Where none has _LEAST questions, those with fewer are taken.
+  """
+  return _build(r, _LEAST) or _build(r, 1)
+
+
+def _build(r: Request, least: int) -> list[Episode]:
   rng = content.generator(r.seed, 'perltqa', r.split)
-  mine = [p for p in load(r.root) if content.belongs(p.name, r.split)]
-  made = []
+  every = load(r.root)
+  names = content.keys_of((p.name for p in every), r.split)
+  mine = [p for p in every if p.name in names]
+  made, left = [], collections.Counter()
   for person in content.shuffled(mine, rng):
     asked = list(_questions(person))
     events = tuple(person.events.values())
-    if len(made) == r.most or len(asked) < _LEAST or len(events) > _CHUNKS:
+    left['questions whose anchors no event says'] += len(
+      person.questions
+    ) - len(asked)
+    left[f'people with fewer than {least} questions'] += len(asked) < least
+    left[f'people with more than {_CHUNKS} events'] += len(events) > _CHUNKS
+    if len(made) == r.most or len(asked) < least or len(events) > _CHUNKS:
       continue
     chosen = sorted(rng.permutation(len(asked))[:_MOST])
     asked = tuple(asked[i] for i in chosen)
     made.append(Episode(len(made), 'perltqa', events, asked))
+  rows.report(f'perltqa {r.split}', f'{len(made)} episodes', left)
   return made
 
 

@@ -5,20 +5,30 @@ message of whatever is found wrong with it. Of a JSON list one row is held at a
 time, of a parquet file one row group: such files reach gigabytes.
 
 What reads a file raises FileNotFoundError if it is not there, and ValueError if
-it is cut off, has no row, is of another kind or encoding, or has a wrong field.
+it is cut off, has no row, is of another kind or encoding, is nested too deep,
+or has a wrong field. What a reader leaves out or changes it tells by `report`.
 """
 
 import decimal
 import functools
 import json
+import mmap
 import pathlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import ijson
+import numpy as np
 import pydantic
+from absl import logging
 
 _AGAIN = 'download it again'
+_SHOWN = 60  # characters of a wrong value in a message
+_DEPTH = 100  # levels of a JSON file; ijson's memory grows with their square
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_STEPS = bytes.maketrans(b'[{]}', b'\x01\x01\xff\xff')
+_NO_STEPS = bytes(sorted(set(range(256)) - set(b'[{]}')))
 
 
 class Row(pydantic.BaseModel):
@@ -51,12 +61,32 @@ def check(kind: Any, value: Any, where: str) -> Any:
     raise ValueError(f'{where}: {_first(error)}') from error
 
 
+def report(where: str, kept: str, left: Mapping[str, int]) -> None:
+  """Logs in one line what a reader left out or changed, and why.
+
+  Nothing where all counts are 0, and the same line once in a process.
+
+  Args:
+    where: file, or source and split.
+    kept: what came out, as '419 turns'.
+    left: why -> how many.
+  """
+  if told := ', '.join(f'{why}: {n:,}' for why, n in left.items() if n):
+    _warn(f'{where}: {kept}; {told}')
+
+
+def shown(value: Any) -> str:
+  """A value in a message, however long it is."""
+  text = repr(value)
+  return text if len(text) <= _SHOWN else f'{text[: _SHOWN - 3]}...'
+
+
 def whole(path: pathlib.Path, kind: Any, publisher: str) -> Any:
   """All of a JSON file, as a `kind`."""
   text = present(path, publisher).read_bytes()
   try:
     data = json.loads(text)
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise ValueError(f'{path}: no JSON ({error}); {_AGAIN}') from error
   return check(kind, data, str(path))
 
@@ -75,6 +105,8 @@ def stream(
   """
   index = 0
   with present(path, publisher).open('rb') as file:
+    if path.stat().st_size and _depth(file) > _DEPTH:
+      raise ValueError(f'{path}: nested deeper than {_DEPTH} levels; {_AGAIN}')
     if file.read(3) != b'\xef\xbb\xbf':  # a byte order mark
       file.seek(0)
     # Its own floats (use_float) end at 64 bits of an integer: ids are longer.
@@ -95,7 +127,7 @@ def stream(
 
 
 def lines(
-  path: pathlib.Path, publisher: str, encoding: str = 'utf-8'
+  path: pathlib.Path, publisher: str, encoding: str = 'utf-8-sig'
 ) -> Iterator[tuple[str, str]]:
   """(where, line) of a text file, 'a.txt:3' from 1, without blank lines."""
   with present(path, publisher).open(encoding=encoding) as file:
@@ -104,7 +136,7 @@ def lines(
         if line.strip():
           yield f'{path}:{i}', line
     except UnicodeDecodeError as error:
-      raise ValueError(f'{path}: {error}; {_AGAIN}') from error
+      raise ValueError(f'{path}: no UTF-8 text ({error}); {_AGAIN}') from error
 
 
 def parquet(
@@ -122,7 +154,7 @@ def parquet(
     import pyarrow.parquet
   except ImportError:
     raise ValueError(
-      "parquet files need pyarrow: pip install 'mem_alpha_jax[paper]'"
+      f"{path}: needs pyarrow: pip install pyarrow, or '.[paper]' in the clone"
     ) from None
   index, columns = 0, list(kind.model_fields)
   try:
@@ -160,6 +192,19 @@ def present(path: pathlib.Path, publisher: str) -> pathlib.Path:
   return path
 
 
+def _depth(file: Any) -> int:
+  """Levels to which JSON is nested, of a file that is not empty."""
+  with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    marks = _STRING.sub(b'', data).translate(_STEPS, _NO_STEPS)
+  steps = np.frombuffer(marks, np.int8)
+  return int(steps.cumsum(dtype=np.int64).max(initial=0))
+
+
+@functools.cache
+def _warn(line: str) -> None:
+  logging.warning('%s', line)
+
+
 def _floats(value: Any) -> Any:
   """A JSON value with floats where ijson reads decimals."""
   if isinstance(value, decimal.Decimal):
@@ -186,6 +231,5 @@ def _first(error: pydantic.ValidationError) -> str:
   text = fault['msg'].removeprefix('Value error, ')
   text = ' '.join((text[:1].lower() + text[1:]).split())
   if fault['type'] != 'missing':
-    shown = repr(fault['input'])
-    text += f', got {shown if len(shown) <= 60 else f"{shown[:57]}..."}'
+    text += f', got {shown(fault["input"])}'
   return f'{place}: {text}' if place else text

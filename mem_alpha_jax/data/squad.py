@@ -4,6 +4,7 @@ An episode is ten chunks of paragraphs and the questions about them, as in
 Mem-alpha (arXiv 2509.25911), but that no model is asked them beforehand.
 """
 
+import collections
 import itertools
 import pathlib
 from collections.abc import Iterator
@@ -65,58 +66,76 @@ def load(root: str) -> list[Paragraph]:
       'train-v1.1.json or train-v2.0.json of SQuAD or set data.root'
     )
   articles = rows.stream(found[0], _Article, 'SQuAD', 'data.item')
-  unique = {
-    content.digest(p.text): p for _, a in articles for p in _paragraphs(a)
-  }
-  return list(unique.values())
+  left = collections.Counter()
+  every = [p for _, a in articles for p in _paragraphs(a, left)]
+  unique = list({content.digest(p.text): p for p in every}.values())
+  left['paragraphs that come again'] = len(every) - len(unique)
+  rows.report(str(found[0]), f'{len(unique)} paragraphs', left)
+  return unique
 
 
 def build(r: Request) -> list[Episode]:
   """Articles of a split, in random order, packed into episodes.
 
-  An article is in a split (90/10) by its title.
+  An article is in a split (90/10) by its title. Where no episode would have
+  _LEAST questions, those with fewer are taken.
   """
+  return _build(r, _LEAST) or _build(r, 1)
+
+
+def _build(r: Request, least: int) -> list[Episode]:
   rng = content.generator(r.seed, 'squad', r.split)
-  mine = [p for p in load(r.root) if content.belongs(p.title, r.split)]
+  every = load(r.root)
+  titles = content.keys_of((p.title for p in every), r.split)
+  mine = [p for p in every if p.title in titles]
   articles = [list(g) for _, g in itertools.groupby(mine, lambda p: p.title)]
   order = [p for article in content.shuffled(articles, rng) for p in article]
   sizes = chunking.targets(rng, *_SIZES)
   placed = chunking.place((p.text for p in order), sizes, r.count, '\n')
-  made = []
+  made, left = [], collections.Counter()
   while len(made) < r.most and (group := [*itertools.islice(placed, _CHUNKS)]):
-    asked = list(_asked(order, group))
-    if len(asked) < _LEAST:
+    asked = list(_asked(order, group, left))
+    if len(asked) < least:
+      left[f'questions in groups of fewer than {least}'] += len(asked)
       continue
     chosen = sorted(rng.permutation(len(asked))[:_MOST])
+    left[f'questions above {_MOST} of an episode'] += len(asked) - len(chosen)
     texts = chunking.converse(map(chunking.text, group), rng)
     asked = tuple(asked[k] for k in chosen)
     made.append(Episode(len(made), 'squad', texts, asked))
+  rows.report(f'squad {r.split}', f'{len(made)} episodes', left)
   return made
 
 
-def _paragraphs(article: _Article) -> Iterator[Paragraph]:
+def _paragraphs(article: _Article, left) -> Iterator[Paragraph]:
   for paragraph in article.paragraphs:
     questions = []
     for qa in paragraph.qas:
       golds = dict.fromkeys(answer.text.strip() for answer in qa.answers)
-      if golds and not qa.is_impossible:
+      if not golds or qa.is_impossible:
+        left['questions without an answer'] += 1
+      else:
         questions.append((qa.question.strip(), tuple(golds)))
     text = ' '.join(paragraph.context.split())
     yield Paragraph(article.title, text, tuple(questions))
 
 
-def _asked(order, group) -> Iterator[Question]:
+def _asked(order, group, left) -> Iterator[Question]:
   """Questions of the paragraphs that a group of chunks has as a whole."""
   where = {index: t for t, chunk in enumerate(group) for index, _ in chunk}
   whole = ''.join(text for chunk in group for _, text in chunk)
   whole = ''.join(whole.split())
   for index, t in where.items():
     if ''.join(order[index].text.split()) not in whole:
-      continue  # a part of it is in the episode before or after
+      # A part of it is in the episode before or after.
+      left['questions of split paragraphs'] += len(order[index].questions)
+      continue
     for text, (gold, *others) in order[index].questions:
       if len(gold.split()) <= _ANSWER_WORDS:
         last = len(group) - 1
         yield Question(text, gold, 'squad', t, last, others=tuple(others))
+      else:
+        left[f'answers of more than {_ANSWER_WORDS} words'] += 1
 
 
 SOURCES = (

@@ -3,8 +3,9 @@
 Every value is one word, no word has two kinds, and the splits share none:
 240/60/80 names and 24/8/10 values of each other kind go to train, validation
 and test, in the order of a stable hash so that no split is alphabetical. The
-splits 'validation_pairs' and 'test_pairs' have the train words in pairs that
-'train' never states.
+splits 'validation_pairs' and 'test_pairs' have the train words in pairs of name
+and value that 'train' never states; of the user, who has no name, all splits of
+train words state the same (17% of the questions that are asked).
 """
 
 import functools

@@ -5,21 +5,24 @@ special tokens become their ids; data goes through a second copy of the model
 that does not know any added token, so none of their ids can come out of it.
 """
 
-import functools
 import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from mem_alpha_jax.pretrained import byte_level, hf_config
+from absl import logging
+
+from mem_alpha_jax.pretrained import byte_level, hf_config, id_cache
 from mem_alpha_jax.system import optional
 from mem_alpha_jax.text import chat_template as template_lib
 from mem_alpha_jax.text import tokenizer as tokenizer_lib
 
 tokenizers = optional.load('tokenizers', 'models')
 
-_CACHED = 1 << 16  # texts whose ids are remembered
+_CACHED = (
+  1 << 26
+)  # bytes of the texts and ids that are remembered, of each kind
 # Decoded even where a tokenizer calls them special: parsers need them.
 _KEPT = ('<tool_call>', '</tool_call>', '<think>', '</think>')
 _NAMES = ('bos_token', 'eos_token', 'pad_token')
@@ -30,6 +33,7 @@ class HFTokenizer:
 
   Attributes:
     eos_id: ends an answer.
+    eos_ids: eos_id, and what else ends one by generation_config.json.
     pad_id: fills rows; that of eos where a model has none.
     bos_id: begins a text; that of eos where a model has none.
     vocab_size: ids are below it; an embedding may have more rows.
@@ -45,6 +49,7 @@ class HFTokenizer:
     special: Mapping[str, str],
     template: tuple[str, str | os.PathLike] | None = None,
     source: str | os.PathLike = 'tokenizer',
+    ends: Sequence[int] = (),
   ):
     """Wraps a tokenizer with its added tokens.
 
@@ -55,6 +60,7 @@ class HFTokenizer:
       template: the checkpoint's chat template and its file; without one, a
         built-in template whose format's tokens the vocabulary has.
       source: file or folder, for errors.
+      ends: further ids that end an answer.
 
     Raises:
       ValueError: if it is no BPE, or a special token is not in the vocabulary.
@@ -83,6 +89,7 @@ class HFTokenizer:
     if 'eos_token' not in ids:
       raise ValueError(f'{source}: no eos_token says where an answer ends')
     self.eos_id = ids['eos_token']
+    self.eos_ids = tuple(dict.fromkeys([self.eos_id, *ends]))
     self.pad_id = ids.get('pad_token', self.eos_id)
     self.bos_id = ids.get('bos_token', self.eos_id)
     self.vocab_size = max(vocabulary.values()) + 1
@@ -90,9 +97,11 @@ class HFTokenizer:
     self.fingerprint = hashlib.sha256(rules.encode()).hexdigest()
     built_in = template_lib.built_in(vocabulary), 'the built-in chat template'
     self.chat_template, file = template or built_in
+    if not template and self.chat_template:
+      logging.warning('%s: no chat template; %s is used', source, file)
     self.template_values = {'name': str(file), **special}
-    self._encode = functools.lru_cache(_CACHED)(_encoder(core))
-    self._encode_text = functools.lru_cache(_CACHED)(_encoder(plain))
+    self._encode = id_cache.IdCache(_encoder(core))
+    self._encode_text = id_cache.IdCache(_encoder(plain))
 
   def encode(self, text: str) -> list[int]:
     """Ids of trusted text: special tokens in it become their ids."""
@@ -166,7 +175,8 @@ def from_folder(folder: str | os.PathLike) -> HFTokenizer:
   config = _json(folder / 'tokenizer_config.json')
   _add_tokens(core, config, folder / 'tokenizer_config.json')
   special = _special(core, folder, config)
-  return HFTokenizer(core, special, _template(folder, config), folder)
+  ends = _ends(core, folder)
+  return HFTokenizer(core, special, _template(folder, config), folder, ends)
 
 
 def from_gguf(path: str | os.PathLike) -> HFTokenizer:
@@ -216,8 +226,13 @@ def from_gguf(path: str | os.PathLike) -> HFTokenizer:
     if token_id >= 0:
       special[name] = tokens[token_id]
   template = get('chat_template', str, '')
+  turn = get('ggml.eot_token_id', int, -1)  # ends a turn, where that is another
   return HFTokenizer(
-    core, special, (template, path) if template else None, path
+    core,
+    special,
+    (template, path) if template else None,
+    path,
+    [turn] if 0 <= turn < len(tokens) else [],
   )
 
 
@@ -265,17 +280,23 @@ def _add_tokens(core, config, path):
     raise ValueError(f'{path}: field added_tokens_decoder: {error}') from error
 
 
+def _ends(core, folder, name='eos_token'):
+  """Ids of a special token by generation_config.json, else config.json."""
+  files = (folder / f'{file}.json' for file in ('generation_config', 'config'))
+  named = (_json(file).get(f'{name}_id') for file in files)
+  ids = next((ids for ids in named if ids is not None), [])
+  ids = ids if isinstance(ids, list) else [ids]
+  size = core.get_vocab_size()
+  return [i for i in ids if type(i) is int and 0 <= i < size]
+
+
 def _special(core, folder, config):
   """Returns the special tokens by name, as strings."""
-  generation = _json(folder / 'generation_config.json')
   sources = (config, _json(folder / 'special_tokens_map.json'))
   special = {}
   for name in _NAMES:
     values = [source.get(name) for source in sources]
-    ids = generation.get(f'{name}_id')
-    first = ids[0] if isinstance(ids, list) and ids else ids
-    if isinstance(first, int) and 0 <= first < core.get_vocab_size():
-      values.append(core.id_to_token(first))
+    values += map(core.id_to_token, _ends(core, folder, name)[:1])
     values = [v.get('content') if isinstance(v, dict) else v for v in values]
     found = next((v for v in values if v), None)
     if found is not None:

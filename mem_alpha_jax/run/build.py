@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.data import labelled, pipeline, sources
 from mem_alpha_jax.data import source as source_lib
-from mem_alpha_jax.memory import tools
+from mem_alpha_jax.memory import compact_calls
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
@@ -29,7 +29,7 @@ from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rl import optimizer
-from mem_alpha_jax.roles import prompt
+from mem_alpha_jax.roles import chat_prompt, prompt
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -73,6 +73,7 @@ def build(config, workdir: str) -> Experiment:
   if config.model.source:
     source = registry.open_model(config.model.source)
   tokenizer = source.tokenizer if source else load_tokenizer(config, workdir)
+  chat_prompt.check(tokenizer, config.memory)
   mesh = sharding.create_mesh(config.mesh)
   multihost.meet(mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
@@ -90,7 +91,7 @@ def build(config, workdir: str) -> Experiment:
     generate = sampler.make_sampler(
       policy,
       response_len=config.rollout.response_buckets[-1],
-      eos_id=tokenizer.eos_id,
+      eos_id=tokenizer.eos_ids,
       pad_id=tokenizer.pad_id,
       temperature=config.rollout.temperature,
       greedy=greedy,
@@ -130,7 +131,7 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
     data = tokenizer_lib.train(
       pipeline.texts_for_tokenizer(config),
       config.tokenizer.vocab_size,
-      tools.compact_symbols(),
+      compact_calls.symbols(),
     )
     files.write_bytes(path, data)
 

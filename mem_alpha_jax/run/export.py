@@ -4,6 +4,8 @@ import pathlib
 import shutil
 import tempfile
 
+import jax
+
 from mem_alpha_jax.config import compare
 from mem_alpha_jax.model import lora, presets
 from mem_alpha_jax.pretrained import hf_config, hf_weights
@@ -48,6 +50,10 @@ def export(config, workdir: str, out: str) -> pathlib.Path:
   with tempfile.TemporaryDirectory() as made:
     origin = _origin(experiment, workdir, pathlib.Path(made))
     hf_weights.save(out, params, shape, shape.dtype, copy_from=origin)
+  # The one that the policy was trained with, also where its folder had none.
+  template = experiment.train_setup.tokenizer.chat_template
+  if template and jax.process_index() == 0:
+    (out / 'chat_template.jinja').write_text(template, encoding='utf-8')
   return out
 
 

@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rl import optimizer
@@ -59,10 +62,12 @@ def begin(
   """Step 0: parameters after the supervised stage, empty memories."""
   config = experiment.config
   params = _start(experiment, say)
+  trained, _ = optimizer.split(params)
   if config.rl.kl_coef or not parameters.starts_from_source(config):
-    trained, _ = optimizer.split(params)
     params_file.save(parameters.start_file(workdir), trained)
-    multihost.largest(0)  # the others read the file of the first
+    multihost.largest(0)  # the others wait for the file of the first
+  # A copy: the state's own arrays are donated to the first update.
+  reference = jax.tree.map(jnp.copy, trained) if config.rl.kl_coef else None
   mine = multihost.share(range(config.data.batch_episodes))
   return Progress(
     update_lib.init_state(params, tx, experiment.mesh),
@@ -70,7 +75,7 @@ def begin(
     [collector.empty_start()] * len(mine),
     0,
     started,
-    _reference(experiment, workdir),
+    reference,
   )
 
 
@@ -115,13 +120,16 @@ def resume(
     return None
   state, extra = restored.state, restored.extra
   params = build_lib.init_params(experiment, state.params)
+  reference = None
+  if experiment.config.rl.kl_coef:
+    reference = parameters.trained_start(experiment, workdir)
   return Progress(
     state.replace(params=params),
     restored.data_state,
     multihost.share([_unpack(start) for start in extra['starts']]),
     extra.get('skipped', 0),
     started - extra['seconds'],
-    _reference(experiment, workdir),
+    reference,
   )
 
 
@@ -138,12 +146,6 @@ def save(
   trained, _ = optimizer.split(now.state.params)
   state = now.state.replace(params=trained)
   manager.save(now.step, state, now.data_state, extra, metric)
-
-
-def _reference(experiment, workdir: str) -> Any:
-  if not experiment.config.rl.kl_coef:
-    return None
-  return parameters.trained_start(experiment, workdir)
 
 
 def _pack(start: collector.Start) -> dict:

@@ -1,8 +1,10 @@
 """The jitted sampler: prefill once for a group, then decode its G samples."""
 
+import functools
 import math
+import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any, NamedTuple
 
@@ -81,7 +83,7 @@ def make_responder(
   policy: policy_lib.Policy,
   response_len: int,
   *,
-  eos_id: int,
+  eos_id: int | Sequence[int],
   pad_id: int,
   temperature: float = 1.0,
   greedy: bool = False,
@@ -94,11 +96,13 @@ def make_responder(
   longest sequence, both computed once by the caller. Not jitted.
 
   A step reads its cache as long as it is, so a long response is decoded in
-  segments, with a cache that grows from one to the next.
+  segments, with a cache that grows from one to the next. Any of several
+  `eos_id` ends a response.
   """
   if temperature <= 0:
     raise ValueError(f'rollout.temperature={temperature} must be above 0')
   choose = _chooser(temperature, greedy)
+  ends = (eos_id,) if isinstance(eos_id, int) else tuple(eos_id)
 
   def respond(layers, shared, own, own_length, forced, keys):
     b, g, context = own.shape
@@ -106,8 +110,8 @@ def make_responder(
     whole = policy.place(shared)
     shared = policy.unstack(whole)
     # The last token is never run, so it needs no slot.
-    ends = segment_ends(length, segment)
-    cache = policy.init_cache(own_length, context, context + ends[0] - 1)
+    stops = segment_ends(length, segment)
+    cache = policy.init_cache(own_length, context, context + stops[0] - 1)
     uniform = _uniforms(keys, length)
     forced = _pad_forced(forced, length)
 
@@ -126,7 +130,9 @@ def make_responder(
         tokens=state.tokens.at[state.t].set(token),
         logps=state.logps.at[state.t].set(logp),
         mask=state.mask.at[state.t].set(~state.done),
-        done=state.done | (token == eos_id),
+        done=functools.reduce(
+          operator.or_, (token == end for end in ends), state.done
+        ),
       )
 
     def step(state):
@@ -144,7 +150,7 @@ def make_responder(
     hidden = jnp.take_along_axis(hidden, at[..., None], axis=2)
     queries = jnp.take_along_axis(own, at, axis=2)
     state = emit(_start(b, g, length, pad_id), hidden, queries, cache)
-    for end in ends:
+    for end in stops:
       grown = policy.grow_cache(state.cache, context + end - 1)
       state = jax.lax.while_loop(
         lambda s, end=end: (s.t < end) & ~jnp.all(s.done),
@@ -231,11 +237,10 @@ def _chooser(temperature, greedy):
   """Returns choose(dist, uniform [B, G, 2]) -> (token, token -> logp)."""
 
   def choose(dist, uniform):
-    if temperature != 1.0 and dist.copy is None:
-      dist = distribution.temper(dist, temperature)
-    elif temperature != 1.0:
+    if temperature != 1.0 and dist.copy is not None:
       return choose_dense(dist, uniform)
     values = blockwise_softmax.logits(dist.hidden, dist.unembedding)
+    values /= temperature
     stats = blockwise_softmax.stats_of(values)
     if greedy:
       token = distribution.mode(dist, stats, values)
@@ -243,7 +248,9 @@ def _chooser(temperature, greedy):
       token = logits.sample(dist, values, uniform[:, :, None])
 
     def score(token):
-      return distribution.log_prob(dist, stats, token[..., None])[..., 0]
+      return distribution.log_prob(dist, stats, token[..., None], temperature)[
+        ..., 0
+      ]
 
     return token[..., 0], score
 

@@ -22,10 +22,14 @@ import jinja2
 import jinja2.ext
 import jinja2.sandbox
 
+THINK, THOUGHT = '<think>', '</think>'  # around what a model says to itself
 CPU_SECONDS = 10
 MEMORY = 1 << 30  # bytes of address space
 LONGEST = 1 << 22  # characters of a rendered prompt
 _WAIT = 120  # seconds; longer than CPU_SECONDS where the machine is busy
+# What templates see as today: a prompt must be the same tomorrow, when a run is
+# taken up again, and in its evaluation.
+TODAY = datetime.datetime(2025, 1, 1)
 _BUILT_IN = pathlib.Path(__file__).parents[1] / 'assets' / 'chat_templates'
 # Tokens of a vocabulary whose model was trained on a built-in format.
 _FORMATS = {
@@ -47,7 +51,8 @@ def render(
 ) -> str:
   """Renders a conversation as the template writes it.
 
-  Equal to `apply_chat_template(..., tokenize=False)` of transformers.
+  Equal to `apply_chat_template(..., tokenize=False)` of transformers on the
+  day TODAY.
 
   Args:
     template: text of the template.
@@ -84,6 +89,20 @@ def uses_tools(
   return any(
     found.name == 'tools' for found in tree.find_all(jinja2.nodes.Name)
   )
+
+
+def opens_thought(prompt: str) -> bool:
+  """Whether a rendered prompt ends inside of a thought.
+
+  Nothing in the reply says so; a THINK before it makes it whole.
+  """
+  return prompt.rfind(THINK) > prompt.rfind(THOUGHT)
+
+
+def after_thought(text: str, start: int = 0) -> int:
+  """Where a thought that began before `start` is over, 0 if it never is."""
+  end = text.find(THOUGHT, start)
+  return end + len(THOUGHT) if end >= 0 else 0
 
 
 def built_in(vocabulary: Collection[str]) -> str | None:
@@ -169,7 +188,7 @@ def _environment() -> jinja2.Environment:
   environment.globals.update(
     namespace=Namespace,
     raise_exception=raise_exception,
-    strftime_now=lambda form: datetime.datetime.now().strftime(form),
+    strftime_now=TODAY.strftime,
   )
   return environment
 

@@ -125,6 +125,7 @@ class Tokenizer:
         'it again'
       )
     self.pad_id, self.bos_id, self.eos_id = PAD, BOS, EOS
+    self.eos_ids = (EOS,)
     self.vocab_size = self._pieces.get_piece_size()
     self.fingerprint = hashlib.sha256(data).hexdigest()
     # The trainer puts user symbols between the special ids and the bytes.

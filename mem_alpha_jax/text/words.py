@@ -18,20 +18,24 @@ STOP = frozenset(
   """a an and are at did do does for go have in is it of on s the to was went
   what when where which who with""".split()  # noqa: SIM905
 )
-_SPACELESS = (
+# A character of a script without spaces, for regex.VERSION1.
+SPACELESS = (
   r'[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}'
   r'\u30fc--[\p{P}\p{N}\p{M}]]'
 )
 _ASCII_WORD = re.compile(r'\w+')  # faster than regex
 _RUN = regex.compile(
-  rf'(?P<pairs>(?:{_SPACELESS}\p{{M}}*)+)'
-  rf'|[[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}]--{_SPACELESS}]+',
+  rf'(?P<pairs>(?:{SPACELESS}\p{{M}}*)+)'
+  rf'|[[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}]--{SPACELESS}]+',
   regex.VERSION1,
 )
 _CHARACTER = regex.compile(r'.\p{M}*', regex.VERSION1 | regex.DOTALL)
 # What a cut leaves whole: words and, without spaces, characters.
-_UNIT = regex.compile(
-  rf'{_SPACELESS}\p{{M}}*|[\S--{_SPACELESS}]+', regex.VERSION1
+_UNIT, _PIECE = (
+  regex.compile(
+    rf'{before}(?:{SPACELESS}\p{{M}}*|[\S--{SPACELESS}]+)', regex.VERSION1
+  )
+  for before in ('', r'\s*')
 )
 # Soft hyphen, joiners and the like show nothing and part no word.
 _IGNORED = dict.fromkeys((0xAD, 0x200C, 0x200D, 0x2060, 0xFEFF))
@@ -60,6 +64,11 @@ def content(text: str) -> tuple[str, ...]:
 @functools.lru_cache(1 << 16)
 def _content(text: str) -> tuple[str, ...]:
   return tuple(w for w in dict.fromkeys(terms(text)) if w not in STOP)
+
+
+def pieces(text: str) -> list[str]:
+  """A text cut at each word, with the spaces before it, case and all."""
+  return [match[0] for match in _PIECE.finditer(text)]
 
 
 def first_words(text: str, tokens: int, count: Callable[[str], int]) -> str:
