@@ -18,13 +18,16 @@ TPU := .venv/tpu
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test models parity compile-tpu lint clean
+.PHONY: run test test-all models parity compile-tpu lint clean
 
 run: $(READY)
 	$(BIN)/python -m mem_alpha_jax.main --config=configs/tiny.py \
 	  --workdir=$(WORKDIR) $(ARGS)
 
 test: $(READY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not slow' $(ARGS)
+
+test-all: $(READY)
 	$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 models: $(MODELS)

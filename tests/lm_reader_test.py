@@ -181,6 +181,7 @@ def test_an_unknown_reader_or_judge_is_named(field, others):
     registry.check(config)
 
 
+@pytest.mark.slow
 def test_smollm2_reads():
   """The real model: a note that answers, none, and a chat template."""
   pytest.importorskip('gguf')

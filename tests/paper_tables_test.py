@@ -64,6 +64,7 @@ def filled(tmp_path_factory):
   return out, before, metrics, asked, said
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_does_nothing_twice(filled):
   out, before, metrics, asked, said = filled
   after = contents(out / 'cells')
