@@ -99,6 +99,27 @@ class Turn(NamedTuple):
   tokens: int = 0
 
 
+class Written(NamedTuple):
+  """What a writer says to one chunk.
+
+  Attributes:
+    ops: the operations it asks for that could be read.
+    errors: calls that could not be read; memory.tools.FAILURES begin them.
+    noop: True for a valid response that stores nothing.
+    repairs: of each operation, memory.tools.REPAIRS without which it could
+      not be read; () if nobody counted.
+    text: the response.
+    lost: True for a reply that could not be had or used.
+  """
+
+  ops: Sequence = ()
+  errors: Sequence[str] = ()
+  noop: bool = False
+  repairs: Sequence[frozenset[str]] = ()
+  text: str = ''
+  lost: bool = False
+
+
 class Outcome(NamedTuple):
   """What a response did.
 
@@ -113,6 +134,7 @@ class Outcome(NamedTuple):
     verdicts: a judge's mark of each operation, None where it failed; None
       without a judge.
     compression: of the whole trajectory, where that is what counts.
+    repairs: as those of Written.
   """
 
   state: Any
@@ -124,6 +146,7 @@ class Outcome(NamedTuple):
   gain: float = float('nan')
   verdicts: tuple[float | None, ...] | None = None
   compression: float | None = None
+  repairs: Sequence[frozenset[str]] = ()
 
 
 class Note(NamedTuple):

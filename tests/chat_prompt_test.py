@@ -2,12 +2,15 @@
 
 import functools
 import pathlib
+import types
 
 import ml_collections
 import pytest
 
+import mem_alpha_jax
+from mem_alpha_jax.memory import json_calls
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.roles import chat_prompt, instructions, prompt
+from mem_alpha_jax.roles import chat_prompt, instructions, prompt, writer
 
 pytest.importorskip('jinja2')
 
@@ -221,3 +224,75 @@ def test_reference_shows_ids_as_the_reference_does():
   assert 'memory, 0 of 0 shown:\n<episodic_memory>\nEmpty' in shown
   assert own.index('<core_memory>\ntea') < own.index('✿FUNCTION✿')
   assert own.index('✿FUNCTION✿') < own.index('<new_chunk>\nOla sang.')
+
+
+ASSETS = pathlib.Path(mem_alpha_jax.__file__).parent / 'assets'
+QWEN3 = (ASSETS / 'chat_templates' / 'qwen3.jinja').read_text()
+# Written as the templates of these families do.
+_HEAD = (
+  '{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}'
+  "{{ '<|im_start|>' + m.role + '\n' + m.content }}"
+  '{% for call in m.tool_calls or [] %}{% set f = call.function %}'
+)
+_TAIL = '{% endfor %}{{ "<|im_end|>\n" }}{% endfor %}'
+LLAMA = (
+  '{{ \'{"name": "\' + f.name + \'", "parameters": \' }}'
+  '{{ f.arguments | tojson }}{{ "}" }}'
+)
+MISTRAL = "{{ '[TOOL_CALLS] [' }}{{ f | tojson }}{{ ']' }}"
+CODER = (
+  "{{ '<tool_call>\n<function=' + f.name + '>\n' }}"
+  '{% for k, v in f.arguments | items %}'
+  "{{ '<parameter=' + k + '>\n' + v | string + '\n</parameter>\n' }}"
+  "{% endfor %}{{ '</function>\n</tool_call>' }}"
+)
+GLM = (
+  "{{ '<tool_call>' + f.name }}{% for k, v in f.arguments | items %}"
+  "{{ '<arg_key>' + k + '</arg_key><arg_value>' + v | string }}"
+  "{{ '</arg_value>' }}{% endfor %}{{ '</tool_call>' }}"
+)
+DEEPSEEK = "{{ '<|tool_sep|>' + f.name + '\n' }}{{ f.arguments | tojson }}"
+
+
+@pytest.mark.parametrize('calls', [LLAMA, MISTRAL, CODER])
+def test_trial_templates_whose_calls_are_read_are_taken(calls):
+  made = tokenizer(_HEAD + calls + _TAIL)
+  chat_prompt.check(made, memory_config(prompt_order='memory_first'))
+
+
+@pytest.mark.parametrize('template', [QWEN3, CHATML])
+def test_trial_so_are_qwens_and_those_without_calls(template):
+  chat_prompt.check(tokenizer(template), memory_config())
+
+
+@pytest.mark.parametrize('calls', [GLM, DEEPSEEK])
+def test_trial_a_template_whose_calls_are_not_read_is_refused(calls):
+  made = tokenizer(_HEAD + calls + _TAIL)
+  with pytest.raises(
+    ValueError, match='some/chat_template.jinja: .*calls that are not read'
+  ):
+    chat_prompt.check(made, memory_config())
+
+
+@pytest.mark.parametrize(
+  'said, calls',
+  [
+    ('hm, {}', [None]),  # cut inside of the thought
+    ('hm</think>{}', [state_lib.Op('insert', 'semantic', 'a b')]),
+    ('hm {}</think>Done.', []),
+  ],
+)
+def test_trial_a_template_that_opens_the_thought(said, calls):
+  template = CHATML.replace('assistant\n', 'assistant\n<think>\n')
+  memory = memory_config(thinking=True)
+  config = ml_collections.ConfigDict(
+    {'memory': memory, 'rollout': {'max_calls': 4}}
+  )
+  setup = types.SimpleNamespace(config=config, tokenizer=tokenizer(template))
+  setup.tokenizer.decode = lambda ids: ''.join(map(chr, ids))
+  call = json_calls.render(state_lib.Op('insert', 'semantic', 'a b'))
+  ids = [ord(c) for c in said.format(call)]
+  found = writer.read(setup, ids, VIEW)
+  assert [*found.ops] == [op for op in calls if op]
+  assert found.errors == ('unfinished thought',) * calls.count(None)
+  assert found.noop == (not calls)

@@ -134,7 +134,7 @@ def test_the_policy_embeds_by_its_mean_states():
   assert abs(bind(other)(texts) - found).max() > 1e-2
 
 
-def test_the_policy_cannot_embed_in_many_processes(monkeypatch):
+def test_trial_the_policy_cannot_embed_in_many_processes(monkeypatch):
   monkeypatch.setattr(jax, 'process_count', lambda: 2)
   with pytest.raises(ValueError, match="memory.embedder='policy'"):
     embedders.create(config('policy'), small_models.policy('on'), TOKENIZER)

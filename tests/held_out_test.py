@@ -1,5 +1,6 @@
 """Evaluation: arms with intervals, all on the same episodes."""
 
+import numpy as np
 import pytest
 import tiny_config
 
@@ -19,7 +20,7 @@ from mem_alpha_jax.types import Request
 @pytest.fixture(scope='module')
 def experiment(tmp_path_factory):
   """The laptop run's retrieval, memory and readers; no model is needed."""
-  config = tiny.get_config('tokenizer.train_episodes=200,eval.bootstrap=200')
+  config = tiny.get_config('tokenizer.train_episodes=200')
   folder = str(tmp_path_factory.mktemp('evaluate'))
   return build_lib.build(config, folder)
 
@@ -59,7 +60,16 @@ def test_an_arm_says_all_that_is_reported(arms, episodes, name):
   calls = arm['calls']
   made = calls['insert'] + calls['update'] + calls['delete']
   assert made == calls['all'] + calls['repeats']
-  assert arm['valid_calls'] == calls['valid'] / calls['all']
+  if name == 'no_memory':
+    assert np.isnan(arm['valid_calls']) and arm['memory_tokens'] == 0
+    assert arm['accuracy'] == arm['lenient']['accuracy'] == 0
+  else:
+    assert arm['valid_calls'] == calls['valid'] / calls['all']
+  table = [part.split('/') for part in arm['by_episode'].split()]
+  assert len(table) == len(episodes)
+  assert sum(float(c) for c, _ in table) == pytest.approx(
+    arm['accuracy'] * arm['questions'], rel=1e-4
+  )
   assert arm['seconds_per_chunk'] > 0 and min(arm['seconds_at_ends']) > 0
 
 
@@ -143,6 +153,7 @@ def test_what_cannot_be_read_or_called_is_counted(experiment, episodes, added):
     half.config.reading.max_missing = 0.5
   arm, _ = held_out.arm('added', half, None, some)
   assert arm['missing_answers'] == arm['lenient']['questions'] > 0
+  assert arm['missing_verdicts'] == 0
   assert arm['questions'] == arm['memory_tokens'] == 0
   with pytest.raises(protocol.Unanswered, match='reading.max_missing'):
     mute = experiment._replace(readers=(failed, failed))
@@ -165,6 +176,9 @@ def test_a_judge_decides_for_sources_that_ask_for_one(experiment, episodes):
   arm, _ = held_out.arm('keep_newest', parts, None, [one])
   assert (arm['accuracy'], arm['lenient']['accuracy']) == (1, 0)
   assert len(judged) == 2 * sum(q.asked for q in one.questions)
+  unread = parts._replace(judge=lambda cases: [None] * len(cases))
+  with pytest.raises(protocol.Unanswered, match='100% of the verdicts of an'):
+    held_out.arm('keep_newest', unread, None, [one])
   first = next(q for q in one.questions if q.text == judged[0].question)
   assert (judged[0].gold, judged[0].kind) == (first.answer, first.type)
 
@@ -216,7 +230,7 @@ def test_a_method_is_a_class_and_a_line(
   )
   assert score / answered == pytest.approx(arm['accuracy'])
   method = registry.make('newest', experiment, None, some)
-  options = stream_lib.Options(every=2, resamples=10)
+  options = stream_lib.Options(every=2)
   panel = loop.panel(experiment, experiment.readers[:1])
   found = stream_lib.run(method, some, panel, options, tmp_path)
   last = str(len(some[0].chunks))
@@ -230,3 +244,30 @@ def test_lengths_are_multiples_of_the_train_length():
   assert {m: len(e) for m, e in found.items()} == {1: 4, 2: 3, 5: 3}
   for multiple, some in found.items():
     assert {len(e.chunks) for e in some} == {multiple * chunks}
+
+
+def test_trial_a_source_without_an_oracle_has_no_row_of_it(
+  experiment, episodes, monkeypatch
+):
+  names = ('oracle', 'no_memory')
+  known = lambda *sources: held_out.known(
+    names, [episodes[0]._replace(source=s) for s in sources]
+  )
+  assert known('synthetic') == known('synthetic', 'babi') == [*names]
+  assert known('locomo') == known('babi', 'locomo') == ['no_memory']
+  monkeypatch.setattr(registry, 'BASELINES', names)
+  only = {1: [e._replace(source='locomo') for e in episodes[:2]]}
+  monkeypatch.setattr(
+    held_out, 'at_lengths', lambda name, *_: ({1: {'name': name}}, [])
+  )
+  arms, _ = held_out.with_baselines(experiment, None, only)
+  assert [*arms[1]['baselines']] == ['no_memory']
+
+
+def test_trial_all_methods_look_as_often(experiment, episodes):
+  config = experiment.config.copy_and_resolve_references().unlock()
+  config.reading.hops = 2
+  parts = experiment._replace(config=config)
+  for name in ('rag_bm25', 'rag_bm25_budget', 'keep_newest', 'keep_everything'):
+    method = registry.make(name, parts, None, episodes[:1])
+    assert method.memories.config.reading.hops == 2

@@ -272,11 +272,13 @@ def test_trial_the_cache_is_bounded_by_bytes(tmp_path, monkeypatch):
   assert tok.encode_text(long) == tok.encode_text(long)
 
 
-@pytest.mark.parametrize('ids, more', [([4, 5, 99], (4, 5)), (5, (5,))])
-def test_trial_every_end_of_generation_config_stops(tmp_path, ids, more):
-  folder = write_folder(
-    tmp_path, tiny_json(), generation_config={'eos_token_id': ids}
-  )
+@pytest.mark.parametrize(
+  'ids, more', [([4, 5, 99999], (4, 5)), (5, (5,)), ([True, -1, 'x'], ())]
+)
+@pytest.mark.parametrize('file', ['generation_config', 'config'])
+def test_trial_every_end_of_a_model_stops(tmp_path, file, ids, more):
+  files = {file: {'eos_token_id': ids}}
+  folder = write_folder(tmp_path, tiny_json(), **files)
   tok = hf_tokenizer.from_folder(folder)
   assert tok.eos_ids == tuple(dict.fromkeys([tok.eos_id, *more]))
 

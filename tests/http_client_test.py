@@ -8,10 +8,17 @@ import socketserver
 import threading
 import time
 
+import httpx2
 import pytest
 
 from configs import tiny
-from mem_alpha_jax.reading import http_client, http_transport
+from experiments.reader_faults import server as server_lib
+from mem_alpha_jax.reading import (
+  http_client,
+  http_transport,
+  protocol,
+  remote_chat,
+)
 
 CHAT = [{'role': 'user', 'content': 'Who?'}]
 
@@ -48,7 +55,7 @@ class Handler(socketserver.StreamRequestHandler):
     while (line := self.rfile.readline()) != b'\r\n':
       head.append(line.decode().strip())
     sizes = [x for x in head if x.lower().startswith('content-length:')]
-    body = self.rfile.read(int(sizes[0].split(':')[1]))
+    body = self.rfile.read(int(sizes[0].split(':')[1])) if sizes else b'{}'
     server = self.server
     with server.lock:
       nth = len(server.heads)
@@ -174,7 +181,7 @@ FAULTS = {
   'not utf-8': (page(b'\xff\xfe'), 'garbage'),
   'no choices': (page({'choices': []}), 'garbage'),
   'a list': (page([1]), 'garbage'),
-  'no content': (choice({'content': None}), 'garbage'),
+  'no message': (page({'choices': [{}]}), 'garbage'),
   'a number': (choice({'content': 3}), 'garbage'),
   'half a pair': (choice({'content': '\ud83d'}), 'garbage'),
   'too deep': (page(b'[' * 100_000), 'garbage'),
@@ -208,11 +215,11 @@ def test_a_fault_is_counted_and_the_request_sent_again(script, name):
 @pytest.mark.parametrize(
   'reply',
   [
-    http(401), http(404, b'no such model'),
+    http(400), http(402, b'no such model'),
     http(302, b'', 'Location: http://127.0.0.1:9/elsewhere'),
     http(429, b'', 'Retry-After: 3600'),
   ],
-  ids=['wrong key', 'wrong model', 'moved', 'an hour'],
+  ids=['wrong chat', 'unpaid', 'moved', 'an hour'],
 )  # fmt: skip
 def test_what_waiting_will_not_mend_is_given_up_at_once(script, reply):
   server, said = script
@@ -221,6 +228,129 @@ def test_what_waiting_will_not_mend_is_given_up_at_once(script, reply):
   assert client.complete([CHAT], 7) == [None]
   counts = counted(client, 1)
   assert counts['failures'] == counts['requests'] == 1 and not clock.slept
+
+
+def error(status, message):
+  return http(status, json.dumps({'error': {'message': message}}).encode())
+
+
+@pytest.mark.parametrize(
+  ('status', 'field'),
+  [(401, 'reading.key_env'), (403, 'reading.key_env'), (404, 'reading.model')],
+)
+def test_trial_what_is_refused_at_first_ends_at_once(script, status, field):
+  server, said = script
+  reply = error(status, 'no: secret')
+  said[:] = [reply, ok(), reply]
+  client = client_of(server, key='secret')
+  began = time.monotonic()
+  with pytest.raises(protocol.Unanswered, match=field) as told:
+    client.complete([CHAT], 7)
+  assert time.monotonic() - began < 1
+  assert f'HTTP {status} (no: ...)' in str(told.value)
+  # Once it has answered, a refusal is one missing answer.
+  assert client.complete([CHAT], 7) == ['Tom.']
+  assert client.complete([CHAT], 7) == [None]
+
+
+@pytest.mark.parametrize('status', [401, 501])
+def test_trial_a_wrong_key_is_told_before_anything_is_built(script, status):
+  server, said = script
+  said[:] = [http(status)]
+  config = tiny.get_config().unlock()
+  config.reading.update(url=server.url, model='small')
+  if status == 401:
+    with pytest.raises(protocol.Unanswered, match='HTTP 401'):
+      remote_chat.from_config(config)
+  else:
+    remote_chat.from_config(config)
+  assert server.heads[-1][0].startswith('GET /v1/models ')
+
+
+def test_trial_the_fields_that_newer_models_refuse():
+  with Server(lambda *_: ok()) as server:
+    client = client_of(
+      server, reply_limit='max_completion_tokens', temperature='none'
+    )
+    assert client.complete([CHAT], 7) == ['Tom.']
+  assert server.bodies == [
+    {'model': 'small', 'messages': CHAT, 'max_completion_tokens': 7}
+  ]
+
+
+def test_trial_what_a_400_says_reaches_the_user_once(script, caplog):
+  server, said = script
+  known = 'maximum context length is 4096'
+  newer = "Unsupported parameter: use 'max_completion_tokens' instead."
+  said[:] = [error(400, known), error(400, known), error(400, newer)]
+  said += [http(400, b'plain\n text'), http(422, b'{"detail": "no \\n"}')]
+  client = client_of(server)
+  with caplog.at_level(logging.WARNING):
+    assert client.complete([CHAT] * 5, 7) == [None] * 5
+  assert caplog.text.count(known) == 1
+  assert 'config.reading.reply_limit' in caplog.text
+  assert 'HTTP 400: plain text' in caplog.text
+  assert 'HTTP 422: no' in caplog.text
+  assert counted(client, 5)['http_other'] == 5
+
+
+def finished(message, reason, **more):
+  choices = [{'message': message, 'finish_reason': reason}]
+  return page({'choices': choices, **more})
+
+
+def test_trial_replies_without_a_text(script, caplog):
+  server, said = script
+  parts = [{'type': 'text', 'text': 'To'}, {'type': 'text', 'text': 'm.'}]
+  said[:] = [
+    finished({'content': None}, 'length'),
+    finished({'content': ''}, 'length'),
+    finished({'content': ''}, 'content_filter'),
+    finished({'content': None, 'tool_calls': []}, 'tool_calls'),
+    finished({'content': ''}, 'stop'),  # an abstention
+    finished({'content': parts}, 'stop'),
+    finished({'content': 'cut of'}, 'length'),
+    finished({'content': [{'type': 'image'}]}, 'stop'),
+  ]
+  client = client_of(server)
+  with caplog.at_level(logging.WARNING):
+    assert client.complete([CHAT] * 8, 7) == [
+      *[None] * 4, '', 'Tom.', 'cut of', None,
+    ]  # fmt: skip
+  counts = counted(client, 8)
+  assert counts['empty'] == 5 and counts['retries'] == 0
+  assert 'went into thinking' in caplog.text
+  assert "'content_filter'" in caplog.text
+
+
+@pytest.mark.parametrize(('read', 'warned'), [(40, 1), (90, 0), (0, 0)])
+def test_trial_a_server_that_cuts_prompts_is_told_once(
+  script, caplog, read, warned
+):
+  server, said = script
+  usage = {'prompt_tokens': read, 'completion_tokens': 1}
+  said[:] = [finished({'content': 'x'}, 'stop', usage=usage)] * 2
+  chat = [{'role': 'user', 'content': 'word ' * 100}]
+  with caplog.at_level(logging.WARNING):
+    client_of(server).complete([chat] * 2, 7)
+  assert caplog.text.count('the server cuts prompts') == warned
+
+
+def test_trial_the_server_of_experiments_joins_parts_and_refuses_streams():
+  ask = lambda server, path, value=None: httpx2.request(
+    'POST' if value else 'GET', f'{server.url}{path}', json=value
+  )
+  parts = [{'type': 'text', 'text': 'a'}, {'type': 'text', 'text': 'b'}]
+  chat = {'messages': [{'role': 'user', 'content': parts}]}
+  with server_lib.Server(reply=lambda chat: chat[0]['content']) as server:
+    post = lambda **more: ask(server, '/chat/completions', {**chat, **more})
+    said = post(max_completion_tokens=3).json()
+    assert said['choices'][0]['message']['content'] == 'ab'
+    assert post(stream=True).status_code == 400
+    assert 'stream' in post(stream=True).json()['error']['message']
+    assert post(messages=[{'content': 3}]).status_code == 400
+    assert ask(server, '/models').json()['data'][0]['id']
+    assert ask(server, '/nothing').status_code == 404
 
 
 def test_an_empty_text_is_an_answer(script):

@@ -56,6 +56,42 @@ def test_verdicts(reply, expected):
   assert judge.verdict(reply) is expected
 
 
+@pytest.mark.parametrize(
+  ('reply', 'expected'),
+  [
+    ('**Verdict:** Yes', True),
+    ('Answer: yes', True),
+    ('{"verdict":"yes"}', True),
+    ('Correct', True),
+    ('Yes/No', None),
+    # Neighbors.
+    ('```json\n{"reason": "no", "is_correct": false}\n```', False),
+    ('Incorrect.', False),
+    ('The answer is not correct.', False),
+    ('It says Rome, not Oslo.\n**Final verdict:** no', False),
+    ('yes or no', None),
+    ('Yes and no.', None),
+    ('Right now I can not say', None),
+    ('Yes, no doubt', None),
+    ('{"verdict": [1]}', None),
+    ('<think>Yes? No.</think>{"answer": "No"}', False),
+  ],
+)
+def test_trial_verdicts(reply, expected):
+  assert judge.verdict(reply) is expected
+
+
+def test_trial_a_judge_that_thinks_has_room_and_what_is_unread_is_told(caplog):
+  thought = '<think>' + 'hm ' * 200
+  model = Scripted(f'{thought}</think> yes', thought, None)
+  cases = [judge.Case('Who?', 'Ada', 'Ada', 'x')] * 3
+  with caplog.at_level('WARNING'):
+    assert judge.answer_judge(model)(cases) == [True, None, None]
+  assert all(tokens >= 1000 for _, tokens in model.asked)
+  # The third failed, which is not the judge's fault.
+  assert '1 of 3 verdicts of the judge say neither' in caplog.text
+
+
 def test_answers_are_judged_by_the_type_of_the_question():
   model = Scripted('yes', 'no', 'maybe', None)
   cases = [

@@ -201,3 +201,16 @@ def test_smollm2_reads():
   ])  # fmt: skip
   assert 'baker' in answers[0] and 'Lisbon' in answers[1]
   assert 'baker' not in answers[2]
+
+
+def test_trial_a_thought_that_the_template_begins_is_none_of_the_answer():
+  class Thinks(Letters):
+    chat_template = "{{ messages[0]['content'] }}<think>\n"
+
+  model = lm_chat.LmChat(
+    small_models.policy('off'), small_models.params('off'), Thinks(),
+    batch=4, buckets=BUCKETS,
+  )  # fmt: skip
+  (said,) = model.complete([[{'role': 'user', 'content': 'who'}]], TOKENS)
+  assert said.startswith('<think>') and chat.final_text(said) is None
+  assert model.complete([], TOKENS) == []

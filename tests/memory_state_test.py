@@ -138,7 +138,7 @@ def test_replay_of_the_log_is_the_state(calls):
 @pytest.mark.parametrize(
   'op, error',
   [
-    (Op('insert', 'core', 'a'), 'core takes no insert'),
+    (Op('insert', 'core', 'a'), 'bad target: core takes no insert'),
     (Op('delete', 'semantic', entry_id=9), 'unknown id'),
     (Op('delete', 'episodic', entry_id=1), 'unknown id'),  # the other list
     (Op('update', 'semantic', 'x'), 'unknown id'),
@@ -146,14 +146,14 @@ def test_replay_of_the_log_is_the_state(calls):
     (Op('insert', 'semantic', ' A  b. '), 'duplicate'),
     (Op('update', 'semantic', 'a b', 1), 'duplicate'),
     (Op('update', 'core', 'THE.'), 'duplicate'),
-    (Op('insert', 'semantic', 'a b c d'), 'too long'),
-    (Op('update', 'core', 'a b c d'), 'too long'),
-    (Op('insert', 'semantic', '  '), 'empty text'),
+    (Op('insert', 'semantic', 'a b c d'), 'bad text: too long'),
+    (Op('update', 'core', 'a b c d'), 'bad text: too long'),
+    (Op('insert', 'semantic', '  '), 'bad text: empty'),
     (Op('insert', 'semantic', 'x y z'), 'full'),
-    (Op('insert', 'semantic', 'x'), 'no free slot'),
-    (Op('insert', 'diary', 'x'), 'unknown kind'),
+    (Op('insert', 'semantic', 'x'), 'full: no free slot'),
+    (Op('insert', 'diary', 'x'), 'bad target: unknown kind'),
     (Op('append', 'semantic', 'x'), 'unknown tool'),
-    (Op('update', 'semantic', ['x'], ['1']), 'text is not a string'),
+    (Op('update', 'semantic', ['x'], ['1']), 'bad text: not a string'),
   ],
 )
 def test_bad_calls_say_why(op, error):

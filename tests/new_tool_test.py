@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+import small_calls
 import tiny_config
 
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import (
+  compact_calls,
   effects,
   execution,
+  json_calls,
   reference_tools,
   slots,
   tools,
@@ -68,12 +71,12 @@ MERGE = Op('merge', 'semantic', 'Ada kite red', 1, 3)
 @pytest.mark.parametrize('notation', ['compact', 'json', 'reference'])
 def test_a_merge_is_said_read_done_and_mirrored(notation):
   read = {
-    'compact': lambda: tools.parse_compact(
-      tools.render_compact(MERGE, VIEW), VIEW
+    'compact': small_calls.there_and_back,
+    'json': lambda op, view: json_calls.parse(json_calls.render(op), view),
+    'reference': lambda op, view: reference_tools.parse(
+      reference_tools.render(op), view
     ),
-    'json': lambda: tools.parse_json(tools.render_json(MERGE)),
-    'reference': lambda: reference_tools.parse(reference_tools.render(MERGE)),
-  }[notation]()
+  }[notation](MERGE, VIEW)
   assert [call.op for call in read.calls] == [MERGE]
   memories = stored()
   before = memories.states[0]
@@ -100,7 +103,7 @@ def test_a_merge_is_said_read_done_and_mirrored(notation):
 
 
 def test_what_follows_from_the_table():
-  assert tools.compact_symbols()[4] == '<mrg>'
+  assert compact_calls.symbols()[4] == '<mrg>'
   assert 'merge' in samples.count_names()
   schema = tools.tool_schemas()[-1]['function']
   assert schema['parameters']['required'] == [*tools.TOOLS['merge'].arguments]
@@ -113,13 +116,11 @@ def test_what_follows_from_the_table():
 @pytest.mark.parametrize(
   'text, error',
   [
-    ('<mrg><1> a', 'merge without a target'),
-    ('<mrg><sem> a', 'merge cannot target <sem>'),
-    ('<mrg><1><2> a', 'handle <2> shows no entry'),
-    ('<mrg><1><3>', 'empty text'),
+    ('<mrg><1> a', 'bad target: merge without a target'),
+    ('<mrg><sem> a', 'bad target: merge cannot target <sem>'),
+    ('<mrg><1><2> a', 'bad target: <2> shows no entry'),
+    ('<mrg><1><3>', 'bad text: empty'),
   ],
 )
 def test_a_bad_merge_says_why(text, error):
-  assert tools.parse_compact(text, VIEW).calls == [
-    tools.ParsedCall(None, error)
-  ]
+  assert small_calls.parse(text, VIEW).calls == [tools.ParsedCall(None, error)]

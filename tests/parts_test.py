@@ -17,7 +17,7 @@ OK, FAILED = OpResult(True), OpResult(False, 'unknown id')
 REPEAT = OpResult(False, state_lib.DUPLICATE)
 CHUNK = 'Marta has a new job as a baker.'
 WORDS = st.lists(st.sampled_from('abcdef'))
-CONFIG = ml_collections.ConfigDict({'noop': 0.25})
+CONFIG = ml_collections.ConfigDict({'noop': 0.25, 'repair': 0.5})
 
 
 def insert(text):
@@ -176,3 +176,12 @@ def test_trial_repeats_are_neutral_in_content():
   assert one(parts.content, outcome(ops[:1], [REPEAT])) == 0.25
   judged = outcome(ops, [OK, REPEAT], verdicts=(0.5, 0.0))
   assert one(parts.content, judged) == 0.5
+
+
+def test_trial_repaired_calls_cost_what_the_config_says():
+  ops, slips = [insert('a'), insert('b')], frozenset({'json'})
+  done = outcome(ops, [OK, OK], repairs=(frozenset(), slips))
+  assert one(parts.calls, done) == 0.75
+  assert one(parts.content, done._replace(verdicts=(1.0, 1.0))) == 1.0
+  failed = outcome(ops, [OK, FAILED], repairs=(frozenset(), slips))
+  assert one(parts.calls, failed) == 0.5

@@ -2,8 +2,9 @@
 
 import ml_collections
 import pytest
+import small_calls
 
-from mem_alpha_jax.memory import execution, tools
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import prompt
@@ -148,5 +149,5 @@ def test_newest_view_goes_by_the_last_write():
 
 def test_view_feeds_the_parser():
   view = (filled().by_slot[1],)
-  response = tools.parse_compact('<del><1>', view)
+  response = small_calls.parse('<del><1>', view)
   assert response.calls[0].op == Op('delete', 'episodic', '', 2)

@@ -17,8 +17,11 @@ OPS = (
 )
 
 
+VIEW = [state_lib.Entry(i, 'semantic', '', 0, 0, 0) for i in (0x1F3A, 7, 0x12)]
+
+
 def calls(text):
-  return [call.op for call in reference.parse(text).calls]
+  return [call.op for call in reference.parse(text, VIEW).calls]
 
 
 def test_calls_come_back():
@@ -52,8 +55,8 @@ def test_thoughts_are_skipped_and_done_is_a_noop():
     f'<think>{reference.render(OPS[1])}</think>\n{reference.render(OPS[0])}'
   )
   assert calls(said) == [OPS[0]]
-  assert reference.parse('Done.') == ([], True)
-  assert reference.parse('I stored it.').calls[0].error == 'no call'
+  assert reference.parse('Done.', VIEW) == ([], True)
+  assert reference.parse('I stored it.', VIEW).calls[0].error == 'no call'
 
 
 def test_what_the_reference_repairs_is_read():
@@ -69,7 +72,7 @@ def test_what_the_reference_repairs_is_read():
 
 BAD = {
   '✿FUNCTION✿: fly\n✿ARGS✿: {}': 'unknown tool',
-  '✿FUNCTION✿: memory_insert\n✿ARGS✿: {}': 'bad memory_type',
+  '✿FUNCTION✿: memory_insert\n✿ARGS✿: {}': 'memory_type',
   '✿FUNCTION✿: memory_delete': 'arguments are not a JSON object',
   '✿FUNCTION✿: new_memory_insert\n✿ARGS✿: [1]': 'arguments are not',
   '✿FUNCTION✿: memory_delete\n✿ARGS✿: {"memory_type": "semantic_memory", '
@@ -79,7 +82,7 @@ BAD = {
 
 @pytest.mark.parametrize('text', BAD)
 def test_bad_calls_say_why(text):
-  (call,) = reference.parse(text).calls
+  (call,) = reference.parse(text, VIEW).calls
   assert call.op is None and BAD[text] in call.error
 
 
@@ -93,5 +96,26 @@ def test_bad_calls_say_why(text):
 )
 @hypothesis.settings(max_examples=150, deadline=None)
 def test_it_never_raises(parts):
-  parsed = reference.parse(''.join(parts))
+  parsed = reference.parse(''.join(parts), VIEW)
   assert parsed.noop or parsed.calls
+
+
+def test_trial_slips_are_counted_and_thoughts_without_an_end_hide_all():
+  head = f'{reference.FUNCTION}: memory_delete\n{reference.ARGS}: '
+  for body, repairs in (
+    ('{"memory_type": "semantic_memory", "memory_id": "0012"}', set()),
+    ('{"memory_type": "semantic", "memory_id": "0012"}', {'type'}),
+    ('{"memory_type": "semantic_memory", "memory_id": "#12"}', {'id'}),
+    ("{'memory_type': 'semantic_memory', 'memory_id': '0012',}", {'json'}),
+    (
+      '{"memory_type": "semantic_memory", "memory_id": "0012"} ok',
+      {'stray_text'},
+    ),
+  ):
+    (call,) = reference.parse(head + body, VIEW).calls
+    assert call.op == Op('delete', 'semantic', '', 0x12)
+    assert call.repairs == repairs, body
+  (call,) = reference.parse(f'<think>so\n{head}{body}', VIEW).calls
+  assert call.error == 'unfinished thought'
+  (call,) = reference.parse(head + body.replace('0012', '0013'), VIEW).calls
+  assert call.error == 'unknown id: 19 is not shown'

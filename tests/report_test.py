@@ -10,6 +10,7 @@ import pytest
 from mem_alpha_jax.report import html as html_lib
 from mem_alpha_jax.report import plots, statistics, tables
 from mem_alpha_jax.report.html import Trace, TraceAnswer, TraceStep
+from mem_alpha_jax.run import summary
 from mem_alpha_jax.system import files
 
 
@@ -18,16 +19,18 @@ def near(mean):
   return {'accuracy': mean, 'interval': interval, 'questions': 100}
 
 
-NONE = statistics.accuracies({}, 0, 0)
+NONE = statistics.accuracies({}, ['x'])
 NOTHING = {**NONE, 'lenient': NONE}
 
 
 def make_arm(accuracy, overwritten=0.5):
   types = {'overwritten': near(overwritten), 'who': near(accuracy)}
   lenient = near(0.875) | {'by_type': {'overwritten': near(0.75)}}
+  lenient['macro'] = near(0.625)
   return {
     **near(accuracy),
     'by_type': types,
+    'macro': near(0.375),
     'lenient': lenient,
     'memory_tokens': np.float32(30),
     'memory_share': 0.3125,
@@ -89,11 +92,11 @@ def table_cells(text):
 def test_summary_table_has_a_line_for_every_system():
   text = tables.summary_table(make_arms())
   lines = text.splitlines()
-  assert len(lines) == 2 + 4
+  assert len(lines) == 2 + 4 + 2
   assert ' '.join(lines[3].split()) == (
-    'after RL 0.950 [0.93, 0.97] 0.500 0.875 0.750 31.2% 99.0%'
+    'after RL 0.950 [0.93, 0.97] 0.875 0.375 / 0.625 0.500 / 0.750 31.2% 99.0%'
   )
-  assert [line.split()[0] for line in lines[2:]] == (
+  assert [line.split()[0] for line in lines[2:-2]] == (
     ['before', 'after', 'keep', 'oracle']
   )
   assert max(map(len, lines)) < 100
@@ -101,22 +104,23 @@ def test_summary_table_has_a_line_for_every_system():
 
 def test_tables_show_missing_numbers_as_dashes():
   arms = {'after': dict(NOTHING)}
-  row = tables.summary_table(arms).splitlines()[-1]
-  assert row.split() == ['after', 'RL', '-', '[-,', '-]', *'-----']
+  row = tables.summary_table(arms).splitlines()[2]
+  assert row.split() == ['after', 'RL', '-', '[-,', '-]', *'--/--/---']
   # As they come back from a file, where NaN is null.
   arms['after']['interval'] = [None, None]
   arms['after']['accuracy'] = None
-  assert tables.summary_table(arms).splitlines()[-1] == row
+  assert tables.summary_table(arms).splitlines()[2] == row
 
 
 def test_type_and_length_tables():
   rows = table_cells(tables.type_table(make_arms()))
-  assert rows[2] == ['overwritten', '0.500', '0.500', '0.500', '0.500']
-  assert rows[3] == ['who', '0.250', '0.950', '0.500', '0.990']
+  assert rows[2] == ['overwritten', *['0.500', '/', '0.750'] * 4]
+  assert rows[3][:5] == ['who', '0.250', '/', '-', '0.950']
   length = {str(m): arms for m, arms in LENGTH.items()}
   del length['4']['baselines']['oracle']
   rows = tables.length_table(length).splitlines()
-  assert rows[0].split() == ['1x', '4x', '13x']
+  assert rows[0].split() == ['strict,', 'lenient', '1x', '4x', '13x']
+  assert rows[-1].split()[:2] == ['lenient', '0.875']
   oracle = next(row for row in rows if row.startswith('oracle'))
   assert oracle.split()[3:] == ['1.01]', '-', '0.990', '[0.97,', '1.01]']
   length['4']['baselines']['oracle'] = make_arm(0.99)
@@ -229,6 +233,7 @@ def test_page_is_balanced_escaped_and_self_contained(tmp_path):
 
 def test_page_marks_changes_and_answers(tmp_path):
   text = written(tmp_path, Trace('one', STEPS, ANSWERS))
+  text = text.replace('<bdi>', '').replace('</bdi>', '')
   assert '<li class="new"><span class="id">1</span>Marta job baker' in text
   assert 'Marta job pilot <del>Marta job baker</del></li>' in text
   assert 'class="gone"><span class="id">1</span><del>Marta job pilot' in text
@@ -236,6 +241,29 @@ def test_page_marks_changes_and_answers(tmp_path):
   assert '1 of 2 right' in text and '1 not scored' in text
   assert text.count('>retrieved<') == 2  # not where it was not kept
   assert '1 failed calls' in text
+
+
+def test_trial_page_isolates_directions_and_shows_controls(tmp_path):
+  turned = 'a\u202eb \x00 \x1b[0m \x85'  # overrides what follows
+  step = TraceStep(turned, turned, [(turned, False, turned)], [], turned)
+  answer = TraceAnswer(turned, turned, turned, turned, False, (turned,))
+  text = written(tmp_path, Trace(turned, [step], [answer]))
+  shown = 'a\u202eb \u2400 \u241b[0m \\x85'
+  assert text.count(shown) == text.count(f'<bdi>{shown}</bdi>') == 13
+  assert not set('\x00\x1b\x85') & set(text)
+
+
+def test_trial_page_limits_the_height_of_long_texts(tmp_path):
+  long = 'x' * 100_000
+  step = TraceStep(long, long, [(long, True, '')], [('semantic', 1, long)])
+  answer = TraceAnswer(long, 'who', 'x', long, False, (long,))
+  text = written(tmp_path, Trace('one', [step], [answer]))
+  limited = text[: text.index('max-height: 14em; overflow: auto')]
+  limited = limited[limited.rindex('}') :]
+  for place in ('.chunk > bdi', '.chunk > span', '.cell p', '.memory li'):
+    assert place in limited
+  assert '.notes li' in limited and '.calls li' in limited
+  assert text.count(long) == 7
 
 
 def test_page_folds_many_unchanged_entries(tmp_path):
@@ -254,3 +282,20 @@ def test_traces_of_different_episodes_are_refused(tmp_path):
     written(tmp_path, Trace('a', STEPS, ()), Trace('b', STEPS[:2], ()))
   with pytest.raises(ValueError, match='differ in their questions'):
     written(tmp_path, Trace('a', STEPS, ANSWERS), Trace('b', STEPS, ()))
+
+
+@pytest.mark.parametrize(
+  'text',
+  [b'', b'{"length": {', b'null', b'{}', b'[1]', b'\xff', b'[' * 100_000],
+)
+def test_trial_damaged_results_are_named_in_one_line(tmp_path, text):
+  for name, read in (
+    ('results.json', summary.read),
+    ('before.json', summary.read_before),
+  ):
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(
+      ValueError, match=f'{name}: damaged .*remove it'
+    ) as told:
+      read(str(tmp_path))
+    assert '\n' not in str(told.value)

@@ -27,8 +27,8 @@ SMALL = (
 PEOPLE = ('Marta', 'Leo')
 
 
-def _answer(setup, turn, response):
-  return Outcome(turn.state, answer=response)
+def _answer(setup, turn, ids):
+  return Outcome(turn.state, answer=setup.tokenizer.decode(ids))
 
 
 def _scores(turns, outcomes, config):

@@ -13,7 +13,7 @@ from mem_alpha_jax.types import Question
     ('the  Baker.', 'baker', 'exact', 1.0),
     ('3 may', '3 May', 'exact', 1.0),
     ('bakers', 'baker', 'exact', 0.0),
-    ('a', 'the', 'exact', 1.0),  # nothing but articles on both sides
+    ('a', 'the', 'exact', 0.0),  # nothing but articles on both sides
     ('She is a BAKER now', 'baker', 'substring', 1.0),
     ('boxed15', '5', 'substring', 1.0),  # SubEM as the reference has it
     ('She is a pilot', 'baker', 'substring', 0.0),

@@ -14,7 +14,7 @@ from mem_alpha_jax.run import stream as stream_run
 
 SIZES = {26: (2, 1, 3, 2, 1, 2, 1), 30: (1, 3, 2, 1, 1)}  # turns a session
 EVERY = 2
-OPTIONS = stream_lib.Options(every=EVERY, lag=2, resamples=20)
+OPTIONS = stream_lib.Options(every=EVERY, lag=2)
 
 
 def _locomo(root):
@@ -259,7 +259,7 @@ def test_the_mode_streams_dialogues(root, tmp_path, source, other, monkeypatch):
   monkeypatch.setitem(registry.READERS, 'toy', toy)
   more = (
     f',stream.methods={other};long_context,stream.every=2,'
-    'stream.lag=9,eval.bootstrap=20,warm_start.checkpoint=tiny_base'
+    'stream.lag=9,warm_start.checkpoint=tiny_base'
   )
   config = _config(root, source, 1, more)
   found = stream_run.main(config, str(tmp_path))

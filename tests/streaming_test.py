@@ -18,7 +18,7 @@ from mem_alpha_jax.run import stream as stream_run
 from mem_alpha_jax.types import Episode, Question
 
 SESSIONS, EVERY, CAPACITY = 47, 5, 20
-OPTIONS = stream_lib.Options(every=EVERY, lag=10, resamples=20)
+OPTIONS = stream_lib.Options(every=EVERY, lag=10)
 CONFIG = tiny_config.get_config(
   'memory.slots=64,memory.cap_rate=0,memory.view=newest'
 )
@@ -257,7 +257,7 @@ def test_saturation_is_the_start_of_a_fall_that_lasts():
       for i, a in enumerate(accuracies, 1)
       for q in range(10)
     ]
-    return stream_curves.accuracy(asks, lambda ask: ask.sessions, 1, 0)
+    return stream_curves.accuracy(asks, lambda ask: ask.sessions, 1)
 
   assert stream_curves.saturation(curve(1, 0.8, 1, 0.9, 0.7, 0.6), 0.15) == 50
   assert stream_curves.saturation(curve(1, 0.8, 1), 0.15) is None
@@ -267,7 +267,7 @@ def test_saturation_is_the_start_of_a_fall_that_lasts():
 def test_the_mode_writes_curves_and_goes_on(tmp_path, capsys):
   arg = (
     'stream.methods=oracle;keep_newest;long_context,stream.multiple=4,'
-    'stream.episodes=2,stream.every=5,stream.lag=3,eval.bootstrap=20'
+    'stream.episodes=2,stream.every=5,stream.lag=3'
   )
   config = tiny_config.get_config(arg)
   found = stream_run.main(config, str(tmp_path))

@@ -36,7 +36,6 @@ FIELDS = {
   'eval.every': 2,
   'eval.lengths': (1, 2),
   'eval.length_episodes': 4,
-  'eval.bootstrap': 50,
   'eval.html_episodes': 1,
   'checkpoint.every': 2,
   'log.tensorboard': False,

@@ -1,12 +1,20 @@
-"""Both notations of a call, their parsers, and the table behind them."""
+"""Calls in JSON and in symbols, and the table behind them."""
 
 import json
 
 import hypothesis
 import pytest
+import small_calls
 from hypothesis import strategies as st
 
-from mem_alpha_jax.memory import execution, tools
+from mem_alpha_jax.memory import (
+  compact_calls,
+  execution,
+  json_calls,
+  notations,
+  reference_tools,
+  tools,
+)
 from mem_alpha_jax.memory import state as state_lib
 
 Op = state_lib.Op
@@ -15,6 +23,7 @@ VIEW = (
   None,
   state_lib.Entry(9, 'episodic', '', 0, 0, 0),
 )
+SHOWN = [state_lib.Entry(i, 'semantic', '', 0, 0, 0) for i in (3, 7, 9, 12)]
 VALID = (
   Op('insert', 'semantic', 'Marta job baker'),
   Op('insert', 'episodic', 'on Monday Marta sang'),
@@ -30,23 +39,27 @@ def parsed(response):
   return [call.op for call in response.calls]
 
 
+def read(text):
+  return json_calls.parse(text, SHOWN)
+
+
 @pytest.mark.parametrize('op', VALID)
 def test_round_trip(op):
-  assert parsed(tools.parse_json(tools.render_json(op))) == [op]
-  compact = tools.render_compact(op, VIEW)
-  assert parsed(tools.parse_compact(compact, VIEW)) == [op]
+  assert read(json_calls.render(op)).calls == [tools.ParsedCall(op)]
+  assert small_calls.there_and_back(op, VIEW).calls == [tools.ParsedCall(op)]
 
 
 def test_several_calls_keep_their_order():
-  compact = ''.join(tools.render_compact(op, VIEW) for op in VALID)
-  assert parsed(tools.parse_compact(compact, VIEW)) == list(VALID)
-  text = 'I see.\n' + '\n'.join(map(tools.render_json, VALID))
-  assert parsed(tools.parse_json(text)) == list(VALID)
+  tok = small_calls.tokenizer()
+  ids = [i for op in VALID for i in compact_calls.render(tok, op, VIEW)]
+  assert parsed(compact_calls.parse(tok, ids, VIEW)) == list(VALID)
+  text = 'I see.\n' + '\n'.join(map(json_calls.render, VALID))
+  assert parsed(read(text)) == list(VALID)
 
 
 def test_compact_grammar_as_written():
   text = '<ins><sem> Marta job baker<upd><3> Marta sang<del><1><del><core>'
-  assert parsed(tools.parse_compact(text, VIEW)) == [
+  assert parsed(small_calls.parse(text, VIEW)) == [
     Op('insert', 'semantic', 'Marta job baker'),
     Op('update', 'episodic', 'Marta sang', 9),
     Op('delete', 'semantic', '', 7),
@@ -56,7 +69,7 @@ def test_compact_grammar_as_written():
 
 def test_compact_reads_entries_as_view():
   view = (state_lib.Entry(5, 'episodic', 'old', 0, 0, 1),)
-  assert parsed(tools.parse_compact('<del><1>', view)) == [
+  assert parsed(small_calls.parse('<del><1>', view)) == [
     Op('delete', 'episodic', '', 5)
   ]
 
@@ -66,45 +79,45 @@ def test_compact_reads_entries_as_view():
   [
     ('', 'no call'),
     ('hello', 'no call'),
-    ('<ins>', 'insert without a target'),
-    ('<ins> x<sem> y', 'insert without a target'),
-    ('<ins><sem>', 'empty text'),
-    ('<ins><core> x', 'insert cannot target <core>'),
-    ('<ins><1> x', 'insert cannot target <1>'),
-    ('<upd><sem> x', 'update cannot target <sem>'),
-    ('<upd><none> x', 'update cannot target <none>'),
-    ('<upd><2> x', 'handle <2> shows no entry'),
-    ('<upd><9> x', 'handle <9> shows no entry'),
-    ('<del><1> x', 'delete takes no text'),
-    ('<ins><sem> x<null> y', 'symbol inside the text'),
-    ('<ins><sem> x<none>', 'symbol inside the text'),
+    ('<ins>', 'bad target: insert without a target'),
+    ('<ins> x<sem> y', 'bad target: insert without a target'),
+    ('<ins><sem>', 'bad text: empty'),
+    ('<ins><core> x', 'bad target: insert cannot target <core>'),
+    ('<ins><1> x', 'bad target: insert cannot target <1>'),
+    ('<upd><sem> x', 'bad target: update cannot target <sem>'),
+    ('<upd><none> x', 'bad target: update cannot target <none>'),
+    ('<upd><2> x', 'bad target: <2> shows no entry'),
+    ('<upd><9> x', 'bad target: <9> shows no entry'),
+    ('<del><1> x', 'unreadable: delete takes no text'),
+    ('<ins><sem> x<null> y', 'unreadable: symbol inside the text'),
+    ('<ins><sem> x<none>', 'unreadable: symbol inside the text'),
     ('<none><none>', 'no call'),
   ],
 )
 def test_compact_errors(text, error):
-  response = tools.parse_compact(text, VIEW)
+  response = small_calls.parse(text, VIEW)
   assert response.calls == [tools.ParsedCall(None, error)]
   assert not response.noop
 
 
 def test_an_error_does_not_hide_the_other_calls():
-  response = tools.parse_compact('x<ins><sem> a<upd><2> b<del><1>', VIEW)
-  assert [error for _, error in response.calls] == [
-    'text before the first call',
+  response = small_calls.parse('x<ins><sem> a<upd><2> b<del><1>', VIEW)
+  assert [call.error for call in response.calls] == [
+    'unreadable: text before the first call',
     '',
-    'handle <2> shows no entry',
+    'bad target: <2> shows no entry',
     '',
   ]
 
 
 @pytest.mark.parametrize('text', ['<none>', ' <none> '])
 def test_compact_noop(text):
-  assert tools.parse_compact(text, VIEW) == ([], True)
+  assert small_calls.parse(text, VIEW) == ([], True)
 
 
 @pytest.mark.parametrize('text', ['Done', ' done.\n', '<think>hm</think>Done!'])
 def test_json_noop(text):
-  assert tools.parse_json(text) == ([], True)
+  assert read(text) == ([], True)
 
 
 QWEN = """<think>
@@ -125,7 +138,7 @@ QWEN = """<think>
 
 
 def test_json_qwen_form_with_tolerated_slips():
-  assert parsed(tools.parse_json(QWEN)) == [
+  assert parsed(read(QWEN)) == [
     Op('insert', 'semantic', 'Marta is a baker\nin Oslo'),
     Op('update', 'episodic', 'new', 12),
     Op('delete', 'core'),
@@ -136,7 +149,7 @@ def test_json_qwen_form_with_tolerated_slips():
 def test_json_ids(value):
   arguments = {'memory_type': 'semantic', 'memory_id': value}
   call = {'name': 'memory_delete', 'arguments': arguments}
-  response = tools.parse_json(f'<tool_call>{json.dumps(call)}</tool_call>')
+  response = read(f'<tool_call>{json.dumps(call)}</tool_call>')
   assert parsed(response) == [Op('delete', 'semantic', '', 3)]
 
 
@@ -145,30 +158,34 @@ def test_json_ids(value):
   [
     ('memory_search', {}, 'unknown tool'),
     (['memory_insert'], {}, 'unknown tool'),
-    ('memory_insert', [], 'arguments are not a JSON object'),
-    ('memory_insert', '{', 'arguments are not a JSON object'),
-    ('memory_insert', {'memory_type': 'core'}, 'bad memory_type for insert'),
-    ('memory_insert', {'memory_type': 3}, 'bad memory_type for insert'),
+    ('memory_insert', [], 'unreadable: arguments are not a JSON object'),
+    ('memory_insert', '{', 'unreadable: arguments are not a JSON object'),
+    (
+      'memory_insert',
+      {'memory_type': 'core'},
+      'bad target: memory_type of insert',
+    ),
+    ('memory_insert', {'memory_type': 3}, 'bad target: memory_type of insert'),
     (
       'memory_insert',
       {'memory_type': 'semantic', 'content': 4},
-      'content is missing or empty',
+      'bad text: content is missing or empty',
     ),
     (
       'memory_update',
       {'memory_type': 'semantic', 'content': 'x', 'memory_id': True},
-      'memory_id is missing or not a number',
+      'bad target: memory_id is missing or not a number',
     ),
     (
       'memory_delete',
       {'memory_type': 'semantic', 'memory_id': 3.5},
-      'memory_id is missing or not a number',
+      'bad target: memory_id is missing or not a number',
     ),
   ],
 )
 def test_json_errors(name, arguments, error):
   call = json.dumps({'name': name, 'arguments': arguments})
-  response = tools.parse_json(f'<tool_call>{call}</tool_call>')
+  response = read(f'<tool_call>{call}</tool_call>')
   assert response.calls == [tools.ParsedCall(None, error)]
 
 
@@ -177,21 +194,21 @@ def test_json_errors(name, arguments, error):
   ['', '{', '[' * 100_000, '{"name": ' + '9' * 5000 + '}', 'null', '[1]'],
 )
 def test_json_garbage_is_one_failed_call(body):
-  response = tools.parse_json(f'<tool_call>{body}</tool_call>')
+  response = read(f'<tool_call>{body}</tool_call>')
   assert parsed(response) == [None]
 
 
 def test_no_call_is_one_failed_call():
-  assert parsed(tools.parse_json('I will store nothing')) == [None]
+  assert parsed(read('I will store nothing')) == [None]
 
 
 def pieces():
   json_bits = ['<tool_call>', '</tool_call>', '"', '{', '}', '\\ud800', 'NaN']
   return st.one_of(
     st.text(max_size=8),
-    st.sampled_from([*tools.compact_symbols(), *json_bits]),
-    st.sampled_from(VALID).map(tools.render_json),
-    st.sampled_from(VALID).map(lambda op: tools.render_compact(op, VIEW)),
+    st.sampled_from([*compact_calls.symbols(), *json_bits]),
+    st.sampled_from(VALID).map(json_calls.render),
+    st.sampled_from(['<ins><sem> a b', '<upd><1> c', '<del><3>', '<none>']),
   )
 
 
@@ -210,7 +227,9 @@ def mutated(draw):
 
 def check(response):
   assert response.noop == (not response.calls)
-  for op, error in response.calls:
+  for op, error, repairs in response.calls:
+    assert not error or tools.failure(error) in tools.FAILURES
+    assert repairs <= set(tools.REPAIRS)
     assert (op is None) == bool(error)
     if op is not None:
       op.text.encode()  # what is stored can be written
@@ -220,8 +239,9 @@ def check(response):
 @hypothesis.settings(max_examples=50, deadline=None)
 @hypothesis.given(st.one_of(st.text(), mutated()))
 def test_parsers_never_raise(text):
-  check(tools.parse_json(text))
-  check(tools.parse_compact(text, VIEW))
+  check(read(text))
+  check(reference_tools.parse(text, SHOWN))
+  check(small_calls.parse(text, VIEW))
 
 
 def test_schemas_come_from_the_table():
@@ -236,16 +256,155 @@ def test_schemas_come_from_the_table():
 
 
 def test_symbols_are_distinct_and_fixed():
-  assert len(set(tools.compact_symbols())) == len(tools.compact_symbols())
+  assert len(set(compact_calls.symbols())) == len(compact_calls.symbols())
   expected = (
     *('<call>', '<ins>', '<upd>', '<del>', '<none>'),
     *('<core>', '<sem>', '<epi>'),
     *('<1>', '<2>', '<3>', '<4>', '<5>', '<6>', '<7>', '<8>', '<9>'),
     *('<sep>', '<null>'),
   )
-  assert expected == tools.compact_symbols()
+  assert expected == compact_calls.symbols()
 
 
 def test_render_compact_needs_a_visible_entry():
   with pytest.raises(ValueError, match='entry 8 is not in the view'):
-    tools.render_compact(Op('delete', 'semantic', '', 8), VIEW)
+    small_calls.there_and_back(Op('delete', 'semantic', '', 8), VIEW)
+
+
+SEMANTIC = '"semantic"'
+INSERT = {'memory_type': 'semantic', 'content': "Ana's job: baker"}
+WANTED = Op('insert', 'semantic', "Ana's job: baker")
+CALL = json.dumps({'name': 'memory_insert', 'arguments': INSERT})
+DELETE = (
+  '{"name": "memory_delete", "arguments": {"memory_type": %s, "memory_id": %s}}'
+)
+GONE = Op('delete', 'semantic', '', 3)
+XML = (
+  '<function=memory_insert>\n<parameter=memory_type>\nsemantic\n</parameter>\n'
+  "<parameter=content>\nAna's job: baker\n</parameter>\n</function>"
+)
+SINGLE = (
+  "{'name': 'memory_insert', 'arguments': {'memory_type': 'semantic', "
+  "'content': 'Ana\\'s job: baker', }}"
+)
+FORMS = [
+  (f'<tool_call>{CALL}', [WANTED], {'unclosed'}),
+  (CALL, [WANTED], {'untagged'}),
+  (f'I store this: {CALL}.', [WANTED], {'untagged'}),
+  (f'[{CALL}, {CALL}]', [WANTED] * 2, {'untagged'}),
+  (f'```json\n{CALL}\n```', [WANTED], {'code_block'}),
+  (f'<tools>\n{CALL}\n</tools>', [WANTED], {'tools_tag'}),
+  (f'<tool_call>{CALL}\n{CALL}</tool_call>', [WANTED] * 2, {'several'}),
+  (f'<tool_call>[{CALL},{CALL}]</tool_call>', [WANTED] * 2, {'several'}),
+  (
+    f'<tool_call>\n```json\n{CALL}\n```\n</tool_call>', [WANTED], {'code_block'}
+  ),
+  (f'<tool_call>\n{XML}\n</tool_call>', [WANTED], {'function_tag'}),
+  (XML, [WANTED], {'function_tag'}),
+  (f'<tool_call>{CALL[:-1]}, }}</tool_call>', [WANTED], {'json'}),
+  (f'<tool_call>{SINGLE}</tool_call>', [WANTED], {'json'}),
+  (f'<tool_call>{CALL} ok?</tool_call>', [WANTED], {'stray_text'}),
+  (
+    f'<tool_call>{CALL.replace("arguments", "parameters")}</tool_call>',
+    [WANTED],
+    {'arguments'},
+  ),
+  (
+    f'<tool_call>{{"type": "function", "function": {CALL}}}</tool_call>',
+    [WANTED],
+    {'arguments'},
+  ),
+  (
+    f'<tool_call>{json.dumps({"name": "memory_insert", **INSERT})}</tool_call>',
+    [WANTED],
+    {'arguments'},
+  ),
+  (
+    f'<tool_call>{CALL.replace("name", "tool")}</tool_call>',
+    [WANTED],
+    {'arguments'},
+  ),
+  *(
+    (f'<tool_call>{DELETE % (SEMANTIC, i)}</tool_call>', [GONE], {'id'})
+    for i in ('3.0', '"#3"', '"3"', '"[3]"', '"(3)"', '"3.0"')
+  ),
+  *(
+    (f'<tool_call>{DELETE % (kind, 3)}</tool_call>', [GONE], {'type'})
+    for kind in ('"Semantic"', '"semantic_memory"', '"SEMANTIC MEMORY"')
+  ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize('text, ops, repairs', FORMS)
+def test_trial_common_forms_are_read_and_counted(text, ops, repairs):
+  response = read(text)
+  assert parsed(response) == ops
+  assert [call.repairs for call in response.calls] == [repairs] * len(ops)
+
+
+@pytest.mark.parametrize(
+  'text, error',
+  [
+    (f'<think>hm <tool_call>{CALL}</tool_call>', 'unfinished thought'),
+    (f'<think>hm\n{CALL}', 'unfinished thought'),
+    ('<think>Done.', 'unfinished thought'),
+    ('{"name": "Ana", "job": "baker"}', 'no call'),
+    ('see [3] and {this}', 'no call'),
+    (f'<tool_call>{DELETE % (json.dumps("semantic"), 8)}', 'unknown id'),
+    (f'<tool_call>{CALL[:-20]}</tool_call>', 'unreadable'),
+    ('<tool_call></tool_call>', 'unreadable'),
+  ],
+)
+def test_trial_what_is_no_call_neither_acts_nor_counts(text, error):
+  (call,) = read(text).calls
+  assert call.op is None and tools.failure(call.error) == error
+
+
+def test_trial_thoughts_hide_calls_and_notes_may_speak_of_them():
+  tagged = json_calls.render(WANTED)
+  other = json_calls.render(GONE)
+  for thought in (f'<think>{other}</think>', f'{other}</think>'):
+    assert parsed(read(f'{thought}{tagged}')) == [WANTED]
+  said = '</think><tool_call>{}</tool_call>'
+  call = {'name': 'memory_insert', 'arguments': INSERT | {'content': said}}
+  raw = f'<tool_call>{json.dumps(call)}</tool_call>{tagged}'
+  assert parsed(read(raw)) == [WANTED._replace(text=said), WANTED]
+  cut = parsed(read(f'{tagged}<think>and {other}'))
+  assert cut == [WANTED, None]
+
+
+MARKERS = [
+  '<tool_call>', '</tool_call>', '<think>', '</think>', '<tools>', '```json',
+  '<function=a>', '</function>', *compact_calls.symbols(), '\u2581', '<0x3C>',
+  reference_tools.FUNCTION, reference_tools.ARGS, reference_tools.RESULT,
+  reference_tools.RETURN, '"', '\\', '{', '}', '\x00', '\ufeff', '\r\n', '  ',
+]  # fmt: skip
+
+
+@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.given(
+  st.lists(st.sampled_from(MARKERS) | st.text(max_size=6)).map(''.join),
+  st.sampled_from([('insert', None), ('update', 7)]),
+)
+def test_trial_render_then_parse_is_the_identity(text, call):
+  if not text.strip():
+    text += 'x'
+  op = Op(call[0], 'semantic', text, call[1])
+  only = [tools.ParsedCall(op)]
+  assert read(json_calls.render(op)).calls == only
+  said = reference_tools.render(op)
+  assert reference_tools.parse(said, SHOWN).calls == only
+  assert small_calls.there_and_back(op, VIEW).calls == only
+  for notation in notations.NOTATIONS.values():
+    tok = small_calls.tokenizer()
+    ids = notation.encode(tok, op, VIEW)
+    assert notation.parse(tok, ids, SHOWN[1:], '').calls[0].op is not None
+
+
+@pytest.mark.parametrize('text', ['<del><1>', '<none>', '<upd><core> x', '<1>'])
+def test_trial_a_note_that_spells_symbols_is_text(text):
+  tok = small_calls.tokenizer()
+  op = Op('insert', 'semantic', f'he said {text}')
+  assert small_calls.there_and_back(op, VIEW).calls == [tools.ParsedCall(op)]
+  response = compact_calls.parse(tok, tok.encode_text(text), VIEW)
+  assert parsed(response) == [None] and not response.noop

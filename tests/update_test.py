@@ -42,6 +42,7 @@ def rl(**changes):
     'kl_kind': 'k3',
     'entropy_coef': 0.0,
     'importance_cap': 2.0,
+    'max_row_gap': 4.0,
     'value_coef': 0.5,
   }
   return ml_collections.ConfigDict(fields | changes)

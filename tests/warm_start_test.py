@@ -34,7 +34,7 @@ def loader(config):
 
 
 def drawn(setup, count):
-  """(chunk, view, demonstration) of `count` random demonstrations."""
+  """(chunk, view, text, ids) of `count` random demonstrations."""
   rng = np.random.default_rng(1)
   places = setup.config.memory.view_entries
   episodes = itertools.chain.from_iterable(loader(setup.config))
@@ -42,22 +42,23 @@ def drawn(setup, count):
     for t, chunk in enumerate(episode.chunks):
       view = warm_start.random_view(rng, episode.chunks[:t], places)
       for _ in range(3):
-        yield chunk, view, warm_start.demonstration(rng, chunk, view, 'compact')
+        ids = warm_start.demonstration(rng, chunk, view, setup)
+        yield chunk, view, setup.tokenizer.decode(ids), ids
 
 
 def test_demonstrations_are_valid_calls_of_all_kinds(setup):
   seen, width = {}, setup.config.rollout.response_buckets[-1]
-  for chunk, view, text in drawn(setup, 900):
-    # What is learned is ids, cut to the bucket: the call must survive that.
-    ids = setup.tokenizer.encode(text)[: width - 1]
-    said = setup.tokenizer.decode(ids)
-    ops, errors, noop = writer.parse(said, view, setup.config)
+  for chunk, view, text, ids in drawn(setup, 900):
+    assert ids == setup.tokenizer.encode(text)
+    # What is learned is cut to the bucket: the call must survive that.
+    ops, errors, noop, repairs, _ = writer.read(setup, ids[: width - 1], view)
     assert not errors and len(ops) + noop == 1, text
+    assert not any(repairs), text
     name = 'none' if noop else f'{ops[0].tool} {ops[0].kind}'
     seen[name] = seen.get(name, 0) + 1
     if noop or ops[0].tool == 'delete':
       continue
-    ops, _, _ = writer.parse(text, view, setup.config)
+    ops = writer.read(setup, ids, view).ops
     words = words_lib.terms(ops[0].text)
     assert set(words) <= set(words_lib.terms(chunk)), (chunk, text)
     least, most = warm_start.WORDS
@@ -71,7 +72,7 @@ def test_demonstrations_are_valid_calls_of_all_kinds(setup):
 def test_the_call_says_nothing_about_the_chunk(setup):
   """Kinds are drawn whatever the chunk says, dated or not."""
   counts = {True: [0, 0], False: [0, 0]}
-  for chunk, _, text in drawn(setup, 4500):
+  for chunk, _, text, _ in drawn(setup, 4500):
     if text.startswith('<ins>'):
       dated = re.search(r'\d', chunk) is not None
       counts[dated][text.startswith('<ins><epi>')] += 1

@@ -5,7 +5,9 @@
 
 Wants a TPU v4-64 slice as configs/tpu_v4.py, the parquet files of Mem-alpha in
 data.root/memalpha and of the processed MemoryAgentBench in
-data.root/memoryagentbench, and a server of Qwen3-32B at reading.url.
+data.root/memoryagentbench, and a server of Qwen3-32B at reading.url. Training
+leaves out what its test files ask or say (data.clean), which the reference's
+does not.
 """
 
 import ml_collections

@@ -56,7 +56,7 @@ def reader(part: str, model: registry.Pretrained) -> protocol.Reader:
 
 
 def measure(items: list, answers: list, seconds: float) -> dict:
-  """Scores of a cell, over all and by type, with bootstrap intervals."""
+  """Scores of a cell, over all and by type, with intervals."""
   rows = [
     statistics.Answer(i.unit, i.type, scoring.score(a, i.gold, i.rule))
     for i, a in zip(items, answers, strict=True)

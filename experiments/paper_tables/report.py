@@ -16,7 +16,6 @@ from mem_alpha_jax.system import files as files_lib
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402  the backend comes first
 
-MICRO = 'micro = sum of all scores over the number of answers'
 OURS = printed.Table('Not in the paper: a part of memory off', (), {})
 READER_TEXT = {
   'strict': 'notes that contradict each other make the reader abstain',
@@ -88,7 +87,7 @@ def _cells(
           'system': row.label,
           'source': column.name,
           'scores': [_score(f['scores'][reader], column) for f in files],
-          'intervals': [_within(f['scores'][reader], column) for f in files],
+          'interval': _interval([f['scores'][reader] for f in files], column),
           'sums': [_sums(f['scores'][reader], column) for f in files],
           'memory_tokens': [f['memory_tokens'] for f in files],
           'shown_tokens': [f['shown_tokens'] for f in files],
@@ -102,7 +101,7 @@ def _cells(
 
 
 def _score(counts: Mapping[str, Any], column: scales.Column) -> float:
-  return statistics.macro({'': _table(counts, column)}, 0).mean
+  return statistics.macro({'': _table(counts, column)}).mean
 
 
 def _sums(counts: Mapping[str, Any], column: scales.Column) -> list[float]:
@@ -110,9 +109,9 @@ def _sums(counts: Mapping[str, Any], column: scales.Column) -> list[float]:
   return _table(counts, column).sum(0).tolist()
 
 
-def _within(counts: Mapping[str, Any], column: scales.Column) -> list[float]:
-  """95% interval of one seed's score, over its episodes."""
-  found = statistics.macro({'': _table(counts, column)})
+def _interval(seeds: Sequence[Mapping], column: scales.Column) -> list[float]:
+  """95% interval of the mean over seeds, over seeds and episodes."""
+  found = statistics.macro(*({'': _table(one, column)} for one in seeds))
   return [found.low, found.high]
 
 
@@ -123,24 +122,17 @@ def _table(counts: Mapping[str, Any], column: scales.Column) -> np.ndarray:
 
 
 def _mean_cells(found: Sequence[Mapping[str, Any]]) -> list[tables.Cell]:
-  """Means over seeds; the interval is over seeds, of one over episodes."""
-  made = []
-  for f in found:
-    over = statistics.over_seeds(f['scores'])
-    low, high = over.low, over.high
-    if len(f['scores']) == 1:
-      low, high = f['intervals'][0]
-    made.append(
-      tables.Cell(
-        f['system'],
-        f['source'],
-        over.mean,
-        float(np.mean(f['memory_tokens'])),
-        low,
-        high,
-      )
+  """Means over seeds, with their intervals."""
+  return [
+    tables.Cell(
+      f['system'],
+      f['source'],
+      float(np.mean(f['scores'])),
+      float(np.mean(f['memory_tokens'])),
+      *f['interval'],
     )
-  return made
+    for f in found
+  ]
 
 
 def _notes(reader: str, found, beside: Collection[str], seeds: int) -> str:
@@ -157,10 +149,10 @@ def _notes(reader: str, found, beside: Collection[str], seeds: int) -> str:
     for k, (score, answers) in ((k, np.sum(v, 0)) for k, v in sums.items()
                                 if len(v) == whole)
   )  # fmt: skip
-  over = f't over {seeds} seeds' if seeds > 1 else 'bootstrap over episodes'
+  over = f'over {seeds} seeds and episodes' if seeds > 1 else 'over episodes'
   return (
     f'\nReader: {reader} ({READER_TEXT[reader]}). Intervals: 95%, {over}.\n\n'
-    f'{MICRO}: {micro}.\n\n'
+    f'{statistics.MICRO}: {micro}.\n\n'
     f'Tokens that the reader was shown for a question, mean: {tokens}.\n\n'
   )
 

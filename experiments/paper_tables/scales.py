@@ -13,6 +13,7 @@ from experiments.paper_tables import printed
 BEFORE, AFTER = 'policy before RL', 'policy after RL'
 # Systems that need no chat model; all others are methods.METHODS, too.
 RULES = (
+  'no_memory',
   'long_context',
   'rag_bm25',
   'rag_cosine',
@@ -29,6 +30,7 @@ RULES = (
 )
 # Those that stand for a row of the paper's table 2, and the bounds.
 FEW = (
+  'no_memory',
   'long_context',
   'rag_bm25',
   'newest_words',

@@ -14,7 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 
 from mem_alpha_jax.data import synthetic
-from mem_alpha_jax.reading import chat, chat_reader, extractive
+from mem_alpha_jax.reading import (
+  chat,
+  chat_reader,
+  extractive,
+  http_transport,
+)
 from mem_alpha_jax.types import Note, Request
 
 FAULTS = ('delay', 'drop', 'http_500', 'http_429', 'garbage')
@@ -100,6 +105,32 @@ class Server:
     return fault
 
 
+def _chat(path: str, body: bytes) -> chat.Chat:
+  """The messages of a request, parts of a content joined.
+
+  How long a reply may be (max_tokens, max_completion_tokens) changes nothing:
+  an answer has a word or two.
+
+  Raises:
+    ValueError: it asks for what is not served here.
+  """
+  if path.rstrip('/') != '/v1/chat/completions':
+    raise ValueError(f'{path}: post to /v1/chat/completions')
+  value = json.loads(body)
+  if value.get('stream') or value.get('n', 1) != 1:
+    raise ValueError('stream and n are not served; leave them out')
+  try:
+    contents = [
+      http_transport.content_text(m['content']) or '' for m in value['messages']
+    ]
+  except (LookupError, TypeError) as error:
+    raise ValueError(f'messages: texts, or lists of them ({error!r})') from None
+  return [
+    {**message, 'content': text}
+    for message, text in zip(value['messages'], contents, strict=True)
+  ]
+
+
 class _Quiet(http.server.ThreadingHTTPServer):
   daemon_threads = True
   request_queue_size = 256
@@ -113,13 +144,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
   def do_POST(self):
     body = self.rfile.read(int(self.headers['Content-Length']))
+    try:
+      chat = _chat(self.path, body)
+    except ValueError as error:
+      self._json(400, {'error': {'message': str(error)}})
+      return
     fault = self.owner.fate(body)
     if fault == 'drop':
       return
     if fault == 'delay':
       time.sleep(self.owner.delay)
     status = int(fault[5:]) if fault.startswith('http_') else 200
-    said = self.owner.reply(json.loads(body)['messages'])
+    said = self.owner.reply(chat)
     reply = {'choices': [{'message': {'role': 'assistant', 'content': said}}]}
     data = json.dumps(reply).encode()
     self.send_response(status)
@@ -127,6 +163,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
       self.send_header('Retry-After', '0')
     self.end_headers()
     self.wfile.write(data[: len(data) // 2] if fault == 'garbage' else data)
+
+  def do_GET(self):
+    if self.path.rstrip('/') != '/v1/models':
+      self._json(404, {'error': {'message': f'{self.path}: nothing is here'}})
+      return
+    self._json(200, {'object': 'list', 'data': [{'id': 'rules'}]})
+
+  def _json(self, status: int, value: dict) -> None:
+    self.send_response(status)
+    self.send_header('Content-Type', 'application/json')
+    self.end_headers()
+    self.wfile.write(json.dumps(value).encode())
 
   def log_message(self, *unused):
     """Says nothing."""

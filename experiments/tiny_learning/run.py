@@ -13,6 +13,7 @@ import shutil
 from absl import app, flags
 
 from configs import tiny
+from experiments import results
 from mem_alpha_jax import train
 from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.system import files
@@ -39,8 +40,10 @@ def numbers(arm: dict) -> dict:
   revised = lambda a: a['by_type'].get('overwritten', {}).get('accuracy')
   return {
     'accuracy': arm['accuracy'],
+    'macro': arm['macro']['accuracy'],
     'overwritten': revised(arm),
     'lenient': lenient['accuracy'],
+    'lenient_macro': lenient['macro']['accuracy'],
     'lenient_overwritten': revised(lenient),
     'memory_share': arm['memory_share'],
     'valid_calls': arm['valid_calls'],
@@ -48,13 +51,17 @@ def numbers(arm: dict) -> dict:
 
 
 def over_seeds(arms: list[dict]) -> dict:
-  """Mean, t interval and single values of every number over the seeds."""
+  """Mean, interval and single values of every number over the seeds."""
   rows = [numbers(arm) for arm in arms]
+  episodes = {
+    'accuracy': [arm['by_episode'] for arm in arms],
+    'lenient': [arm['lenient']['by_episode'] for arm in arms],
+  }
   found = {}
   for name in rows[0]:
     values = [row[name] for row in rows if row[name] is not None]
     if values:
-      found[name] = statistics.seeds_cell(values)
+      found[name] = statistics.seeds_cell(values, episodes.get(name, ()))
   return found
 
 
@@ -84,10 +91,11 @@ def main(argv):
     },
     'runs': [{'length': r['length'], 'seed': r['seed']} for r in runs],
   }
-  files.write_json(HERE / 'results.json', result)
+  folder = results.folder(HERE, f'{_OUT.value}_report')
+  files.write_json(folder / 'results.json', result)
   first = pathlib.Path(f'{_OUT.value}_seed{_SEEDS.value[0]}')
   for name in ('learning_curve.png', 'length.png'):
-    shutil.copy(first / name, HERE / name)
+    shutil.copy(first / name, folder / name)
   rows = [
     (
       tables.label(name),

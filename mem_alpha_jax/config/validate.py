@@ -132,6 +132,11 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     "reading.model='': reading.reader='lm' needs a model; use smollm2, a "
     'folder or a .gguf file',
   )
+  _require(
+    c.reading.reader != 'lm' or not c.reading.url,
+    f"reading.url={c.reading.url!r}: with reading.reader='lm' reading.model is "
+    "the model in this process; use '', or reader='remote'",
+  )
   asked = {
     'reading.reader': c.reading.reader,
     'reading.judge': c.reading.judge,
@@ -143,11 +148,6 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
       f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
       f"{name}='remote' needs both: where the server is, and the name of the "
       'model there',
-    )
-    _require(
-      c.reading.reader != 'lm',
-      f"{name}='remote': with reading.reader='lm' reading.model is the model "
-      "in this process; use reader='remote', or ''",
     )
   if m.prompt_format != 'compact':
     return

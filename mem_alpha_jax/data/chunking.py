@@ -7,13 +7,27 @@ chunk a day.
 
 import datetime
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from mem_alpha_jax.text import words, wrapping
+from mem_alpha_jax.text import english, words, wrapping
 
+_Item = TypeVar('_Item')
 DAY_ONE = datetime.date(2024, 1, 1)
+
+
+def groups(items: Sequence[_Item], size: int) -> list[Sequence[_Item]]:
+  """So many items each, the last perhaps fewer; 0 for all of them."""
+  step = size or max(len(items), 1)
+  return [items[i : i + step] for i in range(0, len(items), step)]
+
+
+def by_words(text: str, most: int) -> list[str]:
+  """Parts of at most so many words, after a sentence where one fits; 0: all."""
+  count = lambda part: len(part.split())
+  return pack(english.sentences(text), most or count(text) or 1, count)
 
 
 def targets(rng: np.random.Generator, least: int, most: int) -> Iterator[int]:

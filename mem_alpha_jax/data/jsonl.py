@@ -126,12 +126,12 @@ def _chunks(row: _Row, sentences, turns, words) -> tuple[tuple[str, ...], list]:
     pieces = [[*_said(message, words)] for message in row.messages]
     size, joint = turns or len(pieces), '\n'
   chunks, last = [], []
-  for start in range(0, len(pieces), size):
-    parts = [*itertools.chain(*pieces[start : start + size])]
+  for group in chunking.groups(pieces, size):
+    parts = [*itertools.chain(*group)]
     whole = len(parts) <= size or not words
     texts = [joint.join(parts)] if whole else parts
     chunks += [text for text in texts if text]
-    last += [max(len(chunks) - 1, 0)] * len(pieces[start : start + size])
+    last += [max(len(chunks) - 1, 0)] * len(group)
   return tuple(chunks), last
 
 
@@ -139,10 +139,7 @@ def _said(message: _Message, words: int) -> Iterator[str]:
   """A message as '2 May, user: I moved.', in parts if it is long."""
   head = ', '.join(filter(None, (message.date, message.role)))
   head = f'{head}: ' if head else ''
-  sentences = english.sentences(message.content)
-  count = lambda text: len(text.split())
-  parts = chunking.pack(sentences, words or 1 << 30, count)
-  return (head + part for part in parts)
+  return (head + part for part in chunking.by_words(message.content, words))
 
 
 def _questions(row: _Row, last: list[int], where: str) -> Iterator[Question]:
@@ -161,13 +158,17 @@ def _questions(row: _Row, last: list[int], where: str) -> Iterator[Question]:
     )  # fmt: skip
 
 
+def _check(config) -> None:
+  file = config.data.file
+  if not file or not pathlib.Path(file).is_file():
+    raise ValueError(
+      f'config.data.file={file!r}: no such file; data.source=jsonl reads one '
+      'of yours, what its lines are: mem_alpha_jax/data/jsonl.py'
+    )
+
+
 def _episodes(config, split: str) -> list[Episode]:
   d = config.data
-  if not d.file:
-    raise ValueError(
-      "config.data.file='': data.source=jsonl reads a file of yours; name it "
-      '(what its lines are: mem_alpha_jax/data/jsonl.py)'
-    )
   found = load(pathlib.Path(d.file), d.chunk_sentences, d.turns, d.turn_words)
   if not found[split]:
     raise ValueError(
@@ -182,6 +183,7 @@ SOURCES = (
     SOURCE,
     rule='contains',
     episodes=_episodes,
+    check=_check,
     rules={name: name for name in scoring.RULES},
   ),
 )

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 
-from mem_alpha_jax.data import rows
+from mem_alpha_jax.data import chunking, rows
 from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import UNANSWERABLE, Episode, Question
 
@@ -99,10 +99,7 @@ def instances(path: pathlib.Path) -> Iterator[Instance]:
     sessions = [
       Session(date, turns, key in r.answer_session_ids)
       for date, key, turns in zip(
-        r.haystack_dates,
-        ids,
-        r.haystack_sessions,
-        strict=True,
+        r.haystack_dates, ids, r.haystack_sessions, strict=True
       )
     ]
     sessions.sort(key=lambda session: moment(session.date))
@@ -145,10 +142,7 @@ def _episode(instance: Instance, uid: int, turns: int) -> Episode:
   """
   chunks, sessions, first = [], [], None
   for session in instance.sessions:
-    size = turns or max(len(session.turns), 1)
-    groups = [
-      session.turns[i : i + size] for i in range(0, len(session.turns), size)
-    ] or [()]
+    groups = chunking.groups(session.turns, turns) or [()]
     if session.evidence:
       marked = [i for i, g in enumerate(groups) if any(t.has_answer for t in g)]
       first = len(chunks) + (marked[-1] if marked else len(groups) - 1)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import pydantic
 
-from mem_alpha_jax.data import longmemeval, parquet_sets, rows
+from mem_alpha_jax.data import chunking, longmemeval, parquet_sets, rows
 from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
@@ -87,12 +87,8 @@ def _episode(row: _Row, uid: int, where: str, size: int) -> Episode:
   if row.metadata.source.startswith(_CHATS):
     chunks = tuple(_chats(row.context, f'{where}: context'))
   else:
-    lines = row.context.splitlines()
-    step = size or len(lines)
-    chunks = (
-      '\n'.join(lines[i : i + step]) for i in range(0, len(lines), step)
-    )
-    chunks = tuple(chunk for chunk in chunks if chunk.strip())
+    lines = chunking.groups(row.context.splitlines(), size)
+    chunks = tuple(c for c in map('\n'.join, lines) if c.strip())
   asked = _questions(row, len(chunks) - 1)
   return Episode(uid, row.metadata.source, chunks, asked)
 

@@ -16,6 +16,8 @@ from mem_alpha_jax.types import Episode, Question
 
 _PUBLISHER = 'https://huggingface.co/datasets/YuWangX/Memalpha'
 
+_FOLDER = 'memalpha'
+
 
 class _Pair(rows.Row):
   question: str
@@ -64,6 +66,12 @@ def _episode(row: _Instance) -> Episode:
   return Episode(row.instance_id, row.data_source, tuple(row.chunks), asked)
 
 
+def _check(config) -> None:
+  for name in ('train', 'test'):
+    rows.present(pathlib.Path(config.data.root, _FOLDER, f'{name}.parquet'),
+                 _PUBLISHER)  # fmt: skip
+
+
 def _released(config, split: str) -> list[Episode]:
   """Part of the train file is validation.
 
@@ -72,10 +80,10 @@ def _released(config, split: str) -> list[Episode]:
   MemoryAgentBench files beside it hold (`leakage.find`).
   """
   root = pathlib.Path(config.data.root)
-  path = root / 'memalpha' / 'test.parquet'
+  path = root / _FOLDER / 'test.parquet'
   if split == 'test':
     return load(path)
-  every = load(root / 'memalpha' / 'train.parquet')
+  every = load(root / _FOLDER / 'train.parquet')
   firsts = content.keys_of((e.chunks[0] for e in every), split)
   mine = [episode for episode in every if episode.chunks[0] in firsts]
   if split == 'validation' or not config.data.clean:
@@ -106,6 +114,7 @@ SOURCES = (
     'memalpha',
     rule='contains',  # an episode has the rule of its own source
     episodes=_released,
+    check=_check,
     held_out=('.parquet', load),
   ),
   Source('pubmed-rct', rule='label'),

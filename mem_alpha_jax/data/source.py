@@ -58,6 +58,8 @@ class Source:
       `any_length` (config, split, multiple of data.train_chunks). None for
       what comes within others.
     splits: that it has.
+    check: config -> None; raises where it names files that are not there,
+      before anything is built or written.
     rules: question type -> rule, where that is another.
     judged: a judge decides, where there is one; `rule` is what can be had
       without, and another number.
@@ -80,6 +82,7 @@ class Source:
   rule: str
   episodes: Callable[..., Sequence[Episode]] | None = None
   splits: tuple[str, ...] = SPLITS
+  check: Callable[[Any], None] = lambda config: None
   rules: Mapping[str, str] = dataclasses.field(default_factory=dict)
   judged: bool = False
   reader: Callable[[ml_collections.ConfigDict, bool], Reader] | None = None

@@ -56,10 +56,11 @@ def of_run(field: str, joined: str) -> list[Source]:
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-  """Checks what a config says of sources; files are not looked at.
+  """Checks what a config says of sources; files are not read.
 
   Raises:
     ValueError: names the field, its value and the way out.
+    FileNotFoundError: a file that a source must have is not there.
   """
   joined, lengths = config.data.source, tuple(config.eval.lengths)
   mine = of_run('data.source', joined)
@@ -71,6 +72,7 @@ def check(config: ml_collections.ConfigDict) -> None:
       'the length they have; use (1,)'
     )
   for source in mine:
+    source.check(config)
     if source.alone and len(mine) > 1:
       raise ValueError(
         f'config.data.source={joined!r}: {source.name!r} has a reader of its '

@@ -6,12 +6,13 @@ questions within the same budget, and one module scores.
 
 import collections
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from absl import logging
 
-from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.data import pipeline, sources
 from mem_alpha_jax.evaluation import loop
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.methods.protocol import Parts
@@ -21,7 +22,17 @@ from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
 READERS = ('strict', 'lenient')  # the order of a run's readers
-CALLS = ('insert', 'update', 'delete', 'noop', 'repeats', 'valid', 'all')
+CALLS = (
+  'insert',
+  'update',
+  'delete',
+  'noop',
+  'repeats',
+  'repaired',
+  'valid',
+  'all',
+  'lost',
+)
 
 
 def lengths(config, split: str, held_out: str = 'pairs') -> dict[int, list]:
@@ -73,13 +84,21 @@ def read(
     sum(row < traces for row in rows),
   )
   records = multihost.gather_lists(found.records)[: len(episodes)]
-  scores = [s for r in records for a in r.answered for s in a.scores]
-  protocol.check_missing(
-    scores.count(None) / max(len(scores), 1),
-    parts.config.reading.max_missing,
-    f'an evaluation of {name}',
-    parts.reader_counts,
-  )
+  lacking, asked = missing(records), sum(len(r.answered) for r in records)
+  asked *= len(READERS)
+  for what, count in lacking.items():
+    protocol.check_missing(
+      count / max(asked, 1),
+      parts.config.reading.max_missing,
+      f'the {what} of an evaluation of {name}',
+      parts.reader_counts,
+    )
+    asked -= count  # only answers are judged
+  if lost := sum(r.calls['lost'] for r in records):
+    logging.warning(
+      '%s: %d replies of the chat model could not be had or used; they changed '
+      'nothing', name, lost,
+    )  # fmt: skip
   return found._replace(records=records)
 
 
@@ -87,6 +106,20 @@ def read_tokens(parts: Parts, episodes: Sequence[Episode]) -> int:
   """Tokens of all episodes."""
   count = parts.eval_setup.tokenizer.count
   return sum(count(chunk) for e in episodes for chunk in e.chunks)
+
+
+def missing(records: Sequence[loop.Record]) -> dict[str, int]:
+  """How many answers failed, and how many verdicts on the others."""
+  pairs = [
+    pair
+    for record in records
+    for a in record.answered
+    for pair in zip(a.answers, a.scores, strict=True)
+  ]
+  return {
+    'answers': sum(answer is None for answer, _ in pairs),
+    'verdicts': sum(s is None and answer is not None for answer, s in pairs),
+  }
 
 
 def answers(
@@ -112,16 +145,11 @@ def arm(
   began = time.perf_counter()
   records, seconds = read(name, parts, params, episodes, traces)
   passed = time.perf_counter() - began
-  estimates, missing = [], 0
-  for k in range(len(READERS)):
-    counts, unread = answers(episodes, records, k)
-    missing += unread
-    estimates.append(
-      statistics.accuracies(
-        counts, parts.config.eval.bootstrap, parts.config.seed
-      )
-    )
-  strict, lenient = estimates
+  sources_of = [e.source for e in episodes]
+  strict, lenient = (
+    statistics.accuracies(answers(episodes, records, k)[0], sources_of)
+    for k in range(len(READERS))
+  )
   total = sum((r.calls for r in records), collections.Counter())
   kept, told = sum(r.held[-1][1] for r in records), read_tokens(parts, episodes)
   quarter = -(-len(seconds) // 4)
@@ -131,8 +159,8 @@ def arm(
     'memory_tokens': kept / len(episodes),
     'memory_share': kept / max(told, 1),
     'read_tokens': told / len(episodes),
-    'missing_answers': missing,
-    'valid_calls': total['valid'] / max(total['all'], 1),
+    **{f'missing_{what}': n for what, n in missing(records).items()},
+    'valid_calls': total['valid'] / (total['all'] or float('nan')),
     'calls': {key: total[key] for key in CALLS},
     'episodes': len(episodes),
     'chunks': max(len(e.chunks) for e in episodes),
@@ -170,7 +198,7 @@ def with_baselines(
   arms, traces = at_lengths('policy', parts, params, episodes, print)
   others = {
     name: at_lengths(name, parts, params, episodes)[0]
-    for name in registry.BASELINES
+    for name in known(registry.BASELINES, sum(episodes.values(), []))
   }
   length = {
     m: {'after': one, 'baselines': {name: o[m] for name, o in others.items()}}
@@ -179,12 +207,20 @@ def with_baselines(
   return length, traces
 
 
+def known(names: Iterable[str], episodes: Iterable[Episode]) -> list[str]:
+  """The methods that episodes have: no oracle where a source has none."""
+  oracles = [sources.of(name).oracle for name in {e.source for e in episodes}]
+  return [name for name in names if name != 'oracle' or all(oracles)]
+
+
 def validation(parts: Parts, params: Any, episodes: Sequence) -> dict:
   """The metrics `eval/...` of a step."""
   found, _ = arm('policy', parts, params, episodes)
   overwritten = found['by_type'].get('overwritten', {})
   return {
     'eval/accuracy': found['accuracy'],
+    'eval/lenient': found['lenient']['accuracy'],
+    'eval/macro': found['macro']['accuracy'],
     'eval/overwritten': overwritten.get('accuracy', float('nan')),
     'eval/memory_share': found['memory_share'],
     'eval/valid_calls': found['valid_calls'],

@@ -62,7 +62,8 @@ class Record(NamedTuple):
   Attributes:
     answered: questions in the order in which they were asked.
     held: [chunks read, tokens held] whenever the plan has something.
-    calls: by tool, plus 'valid', 'all', 'repeats' and 'noop'.
+    calls: by tool, plus 'valid', 'all', 'repeats', 'repaired' and 'noop', and
+      'lost' replies.
     steps: of the trace, if asked for.
   """
 
@@ -209,7 +210,8 @@ def trace(episode: Episode, record: Record) -> html.Trace:
 def _calls(step: Step) -> collections.Counter:
   written, results = step.written, step.results
   found = collections.Counter(op.tool for op in written.ops)
-  found['noop'] = int(written.noop)
+  found['noop'], found['lost'] = int(written.noop), int(written.lost)
+  found['repaired'] = sum(map(bool, written.repairs))
   found['repeats'] = sum(result.neutral for result in results)
   found['all'] = len(results) - found['repeats'] + len(written.errors)
   found['valid'] = sum(result.ok for result in results)

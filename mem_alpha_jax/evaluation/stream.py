@@ -33,14 +33,12 @@ class Options(NamedTuple):
     lag: sessions, of the fixed-lag curve.
     drop: of accuracy, that counts as saturation. Only checkpoints that all
       streams have count: later ones are of the longer streams alone.
-    resamples: of an interval, over streams.
   """
 
   every: int
   questions: int = 0
   lag: int = 0
   drop: float = 0.05
-  resamples: int = 1000
 
 
 def session_ends(episode: Episode) -> list[int]:
@@ -115,9 +113,10 @@ def run(
   plans = [plan(episode, options) for episode in episodes]
   earlier = _resume(method, path, identity)
   outcome = loop.run(method, episodes, plans, panel, outcome=earlier, save=save)
-  return stream_curves.curves(
+  found = stream_curves.curves(
     *_measured(episodes, outcome, options), len(episodes), options
   )
+  return {**found, 'lost': sum(r.calls['lost'] for r in outcome.records)}
 
 
 def _resume(method: Method, path: pathlib.Path, identity: int):

@@ -66,7 +66,7 @@ def curves(
   """
   every, lag = options.every, options.lag
   curve = lambda some, key=lambda ask: ask.sessions: accuracy(
-    some, key, streams, options.resamples
+    some, key, streams
   )
   overall = curve(asks)
   fixed = curve([ask for ask in asks if lag <= ask.lag < lag + every])
@@ -100,16 +100,14 @@ def curves(
 
 
 def accuracy(
-  asks: Iterable[Ask], key: Callable[[Ask], int], streams: int, resamples: int
+  asks: Iterable[Ask], key: Callable[[Ask], int], streams: int
 ) -> Curve:
   """Accuracy over all that was asked, by the key, ascending."""
   points = collections.defaultdict(list)
   for ask in asks:
     points[key(ask)].append(statistics.Answer(ask.stream, ask.type, ask.score))
   return {
-    at: statistics.overall(
-      statistics.count_answers(points[at], streams)[0], resamples
-    )
+    at: statistics.overall(statistics.count_answers(points[at], streams)[0])
     for at in sorted(points)
   }
 

@@ -26,7 +26,7 @@ def insert(
   """Adds an entry in the lowest free slot."""
   slot = state_lib.free_slot(state)
   error = misfit(state, op, limits, tokens)
-  error = error or ('' if slot < limits.slots else 'no free slot')
+  error = error or ('' if slot < limits.slots else 'full: no free slot')
   if error:
     return state, OpResult(False, error)
   entry = Entry(state.next_id, op.kind, op.text, step, slot, tokens)
@@ -63,7 +63,7 @@ def delete(
   del limits, tokens, step
   if op.kind == 'core':
     if not state.core:
-      return state, OpResult(False, 'core is empty')
+      return state, OpResult(False, 'bad target: core is empty')
     return state._replace(core='', core_tokens=0), OpResult(True)
   old = state_lib.with_id(state, op.kind, op.entry_id)
   if old is None:
@@ -74,7 +74,7 @@ def delete(
 def _update_core(state, op, limits, tokens) -> Done:
   error = ''
   if tokens > limits.core_tokens:
-    error = 'too long'
+    error = 'bad text: too long'
   elif state_lib.plain(op.text) == state_lib.plain(state.core):
     error = state_lib.DUPLICATE
   elif _over(state, limits, tokens - state.core_tokens):
@@ -96,7 +96,7 @@ def misfit(
   if state_lib.with_text(state, op.kind, op.text):
     return state_lib.DUPLICATE
   if tokens > limits.entry_tokens:
-    return 'too long'
+    return 'bad text: too long'
   return 'full' if _over(state, limits, tokens - freed) else ''
 
 

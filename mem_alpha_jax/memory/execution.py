@@ -58,21 +58,21 @@ def _refusal(op: Op) -> str:
   if op.tool not in TOOLS:
     return 'unknown tool'
   if op.kind not in KINDS:
-    return 'unknown kind'
+    return 'bad target: unknown kind'
   tool = TOOLS[op.tool]
   if op.kind not in tool.kinds:
-    return f'{op.kind} takes no {op.tool}'
+    return f'bad target: {op.kind} takes no {op.tool}'
   return _bad_text(op.text) if tool.takes_text else ''
 
 
 def _bad_text(text: Any) -> str:
   """Returns why no note can hold the text, '' if one can."""
   if not isinstance(text, str):
-    return 'text is not a string'
+    return 'bad text: not a string'
   if not text.strip():
-    return 'empty text'
+    return 'bad text: empty'
   try:
     text.encode()
   except UnicodeEncodeError:  # lone surrogates, which JSON can spell
-    return 'text is not valid unicode'
+    return 'bad text: not valid Unicode'
   return ''

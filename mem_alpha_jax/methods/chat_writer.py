@@ -5,9 +5,11 @@ same tools; nothing of it is trained. A reply that could not be had makes no
 call, and none that is wrong.
 """
 
+from mem_alpha_jax.memory import json_calls
 from mem_alpha_jax.methods import memory
-from mem_alpha_jax.methods.protocol import Given, Written
+from mem_alpha_jax.methods.protocol import Given
 from mem_alpha_jax.roles import instructions, writer
+from mem_alpha_jax.types import Written
 
 
 def method(given: Given) -> memory.MemoryMethod:
@@ -22,15 +24,17 @@ def method(given: Given) -> memory.MemoryMethod:
       for i in rows
     ]
     said = dict(zip(rows, model.complete(chats, tokens), strict=True))
-    read = lambda text, view: writer.parse(text, view, config, 'chat')
-    return [
-      Written(())
-      if said.get(i) is None
-      else Written(*read(said[i], views[i]), said[i])
-      for i in range(len(chunks))
-    ]
+    most = config.rollout.max_calls
+    return [_written(said.get(i), view, most) for i, view in enumerate(views)]
 
   return memory.MemoryMethod(write, given)
+
+
+def _written(text: str | None, view, most: int) -> Written:
+  if text is None:
+    return Written(lost=True)
+  read = writer.limited(json_calls.parse(text, view), most)
+  return read._replace(text=text)
 
 
 def _chat(chunk: str, view, state, fields) -> list[dict[str, str]]:

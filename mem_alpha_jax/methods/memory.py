@@ -6,9 +6,9 @@ from typing import Any
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.methods.protocol import Given, Step, Written
+from mem_alpha_jax.methods.protocol import Given, Step
 from mem_alpha_jax.recall import registry, view
-from mem_alpha_jax.types import Request
+from mem_alpha_jax.types import Request, Written
 
 QUESTION_WIDTH = 16  # questions a memory looks up in one call
 
@@ -48,7 +48,7 @@ class MemoryMethod:
     views = view.look(self.memories, texts)
     said = self._write(self.memories, chunks, views, self._time)
     written = [
-      Written((), noop=True) if chunk is None else one
+      Written(noop=True) if chunk is None else one
       for chunk, one in zip(chunks, said, strict=True)
     ]
     results = self.memories.write([w.ops for w in written], self._time)

@@ -1,10 +1,12 @@
 """What was trained, as a method; and the same with a part of memory off."""
 
+import itertools
+
 from mem_alpha_jax.methods import memory
-from mem_alpha_jax.methods.protocol import Given, Written
+from mem_alpha_jax.methods.protocol import Given
 from mem_alpha_jax.roles import writer as writer_lib
 from mem_alpha_jax.rollout import play
-from mem_alpha_jax.types import Turn
+from mem_alpha_jax.types import Turn, Written
 
 
 def writer(given: Given) -> memory.Writer:
@@ -17,8 +19,10 @@ def writer(given: Given) -> memory.Writer:
       for state, chunk, view in zip(memories.states, chunks, views, strict=True)
     ]
     return [
-      Written(*writer_lib.parse(text, turn.view, setup.config), text)
-      for turn, text in play.respond(setup, given.params, turns)
+      writer_lib.read(setup, ids, turn.view)._replace(
+        text=setup.tokenizer.decode(ids)
+      )
+      for turn, ids in play.respond(setup, given.params, turns)
     ]
 
   return write
@@ -38,9 +42,16 @@ def without_part(part: str, given: Given) -> memory.MemoryMethod:
   def limited(*seen) -> list[Written]:
     found = []
     for one in write(*seen):
-      ops = [op for op in one.ops if op.kind != part]
-      off = [f'{part} memory is off'] * (len(one.ops) - len(ops))
-      found.append(one._replace(ops=ops, errors=[*one.errors, *off]))
+      on = [op.kind != part for op in one.ops]
+      off = [f'{part} memory is off'] * on.count(False)
+      pick = lambda column: [*itertools.compress(column, on)]  # noqa: B023
+      found.append(
+        one._replace(
+          ops=pick(one.ops),
+          errors=[*one.errors, *off],
+          repairs=pick(one.repairs),
+        )
+      )
     return found
 
   return memory.MemoryMethod(limited, given)

@@ -5,16 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import chat
-from mem_alpha_jax.types import Episode, Request
-
-
-class Written(NamedTuple):
-  """What a writer says to one chunk."""
-
-  ops: Sequence[state_lib.Op]
-  errors: Sequence[str] = ()  # calls that could not be read
-  noop: bool = False
-  text: str = ''
+from mem_alpha_jax.types import Episode, Request, Written
 
 
 class Step(NamedTuple):

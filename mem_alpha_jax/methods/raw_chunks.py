@@ -15,7 +15,6 @@ def method(retrieval: str, top: int, given: Given) -> MemoryMethod:
   fields = {
     'reading.retrieval': retrieval,
     'reading.top_k': top,
-    'reading.hops': 1,
   }
   needs = RECALL[retrieval].vectors
   if needs and given.config.memory.embedder == 'none':

@@ -4,6 +4,7 @@
   <writer>                    writers.py: rules that fill a memory
   rag_<retrieval>             raw chunks, the two that are found (as the paper)
   rag_<retrieval>_budget      raw chunks, as many as reading.budget holds
+  no_memory                   nothing is kept
   long_context                raw chunks, the newest that reading.budget holds
   newest_words, new_words     one text of bounded length, by a rule
   overwrite, inner_state      the same, by a chat model: MemAgent, MEM1
@@ -43,6 +44,7 @@ METHODS: dict[str, protocol.Make] = {
     for retrieval in RECALL
     for name, top in (('', 2), ('_budget', raw_chunks.MANY))
   },
+  'no_memory': texts.no_memory,
   'long_context': texts.long_context,
   'newest_words': partial(texts.by_rule, rewriters.newest_words),
   'new_words': partial(texts.by_rule, rewriters.new_words),
@@ -50,7 +52,7 @@ METHODS: dict[str, protocol.Make] = {
   'inner_state': partial(texts.by_model, rewriters.inner_state),
   'endpoint_writer': chat_writer.method,
 }
-BASELINES = tuple(writers.WRITERS)  # those of every run's results
+BASELINES = (*writers.WRITERS, 'no_memory')  # those of every run's results
 
 
 def make(

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
-from mem_alpha_jax.methods.protocol import Given
+from mem_alpha_jax.methods.protocol import Given, Step
 from mem_alpha_jax.text import words as words_lib
-from mem_alpha_jax.types import Note, Request
+from mem_alpha_jax.types import Note, Request, Written
 
 TEXT_TOKENS = 1024  # of MemAgent's memory, as in its paper
 
@@ -70,7 +71,7 @@ class LongContext:
 class Rewritten:
   """Remembers one text of bounded length, written again after each chunk.
 
-  A rewriting that could not be had leaves the text as it was.
+  A rewriting that could not be had leaves the text as it was, and is counted.
   """
 
   def __init__(
@@ -84,12 +85,17 @@ class Rewritten:
     self._rewrite, self._limit, self._count = rewrite, limit, count
     self._texts = [''] * streams
 
-  def observe(self, chunks: Sequence[str | None]) -> None:
+  def observe(self, chunks: Sequence[str | None]) -> list[Step]:
     live = [i for i, chunk in enumerate(chunks) if chunk is not None]
     said = self._rewrite([(self._texts[i], chunks[i]) for i in live])
+    steps = [Step(Written(), (), state_lib.empty())] * len(chunks)
     for i, text in zip(live, said, strict=True):
       if text is not None:
         self._texts[i] = words_lib.first_words(text, self._limit, self._count)
+      state = state_lib.empty()._replace(core=self._texts[i])
+      written = Written(text=text or '', lost=text is None)
+      steps[i] = Step(written, (), state)
+    return steps
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
     return [
@@ -110,6 +116,11 @@ class Rewritten:
 def long_context(given: Given) -> LongContext:
   budget = given.config.reading.budget
   return LongContext(len(given.episodes), budget, given.count)
+
+
+def no_memory(given: Given) -> Rewritten:
+  """Nothing is kept: what can be answered without any memory."""
+  return _rewritten(given, lambda limit: lambda pairs: [''] * len(pairs))
 
 
 def by_rule(rule: Callable[..., Rewrite], given: Given) -> Rewritten:

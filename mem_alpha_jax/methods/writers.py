@@ -17,9 +17,10 @@ from mem_alpha_jax.memory import state as memory_state
 from mem_alpha_jax.memory.effects import misfit
 from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
 from mem_alpha_jax.methods import memory as memory_lib
-from mem_alpha_jax.methods.protocol import Given, Written
+from mem_alpha_jax.methods.protocol import Given
 from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
+from mem_alpha_jax.types import Written
 
 _MONTH = f'(?:{"|".join(english.MONTHS)})'
 _DATE = re.compile(

@@ -281,11 +281,13 @@ def _add_tokens(core, config, path):
 
 
 def _ends(core, folder, name='eos_token'):
-  """Returns the ids that generation_config.json has of a special token."""
-  ids = _json(folder / 'generation_config.json').get(f'{name}_id')
+  """Ids of a special token by generation_config.json, else config.json."""
+  files = (folder / f'{file}.json' for file in ('generation_config', 'config'))
+  named = (_json(file).get(f'{name}_id') for file in files)
+  ids = next((ids for ids in named if ids is not None), [])
   ids = ids if isinstance(ids, list) else [ids]
   size = core.get_vocab_size()
-  return [i for i in ids if isinstance(i, int) and 0 <= i < size]
+  return [i for i in ids if type(i) is int and 0 <= i < size]
 
 
 def _special(core, folder, config):

@@ -1,7 +1,13 @@
 """What every chat model is, here or behind a server, and what its text says."""
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
+
+_WORD = re.compile(r'\w')
+_LEADS = re.compile(
+  r':[\s*_]*$|^\W*(?:sure|certainly|of course|ok|okay)\W*$', re.IGNORECASE
+)
 
 Chat = Sequence[dict[str, str]]  # messages with 'role' and 'content'
 
@@ -24,5 +30,10 @@ def final_text(text: str) -> str | None:
 
 
 def first_line(text: str) -> str:
-  """The first line that is not empty, without spaces around it."""
-  return text.strip().split('\n')[0].strip()
+  """The first line that says something, without spaces around it.
+
+  A line that only leads to the next does not: 'Sure!', '**Answer:**', '```'.
+  """
+  lines = [line.strip() for line in text.strip().split('\n')]
+  lines = [line for line in lines if _WORD.search(line)] or lines
+  return next((line for line in lines if not _LEADS.search(line)), lines[0])

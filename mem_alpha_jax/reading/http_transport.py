@@ -12,15 +12,19 @@ import httpx2
 from mem_alpha_jax.reading import retry
 
 LARGEST_BODY = 1 << 20  # bytes of a reply; a longer one is garbage
-# What may happen to a request besides a reply; all but the last are retried.
+# What may happen to a request besides a reply.
 FAULTS = (
   'timeout',  # no whole reply in time
   'connection',  # refused, reset or cut
   'http_429',  # too many requests
   'http_5xx',
   'garbage',  # status 200, but no JSON with a text in it
-  'http_other',  # asking again would not help: a wrong key, model or address
+  'empty',  # status 200, and nothing said: a thought or a filter took it all
+  'http_other',  # a wrong key, model or address, or a chat that is too long
 )
+# Asking again greedily would give the same; the server is well.
+FINAL = ('empty', 'http_other')
+LONGEST_NOTE = 300  # characters
 USAGE = ('prompt_tokens', 'completion_tokens')
 
 
@@ -31,6 +35,8 @@ class Reply(NamedTuple):
   fault: str = ''  # one of FAULTS
   usage: tuple[int, int] = (0, 0)  # tokens of prompt and reply
   wait: float | None = None  # seconds that the server asked for
+  status: int = 0  # of HTTP
+  note: str = ''  # what the server says of a fault, one line
 
 
 def trusted() -> ssl.SSLContext:
@@ -61,7 +67,11 @@ def connections(context: ssl.SSLContext) -> httpx2.AsyncClient:
 
 
 async def send(
-  client: httpx2.AsyncClient, url: str, key: str, body: bytes, timeout: float
+  client: httpx2.AsyncClient,
+  url: str,
+  key: str,
+  body: bytes | None,
+  timeout: float,
 ) -> Reply:
   """Posts a chat; whatever the network does becomes a Reply.
 
@@ -69,20 +79,23 @@ async def send(
     client: of `connections`.
     url: where to.
     key: sent as bearer token unless ''.
-    body: JSON.
+    body: JSON; None gets what is there.
     timeout: seconds until the reply must be whole, the connection included.
   """
   headers = {'Content-Type': 'application/json'}
   if key:
     headers['Authorization'] = f'Bearer {key}'
-  request = client.stream('POST', url, headers=headers, content=body)
+  method = 'GET' if body is None else 'POST'
+  request = client.stream(method, url, headers=headers, content=body)
   try:
     async with asyncio.timeout(timeout), request as response:
       if response.is_success:
         return _reply(await _read(response))
       now = datetime.datetime.now(datetime.UTC)
       wait = retry.retry_after(response.headers.get('Retry-After'), now)
-      return Reply(None, status_fault(response.status_code), wait=wait)
+      status, note = response.status_code, _note(await _read(response), key)
+      fault = status_fault(status)
+      return Reply(None, fault, wait=wait, status=status, note=note)
   except (TimeoutError, httpx2.TimeoutException):
     return Reply(None, 'timeout')
   except (OSError, httpx2.RequestError, httpx2.InvalidURL):
@@ -103,11 +116,50 @@ def _reply(body: bytes) -> Reply:
   """A chat completion; anything else is garbage."""
   try:
     value = json.loads(body)
-    text = value['choices'][0]['message']['content']
-    text.encode()  # half a surrogate pair is valid JSON and no text
+    choice = value['choices'][0]
+    message, finish = choice['message'], choice.get('finish_reason')
+    text = content_text(message['content'])
+    (text or '').encode()  # half a surrogate pair is valid JSON and no text
   except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
     return Reply(None, 'garbage')
+  # '' is an answer, an abstention; but not where something cut it off.
+  if text is None or not text.strip() and finish not in (None, 'stop'):
+    note = f'the reply says nothing, finish_reason {finish!r}'
+    if finish == 'length':
+      note += (
+        ': all its tokens went into thinking; allow more of them (a reader '
+      )
+      note += 'has config.reading.answer_tokens)'
+    return Reply(None, 'empty', usage(value), note=note)
   return Reply(text, usage=usage(value))
+
+
+def content_text(content: str | list | None) -> str | None:
+  """The text of a message's content, whole or in parts; None if it has none.
+
+  Raises:
+    TypeError: it is neither.
+  """
+  if isinstance(content, list):
+    texts = [part['text'] for part in content if 'text' in part]
+    return ''.join(texts) if texts else None
+  if content is None or isinstance(content, str):
+    return content
+  raise TypeError(f'content is of type {type(content).__name__}')
+
+
+def _note(body: bytes, key: str) -> str:
+  """What the body of an error says, without the key."""
+  text = body.decode(errors='replace')
+  try:
+    value = json.loads(text)
+    for name in ('error', 'message', 'detail'):
+      value = value.get(name, value) if isinstance(value, dict) else value
+    text = value if isinstance(value, str) else text
+  except (ValueError, RecursionError):
+    pass
+  text = ' '.join(text.split())
+  return (text.replace(key, '...') if key else text)[:LONGEST_NOTE]
 
 
 def usage(value: dict) -> tuple[int, int]:

@@ -6,16 +6,29 @@ words. A verdict that cannot be read is missing, never wrong: the reference
 takes a reply for a yes if it holds "yes" and not "no", which "know" holds.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from absl import logging
+
 from mem_alpha_jax.reading import chat
 from mem_alpha_jax.types import UNANSWERABLE
 
-TOKENS = 8  # of a verdict
-# 'Yes' and '**No**.', but not 'no-one' or "No's".
-_VERDICT = re.compile(r"\W*(yes|no)(?![\w'’-])", re.IGNORECASE)
+TOKENS = 1024  # of a verdict at most; a judge that thinks needs some hundreds
+_NAMES = r'verdict|answer|judg(?:e?ment|e)|decision|result|label|correct'
+# 'Yes', '**Verdict:** no.', 'The answer is not correct', but not 'no-one',
+# "No's", 'Yes/No' or 'Right now'.
+_VERDICT = re.compile(
+  rf'\W*(?:(?:the |my |final )*(?:{_NAMES})\W+(?:is\W+)?)?'
+  r"(?:(yes|no)(?![\w'’-])(?!\W{0,3}(?:or|and)?\W{0,3}(?:yes|no)\b)|"
+  r'(not )?(correct|incorrect|right|wrong|true|false)(?=\W*$|[^\w\s]))',
+  re.IGNORECASE,
+)
+_RIGHT = ('yes', 'correct', 'right', 'true')
+# A line that names its verdict, after reasons for it.
+_LINE = re.compile(rf'^\W*(?:final )?(?:{_NAMES})\W*[:=].*', re.I | re.M)
 
 
 class Case(NamedTuple):
@@ -85,9 +98,33 @@ def criterion(kind: str) -> str:
 
 
 def verdict(reply: str | None) -> bool | None:
-  """The first word after any thinking, if it is yes or no; else missing."""
-  match = _VERDICT.match(chat.final_text(reply or '') or '')
-  return match[1].lower() == 'yes' if match else None
+  """What a reply says after any thinking; None if that cannot be read.
+
+  Its first word, after a name such as 'Verdict:', or the last line that has
+  such a name; or a JSON object with one.
+  """
+  text = (chat.final_text(reply or '') or '').strip()
+  text = _in_json(text) or text
+  match = _VERDICT.match(text)
+  for line in [] if match else _LINE.findall(text)[::-1]:
+    match = match or _VERDICT.match(line)
+  if not match:
+    return None
+  if match[1]:
+    return match[1].lower() == 'yes'
+  return (match[3].lower() in _RIGHT) != bool(match[2])
+
+
+def _in_json(text: str) -> str:
+  """The verdict of a JSON object, bare or in a code block; '' without."""
+  try:
+    found = json.loads(text[text.index('{') : text.rindex('}') + 1])
+  except (ValueError, RecursionError):
+    return ''
+  for name, value in found.items():
+    if re.fullmatch(rf'(?:is_)?(?:{_NAMES})', name, re.IGNORECASE):
+      return str(value)
+  return ''
 
 
 def answer_judge(model: chat.ChatModel) -> AnswerJudge:
@@ -119,4 +156,16 @@ def content_judge(model: chat.ChatModel) -> ContentJudge:
 
 def _verdicts(model: chat.ChatModel, asked: Sequence[str]) -> list[bool | None]:
   chats = [[{'role': 'user', 'content': text}] for text in asked]
-  return [verdict(reply) for reply in model.complete(chats, TOKENS)]
+  replies = model.complete(chats, TOKENS)
+  found = [verdict(reply) for reply in replies]
+  unread = [
+    reply
+    for reply, one in zip(replies, found, strict=True)
+    if one is None and reply is not None
+  ]
+  if unread:
+    logging.warning(
+      '%d of %d verdicts of the judge say neither yes nor no, the first: %r',
+      len(unread), len(found), unread[0][-200:],
+    )  # fmt: skip
+  return found

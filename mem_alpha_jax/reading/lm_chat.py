@@ -69,6 +69,10 @@ class LmChat:
     self, chats: Sequence[chat_lib.Chat], tokens: int
   ) -> list[str | None]:
     """One call for `batch` chats that begin alike, of similar length."""
+    if not chats:
+      return []
+    # A cut thought must look like one, where the template begins it.
+    opens = chat_template.opens_thought(self._pieces(chats[0])[-1])
     prompts = [self.prompt(chat) for chat in chats]
     replies: list[str | None] = [None] * len(chats)
     alike: dict[tuple[int, ...], list[int]] = {}
@@ -81,7 +85,7 @@ class LmChat:
         part = rows[start : start + self._batch]
         said = self._reply(head, [prompts[i][1] for i in part], tokens)
         for i, text in zip(part, said, strict=True):
-          replies[i] = text
+          replies[i] = f'{chat_template.THINK}{text}' if opens else text
     return replies
 
   def take(self) -> dict[str, int]:
@@ -92,10 +96,19 @@ class LmChat:
     return len(self.prompt(chat)[1]) <= self._buckets[-1]
 
   def prompt(self, chat: chat_lib.Chat) -> tuple[tuple[int, ...], list[int]]:
-    """Ids up to the last message, and from there to where the reply begins.
+    """Ids up to the last message, and from there to where the reply begins."""
+    first, *after = self._pieces(chat)
+    head = [*self._encode(first)]
+    for message, text in zip(chat[:-1], after[:-1], strict=True):
+      head += [*self._encode_text(message['content']), *self._encode(text)]
+    last = self._encode_text(chat[-1]['content'])
+    return tuple(head), [*last, *self._encode(after[-1])]
+
+  def _pieces(self, chat: chat_lib.Chat) -> list[str]:
+    """What the template writes around the contents of the messages.
 
     Raises:
-      ValueError: if the chat template leaves out or repeats a message.
+      ValueError: if it leaves out or repeats a message.
     """
     tokenizer = self._tokenizer
     if not tokenizer.chat_template:  # words of most tokenizers begin so
@@ -109,17 +122,13 @@ class LmChat:
       enable_thinking=False,
       **getattr(tokenizer, 'template_values', {}),
     )
-    first, *after = _MARKS.split(rendered)
-    if len(after) != len(chat):
+    pieces = _MARKS.split(rendered)
+    if len(pieces) != len(chat) + 1:
       raise ValueError(
         f'chat template of reading.model: {len(chat)} messages are written '
-        f'{len(after)} times; use a model whose template writes each once'
+        f'{len(pieces) - 1} times; use a model whose template writes each once'
       )
-    head = [*self._encode(first)]
-    for message, text in zip(chat[:-1], after[:-1], strict=True):
-      head += [*self._encode_text(message['content']), *self._encode(text)]
-    last = self._encode_text(chat[-1]['content'])
-    return tuple(head), [*last, *self._encode(after[-1])]
+    return pieces
 
   def _reply(
     self, head: tuple[int, ...], rows: Sequence[list[int]], tokens: int

@@ -31,13 +31,16 @@ def cached(reader: Reader, size: int = CACHE) -> Reader:
   return read
 
 
-def counted(reader: Reader, counts: MutableMapping[str, int]) -> Reader:
-  """Returns the reader, which adds up `asked` and `missing` in `counts`."""
+def counted(reader: Reader, counts: MutableMapping, what: str) -> Reader:
+  """Returns the reader, or judge, which adds up what is asked and missing.
+
+  In `counts`, under (what, 'asked') and (what, 'missing').
+  """
 
   def read(requests: Sequence[Request]) -> list[str | None]:
     answers = reader(requests)
-    counts['asked'] += len(answers)
-    counts['missing'] += sum(a is None for a in answers)
+    counts[what, 'asked'] += len(answers)
+    counts[what, 'missing'] += sum(a is None for a in answers)
     return answers
 
   return read
@@ -58,13 +61,13 @@ def check_missing(
   Args:
     missing: their share.
     most: largest share that is borne, reading.max_missing; all is too many.
-    where: what was asked for, for the message.
+    where: what was asked for, for the message: 'the answers of step 3'.
     counts: what the reader says of itself, for the message.
   """
   if missing > most or missing == 1:
     told = ', '.join(f'{name} {n}' for name, n in counts().items() if n)
     raise Unanswered(
-      f'{missing:.0%} of the answers of {where} are missing, more than '
+      f'{missing:.0%} of {where} are missing, more than '
       f'config.reading.max_missing={most}'
       + (f' ({told})' if told else '')
       + '; the same command goes on when the reader answers again'

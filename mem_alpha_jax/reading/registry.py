@@ -32,22 +32,18 @@ def _extractive(config, chat, rules):
   return rules(True), rules(False)
 
 
-def _lm(config, chat, rules):
-  model = lm_chat.from_config(config)  # `chat`, unless a server is named too
-  tokens = config.reading.answer_tokens
-  reader = chat_reader.make_reader(model, tokens, fits=model.fits)
-  return reader, reader
-
-
-def _remote(config, chat, rules):
-  reader = chat_reader.make_reader(chat, config.reading.answer_tokens)
+def _chat(config, chat, rules):
+  fits = getattr(chat, 'fits', lambda chat: True)
+  reader = chat_reader.make_reader(
+    chat, config.reading.answer_tokens, fits=fits
+  )
   return reader, reader
 
 
 READERS = {
   'extractive': Kind(_extractive),
-  'lm': Kind(_lm, sentences=True),
-  'remote': Kind(_remote, sentences=True),
+  'lm': Kind(_chat, sentences=True),
+  'remote': Kind(_chat, sentences=True),
 }
 # chat -> judge; of answers (reading.judge), and of notes.
 JUDGES = {'remote': judge.answer_judge}
@@ -74,7 +70,8 @@ def chat_model(config: Any) -> ChatModel | None:
 
   Reader, judges and prompted writers share it.
   """
+  if config.reading.reader == 'lm':
+    return lm_chat.from_config(config)
   if config.reading.url and config.reading.model:
     return remote_chat.from_config(config)
-  lm = config.reading.reader == 'lm'
-  return lm_chat.from_config(config) if lm else None
+  return None

@@ -19,6 +19,7 @@ def from_config(config: Any) -> chat.ChatModel:
 
   Raises:
     ValueError: if the environment has no key, or one that cannot be sent.
+    protocol.Unanswered: if the server says that the key is wrong.
   """
   r = config.reading
   key = os.environ.get(r.key_env, '').strip()
@@ -28,6 +29,7 @@ def from_config(config: Any) -> chat.ChatModel:
       "no key; set it, or use '' for a server that needs none"
     )
   client = http_client.Client(r, key)
+  client.check()
   if not r.cache:
     return client
   # Not its address: the same model elsewhere would say the same.

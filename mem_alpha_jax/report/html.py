@@ -1,7 +1,8 @@
 """episodes.html: what writers did, chunk by chunk, side by side.
 
 One file with inline style, no script and no network. Everything that came
-from a model or a data set is escaped. How it looks is in the template.
+from a model or a data set is escaped, and its control characters are shown.
+How it looks is in the template.
 """
 
 import functools
@@ -14,6 +15,11 @@ import jinja2
 from mem_alpha_jax.system import files
 
 KINDS = ('semantic', 'episodic')
+# U+2400 and on are pictures of the first; others stand as \\x85.
+_CONTROLS = {
+  **{code: chr(0x2400 + code) for code in range(32) if chr(code) not in '\t\n'},
+  **{code: f'\\x{code:02x}' for code in range(0x7F, 0xA0)},
+}
 UNFOLDED = 4  # unchanged entries shown before they fold away
 
 
@@ -86,7 +92,13 @@ def write(
 def _template() -> jinja2.Template:
   folder = resources.files('mem_alpha_jax') / 'assets' / 'report'
   text = (folder / 'episodes.html.jinja').read_text(encoding='utf-8')
-  return jinja2.Environment(autoescape=True).from_string(text)
+  environment = jinja2.Environment(autoescape=True, finalize=_visible)
+  return environment.from_string(text)
+
+
+def _visible(value: Any) -> Any:
+  """Text whose control characters can be seen; a browser drops them."""
+  return value.translate(_CONTROLS) if type(value) is str else value
 
 
 def _episode(heading: str, traces: Sequence[Trace]) -> dict[str, Any]:

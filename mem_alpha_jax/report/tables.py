@@ -14,6 +14,10 @@ Arm = dict[str, Any]
 Arms = dict[str, Any]  # 'before': Arm, 'after': Arm, 'baselines': name -> Arm
 
 REVISED = 'overwritten'  # question type with columns and a panel of its own
+_LEGEND = (
+  'Two numbers: strict / lenient reader. strict, lenient and by type: micro, '
+  'over answers;\nmacro: over sources, and the episodes of each.'
+)
 _NAMES = {'before': 'before RL', 'after': 'after RL'}
 
 
@@ -55,31 +59,29 @@ def label(name: str) -> str:
 
 def summary_table(arms: Arms) -> str:
   """Returns the main table at one length as text, one line a system."""
-  header = ('', 'accuracy [95%]', REVISED, 'lenient', REVISED)
-  header += ('memory', 'valid calls')
+  header = ('', 'strict [95%]', 'lenient', 'macro', REVISED, 'memory')
+  header += ('valid calls',)
   rows = []
   for name, one in systems(arms).items():
-    lenient = one['lenient']
-    row = (label(name), interval_text(one))
-    row += (_type_text(one, REVISED), _number(lenient['accuracy']))
-    row += (_type_text(lenient, REVISED), _percent(one.get('memory_share')))
-    rows.append((*row, _percent(one.get('valid_calls'))))
-  return grid(header, rows)
+    row = (label(name), interval_text(one), _number(one['lenient']['accuracy']))
+    row += (_both(one, 'macro'), _both(one, REVISED))
+    row += tuple(_percent(one.get(k)) for k in ('memory_share', 'valid_calls'))
+    rows.append(row)
+  return f'{grid(header, rows)}\n{_LEGEND}'
 
 
 def type_table(arms: Arms) -> str:
-  """Returns strict accuracy by question type as text, one line a type."""
+  """Returns accuracy by question type as text, one line a type."""
   named = systems(arms)
   types = sorted({t for one in named.values() for t in one['by_type']})
-  header = ('', *(label(n) for n in named))
-  rows = [
-    (name, *(_type_text(one, name) for one in named.values())) for name in types
-  ]
+  header = ('strict / lenient', *(label(n) for n in named))
+  rows = [(name, *(_both(one, name) for one in named.values()))
+          for name in types]  # fmt: skip
   return grid(header, rows)
 
 
 def length_table(length: Mapping[str, Arms]) -> str:
-  """Returns strict accuracy by length as text, one line a system."""
+  """Returns accuracy by length as text, two lines a system."""
   multiples = sorted(length, key=int)
   names = list(dict.fromkeys(n for m in multiples for n in systems(length[m])))
   rows = []
@@ -87,7 +89,9 @@ def length_table(length: Mapping[str, Arms]) -> str:
     found = [systems(length[m]).get(name) for m in multiples]
     cells = [interval_text(one) if one else '-' for one in found]
     rows.append((label(name), *cells))
-  return grid(('', *(f'{m}x' for m in multiples)), rows)
+    cells = [interval_text(one['lenient']) if one else '-' for one in found]
+    rows.append(('  lenient', *cells))
+  return grid(('strict, lenient', *(f'{m}x' for m in multiples)), rows)
 
 
 def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -111,8 +115,11 @@ def interval_text(one: Arm) -> str:
   return f'{_number(one["accuracy"])} [{low}, {high}]'
 
 
-def _type_text(one: Arm, name: str) -> str:
-  return _number(one['by_type'].get(name, {}).get('accuracy'))
+def _both(one: Arm, name: str) -> str:
+  """Strict / lenient accuracy of a question type, or 'macro'."""
+  found = [a.get(name) or a['by_type'].get(name, {})
+           for a in (one, one['lenient'])]  # fmt: skip
+  return ' / '.join(_number(a.get('accuracy')) for a in found)
 
 
 def absent(value: float | None) -> bool:

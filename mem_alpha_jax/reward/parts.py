@@ -50,10 +50,11 @@ def calls(turns, outcomes, config) -> Column:
 
   What could not be read is a call that failed; a repeat of what is stored is
   none. Without any call, the explicit "store nothing" earns `reward.noop`, as
-  repeats alone do, and anything else 0.
+  repeats alone do, and anything else 0. A call that was read in spite of slips
+  (memory.tools.REPAIRS) counts less by `reward.repair`.
   """
   del turns
-  return _column(_calls(o) * _of_noop(o, config) for o in outcomes)
+  return _column(_calls(o, config) * _of_noop(o, config) for o in outcomes)
 
 
 def size(turns, outcomes, config) -> Column:
@@ -158,8 +159,13 @@ def _of_noop(o: Outcome, config) -> float:
   return config.noop if silent and (o.noop or o.results) else 1.0
 
 
-def _calls(o: Outcome) -> float:
-  counted = [result.ok for result in o.results if not result.neutral]
+def _calls(o: Outcome, config) -> float:
+  repairs = o.repairs or [()] * len(o.results)
+  counted = [
+    result.ok * (1 - config.repair * bool(slips))
+    for result, slips in zip(o.results, repairs, strict=True)
+    if not result.neutral
+  ]
   made = len(counted) + len(o.errors)
   if not made:
     return float(o.noop or bool(o.results))

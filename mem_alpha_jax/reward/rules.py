@@ -1,71 +1,160 @@
-"""Rules that compare an answer with a gold answer: both texts, in [0, 1]."""
+"""Rules that compare an answer with a gold answer: both texts, in [0, 1].
+
+Texts of any script are compared after NFKC and case folding. A letter of a
+script that has no spaces (and of Hangul, as in KorQuAD) is a word by itself.
+"""
 
 import collections
-import re
+import decimal
+import functools
 import string
+import unicodedata
 from collections.abc import Sequence
 
+import regex
+
 from mem_alpha_jax.text import english
+from mem_alpha_jax.text import words as words_lib
 
-_ARTICLES = re.compile(r'\b(a|an|the)\b')
-_PUNCTUATION = re.compile(r'[^\w\s]')
-_ARTICLES_AND = re.compile(r'\b(a|an|the|and)\b')
+ARTICLES = ('a', 'an', 'the')
+_LETTER = regex.compile(rf'(?V1)[{words_lib.SPACELESS}\p{{Hangul}}]\p{{M}}*')
+_WORD = regex.compile(
+  rf'{_LETTER.pattern}|[\w--{words_lib.SPACELESS}--\p{{Hangul}}]+'
+)
+_THOUSANDS = regex.compile(r'(?<![\d.,])\d{1,3}(?:,\d{3})+(?!,?\d)')
+# All but letters, marks, digits and _; the sign of -1, the point of 3.5 and the
+# end of C++ stay.
+_PUNCTUATION = regex.compile(
+  r'(?!(?<![\w)])-\d)(?!(?<=\d)\.\d)(?!(?<=\p{L}[+#]*)[+#]+(?!\w))'
+  r'[^\p{L}\p{M}\p{N}_\s]'
+)
+# An article where it names something: 'vitamin A is', 'it is a.'
+_NAME = regex.compile(
+  r'(?<=\w[\s(]+)A(?!\w)|\b(?:[Aa]n?|[Tt]he)\b(?=\W*$|[^\w\s])'
+)
+_INVISIBLE = regex.compile(r'\p{Cf}')
+_NUMBER = regex.compile(r'-?\d+(?:\.\d+)?')
+_ARTICLES_AND = regex.compile(r'\b(a|an|the|and)\b')
 _NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
-_BOX = re.compile(r'\\boxed\s*\{')
-_MARKUP = re.compile(r'\\(?:text|math)\w*\s*\{([^{}]*)\}|\$')
-_WORD = re.compile(r'\w+')
-# Commas and semicolons, but not the comma of 1,000.
-_BETWEEN = re.compile(r';|(?<!\d),|,(?!\d)')
-_NOT = re.compile(r"n['’]t\b")
-# Ways to say that one does not know, as whole words of normalised text in
-# which "isn't" has become "is not" and "cannot" is "can not".
-ABSTAINING = (
-  'unknown', 'unanswerable', 'not known', 'not mentioned', 'not specified',
-  'not stated', 'not given', 'not provided', 'not recorded', 'not discussed',
-  'not answerable', 'not sure', 'not enough information', 'no information',
-  'no mention', 'no record', 'insufficient information', 'do not know',
-  'does not know', 'does not say', 'do not say', 'did not say',
-  'do not mention', 'does not mention', 'did not mention', 'never mentioned',
-  'can not answer', 'can not be answered', 'can not be determined',
-  'can not determine', 'can not tell', 'can not say',
-)  # fmt: skip
+_BOX = regex.compile(r'\\boxed\s*\{')
+_MARKUP = regex.compile(r'\\(?:text|math)\w*\s*\{([^{}]*)\}|\$')
+_BETWEEN = regex.compile('[,;、]')  # of a folded text: not the comma of 1,000
+_NOT = regex.compile(r"n['’]t\b")
+_NOTES = (
+  r'(?:notes?|memory|memories|texts?|context|conversations?|dialogues?|'
+  r'passages?|documents?|entries)'
+)
+# Ways to say that one does not know, in a normalized sentence in which "isn't"
+# has become "is not" and "cannot" is "can not".
+_ABSTAINING = regex.compile(
+  r'\b(?:'
+  # What is not known.
+  r'not (?:\w+ly )?(?:known|mentioned|specified|stated|given|provided|recorded|'
+  rf'discussed|answerable|sure|(?:found |available )?in (?:\w+ )?{_NOTES})|'
+  r'never mentioned|'
+  r'(?:not enough|insufficient) (?:information|context|details)|'
+  r'(?:^|(?:is|s|are|was|were|remains?|answer) )(?:still )?(?:unknown|unclear|'
+  r'unanswerable|unspecified|undetermined)(?=$| (?:from|in|to me|based|because|'
+  r'as|since|according|given)\b)|'
+  # What there is not.
+  r'no (?:such |relevant |specific |further )?(?:information|mention|records?|'
+  r'details|notes?|memory of|memories of|recollection)|'
+  r'(?:^|i (?:\w+ly )?have )no (?:idea|clue)|'
+  rf'none of (?:\w+ )?{_NOTES}|'
+  r'(?:^|(?:is|s|was|know|knows|have|has|find|found|see|say|says|hold|holds|'
+  r'contain|contains) )nothing (?:is |was )?(?:about|on|regarding|known|said|'
+  rf'mentioned|recorded|stated|in (?:\w+ )?{_NOTES})|'
+  # Who can not say.
+  r'do(?:es)? not (?:know|say|mention)|did not (?:say|mention)|'
+  rf'{_NOTES} (?:do|does|did) not \w+|'
+  r'do not have (?:\w+ )?(?:information|memory|memories|records?|notes?|'
+  r'details|recollection)|'
+  r'can not (?:answer|be answered|be determined|determine|tell|say)|'
+  r'could not (?:be determined|be answered|determine)|'
+  r'i (?:do|did|can|could) not (?:remember|recall|find)|'
+  r'(?:unable|impossible|not able|not possible) to (?:answer|determine|find|'
+  r'tell|say|know)|'
+  # All that is said.
+  r'^(?:n a|na|not applicable|not available|not found|no answer|no memory)$'
+  r')(?!\w)'
+)
 
 
+def _compatible(text: str) -> str:
+  """NFKC, without what only joins or separates letters."""
+  return _INVISIBLE.sub('', unicodedata.normalize('NFKC', text))
+
+
+@functools.lru_cache(1 << 15)
+def _fold(text: str) -> str:
+  """NFKC of the case-folded text, 1,000 as 1000."""
+  folded = _compatible(_compatible(text).casefold()).replace('\u2212', '-')
+  return _THOUSANDS.sub(lambda match: match[0].replace(',', ''), folded)
+
+
+@functools.lru_cache(1 << 15)
 def normalize(text: str) -> str:
-  """Lowercase, without punctuation and articles, single spaces."""
-  text = _PUNCTUATION.sub(' ', text.lower())
-  return ' '.join(_ARTICLES.sub(' ', text).split())
+  """Folded, without punctuation and articles, single spaces.
+
+  The last word is never an article: of 'vitamin A' and of 'A' it is the name.
+  What has no words at all stays as it is.
+  """
+  plain = _LETTER.sub(r' \g<0> ', _PUNCTUATION.sub(' ', _fold(text)))
+  *words, last = plain.split() or _fold(text).split() or ['']
+  return ' '.join([*(w for w in words if w not in ARTICLES), last])
 
 
 def exact(prediction: str, gold: str) -> float:
-  """1 if the normalised texts are equal (SQuAD's EM, arXiv:1606.05250)."""
+  """1 if the normalized texts are equal (SQuAD's EM, arXiv:1606.05250)."""
   return float(normalize(prediction) == normalize(gold))
 
 
 def substring(prediction: str, gold: str) -> float:
-  """1 if the lowercase prediction contains the lowercase gold: SubEM.
+  """1 if the folded prediction contains the folded gold: SubEM.
 
   This is the rule of Mem-alpha's SQuAD and HotpotQA reward; it does not
-  normalise, and a prediction that lists everything scores 1.
+  normalize, and a prediction that lists everything scores 1. A gold of one
+  letter, 'yes' and 'no' are in too many words: they must be one; and what an
+  abstention says is no answer ('I do not know' has no 'no').
   """
-  return float(gold.lower().strip() in prediction.lower())
+  wanted = _fold(gold).strip()
+  if wanted in ('yes', 'no', *ARTICLES) or wanted.isalpha() and len(wanted) < 2:
+    return contains(prediction, gold)
+  return float(wanted in _fold(_answering(prediction, gold)))
+
+
+def _answering(prediction: str, gold: str) -> str:
+  """The prediction without what abstains, unless that is the gold."""
+  if not abstains(prediction) or abstains(gold):
+    return prediction
+  sentences = ((part, _plain(part)) for part in english.sentences(prediction))
+  return ' '.join(
+    _ABSTAINING.sub(' ', plain) if _ABSTAINING.search(plain) else part
+    for part, plain in sentences
+  )
 
 
 def keywords(prediction: str, gold: str) -> float:
   """Share of the gold's ';'-separated keywords that the prediction holds.
 
-  Both sides are lowercased; Mem-alpha's code leaves the prediction as it is,
-  so that capitals cost score there.
+  Both sides are folded; Mem-alpha's code leaves the prediction as it is, so
+  that capitals cost score there.
   """
-  return _hits(prediction, gold.split(';'))
+  return _hits(prediction, gold, _fold(gold).split(';'))
 
 
-def _hits(prediction: str, words: Sequence[str]) -> float:
+def comma_keywords(prediction: str, gold: str) -> float:
+  """`keywords` of a gold with commas between them (book summaries)."""
+  return _hits(prediction, gold, _BETWEEN.split(_fold(gold)))
+
+
+def _hits(prediction: str, gold: str, words: Sequence[str]) -> float:
   """Share of the words that a text holds; 0 of none."""
-  wanted = [w.strip().lower() for w in words if w.strip()]
+  wanted = [w.strip() for w in words if w.strip()]
   if not wanted:
     return 0.0
-  return sum(w in prediction.lower() for w in wanted) / len(wanted)
+  said = _fold(_answering(prediction, gold))
+  return sum(w in said for w in wanted) / len(wanted)
 
 
 def f1(prediction: str, gold: str) -> float:
@@ -77,8 +166,7 @@ def stemmed_f1(prediction: str, gold: str) -> float:
   """Token F1 as LoCoMo's code has it (arXiv:2402.17753, task_eval).
 
   Punctuation is deleted, not made a space, 'and' is left out like the
-  articles, and words are compared by their stems. The stems are Porter's of
-  1980; NLTK's, used there, differ in a few words, on both sides alike.
+  articles, and words are compared by the stems of NLTK's Porter.
   """
   return _overlap(_stems(prediction), _stems(gold))
 
@@ -95,7 +183,7 @@ def list_f1(prediction: str, gold: str) -> float:
 
 
 def _stems(text: str) -> list[str]:
-  plain = text.lower().translate(_NO_PUNCTUATION)
+  plain = unicodedata.normalize('NFKC', text).lower().translate(_NO_PUNCTUATION)
   return [english.stem(w) for w in _ARTICLES_AND.sub(' ', plain).split()]
 
 
@@ -111,15 +199,17 @@ def _overlap(said: Sequence[str], true: Sequence[str]) -> float:
 def contains(prediction: str, gold: str) -> float:
   """1 if the gold's words stand in the prediction, side by side.
 
-  Normalised, and whole words: '5' is not in 'boxed15'. The reference compares
-  substrings of the prediction's first line for its baselines alone.
+  Normalized, and whole words: '5' is not in 'boxed15'. The reference compares
+  substrings of the prediction's first line for its baselines alone. Where the
+  gold ends in an article, one that names something must stand there.
   """
-  return float(f' {normalize(gold)} ' in f' {normalize(prediction)} ')
-
-
-def comma_keywords(prediction: str, gold: str) -> float:
-  """`keywords` of a gold with commas between them (book summaries)."""
-  return _hits(prediction, _BETWEEN.split(gold))
+  said, wanted = _answering(prediction, gold), normalize(gold).split()
+  if wanted[-1:] and wanted[-1] in ARTICLES:
+    said = _LETTER.sub(r' \g<0> ', _compatible(said))
+    said, wanted[-1] = _NAME.sub(r'\g<0>_', said), f'{wanted[-1]}_'
+  # Articles that name something may stand between the words of a gold.
+  words = ' (?:(?:an?|the)_ )*'.join(map(regex.escape, wanted))
+  return float(bool(regex.search(f' {words} ', f' {normalize(said)} ')))
 
 
 def label(prediction: str, gold: str) -> float:
@@ -150,19 +240,22 @@ def boxed(text: str) -> str | None:
   return _MARKUP.sub(r'\1', inside).strip()
 
 
-def _label(text: str) -> str | int:
+def _label(text: str) -> str | decimal.Decimal:
   plain = normalize(text.replace('_', ' '))
-  return int(plain) if plain.isdecimal() else plain
+  return decimal.Decimal(plain) if _NUMBER.fullmatch(plain) else plain
 
 
 def rouge_l(prediction: str, gold: str) -> float:
-  """F1 of the longest common subsequence of lowercase words: ROUGE-L.
+  """F1 of the longest common subsequence of folded words: ROUGE-L.
 
   F = 2 P R / (P + R), P = LCS / |prediction|, R = LCS / |gold| (Lin 2004,
   https://aclanthology.org/W04-1013, with beta = 1, no stemming). Articles
   count.
   """
-  said, true = _WORD.findall(prediction.lower()), _WORD.findall(gold.lower())
+  said, true = (
+    _WORD.findall(unicodedata.normalize('NFKC', text.casefold()))
+    for text in (prediction, gold)
+  )
   before = [0] * (len(true) + 1)
   for word in said:
     row = [0]
@@ -175,9 +268,17 @@ def rouge_l(prediction: str, gold: str) -> float:
 
 
 def abstention(prediction: str, gold: str) -> float:
-  """1 if the answer is empty or says that it is not known (ABSTAINING)."""
+  """1 if the answer is empty or says, in English, that it is not known."""
   del gold
-  plain = normalize(_NOT.sub(' not', prediction)).replace('cannot', 'can not')
-  # "can't" has lost its n.
-  said = f' {plain} '.replace(' ca not ', ' can not ')
-  return float(not plain or any(f' {phrase} ' in said for phrase in ABSTAINING))
+  return float(not prediction.strip() or abstains(prediction))
+
+
+def abstains(text: str) -> bool:
+  """Whether a sentence of a text says that something is not known."""
+  return any(_ABSTAINING.search(_plain(s)) for s in english.sentences(text))
+
+
+def _plain(sentence: str) -> str:
+  """Normalized, with "n't" as a word."""
+  plain = normalize(_NOT.sub(' not', sentence)).replace('cannot', 'can not')
+  return f' {plain} '.replace(' ca not ', ' can not ').strip()

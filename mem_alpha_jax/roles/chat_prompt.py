@@ -8,24 +8,31 @@ never rendered again.
 """
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import ml_collections
 
+from mem_alpha_jax.memory import json_calls, tools
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.roles import instructions
 from mem_alpha_jax.roles import prompt as prompt_lib
+from mem_alpha_jax.text import chat_template
 
 Entry = prompt_lib.Entry
 
 
 class Form(NamedTuple):
-  """Ids of a rendered template around its two holes, in order."""
+  """Ids of a rendered template around its two holes, in order.
+
+  `opens_thought` says that a reply begins inside of a thought.
+  """
 
   head: tuple[int, ...]
   middle: tuple[int, ...]
   tail: tuple[int, ...]
+  opens_thought: bool
 
 
 @functools.lru_cache(maxsize=64)
@@ -53,13 +60,77 @@ def make_form(tokenizer, style: str, order: str, thinking: bool) -> Form:
     )
   head, rest = text.split(marks[0])
   middle, tail = rest.split(marks[1])
-  return Form(*(tuple(tokenizer.encode(x)) for x in (head, middle, tail)))
+  ids = (tuple(tokenizer.encode(x)) for x in (head, middle, tail))
+  return Form(*ids, chat_template.opens_thought(text))
+
+
+def form_of(tokenizer, memory: ml_collections.ConfigDict) -> Form:
+  """The form of prompts under config.memory."""
+  style, order = _style(memory), memory.prompt_order
+  return make_form(tokenizer, style, order, memory.thinking)
+
+
+def opens_thought(tokenizer, memory: ml_collections.ConfigDict) -> bool:
+  """Whether a response begins inside of a thought."""
+  compact = memory.prompt_format == 'compact'
+  return not compact and form_of(tokenizer, memory).opens_thought
+
+
+def _style(memory) -> str:
+  chat = memory.prompt_format == 'chat'
+  return memory.instructions if chat else memory.prompt_format
+
+
+def check(tokenizer, memory: ml_collections.ConfigDict) -> None:
+  """Refuses a template that does not serve, before anything is built on it.
+
+  A model falls back on the calls that its template writes, so they must be
+  some that `json_calls` reads.
+
+  Raises:
+    ValueError: naming the template.
+  """
+  if memory.prompt_format == 'compact':
+    return
+  form_of(tokenizer, memory)
+  template, values = tokenizer.chat_template, tokenizer.template_values
+  if memory.prompt_format != 'chat' or not chat_template.uses_tools(
+    template, values['name']
+  ):
+    return
+  op = state_lib.Op('update', 'semantic', 'Marta is a pilot.', 3)
+  view = [state_lib.Entry(3, 'semantic', '', 0, 0, 0)]
+  said = _written_call(template, op, values)
+  if [call.op for call in json_calls.parse(said, view).calls] != [op]:
+    raise ValueError(
+      f'{values["name"]}: the chat template writes calls that are not read, '
+      f'{said[:200]!r}; use a model whose template writes JSON calls, or '
+      'another template'
+    )
+
+
+def _written_call(template: str, op: state_lib.Op, values) -> str:
+  """A call as the template writes one that was made before."""
+  function = {
+    'name': tools.TOOLS[op.tool].name,
+    'arguments': tools.arguments_of(op),
+  }
+  made = {'type': 'function', 'id': 'call00001', 'function': function}
+  chat = [
+    {'role': 'user', 'content': 'Marta flies.'},
+    {'role': 'assistant', 'content': '', 'tool_calls': [made]},
+  ]
+  texts = [
+    chat_template.render(
+      template, chat[:n], tools.tool_schemas(), False, **values
+    )
+    for n in (1, 2)
+  ]
+  return texts[1][len(os.path.commonprefix(texts)) :]
 
 
 def template_text(tokenizer, style: str, order: str, thinking: bool) -> str:
   """The rendered template, with marks in place of chunk and memory."""
-  from mem_alpha_jax.text import chat_template
-
   template = tokenizer.chat_template
   if not template:
     raise ValueError(
@@ -99,12 +170,9 @@ def chat(
   What does not fit into `room` is left out: entries from the end of the view,
   then the end of the core, and the oldest ids of the chunk.
   """
-  style = 'reference'
-  if memory.prompt_format == 'chat':
-    style = memory.instructions
-  form = make_form(tokenizer, style, memory.prompt_order, memory.thinking)
+  form = form_of(tokenizer, memory)
   chunk_ids = tokenizer.encode_text(chunk)
-  text = instructions.STYLES[style].memory_text
+  text = instructions.STYLES[_style(memory)].memory_text
   encode = lambda shown: tokenizer.encode_text(text(shown, state))
   notes = everything = encode(view)
   rest = len(form.tail)

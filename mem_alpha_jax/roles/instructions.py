@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from mem_alpha_jax.memory import reference_tools, tools
+from mem_alpha_jax.memory import json_calls, reference_tools, tools
 from mem_alpha_jax.memory import state as state_lib
 
 # Private-use characters: where data goes once a template is rendered.
@@ -89,7 +89,7 @@ def _brief_tools() -> str:
     ids = zip(tool.ids, (3, 4), strict=False)
     fields = {tools.ARGUMENTS[name][0]: shown for name, shown in ids}
     ops.append(state_lib.Op(key, kind, text, **fields))
-  return '\n'.join(map(tools.render_json, ops))
+  return '\n'.join(map(json_calls.render, ops))
 
 
 def _full_tools() -> str:

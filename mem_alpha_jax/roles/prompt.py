@@ -14,8 +14,8 @@ from typing import NamedTuple
 import ml_collections
 
 from mem_alpha_jax import types
+from mem_alpha_jax.memory import compact_calls
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.memory import tools
 
 Entry = state_lib.Entry
 
@@ -47,12 +47,11 @@ class Prompt(NamedTuple):
 
 def check(memory: ml_collections.ConfigDict) -> None:
   """Raises ValueError if config.memory wants more entries than handles."""
-  if memory.prompt_format == 'compact' and memory.view_entries > len(
-    tools.HANDLES
-  ):
+  most = len(compact_calls.HANDLES)
+  if memory.prompt_format == 'compact' and memory.view_entries > most:
     raise ValueError(
-      f'config.memory.view_entries={memory.view_entries}: use 0 to '
-      f'{len(tools.HANDLES)}, the handles of the compact prompt'
+      f'config.memory.view_entries={memory.view_entries}: use 0 to {most}, '
+      'the handles of the compact prompt'
     )
 
 
@@ -70,7 +69,7 @@ def compact(
   ids, so what a position holds does not depend on the memory's age.
 
   Args:
-    tokenizer: with the symbols `tools.compact_symbols()`.
+    tokenizer: with the symbols `compact_calls.symbols()`.
     chunk: the text to read.
     state: the memory; its core is shown.
     view: the entries to show, from recall/view.py.
@@ -81,7 +80,7 @@ def compact(
   if state.core:
     ids = tokenizer.encode_text(state.core)
     truncated += max(len(ids) - memory.core_tokens, 0)
-    notes.append(tokenizer.symbol(tools.KIND_SYMBOLS['core']))
+    notes.append(tokenizer.symbol(compact_calls.KIND_SYMBOLS['core']))
     notes += ids[: memory.core_tokens]
   width, fixed = memory.entry_tokens, memory.fixed_width
   for place, item in enumerate(view):
@@ -90,14 +89,14 @@ def compact(
     notes += ids
     truncated += lost
     cut += lost > 0
-  notes.append(tokenizer.symbol(tools.SEP))
+  notes.append(tokenizer.symbol(compact_calls.SEP))
   chunk_ids = tokenizer.encode_text(chunk)
   if room is not None:
     over = max(len(chunk_ids) + len(notes) + 1 - room.prefix, 0)
     truncated += min(over, len(chunk_ids))
     chunk_ids = chunk_ids[over:]
   bos = [tokenizer.bos_id]
-  own = [tokenizer.symbol(tools.CALL)]
+  own = [tokenizer.symbol(compact_calls.CALL)]
   if memory.prompt_order == 'memory_first':
     prefix = bos + notes + chunk_ids
   else:
@@ -108,12 +107,16 @@ def compact(
 @functools.lru_cache(maxsize=1 << 16)
 def _place(tokenizer, place, key, width, fixed) -> tuple[tuple[int, ...], int]:
   """Returns the ids of one place of the view and how many did not fit."""
-  handle = tokenizer.symbol(tools.HANDLES[place])
-  null = tokenizer.symbol(tools.NULL)
+  handle = tokenizer.symbol(compact_calls.HANDLES[place])
+  null = tokenizer.symbol(compact_calls.NULL)
   if key is None:
     return ((null,) * (width + 1) + (handle,) if fixed else ()), 0
   kind, text = key
   ids = tokenizer.encode_text(text)
   lost = max(len(ids) - width, 0)
   ids = ids[:width] + [null] * (width - len(ids) if fixed else 0)
-  return (tokenizer.symbol(tools.KIND_SYMBOLS[kind]), *ids, handle), lost
+  return (
+    tokenizer.symbol(compact_calls.KIND_SYMBOLS[kind]),
+    *ids,
+    handle,
+  ), lost

@@ -15,15 +15,15 @@ class Role(NamedTuple):
 
   Attributes:
     show: (setup, turn) -> the prompt.
-    act: (setup, turn, response text) -> what it did; never raises on a bad
-      response.
+    act: (setup, turn, ids of the response) -> what it did; never raises on a
+      bad response.
     earn: (turns, outcomes, config.reward) -> columns [N] of reward parts by
       name, NaN where missing; the same names for any turns, none too.
     explores: whether its samples may be forced to begin with a call.
   """
 
   show: Callable[[Any, Turn], prompt.Prompt]
-  act: Callable[[Any, Turn, str], Outcome]
+  act: Callable[[Any, Turn, Sequence[int]], Outcome]
   earn: Callable[
     [Sequence[Turn], Sequence[Outcome], Any],
     Mapping[str, Float[np.ndarray, 'N']],

@@ -3,21 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mem_alpha_jax.memory import execution, reference_tools, tools
+from mem_alpha_jax.memory import execution, notations, tools
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.roles import chat_prompt, prompt, role
-from mem_alpha_jax.types import Episode, Outcome, Turn
+from mem_alpha_jax.text import chat_template
+from mem_alpha_jax.types import Episode, Outcome, Turn, Written
 
 PROMPTS = {
   'compact': prompt.compact,
   'chat': chat_prompt.chat,
   'reference': chat_prompt.chat,
-}
-# Prompt format -> (response, what its handles stand for) -> calls.
-PARSERS = {
-  'compact': tools.parse_compact,
-  'chat': lambda text, view: tools.parse_json(text),
-  'reference': lambda text, view: reference_tools.parse(text),
 }
 
 
@@ -37,31 +32,50 @@ def show(setup: Any, turn: Turn) -> prompt.Prompt:
   )
 
 
-def parse(
-  response: str, view: Sequence, config, notation: str = ''
-) -> tuple[tuple, tuple, bool]:
-  """Reads a response: operations, errors of unreadable calls, and no-op.
+def read(setup: Any, ids: Sequence[int], view: Sequence) -> Written:
+  """What the ids of a response say, in the notation of the prompts."""
+  memory, before = setup.config.memory, ''
+  if chat_prompt.opens_thought(setup.tokenizer, memory):
+    before = chat_template.THINK
+  parse = notations.NOTATIONS[memory.prompt_format].parse
+  parsed = parse(setup.tokenizer, ids, view, before)
+  return limited(parsed, setup.config.rollout.max_calls)
 
-  Calls past `rollout.max_calls` are errors, so that one response cannot
-  outgrow the padded edits of a step. The notation is that of the prompts.
+
+def limited(parsed: tools.ParsedResponse, most: int) -> Written:
+  """The first `most` calls of a response; those past them are errors.
+
+  One response could outgrow the padded edits of a step.
   """
-  parsed = PARSERS[notation or config.memory.prompt_format](response, view)
-  calls = parsed.calls[: config.rollout.max_calls]
+  calls = parsed.calls[:most]
   errors = tuple(c.error for c in calls if c.op is None)
   errors += ('too many calls',) * (len(parsed.calls) - len(calls))
-  return tuple(c.op for c in calls if c.op is not None), errors, parsed.noop
+  read = [c for c in calls if c.op is not None]
+  return Written(
+    tuple(c.op for c in read),
+    errors,
+    parsed.noop,
+    tuple(c.repairs for c in read),
+  )
 
 
-def act(setup: Any, turn: Turn, response: str) -> Outcome:
-  """Parses a response and applies its calls in order."""
-  ops, errors, noop = parse(response, turn.view, setup.config)
+def act(setup: Any, turn: Turn, ids: Sequence[int]) -> Outcome:
+  """Reads a response and applies its calls in order."""
+  said = read(setup, ids, turn.view)
   state, results = turn.state, []
-  for op in ops:
+  for op in said.ops:
     state, result = execution.apply(
       state, op, turn.limits, setup.tokenizer.count, turn.clock
     )
     results.append(result)
-  return Outcome(state, ops, tuple(results), errors, noop)
+  return Outcome(
+    state,
+    said.ops,
+    tuple(results),
+    said.errors,
+    said.noop,
+    repairs=said.repairs,
+  )
 
 
 def earn(turns, outcomes, config) -> dict[str, parts_lib.Column]:

@@ -14,11 +14,14 @@ _LOOKED_AT = 512  # chunks
 _MOST = 0.5  # share of chunks that may be cut
 
 
-def check(setup: collector.Setup, episodes: Iterable[Episode]) -> None:
+def check(
+  setup: collector.Setup, episodes: Iterable[Episode], refuse: bool = True
+) -> None:
   """Logs how many chunks are cut, beside an empty memory.
 
   Raises:
-    ValueError: most are; names the bucket and what makes chunks shorter.
+    ValueError: most are, and `refuse`, as of a run that is to learn from them;
+      names the bucket and what makes chunks shorter.
   """
   chunks = itertools.chain.from_iterable(e.chunks for e in episodes)
   chunks = [*itertools.islice(chunks, _LOOKED_AT)]
@@ -39,6 +42,6 @@ def check(setup: collector.Setup, episodes: Iterable[Episode]) -> None:
     '(rollout.own_buckets, if the memory comes first), or make chunks shorter '
     '(data.chunk_sentences, data.turns, data.turn_words)'
   )
-  if cut > _MOST * len(chunks):
+  if refuse and cut > _MOST * len(chunks):
     raise ValueError(f'config.{said}')
   logging.warning('%s', said)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mem_alpha_jax.memory import reference_tools, tools
+from mem_alpha_jax.memory import notations
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer
@@ -92,16 +92,14 @@ def call(
 
 
 def demonstration(
-  rng: np.random.Generator, chunk: str, view: Sequence, prompt_format: str
-) -> str:
-  """A `call` in the notation of the prompt format."""
+  rng: np.random.Generator, chunk: str, view: Sequence, setup: collector.Setup
+) -> list[int]:
+  """The ids of a `call` in the notation of the prompts."""
   op = call(rng, chunk, view)
-  if prompt_format == 'compact':
-    return tools.NONE if op is None else tools.render_compact(op, view)
+  notation = notations.NOTATIONS[setup.config.memory.prompt_format]
   if op is None:
-    return tools.NOOP_REPLY
-  render = {'chat': tools.render_json, 'reference': reference_tools.render}
-  return render[prompt_format](op)
+    return notation.nothing(setup.tokenizer)
+  return notation.encode(setup.tokenizer, op, view)
 
 
 def batches(
@@ -141,8 +139,7 @@ def rows(setup: collector.Setup, rng, places) -> RolloutRows:
   mask = np.zeros(shape, bool)
   for i, turn in enumerate(turns):
     for g in range(SAMPLES):
-      text = demonstration(rng, turn.text, turn.view, m.prompt_format)
-      ids = tok.encode(text)[: width - 1]
+      ids = demonstration(rng, turn.text, turn.view, setup)[: width - 1]
       ids = ids + [tok.eos_id]
       response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
   context = dict(

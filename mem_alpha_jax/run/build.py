@@ -3,6 +3,9 @@
 import dataclasses
 import functools
 import os
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,7 +15,7 @@ from jax.sharding import Mesh
 from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.data import labelled, pipeline, sources
 from mem_alpha_jax.data import source as source_lib
-from mem_alpha_jax.memory import tools
+from mem_alpha_jax.memory import compact_calls
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
@@ -29,7 +32,7 @@ from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rl import optimizer
-from mem_alpha_jax.roles import prompt
+from mem_alpha_jax.roles import chat_prompt, prompt
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -69,10 +72,12 @@ def build(config, workdir: str) -> Experiment:
   advantages.check(config.rl)
   parts.check(parts.PARTS, config.reward)
   prompt.check(config.memory)
+  reach(config)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
   tokenizer = source.tokenizer if source else load_tokenizer(config, workdir)
+  chat_prompt.check(tokenizer, config.memory)
   mesh = sharding.create_mesh(config.mesh)
   multihost.meet(mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
@@ -114,6 +119,28 @@ def build(config, workdir: str) -> Experiment:
   )
 
 
+def reach(config) -> None:
+  """Raises ConnectionError if nothing listens at reading.url and it is asked.
+
+  Behind a proxy nothing is said.
+  """
+  where = (config.reading.reader, config.reading.judge)
+  url = urllib.parse.urlsplit(config.reading.url)
+  if 'remote' not in (*where, config.reward.content_judge):
+    return
+  if urllib.request.getproxies().get(url.scheme):
+    return
+  port = url.port or (443 if url.scheme == 'https' else 80)
+  try:
+    socket.create_connection((url.hostname, port), timeout=5).close()
+  except OSError as error:
+    raise ConnectionError(
+      f'reading.url={config.reading.url!r}: no server there ({error}); start '
+      f'one (vllm serve {config.reading.model}), or set reading.reader and the '
+      "judges to what needs none: reading.reader='extractive'"
+    ) from error
+
+
 def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
   """The workdir's tokenizer; when missing, the base checkpoint's or a new one.
 
@@ -130,12 +157,15 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
     data = tokenizer_lib.train(
       pipeline.texts_for_tokenizer(config),
       config.tokenizer.vocab_size,
-      tools.compact_symbols(),
+      compact_calls.symbols(),
     )
     files.write_bytes(path, data)
 
   multihost.on_first(make)
-  return tokenizer_lib.Tokenizer(path)
+  tokenizer = tokenizer_lib.Tokenizer(path)
+  for symbol in tools.compact_symbols():
+    tokenizer.symbol(symbol)
+  return tokenizer
 
 
 def source_readers(

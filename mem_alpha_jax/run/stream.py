@@ -5,9 +5,8 @@ from typing import Any
 
 import jax
 
-from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import loop
+from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.report import plots
@@ -21,6 +20,8 @@ from mem_alpha_jax.types import Episode
 def main(config, workdir: str) -> dict[str, Any]:
   """The methods of config.stream on streams of the test split.
 
+  The oracle is left out where the source has none.
+
   Writes `<workdir>/stream/<source>/`: curves.json, a state a method, a plot.
 
   Raises:
@@ -31,19 +32,17 @@ def main(config, workdir: str) -> dict[str, Any]:
     raise ValueError('--mode=stream runs in one process; leave out the others')
   s, params = config.stream, None
   registry.check(s.methods)
-  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
   if any(name.startswith('policy') for name in s.methods):
     params = parameters.newest_params(experiment, workdir)
-  options = stream_lib.Options(
-    s.every, s.questions, s.lag, s.drop, config.eval.bootstrap
-  )
+  options = stream_lib.Options(s.every, s.questions, s.lag, s.drop)
   episodes = _streams(config)
   reader = experiment.readers[not config.reading.strict]
   panel = loop.panel(experiment, [reader])
   folder = pathlib.Path(workdir, 'stream', config.data.source)
   found = {}
-  for name in s.methods:
+  for name in held_out.known(s.methods, episodes):
     method = registry.make(name, experiment, params, episodes)
     found[name] = stream_lib.run(
       method, episodes, panel, options, folder / name
@@ -73,4 +72,7 @@ def line(name: str, found: dict[str, Any]) -> str:
   return (
     f'{name}: accuracy {points[0]:.3f} at first, {points[-1]:.3f} after '
     f'{sessions} sessions, {falls}; {tokens:.0f} tokens held'
+    + (
+      f'; {found["lost"]} replies of the chat model lost' * bool(found['lost'])
+    )
   )

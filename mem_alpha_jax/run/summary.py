@@ -2,13 +2,13 @@
 
 import json
 import os
+import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
-from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.report import html, metrics, plots, tables
@@ -24,19 +24,20 @@ UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
 def main(config, workdir: str) -> dict[str, Any]:
   """--mode=eval: the newest checkpoint at every length, and the baselines."""
   started = time.time()
-  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
   params = parameters.newest_params(experiment, workdir)
   episodes = held_out_lib.lengths(config, 'test')
-  fit.check(experiment.eval_setup, episodes[min(episodes)])
+  fit.check(experiment.eval_setup, episodes[min(episodes)], refuse=False)
   length, _ = held_out_lib.with_baselines(experiment, params, episodes)
   result = tables.results(
     config.to_dict(), time.time() - started, length[1], length
   )
+  path = files.unused(pathlib.Path(workdir, 'eval.json'))
   if jax.process_index() == 0:
-    files.write_json(f'{workdir}/eval.json', result)
+    files.write_json(path, result)
   print(tables.summary_table(length[1]))
-  print(tables.length_table(result['length']))
+  print(f'{tables.length_table(result["length"])}\n\n{path}')
   return result
 
 
@@ -49,6 +50,9 @@ def write(
 ) -> dict[str, Any]:
   """Evaluates, writes the report into the workdir and prints the tables."""
   config = experiment.config
+  if not os.path.exists(os.path.join(workdir, 'before.json')):
+    start = parameters.start_params(experiment, workdir)
+    write_before(experiment, start, held_out, workdir)
   before, traces_before = read_before(workdir)
   length, traces = held_out_lib.with_baselines(experiment, params, held_out)
   length = {m: {'before': before[m], **arms} for m, arms in length.items()}
@@ -74,8 +78,9 @@ def _write_files(result, workdir: str, traces_before, traces_after) -> None:
     metrics.read(path(metrics.FILE)),
     path('learning_curve.png'),
     references={
-      'before RL': result['before']['accuracy'],
-      'oracle': result['baselines']['oracle']['accuracy'],
+      tables.label(name): arm['accuracy']
+      for name, arm in tables.systems(result).items()
+      if name in ('before', 'oracle')
     },
   )
   if len(result['length']) > 1:
@@ -99,6 +104,7 @@ def _unseen_words(experiment, params) -> dict:
   """Worlds whose names and values no training and no tokenizer ever saw."""
   arm = lambda name, some: held_out_lib.arm(name, experiment, params, some)[0]
   worlds = held_out_lib.lengths(experiment.config, 'test', 'words')
+  # Only the synthetic world has such words; it has an oracle.
   return {
     multiple: {
       'after': arm('policy', some),
@@ -112,10 +118,24 @@ def _unseen_words(experiment, params) -> dict:
 def read(workdir: str) -> dict[str, Any] | None:
   """results.json of a finished run, None if there is none."""
   path = os.path.join(workdir, 'results.json')
-  if not os.path.exists(path):
-    return None
-  with open(path, encoding='utf-8') as file:
-    return json.load(file)
+  return _read_json(path, 'length') if os.path.exists(path) else None
+
+
+def _read_json(path: str, key: str) -> dict[str, Any]:
+  """A file that this module wrote.
+
+  Raises:
+    ValueError: it is damaged.
+  """
+  try:
+    found = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+    found[key]
+  except (ValueError, LookupError, TypeError, RecursionError) as error:
+    raise ValueError(
+      f'{path}: damaged ({type(error).__name__}: {error}); remove it, and the '
+      'same command makes it again'
+    ) from error
+  return found
 
 
 def show(result: dict[str, Any], workdir: str) -> None:
@@ -123,7 +143,10 @@ def show(result: dict[str, Any], workdir: str) -> None:
   first = result['length'][min(result['length'], key=int)]
   print(f'{tables.summary_table(first)}\n\n{tables.type_table(first)}\n')
   print(tables.length_table(result['length']))
-  print(f'\n{workdir}: results.json, learning_curve.png, episodes.html')
+  print(
+    f'\n{workdir}: results.json, learning_curve.png, and episodes.html, what '
+    'was written before and after RL; BUILD.md says what to do next'
+  )
 
 
 def write_before(
@@ -140,8 +163,7 @@ def write_before(
 
 
 def read_before(workdir: str) -> tuple[dict, list]:
-  with open(os.path.join(workdir, 'before.json'), encoding='utf-8') as file:
-    found = json.load(file)
+  found = _read_json(os.path.join(workdir, 'before.json'), 'traces')
   traces = [
     html.Trace(
       title,

@@ -22,6 +22,7 @@ import jinja2
 import jinja2.ext
 import jinja2.sandbox
 
+THINK, THOUGHT = '<think>', '</think>'  # around what a model says to itself
 CPU_SECONDS = 10
 MEMORY = 1 << 30  # bytes of address space
 LONGEST = 1 << 22  # characters of a rendered prompt
@@ -88,6 +89,20 @@ def uses_tools(
   return any(
     found.name == 'tools' for found in tree.find_all(jinja2.nodes.Name)
   )
+
+
+def opens_thought(prompt: str) -> bool:
+  """Whether a rendered prompt ends inside of a thought.
+
+  Nothing in the reply says so; a THINK before it makes it whole.
+  """
+  return prompt.rfind(THINK) > prompt.rfind(THOUGHT)
+
+
+def after_thought(text: str, start: int = 0) -> int:
+  """Where a thought that began before `start` is over, 0 if it never is."""
+  end = text.find(THOUGHT, start)
+  return end + len(THOUGHT) if end >= 0 else 0
 
 
 def built_in(vocabulary: Collection[str]) -> str | None:

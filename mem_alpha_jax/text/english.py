@@ -38,15 +38,16 @@ def sentences(text: str) -> list[str]:
 
 @functools.lru_cache(1 << 16)
 def stem(word: str) -> str:
-  """The stem of a lowercase word; words of one or two letters stay.
+  """The stem of a lowercase word.
 
-  M. F. Porter 1980, "An algorithm for suffix stripping", Program 14(3).
+  M. F. Porter 1980, "An algorithm for suffix stripping", Program 14(3), with
+  NLTK's extensions, which are those of LoCoMo's scorer.
   """
-  return word if len(word) < 3 else _porter().stem(word, to_lowercase=False)
+  return _porter().stem(word, to_lowercase=False)
 
 
 @functools.cache
 def _porter():
   from nltk.stem import porter  # 3 s, that most runs save
 
-  return porter.PorterStemmer(porter.PorterStemmer.ORIGINAL_ALGORITHM)
+  return porter.PorterStemmer()

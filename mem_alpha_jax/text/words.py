@@ -18,21 +18,22 @@ STOP = frozenset(
   """a an and are at did do does for go have in is it of on s the to was went
   what when where which who with""".split()  # noqa: SIM905
 )
-_SPACELESS = (
+# A character of a script without spaces, for regex.VERSION1.
+SPACELESS = (
   r'[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}'
   r'\u30fc--[\p{P}\p{N}\p{M}]]'
 )
 _ASCII_WORD = re.compile(r'\w+')  # faster than regex
 _RUN = regex.compile(
-  rf'(?P<pairs>(?:{_SPACELESS}\p{{M}}*)+)'
-  rf'|[[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}]--{_SPACELESS}]+',
+  rf'(?P<pairs>(?:{SPACELESS}\p{{M}}*)+)'
+  rf'|[[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}]--{SPACELESS}]+',
   regex.VERSION1,
 )
 _CHARACTER = regex.compile(r'.\p{M}*', regex.VERSION1 | regex.DOTALL)
 # What a cut leaves whole: words and, without spaces, characters.
 _UNIT, _PIECE = (
   regex.compile(
-    rf'{before}(?:{_SPACELESS}\p{{M}}*|[\S--{_SPACELESS}]+)', regex.VERSION1
+    rf'{before}(?:{SPACELESS}\p{{M}}*|[\S--{SPACELESS}]+)', regex.VERSION1
   )
   for before in ('', r'\s*')
 )
