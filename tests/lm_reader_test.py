@@ -193,7 +193,8 @@ def test_smollm2_reads():
     'reading.reader=lm,reading.model=smollm2,reading.batch=4,'
     'reading.buckets=48,reading.answer_tokens=8'
   )
-  reader, _ = registry.READERS['lm'].make(config, None, None)
+  model = registry.chat_model(config)
+  reader, _ = registry.READERS['lm'].make(config, model, None)
   job, home = 'Marta has a job as a baker.', "Tom's home is in Lisbon."
   answers = reader([
     _request('What job does Marta have?', job, home),
