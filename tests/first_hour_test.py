@@ -324,7 +324,7 @@ def test_trial_of_the_tokenizer_of_another_run(tmp_path):
 
 
 def test_trial_of_a_notation_that_a_tokenizer_lacks(tmp_path, monkeypatch):
-  monkeypatch.setattr(build.tools, 'compact_symbols', lambda: ('<new>',))
+  monkeypatch.setattr(build.compact_calls, 'symbols', lambda: ('<new>',))
   with pytest.raises(ValueError, match="'<new>'.*another notation"):
     build.load_tokenizer(tiny.get_config(), str(tmp_path))
 

@@ -164,6 +164,7 @@ def poison(monkeypatch):
   return chosen
 
 
+@pytest.mark.slow
 def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   tmp_path, poison
 ):
@@ -294,6 +295,7 @@ class Job:
     return self.process.returncode, output
 
 
+@pytest.mark.slow
 def test_killed_and_stopped_runs_go_on_as_if_nothing_had_been(tmp_path):
   """kill -9 and then SIGTERM, each at a random moment of training."""
   arg = f'num_steps={STEPS},eval.lengths=1,eval.every=5,checkpoint.every=3'
