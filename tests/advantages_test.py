@@ -123,6 +123,21 @@ def test_gae_golden():
   )
 
 
+@pytest.mark.parametrize(
+  'rewards, returns',
+  [
+    ([0, 0, 0, 1], [1, 1, 1, 1]),  # 4, 3, 2, 1 where each turn was paid it
+    ([0, 1], [1, 1]),
+    ([0.5, 0, 1], [1.5, 1, 1]),
+  ],
+)
+def test_trial_returns_of_what_is_paid_at_the_end(rewards, returns):
+  config = rl(advantage='gae', gamma=1.0, lam=1.0)
+  rewards = np.array([[rewards]], float)
+  result = compute(rewards, config, values=np.zeros(rewards.shape))
+  np.testing.assert_allclose(result.returns[0, 0], returns)
+
+
 def test_roles_are_never_compared():
   # Means (1, 5) of two roles; pooled it would be 3.
   keys = groups.Keys(*np.array([[0] * 4, [0, 0, 1, 1], [0, 1] * 2, [0, 1] * 2,

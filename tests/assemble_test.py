@@ -107,7 +107,7 @@ def test_groups_of_equal_rewards_are_left_out():
 
 
 @pytest.mark.parametrize('size', [4, 32])
-def test_values_of_turns_find_their_places(size):
+def test_trial_values_of_turns_find_their_places_in_one_shape(size):
   config = tiny_config.get_config(
     f'{TRAJECTORY}rl.advantage=gae,model.value_head=True,rl.minibatch_rows={size}'
   )

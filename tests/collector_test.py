@@ -21,7 +21,7 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory import tools
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.roles import registry
-from mem_alpha_jax.rollout import assemble, collector, forced_calls
+from mem_alpha_jax.rollout import assemble, collector, forced_calls, grading
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import progress
@@ -233,6 +233,52 @@ def test_streams_go_on_with_their_own_memory_for_a_while(setups):
   assert collector.next_starts(ends, never, 0) == empty_starts() * 16
 
 
+def test_trial_clocks_of_streams_never_run_back(setups):
+  # 16 chunks, then 4: times 16 to 19, not 4 to 7. Its neighbors: an episode of
+  # one chunk between, and a stream that begins anew.
+  setup = setups['state']
+  start, clocks = collector.empty_start(), []
+  for length in (16, 4, 1, 3):
+    (episode,) = episodes_of(length)
+    (plan,) = collector._plans(setup.schedule(episode), start, 1)
+    clocks += [turn.clock for turn in plan]
+    start = start._replace(chain=start.chain + 1, clock=start.clock + length)
+  assert clocks == [*range(24)]
+  begun = empty_starts()
+  ends = collector.collect(
+    scripted(setup, random_call(setup.tokenizer)), None,
+    episodes_of(3, 1, 2, 3), [begun[0]._replace(clock=16, chain=1), *begun[1:]],
+    0,
+  ).ends  # fmt: skip
+  assert [end.clock for end in ends] == [19, 1, 2, 3]
+  steps = [[e.step for e in state_lib.entries(end.state)] for end in ends]
+  assert min(steps[0], default=16) >= 16
+  assert all(max(some, default=0) < 3 for some in steps[1:])
+
+
+@pytest.mark.parametrize('advantage', ['gae', 'grpo'])
+def test_trial_what_is_earned_at_the_end_is_paid_once(
+  setups, advantage, monkeypatch
+):
+  half = lambda episodes, *_: np.full((2, len(episodes)), 0.5, np.float32)
+  monkeypatch.setattr(grading, 'end_scores', half)
+  setup = scripted(setups['trajectory'], random_call(setups['state'].tokenizer))
+  config = setup.config.copy_and_resolve_references()
+  config.rl.advantage = advantage
+  samples = collector.collect(
+    setup._replace(config=config), None, episodes_of(4, 1, 2, 3),
+    empty_starts(), 0,
+  ).samples  # fmt: skip
+  keys, parts = samples.keys, samples.parts
+  lengths = np.array([4, 1, 2, 3])[keys.episode]
+  last = keys.turn == lengths - 1
+  for name in ('answers', 'size'):
+    assert (parts[name][last] == 0.5).all()
+    # Elsewhere the mean of a trajectory is what it earned.
+    assert (parts[name][~last] == (0 if advantage == 'gae' else 0.5)).all()
+  assert (parts['calls'][~last] > 0).any()  # at its own turn, as ever
+
+
 class _Bytes:
   """A tokenizer of bytes."""
 
@@ -242,7 +288,12 @@ class _Bytes:
   encode_text = encode
 
 
-def test_forced_calls_of_a_chat_model_leave_content_and_entry_free():
+def test_forced_calls_of_a_chat_model_leave_content_and_entry_free(
+  monkeypatch,
+):
+  with pytest.raises(ValueError, match='rollout.forced.*set it to 0'):
+    forced_calls.starts(_Bytes(), 'chat')
+  monkeypatch.setitem(forced_calls.WIDTH, 'chat', 99)
   starts = forced_calls.starts(_Bytes(), 'chat')
   texts = [bytes(ids).decode() for ids in (*starts.updates, *starts.others)]
   update, episodic, semantic, nothing = texts
@@ -250,10 +301,10 @@ def test_forced_calls_of_a_chat_model_leave_content_and_entry_free():
   assert '"memory_type": "episodic", "content": "' in episodic
   assert semantic.endswith('"memory_type": "semantic", "content": "')
   assert nothing == 'Done.'
-  forced = forced_calls.forced_calls(
+  forced, chance = forced_calls.forced_calls(
     np.random.default_rng(0), _Bytes(), 2, 5, 4, 'chat'
   )
-  assert forced.shape == (5, starts.width)
+  assert forced.shape == (5, 99) and (chance == 1).all()
   assert bytes(forced[0][forced[0] >= 0].tolist()).decode() == update
   assert (forced[4] == forced_calls.FREE).all()
 

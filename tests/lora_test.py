@@ -10,7 +10,7 @@ import pytest
 from flax import traverse_util
 
 from configs import tiny
-from mem_alpha_jax.model import lora
+from mem_alpha_jax.model import decoding, lora
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
@@ -81,6 +81,64 @@ def test_sampler_and_trainer_agree():
   logps = small_models.training_pass('off', **LORA)(params, rows)[0]
   gap = np.where(found.mask, logps - found.logps, 0.0)
   assert np.abs(gap).max() < 1e-4
+
+
+def short(scale):
+  """Parameters with kernels in bfloat16 and scaled factors in float32."""
+  flat = traverse_util.flatten_dict(adapted()[1])
+  flat = {
+    path: scale * x if lora.is_factor(path) else x.astype(jnp.bfloat16)
+    for path, x in flat.items()
+  }
+  return traverse_util.unflatten_dict(flat)
+
+
+@pytest.mark.parametrize('copied', [True, False])
+@pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
+@pytest.mark.parametrize('scale', [1.0, 0.1])
+def test_trial_sampler_and_trainer_agree_beside_bfloat16_kernels(
+  monkeypatch, scale, dtype, copied
+):
+  if not copied:
+    monkeypatch.setattr(decoding, 'COPY_BYTES', {'cpu': 0})
+  dtypes = dict(param_dtype='bfloat16', dtype=dtype)
+  policy = policy_lib.make_policy(small_models.config('off', **dtypes, **LORA))
+  params = short(scale)
+  rows = small_models.rows()
+  generate = sampler.make_sampler(
+    policy, 5, eos_id=small_models.EOS, pad_id=small_models.PAD
+  )
+  found = generate(
+    params, rows.prefix, rows.prefix_length, rows.own, rows.own_length,
+    np.full((3, 2, 1), -1, np.int32), small_models.keys(3, 2),
+  )  # fmt: skip
+  rows = rows.replace(response=np.asarray(found.tokens))
+  logps = jax.jit(lambda p, r: policy.logps_and_entropy(p, r, 1.0)[0])
+  gap = lambda params: np.abs(
+    np.where(found.mask, logps(params, rows) - found.logps, 0.0)
+  ).max()
+  ours = gap(params)
+  if dtype == 'float32':
+    # The sum kept in bfloat16 would be another policy.
+    merged = lora.merge(params, policy.config)
+    plain = small_models.policy('off', **dtypes)
+    lossy = plain.logps_and_entropy(merged, rows, 1.0)[0]
+    lossy = np.where(found.mask, logps(params, rows) - lossy, 0.0)
+    assert ours < 1e-4 < 1e-3 < np.abs(lossy).max()
+  else:
+    assert ours < 0.05
+
+
+def test_trial_a_sum_in_bfloat16_loses_most_of_a_small_update():
+  rng = np.random.default_rng(0)
+  kernel = jnp.asarray(0.02 * rng.normal(size=(256, 256)), jnp.bfloat16)
+  change = 2.8e-5 * rng.normal(size=kernel.shape)
+  moved = (kernel + change).astype(jnp.bfloat16) != kernel
+  assert 0.6 < 1 - moved.mean() < 0.8
+  # So a decode loop has the factors; in float32 it has the sum.
+  for dtype, rank in (('bfloat16', 4), ('float32', 0)):
+    config = small_models.config('off', param_dtype=dtype, **LORA)
+    assert lora.decoded(config).lora_rank == rank
 
 
 def test_a_fresh_adapter_changes_nothing():

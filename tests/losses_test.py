@@ -103,9 +103,9 @@ def test_huge_log_ratio_has_a_finite_gradient():
   np.testing.assert_array_equal(jax.grad(loss)(jnp.zeros(1)), 0)
 
 
-# x = ln(0.5 / 0.25) = 0.6931472: k1 = x, k2 = x^2 / 2, k3 = 0.5 - 1 + x.
+# x = ln(0.5 / 0.25) = 0.6931472: k2 = x^2 / 2, k3 = 0.5 - 1 + x.
 @pytest.mark.parametrize(
-  'kind, expected', [('k1', 0.6931472), ('k2', 0.2402265), ('k3', 0.1931472)]
+  'kind, expected', [('k2', 0.2402265), ('k3', 0.1931472)]
 )
 def test_kl_estimates(kind, expected):
   mask = jnp.array([True, False])
@@ -113,11 +113,10 @@ def test_kl_estimates(kind, expected):
   np.testing.assert_allclose(kl, [expected, 0], rtol=1e-6)
 
 
-@pytest.mark.parametrize('kind', ['k1', 'k3'])
-def test_kl_estimates_are_unbiased(kind):
+def test_the_kl_estimate_k3_is_unbiased():
   # KL = 0.5 ln 2.5 + 0.3 ln 0.6 + 0.2 ln(2 / 3) = 0.2238047.
   p, q = log(0.5, 0.3, 0.2), log(0.2, 0.5, 0.3)
-  kl = losses.kl_estimate(p, q, jnp.ones(3, bool), kind)
+  kl = losses.kl_estimate(p, q, jnp.ones(3, bool), 'k3')
   np.testing.assert_allclose((jnp.exp(p) * kl).sum(), 0.2238047, rtol=1e-5)
 
 

@@ -13,6 +13,7 @@ from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.rollout import forced_calls
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import RolloutRows
 
@@ -72,6 +73,34 @@ def test_parameters_optimizer_and_cache_are_exact():
   assert found.cache == 4 * (own + shared)
 
 
+def test_trial_the_copy_for_the_kl_is_planned():
+  plain, _ = planned(tiny_config.get_config())
+  held, _ = planned(tiny_config.get_config('rl.kl_coef=0.1'))
+  assert plain.reference == 0 and held.reference == held.parameters
+  assert held.update == plain.update + held.parameters
+  assert held.restore == plain.restore + held.parameters
+
+
+def test_trial_programs_have_the_shapes_of_a_run():
+  """Forced calls of a chat model are longer; gae looks at values."""
+
+  def forced(arg):
+    config = tiny_config.get_config(arg)
+    _, policy = planned(config)
+    mesh = sharding.create_mesh(config.mesh)
+    found = programs.programs(config, policy, mesh)
+    return {p.kind for p in found}, forced_calls.width(config)
+
+  chat = 'memory.prompt_format=chat,'
+  assert forced('')[1] == forced(chat + 'rollout.forced=0')[1] == 2
+  assert forced(chat)[1] == forced_calls.WIDTH['chat'] > 2
+  kinds, _ = forced(
+    'rl.advantage=gae,model.value_head=True,rollout.groups=trajectory,'
+    'rl.group_by=trajectory,rollout.forced=0'
+  )
+  assert 'values' in kinds and 'logps' not in kinds
+
+
 def test_sharding_divides_what_is_sharded():
   whole, _ = planned(tiny_config.get_config())
   split, _ = planned(tiny_config.get_config('mesh.fsdp=4'))
@@ -86,7 +115,7 @@ def test_the_table_has_every_number():
     assert name in text
 
 
-FULL = footprint.Plan(1, 2, 2, 1, 1, 1, 4)
+FULL = footprint.Plan(1, 2, 0, 2, 1, 1, 1, 0, 4)
 WAYS = {
   'parameters': (FULL, '', 'lora.rank'),
   'factors': (FULL, 'lora.rank=8', 'model.param_dtype'),

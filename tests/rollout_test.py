@@ -21,7 +21,9 @@ from small_rollouts import (
 )
 
 from mem_alpha_jax import train
+from mem_alpha_jax.config.fields import FIELDS
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.report import metrics
 from mem_alpha_jax.rl import update as update_lib
@@ -189,10 +191,11 @@ def test_forced_samples_begin_as_told_and_are_never_carried_out(world):
     setup, world.params, episodes_of(3, 3, 3, 3), empty_starts(), 2
   )
   samples = collect(setup).samples
-  told, g = samples.forced >= 0, samples.keys.trajectory
+  forced, g = samples.forced.tokens, samples.keys.trajectory
+  told = forced >= 0
   begun = samples.response[:, : told.shape[-1]]
   assert told[g < count].any(-1).all() and not told[g >= count].any()
-  assert (begun == samples.forced)[told].all()
+  assert (begun == forced)[told].all()
 
   def say(rng, g):
     text = '<ins><sem> forced' if g < count else '<ins><sem> free'
@@ -217,9 +220,20 @@ class OneBatch:
     return {}
 
 
-def test_nothing_compiles_after_a_pass_over_the_buckets(world):
+def crowded_start(tokenizer, count: int) -> collector.Start:
+  """A memory of so many short entries."""
+  state, limits = state_lib.empty(), state_lib.Limits(0, 12, 1024)
+  for i in range(count):
+    op = state_lib.Op('insert', 'semantic', f'{chr(97 + i % 26)} {i}')
+    state, result = execution.apply(state, op, limits, tokenizer.count, 0)
+    assert result.ok
+  return collector.Start(state_lib.without_log(state), 999, 1, {})
+
+
+def test_trial_nothing_compiles_after_a_pass_over_the_buckets(world):
   setup, calls = recorded(world.setup('state'))
   experiment = world.experiments['state']._replace(train_setup=setup)
+  assert experiment.config.memory.slots == FIELDS['memory.slots'].default
   learner = learning.create(
     experiment.config, experiment.policy, experiment.mesh
   )
@@ -228,14 +242,17 @@ def test_nothing_compiles_after_a_pass_over_the_buckets(world):
   state = update_lib.init_state(params, learner.tx, experiment.mesh)
   now = progress.Progress(state, {}, empty_starts(), 0, 0.0)
   full = [full_start(world.tokenizer)] * 4
+  crowded = [crowded_start(world.tokenizer, n) for n in (1, 20, 29, 44)]
 
   def advance(lengths, starts=None):
     nonlocal now
     now = now._replace(starts=now.starts if starts is None else starts)
     calls.clear()
-    now, _ = train.step(
+    now, scalars = train.step(
       experiment, learner, OneBatch(episodes_of(*lengths)), now, metrics.Timer()
     )
+    assert scalars['time/compilations'] == buckets_lib.compile_count()
+    assert scalars['rollout/slots'] == experiment.config.memory.slots
     return {inputs[0].shape[1] for inputs, _ in calls}
 
   assert advance((1, 1, 1, 1), empty_starts()) == {NARROW}
@@ -247,6 +264,7 @@ def test_nothing_compiles_after_a_pass_over_the_buckets(world):
     ((1, 1, 1, 1), empty_starts()),
     ((4, 1, 3, 2), None),
     ((3, 3, 3, 3), full),
+    ((3, 2, 3, 3), crowded),
   ):
     widths |= advance(lengths, starts)
     assert buckets_lib.compile_count() == compiled, lengths

@@ -9,7 +9,7 @@ from mem_alpha_jax.data import synthetic
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts as parts_lib
-from mem_alpha_jax.rollout import collector, play
+from mem_alpha_jax.rollout import collector, forced_calls, play
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.sampling import sampler
 
@@ -150,7 +150,7 @@ def table(lengths, groups=3, width=5, seed=0, vocab=16):
     draw(width, mask),
     mask,
     np.float32(np.where(mask, -rng.random(mask.shape) * 3, 0)),
-    forced,
+    forced_calls.Forced(forced, np.ones(n, np.float32)),
     np.zeros((n, len(samples_lib.count_names())), np.int32),
     parts,
     np.zeros(n, np.float32),

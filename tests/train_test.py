@@ -30,6 +30,8 @@ from mem_alpha_jax.run import (
   progress,
   summary,
 )
+from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import interrupt
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STEPS = 14  # of the runs that are stopped
@@ -137,8 +139,13 @@ def test_mode_eval_measures_the_newest_checkpoint(finished):
 
 
 def test_mode_eval_needs_a_checkpoint(tmp_path):
+  config = tiny_config.get_config()
+  with pytest.raises(FileNotFoundError, match='no run there'):
+    summary.main(config, str(tmp_path / 'mistyped'))
+  assert not (tmp_path / 'mistyped').exists()
+  workdir_lib.prepare(tmp_path, config)
   with pytest.raises(FileNotFoundError, match='no checkpoint to evaluate'):
-    summary.main(tiny_config.get_config(), str(tmp_path))
+    summary.main(config, str(tmp_path))
 
 
 @pytest.fixture
@@ -157,6 +164,7 @@ def poison(monkeypatch):
   return chosen
 
 
+@pytest.mark.slow
 def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   tmp_path, poison
 ):
@@ -287,6 +295,7 @@ class Job:
     return self.process.returncode, output
 
 
+@pytest.mark.slow
 def test_killed_and_stopped_runs_go_on_as_if_nothing_had_been(tmp_path):
   """kill -9 and then SIGTERM, each at a random moment of training."""
   arg = f'num_steps={STEPS},eval.lengths=1,eval.every=5,checkpoint.every=3'
@@ -306,9 +315,9 @@ def test_killed_and_stopped_runs_go_on_as_if_nothing_had_been(tmp_path):
   job = Job(folder, arg)
   job.wait_for(second)
   code, output = job.end(signal.SIGTERM)
-  assert code == 0, (moments, output)
-  if 'stopped at step' in output:  # it was not at its last step already
-    assert not (folder / 'results.json').exists()
+  assert code == interrupt.CODE, (moments, output)
+  assert 'stopped in ' in output.splitlines()[-1], output
+  assert not (folder / 'results.json').exists()
   code, output = Job(folder, arg).end()
   assert code == 0, (moments, output)
 

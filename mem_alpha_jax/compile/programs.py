@@ -27,7 +27,7 @@ from mem_alpha_jax.types import RolloutRows
 class Program(NamedTuple):
   """One program of a run."""
 
-  kind: str  # sample | greedy | logps | update | reshard | retrieve
+  kind: str  # sample | greedy | logps | values | update | reshard | retrieve
   shape: dict[str, int]  # bucket sizes in tokens, by name
   rows: int  # sequences it runs
   width: int  # of them that share a prefix
@@ -75,8 +75,10 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
   """Prefill and the whole decode loop."""
   r = config.rollout
   prompts, samples = config.data.batch_episodes, r.group_size
+  width = forced_calls.width(config)
   if greedy:
     prompts, samples = config.data.eval_episodes, 1
+    width = forced_calls.WIDTH['compact']
   elif r.groups == 'trajectory' and not collector.shares_prefix(config):
     prompts, samples = prompts * samples, 1
   generate = sampler.make_sampler(
@@ -93,7 +95,7 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
     _ints(prompts),
     _ints(prompts, samples, shape['own']),
     _ints(prompts, samples),
-    _ints(prompts, samples, forced_calls.WIDTH),
+    _ints(prompts, samples, width),
     jax.eval_shape(split),
   )
   arguments = _batch(mesh, arguments)
@@ -120,6 +122,8 @@ def _updates(config, learner, mesh, params, shape) -> list[Program]:
   lowers = {'update': lambda: lower(state, rows, reference, old)}
   if rl.importance_cap or rl.kl_coef:
     lowers['logps'] = lambda: learner.logps.lower(params, rows)
+  if rl.advantage == 'gae':
+    lowers['values'] = lambda: learner.values.lower(params, rows)
   return [
     Program(kind, shape, groups * width, width, lower)
     for kind, lower in lowers.items()

@@ -77,7 +77,7 @@ def model_work(
   flops += 4.0 * c.layers * c.heads * c.head_size * pairs
   if program.kind == 'update':
     return Work(3 * flops)
-  if program.kind == 'logps':
+  if program.kind in ('logps', 'values'):
     return Work(flops)
   mean = rows * (own + response / 2)
   step = _step_bytes(config, c, mesh, prompts * prefix, mean, axes)

@@ -68,9 +68,10 @@ def gae(rewards: Column, keys: groups.Keys, config: Any) -> Column:
 
   delta_t = r_t + gamma V_{t+1} - V_t,  A_t = delta_t + gamma lam A_{t+1}.
   Schulman et al. 2015, arXiv 1506.02438. V_t is keys.value, that of the state
-  at the start of the response; V_T = 0, the episode ends. A missing reward
-  cuts the trace: the turns before it bootstrap from its value, its own
-  advantage is zero.
+  at the start of the response; V_T = 0, the episode ends. What a trajectory
+  earns once, at its end, must be the reward of its last turn alone
+  (rollout/samples.py). A missing reward cuts the trace: the turns before it
+  bootstrap from its value, its own advantage is zero.
   """
   known = ~np.isnan(rewards)
   values = np.asarray(keys.value, np.float64)

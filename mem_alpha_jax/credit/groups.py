@@ -65,7 +65,11 @@ def compare(
     group_by: 'chunk' compares the samples of one turn of an episode, also
       right where they start from the same memory; 'trajectory' the means of
       whole trajectories, each once; 'episode' all rows of an episode, as the
-      reference implementation of Mem-alpha does. Roles are never compared.
+      reference implementation of Mem-alpha does. There a trajectory weighs as
+      many times as it has rows: of two with 6 rows of reward 1 and 2 rows of
+      reward 0 the mean is 0.75, not 0.5, and the short one's rows are pushed
+      down three times as hard (0.75) as the long one's are pulled up (0.25).
+      Roles are never compared.
   """
   score = np.asarray(rewards, np.float64)
   counted = ~np.isnan(score)

@@ -175,7 +175,7 @@ class Attention(nn.Module):
     )
     o = param(self, 'o', shape, names, fan)
     o = o.astype(x.dtype).reshape(-1, c.width)
-    return matmul.dense(self, 'o_t', out, o), own
+    return matmul.dense(self, 'o', out, o), own
 
   def _project(self, x):
     """Returns q, k and v, joined by kv head: [B, G, n, K, J + 2, Hd]."""
@@ -186,9 +186,9 @@ class Attention(nn.Module):
       joined = zip(*parts, strict=True)
       parts = [[jnp.concatenate(leaves, axis=-2) for leaves in joined]]
     outs = []
-    for i, (kernel, *bias) in enumerate(parts):
-      kernel = kernel.reshape(c.width, -1)
-      out = matmul.dense(self, f'qkv_t{i}', x, kernel)
+    names = ['qkv'] if len(parts) == 1 else 'qkv'
+    for name, (kernel, *bias) in zip(names, parts, strict=True):
+      out = matmul.dense(self, name, x, kernel.reshape(c.width, -1))
       out = out.reshape(*x.shape[:3], c.kv_heads, -1, c.head_size)
       outs.append(out + bias[0] if bias else out)
     return outs[0] if len(outs) == 1 else jnp.concatenate(outs, axis=4)

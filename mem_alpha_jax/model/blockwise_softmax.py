@@ -72,41 +72,44 @@ def stats_of(values: Float[Array, '... V']) -> Stats:
 
 
 def stats(
-  hidden: Float[Array, 'B G n D'], unembedding: Array, block_logits: int
+  hidden: Float[Array, 'B G n D'],
+  unembedding: Array,
+  block_logits: int,
+  temperature: float = 1.0,
 ) -> Stats:
-  """Returns the statistics of softmax(hidden unembedding^T).
+  """Returns the statistics of softmax(hidden unembedding^T / temperature).
 
   Of a large vocabulary at most `block_logits` logits exist at once.
   """
   # Rows in one dimension: gradients then sum over one, without transposes.
   flat = hidden.reshape(-1, hidden.shape[-1])
   if unembedding.shape[0] <= SMALL:
-    flat = _kept_stats(flat, unembedding)
+    flat = _kept_stats(flat, unembedding, temperature)
   else:
-    flat = _blocked_stats(flat, unembedding, block_logits)
+    flat = _blocked_stats(flat, unembedding, block_logits, temperature)
   return Stats(*(x.reshape(hidden.shape[:-1]) for x in flat))
 
 
-@jax.custom_vjp
-def _kept_stats(hidden, unembedding):
-  """Returns (log_z, mean logit) of softmax(hidden unembedding^T).
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _kept_stats(hidden, unembedding, temperature):
+  """Returns (log_z, mean logit) of softmax(hidden unembedding^T / T).
 
   With W the unembedding, e = exp(logits - max), s = sum e and u = e W / s, the
-  mean logit is hidden . u and the gradient of log_z is u (of hidden) and
-  (hidden g / s)^T e (of W): no [.., V] array but e is ever written, where
-  plain autodiff also writes and transposes softmax * g.
+  mean logit is hidden . u / T and the gradient of log_z is u / T (of hidden)
+  and (hidden g / s / T)^T e (of W): no [.., V] array but e is ever written,
+  where plain autodiff also writes and transposes softmax * g.
   """
-  return _kept_forward(hidden, unembedding)[0]
+  return _kept_forward(hidden, unembedding, temperature)[0]
 
 
-def _kept_forward(hidden, unembedding):
-  values = logits(hidden, unembedding)
+def _kept_forward(hidden, unembedding, temperature):
+  values = logits(hidden, unembedding) / temperature
   peak = values.max(-1, keepdims=True)
   weights = jnp.exp(values - peak)
   total = weights.sum(-1, keepdims=True)
   weights = weights.astype(hidden.dtype)
   expected = dot('nv,vd->nd', weights, unembedding) / total
-  mean = (hidden.astype(jnp.float32) * expected).sum(-1)
+  mean = (hidden.astype(jnp.float32) * expected).sum(-1) / temperature
   log_z = (jnp.log(total) + peak)[..., 0]
   return (log_z, mean), (
     hidden,
@@ -119,24 +122,24 @@ def _kept_forward(hidden, unembedding):
   )
 
 
-def _kept_fwd(hidden, unembedding):
-  return _kept_forward(hidden.value, unembedding.value)
+def _kept_fwd(hidden, unembedding, temperature):
+  return _kept_forward(hidden.value, unembedding.value, temperature)
 
 
-def _kept_bwd(saved, cotangents):
+def _kept_bwd(temperature, saved, cotangents):
   hidden, unembedding, weights, total, peak, mean, expected = saved
   d_log_z, d_mean = cotangents
   d_hidden, d_table = 0.0, 0.0
   if not isinstance(d_log_z, SymbolicZero):
-    scale = d_log_z[..., None]
+    scale = d_log_z[..., None] / temperature
     d_hidden = expected * scale
     scaled = (hidden * (scale / total)).astype(hidden.dtype)
     d_table = dot('nd,nv->vd', scaled, weights)
   if not isinstance(d_mean, SymbolicZero):
     # d mean / d logit_v = q_v (1 + logit_v - mean)
-    values = logits(hidden, unembedding)
+    values = logits(hidden, unembedding) / temperature
     slope = jnp.exp(values - peak) / total * (1 + values - mean[..., None])
-    slope = (slope * d_mean[..., None]).astype(hidden.dtype)
+    slope = (slope * d_mean[..., None] / temperature).astype(hidden.dtype)
     d_hidden += dot('nv,vd->nd', slope, unembedding)
     d_table += dot('nd,nv->vd', hidden, slope)
   return (
@@ -166,25 +169,25 @@ def _blocks(
   return unembedding.reshape(size, blocks, width)
 
 
-def _block_logits(hidden, blocks, j, vocab):
+def _block_logits(hidden, blocks, j, vocab, temperature):
   """Returns (logits [.., size] of block j, its rows)."""
   size, count, _ = blocks.shape
   block = jax.lax.dynamic_index_in_dim(blocks, j, 1, keepdims=False)
-  values = logits(hidden, block)
+  values = logits(hidden, block) / temperature
   if size * count > vocab:
     values = jnp.where(jnp.arange(size) * count + j < vocab, values, HIDDEN)
   return values, block
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _blocked_stats(hidden, unembedding, block_logits):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _blocked_stats(hidden, unembedding, block_logits, temperature):
   """As `_kept_stats`, block by block; only the results are kept."""
   vocab = unembedding.shape[0]
   blocks = _blocks(unembedding, len(hidden), block_logits)
 
   def step(carry, j):
     peak, total, mean = carry
-    values, _ = _block_logits(hidden, blocks, j, vocab)
+    values, _ = _block_logits(hidden, blocks, j, vocab, temperature)
     higher = jnp.maximum(peak, values.max(-1))
     weights = jnp.exp(values - higher[..., None])
     shrink = jnp.exp(peak - higher)
@@ -199,12 +202,13 @@ def _blocked_stats(hidden, unembedding, block_logits):
   return jnp.log(total) + peak, mean / total
 
 
-def _blocked_fwd(hidden, unembedding, block_logits):
-  log_z, mean = _blocked_stats(hidden.value, unembedding.value, block_logits)
-  return (log_z, mean), (hidden.value, unembedding.value, log_z, mean)
+def _blocked_fwd(hidden, unembedding, block_logits, temperature):
+  given = hidden.value, unembedding.value
+  found = _blocked_stats(*given, block_logits, temperature)
+  return found, (*given, *found)
 
 
-def _blocked_bwd(block_logits, saved, cotangents):
+def _blocked_bwd(block_logits, temperature, saved, cotangents):
   hidden, unembedding, log_z, mean = saved
   d_log_z, d_mean = cotangents
   blocks = _blocks(unembedding, len(hidden), block_logits)
@@ -216,12 +220,14 @@ def _blocked_bwd(block_logits, saved, cotangents):
       out += d_log_z[..., None]
     if not isinstance(d_mean, SymbolicZero):
       out += d_mean[..., None] * (1 + values - mean[..., None])
-    out *= jnp.exp(values - log_z[..., None])
+    out *= jnp.exp(values - log_z[..., None]) / temperature
     return out.astype(hidden.dtype)
 
   def step(carry, j):
     d_hidden, d_blocks = carry
-    values, block = _block_logits(hidden, blocks, j, unembedding.shape[0])
+    values, block = _block_logits(
+      hidden, blocks, j, unembedding.shape[0], temperature
+    )
     d_values = slope(values)
     d_hidden += dot('nv,vd->nd', d_values, block)
     d_block = dot('nv,nd->vd', d_values, hidden).astype(unembedding.dtype)

@@ -5,7 +5,6 @@ would take more of a device than COPY_BYTES the loop scans over the stacked
 parameters instead and casts one layer at a time.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -72,15 +71,16 @@ def prepare(
   """Does once what a decode loop should not repeat.
 
   Tabulates RoPE up to `positions` tokens of a sequence; with `copy` also
-  slices the layers unstacked, merged with LoRA, cast, and transposed. `place`
-  lays parameters of a config out as the loop reads them; with `stacked` they
-  are there in one piece, too.
+  slices the layers unstacked, with LoRA in or beside them, cast, transposed.
+  `place` lays parameters of a config out as the loop reads them; with `stacked`
+  they are there in one piece, too.
   """
   if not copy:
     params = place(params, config)
     return {**params, 'rope': masks_lib.rope_table(config, positions)}
-  c = dataclasses.replace(config, lora_rank=0)
-  params = lora.merge(params, config)
+  c = lora.decoded(config)
+  if not c.lora_rank:
+    params = lora.merge(params, config)
   out = place(jax.tree_util.tree_map_with_path(_cast(c), params), c)
   blocks = out['blocks']
   layers = [jax.tree.map(lambda x, i=i: x[i], blocks) for i in range(c.layers)]
@@ -95,7 +95,9 @@ def _cast(c):
   """Casts what the modules cast on use; the rest is used in float32."""
 
   def cast(path, x):
-    return x if path[-1].key in FLOAT32 else x.astype(c.dtype)
+    name = path[-1].key
+    kept = name in FLOAT32 or lora.is_factor((name,))
+    return x if kept else x.astype(c.dtype)
 
   return cast
 
@@ -106,9 +108,11 @@ def _transposed(c, layer):
   cos = jnp.zeros((1, 1, 1, c.head_size // 2))
   found = jnp.zeros((1, 1, 1, 1))
   masks = masks_lib.Masks(cos, cos, found > 0, masks_lib.Match(found, found))
-  block, params = transformer.Block(c), {'params': layer}
-  _, kernels = block.apply(params, x, None, masks, mutable=[matmul.COLLECTION])
-  return params | kernels
+  block, variables = transformer.Block(c), lora.variables(layer, c)
+  _, kernels = block.apply(
+    variables, x, None, masks, mutable=[matmul.COLLECTION]
+  )
+  return variables | kernels
 
 
 def run(
@@ -121,7 +125,7 @@ def run(
   masks: masks_lib.Masks,
 ) -> tuple[Float[Array, 'B G n D'], kv_cache.Cache]:
   """Runs all layers; `blocks` come from `prepare`, or are the stacked ones."""
-  c = dataclasses.replace(config, lora_rank=0)
+  c = lora.decoded(config)
   block = transformer.Block(c, layout)
   if not isinstance(blocks, tuple):
     mine = attention.KV(cache.k, cache.v)
@@ -151,7 +155,7 @@ def fill(
 
   The prefix is stacked, the cache is not.
   """
-  config = dataclasses.replace(config, lora_rank=0)
+  config = lora.decoded(config)
   mask, match = jax.tree.map(
     lambda keys: keys[..., : x.shape[2]], (masks.own_mask, masks.own_match)
   )
@@ -170,8 +174,8 @@ def _scan(config, block, stacked, x, prefix, cache, masks):
 
   def layer(x, inputs):
     params, shared, mine = inputs
-    params = {'params': lora.merge(params, config)}
-    return block.apply(params, x, shared, masks, mine)
+    variables = lora.variables(params, config)
+    return block.apply(variables, x, shared, masks, mine)
 
   shared = attention.KV(prefix.k, prefix.v)
   return lax.scan(layer, x, (stacked, shared, cache))

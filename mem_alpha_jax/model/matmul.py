@@ -11,7 +11,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 FEW = 64  # at most so many rows are few
-COLLECTION = 'decode'  # kernels that `policy.prepare` transposed
+# Kernels that `policy.prepare` transposed, and LoRA's factors beside them.
+COLLECTION = 'decode'
 
 
 def narrow(
@@ -35,13 +36,25 @@ def dense(
   x: Float[Array, '... D'],
   kernel: Float[Array, 'D F'],
 ) -> Float[Array, '... F']:
-  """Returns x kernel; few rows by `narrow` where `prepare` stored kernel^T."""
+  """Returns x kernel; few rows by `narrow` where `prepare` stored kernel^T.
+
+  In a decode loop LoRA's factors may stand beside the kernel, see lora.py.
+  """
+  transposed, factors = f'{name}_t', f'{name}_lora'
   if module.is_mutable_collection(COLLECTION) and not module.is_initializing():
-    module.put_variable(COLLECTION, name, kernel.T)
-  if is_few(x) and module.has_variable(COLLECTION, name):
-    return narrow(module.get_variable(COLLECTION, name), x)
-  # Not matmul: qwix adds LoRA to products of a parameter, and matmul is a
-  # jitted function inside which no parameter can be made. LoRA's factors are
-  # float32 whatever x is, and so is what they add.
-  product = jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+    module.put_variable(COLLECTION, transposed, kernel.T)
+  if is_few(x) and module.has_variable(COLLECTION, transposed):
+    product = narrow(module.get_variable(COLLECTION, transposed), x)
+  else:
+    # Not matmul: qwix adds LoRA to products of a parameter, and matmul is a
+    # jitted function inside which no parameter can be made.
+    product = _times(x, kernel)
+  if module.has_variable(COLLECTION, factors):
+    a, b = module.get_variable(COLLECTION, factors)
+    product = product + _times(_times(x, a), b)
+  # LoRA's factors are float32 whatever x is, and so is what they add.
   return product.astype(x.dtype)
+
+
+def _times(x, kernel):
+  return jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))

@@ -32,12 +32,12 @@ class Mlp(nn.Module):
     gate, up, down = (w.astype(x.dtype) for w in (gate, up, down))
     if attention.fuses(c):
       both = jnp.stack([gate, up], axis=1).reshape(c.width, -1)
-      both = matmul.dense(self, 'both_t', x, both)
+      both = matmul.dense(self, 'both', x, both)
       a, b = jax.lax.split(both, (c.ffn, c.ffn), axis=both.ndim - 1)
     else:
-      a = matmul.dense(self, 'gate_t', x, gate)
-      b = matmul.dense(self, 'up_t', x, up)
-    return matmul.dense(self, 'down_t', jax.nn.silu(a) * b, down)
+      a = matmul.dense(self, 'gate', x, gate)
+      b = matmul.dense(self, 'up', x, up)
+    return matmul.dense(self, 'down', jax.nn.silu(a) * b, down)
 
 
 class Block(nn.Module):

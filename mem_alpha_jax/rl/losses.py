@@ -8,6 +8,10 @@ A row's `row_weight` w scales what it adds to a sum; in the count the row is 1
 if w > 0. So a small weight shrinks that row's own gradient (say, of a forced
 exploration that failed) and does not enlarge everybody else's; weight 0 means
 the row is not there.
+
+The KL and the entropy are of every row that is there, whatever its advantage:
+a group whose rewards are all equal moves the policy towards the reference as
+hard as any other (rl.min_gap leaves such groups out, where states are shared).
 """
 
 from typing import Any, NamedTuple
@@ -94,15 +98,20 @@ def kl_estimate(
 ) -> Tokens:
   """Per-token estimates of KL(pi || ref) from samples of pi, 0 where masked.
 
-  With x = log pi - log ref:  k1 = x,  k2 = x^2 / 2,  k3 = exp(-x) - 1 + x.
-  Schulman 2020, Approximating KL divergence, joschu.net/blog/kl-approx.html.
+  With x = log pi - log ref:  k2 = x^2 / 2,  k3 = exp(-x) - 1 + x. Schulman
+  2020, Approximating KL divergence, joschu.net/blog/kl-approx.html. What they
+  train is another matter, for the samples themselves are not differentiated:
+
+    E[grad k2] = E[x grad log pi]             = grad KL(pi || ref)
+    E[grad k3] = E[(1 - exp(-x)) grad log pi] = grad KL(ref || pi)
+
+  and k1 = x trains nothing: E[grad log pi] = 0. So k1 is refused.
 
   Raises:
-    ValueError: for an unknown kind.
+    ValueError: for an unknown kind, k1 among them.
   """
   x = log_ratio(logps, ref_logps, mask)
   kinds = {
-    'k1': lambda: x,
     'k2': lambda: jnp.square(x) / 2,
     # expm1 keeps the digits that exp(-x) - 1 loses near x = 0.
     'k3': lambda: jnp.expm1(-x) + x,
@@ -127,6 +136,16 @@ def rollout_correction(
     return jnp.ones_like(old_logps)
   weights = jnp.exp(log_ratio(old_logps, rollout_logps, mask))
   return jax.lax.stop_gradient(jnp.minimum(weights, cap))
+
+
+def row_gaps(old_logps: Tokens, rollout_logps: Tokens, mask: Mask) -> Rows:
+  """|sum_t (old_t - rollout_t)| in nats: how far trainer and sampler disagree.
+
+  The log of the importance weight of a whole row, which caps on tokens do not
+  bound: a row of 5 nats is 148 times as likely to one as to the other.
+  """
+  gap = jnp.where(mask, old_logps - rollout_logps, 0.0)
+  return jnp.abs(gap.sum(axis=-1))
 
 
 def clipped_value_loss(

@@ -1,23 +1,21 @@
 """What is trained, and how: AdamW, clipping, warm-up and a schedule."""
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import traverse_util
 
 from mem_alpha_jax.model import lora
 
-# Each maps progress in [0, 1] after the warm-up and the final fraction to the
-# fraction of the peak.
-SCHEDULES: dict[str, Callable[[jax.Array, float], jax.Array]] = {
-  'constant': lambda progress, final: jnp.ones_like(progress),
-  'linear': lambda progress, final: 1 + (final - 1) * progress,
-  'cosine': lambda progress, final: (
-    final + (1 - final) * (1 + jnp.cos(math.pi * progress)) / 2
+# After the warm-up: (peak, final fraction of it, updates between them) ->.
+SCHEDULES = {
+  'constant': lambda peak, final, steps: optax.constant_schedule(peak),
+  'linear': lambda peak, final, steps: optax.linear_schedule(
+    peak, final * peak, steps
+  ),
+  'cosine': lambda peak, final, steps: optax.cosine_decay_schedule(
+    peak, steps, final
   ),
 }
 
@@ -35,17 +33,13 @@ def create_schedule(optim_config: Any, total_updates: int) -> optax.Schedule:
   c = optim_config
   if c.schedule not in SCHEDULES:
     raise ValueError(f'optim.schedule={c.schedule!r}: use {list(SCHEDULES)}')
-  shape, peak, final = SCHEDULES[c.schedule], c.learning_rate, c.final_fraction
-  warmup = c.warmup_steps
+  peak, warmup = c.learning_rate, c.warmup_steps
   decay = max(total_updates - 1 - warmup, 1)
-
-  def schedule(count):
-    count = jnp.asarray(count, jnp.float32)
-    rise = jnp.minimum((count + 1) / max(warmup, 1), 1)
-    progress = jnp.clip((count - warmup) / decay, 0, 1)
-    return peak * rise * shape(progress, final)
-
-  return schedule
+  after = SCHEDULES[c.schedule](peak, c.final_fraction, decay)
+  if not warmup:
+    return after
+  rise = optax.linear_schedule(peak / warmup, peak, max(warmup - 1, 1))
+  return optax.join_schedules([rise, after], [warmup])
 
 
 def split(params: Any) -> tuple[Any, Any]:

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from mem_alpha_jax.rl import losses, optimizer
-from mem_alpha_jax.system import multihost, sharding
+from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import RolloutRows, TrainState
 
 
@@ -63,6 +63,7 @@ def make_update_fn(
     return sum(scales[k] * terms.loss[k][0] for k in scales), terms
 
   def update(state, rows, ref_logps=None, old_logps=None):
+    rows, gaps = _agreed(rows, old_logps, rl_config.max_row_gap)
     counts = losses.counts(rows, rl_config)
     # A batch of padding alone has count 0, sum 0, and must give loss 0.
     scales = {k: w / jnp.maximum(counts[k], 1) for k, w in weights.items()}
@@ -84,6 +85,7 @@ def make_update_fn(
       'loss': loss,
       **{k: s / jnp.maximum(n, 1) for k, (s, n) in means.items()},
       **terms.maxima,
+      **gaps,
       'grad_norm': grad_norm,
       'update_norm': optax.tree.norm(changes),
       'rows': (rows.row_weight > 0).sum(),
@@ -119,8 +121,9 @@ def over_updates(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
   """One number of each metric of a step's updates.
 
   The mean over those that were not skipped; of a name that ends in 'max' the
-  largest; `skipped` is their number. The gap between sampler and trainer is
-  that of the first update, whose parameters are still those that sampled.
+  largest; of `skipped` and what was dropped the sum. The gap between sampler
+  and trainer is that of the first update, whose parameters still are those
+  that sampled.
   """
   kept = [f for f in found if not f['skipped']] or found
   numbers = {}
@@ -128,6 +131,8 @@ def over_updates(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
     values = [float(f[name]) for f in kept]
     if name.startswith('logp_gap'):
       numbers[name] = float(found[0][name])
+    elif name.endswith('dropped'):
+      numbers[name] = sum(values)
     else:
       numbers[name] = max(values) if name.endswith('max') else np.mean(values)
   numbers['skipped'] = sum(float(f['skipped']) for f in found)
@@ -203,24 +208,51 @@ def state_shardings(
   return TrainState(whole, params, opt_state)
 
 
+def _agreed(rows, old_logps, limit: float) -> tuple[RolloutRows, dict]:
+  """Leaves out rows of which sampler and trainer disagree; counts them.
+
+  Only where the trainer computed the sampler's log-probs again: with its newer
+  parameters, what it drifted would be taken for disagreement.
+  """
+  if old_logps is None:
+    return rows, {}
+  gaps = losses.row_gaps(old_logps, rows.rollout_logps, rows.response_mask)
+  there = rows.row_weight > 0
+  kept = ~there | (gaps <= limit) if limit else jnp.ones_like(there)
+  metrics = {
+    'row_gap_max': jnp.where(there, gaps, 0.0).max(),
+    'row_gap_dropped': (~kept).sum(),
+  }
+  return rows.replace(row_weight=jnp.where(kept, rows.row_weight, 0)), metrics
+
+
 def make_logps_fn(
-  policy: Any, temperature: float, mesh: Mesh | None = None
+  policy: Any,
+  temperature: float,
+  mesh: Mesh | None = None,
+  microbatches: int = 1,
 ) -> Callable[[Any, RolloutRows], jax.Array]:
   """Returns logps(params, rows) -> [M, G, R], for ref_logps and old_logps."""
-
-  def logps(params, rows):
-    rows = _constrain(rows, mesh, axis=0)
-    return policy.logps_and_entropy(params, rows, temperature)[0]
-
-  return jax.jit(logps)
+  return _forward(policy, temperature, mesh, microbatches, 0)
 
 
 def make_values_fn(
-  policy: Any,
-) -> Callable[[Any, RolloutRows], Float[np.ndarray, 'M G R']]:
-  """Returns values(params, rows): the value head on the host, for gae."""
-  apply = jax.jit(lambda *args: policy.logps_and_entropy(*args, 1.0)[2])
-  return lambda *args: multihost.whole(apply(*args))
+  policy: Any, mesh: Mesh | None = None, microbatches: int = 1
+) -> Callable[[Any, RolloutRows], Float[Array, 'M G R']]:
+  """Returns values(params, rows): the value head, for gae."""
+  return _forward(policy, 1.0, mesh, microbatches, 2)
+
+
+def _forward(policy, temperature, mesh, microbatches, output: int):
+  """One output of `logps_and_entropy`, by the micro-batches of an update."""
+
+  def run(params, rows):
+    parts = _split(rows, microbatches, mesh)
+    one = lambda part: policy.logps_and_entropy(params, part, temperature)
+    found = jax.lax.map(lambda part: one(part)[output], parts)
+    return jnp.swapaxes(found, 0, 1).reshape(-1, *found.shape[2:])
+
+  return jax.jit(run)
 
 
 def _accumulate(objective, trained, frozen, batches, scales):

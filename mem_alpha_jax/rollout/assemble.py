@@ -19,6 +19,7 @@ def to_rows(
   samples: Samples,
   config,
   value_fn: Callable[[RolloutRows], Float[np.ndarray, 'M G R']] | None = None,
+  step: int = 0,
 ) -> tuple[RolloutRows, dict[str, float]]:
   """Advantages of the whole table first, then groups of equal prefix.
 
@@ -26,6 +27,7 @@ def to_rows(
     samples: of a batch.
     config: the run's config.
     value_fn: value head on rows, needed by rl.advantage=gae.
+    step: of training, part of the random key of rl.train_draw=pull.
   """
   rl, keys, reward = config.rl, samples.keys, samples.reward
   index = grouped(keys, collector.shares_prefix(config))
@@ -36,14 +38,14 @@ def to_rows(
   weight = forced_calls.weights(samples.forced, samples.logps, found.advantages)
   weight = np.float32(weight * ~np.isnan(reward))
   if config.rollout.groups == 'state' and rl.min_gap:
-    explored = (samples.forced != forced_calls.FREE).any(-1)
+    explored = (samples.forced.tokens != forced_calls.FREE).any(-1)
     index = index[_informative(reward[index], explored[index], rl.min_gap)]
   if 0 < rl.train_samples < index.shape[1]:
-    # Forced samples that failed weigh next to nothing; leaving them out saves
-    # their cost.
     pull = (weight * np.abs(found.advantages))[index]
-    heaviest = np.argsort(-pull, axis=1, kind='stable')[:, : rl.train_samples]
-    index = np.take_along_axis(index, heaviest, axis=1)
+    rng = np.random.default_rng((config.seed, step, 6))
+    columns, factor = selected(pull, rl.train_samples, rl.train_draw, rng)
+    index = np.take_along_axis(index, columns, axis=1)
+    weight[index] *= factor
   rows = pack(
     samples,
     index,
@@ -57,6 +59,48 @@ def to_rows(
     'rl/degenerate_groups': found.degenerate_share,
     'rl/missing_rewards': float(np.isnan(reward).mean()),
   }
+
+
+def selected(
+  pull: Float[np.ndarray, 'M G'],
+  count: int,
+  draw: str,
+  rng: np.random.Generator,
+) -> tuple[Int[np.ndarray, 'M count'], Float[np.ndarray, 'M count']]:
+  """The samples of each group that are trained, and factors of their weights.
+
+  Args:
+    pull: weight times |advantage|, how hard a sample pulls at the policy.
+      Forced samples that failed and average ones hardly do; leaving them out
+      saves their cost.
+    count: how many of a group.
+    draw: 'heaviest' takes those that pull most, all of them as they are. It is
+      biased towards what is rare and extreme: of a bandit with three arms and
+      groups of eight the five heaviest can turn the sign of an arm's gradient
+      (tests/reference_math_test.py). 'pull' draws sample i with
+      p_i = count (0.9 pull_i / sum + 0.1 / G), at most 1, and weighs it
+      count / (G p_i): so the sum over what is drawn is in the mean count / G
+      times that over all (Horvitz and Thompson 1952, JASA 47(260)), and no
+      factor is above 10.
+    rng: of 'pull'; one number a group, for systematic sampling.
+  """
+  size = pull.shape[1]
+  if draw == 'heaviest':
+    columns = np.argsort(-pull, axis=1, kind='stable')[:, :count]
+    return columns, np.ones(columns.shape)
+  total = pull.sum(1, keepdims=True)
+  even = np.full(pull.shape, 1 / size)
+  share = np.divide(pull, total, out=even.copy(), where=total > 0)
+  chance, sure = 0.9 * share + 0.1 * even, np.zeros(pull.shape, bool)
+  for _ in range(count):  # what passes 1 is sure; the others share the rest
+    rest = np.where(sure, 0.0, chance)
+    left = count - sure.sum(1, keepdims=True)
+    p = np.where(sure, 1.0, left * rest / rest.sum(1, keepdims=True))
+    sure = p >= 1
+  points = rng.random((len(pull), 1)) + np.arange(count)
+  passed = np.cumsum(p, 1)[:, :, None] <= points[:, None]
+  columns = np.minimum(passed.sum(1), size - 1)
+  return columns, count / size / np.take_along_axis(p, columns, axis=1)
 
 
 def grouped(keys: Keys, shared: bool) -> Index:

@@ -43,6 +43,7 @@ class Start(NamedTuple):
   read: int  # tokens its stream has shown so far
   chain: int  # episodes it has lived through
   history: dict[str, Question]  # by text: those that still hold
+  clock: int = 0  # turns it has lived through, of episodes of any lengths
 
 
 class Setup(NamedTuple):
@@ -57,10 +58,6 @@ class Setup(NamedTuple):
   embed: Callable  # params -> slots.EmbedFn; see recall/embedders.py
   content_judge: judge_lib.ContentJudge | None = None  # gives r4
   schedule: role.Schedule = writer.read_chunks
-
-
-class Interrupted(Exception):
-  """The run was asked to stop while it collected."""
 
 
 class Rollout(NamedTuple):
@@ -112,7 +109,6 @@ def collect(
   episodes: Sequence[Episode],
   starts: Sequence[Start],
   step: int,
-  interrupted: Callable[[], bool] = lambda: False,
 ) -> Rollout:
   """Rolls out one batch; every process of a run calls it.
 
@@ -122,10 +118,9 @@ def collect(
     episodes: those of this process; shorter ones stop early.
     starts: the memory each begins with.
     step: training step, part of every random key.
-    interrupted: asked at each turn, in every process, whether to stop.
 
   Raises:
-    Interrupted: if so. Nothing is kept of a batch that is not whole: the same
+    stopping.Stopped: nothing is kept of a batch that is not whole; the same
       arguments give the same batch again.
   """
   config = setup.config
@@ -149,8 +144,6 @@ def collect(
   played = []
   for t in range(longest):
     stopping.beat(f'step {step + 1}, turn {t + 1} of {longest}')
-    if interrupted():
-      raise Interrupted
     turns = _turns(setup, memories, plans, t)
     played.append(_play(setup, params, memories, turns, step, copies))
   return _finish(setup, memories, plans, played, starts, answers)
@@ -172,7 +165,7 @@ def _plans(turns: Sequence[Turn], start: Start, copies: int):
       turn._replace(
         index=t,
         trajectory=trajectory,
-        clock=start.chain * len(turns) + t,
+        clock=start.clock + t,
         history=start.history,
       )
       for t, turn in enumerate(turns)
@@ -217,7 +210,7 @@ def _play(
   )
   # Memories of one episode side by side share the prefix of a chat prompt.
   stride = copies if shares_prefix(config) else 1
-  sampled = play.sample(setup, params, prompts, forced, keys, stride)
+  sampled = play.sample(setup, params, prompts, forced.tokens, keys, stride)
   outcomes = [
     _act(setup, turn, *responses)
     for turn, *responses in zip(
@@ -248,14 +241,14 @@ def _explores(turn: Turn, config) -> int:
   return config.rollout.forced if by_state and explores else 0
 
 
-def _forced(setup, turns, step: int, width: int) -> Int[np.ndarray, 'N W F']:
-  notation, first = setup.config.memory.prompt_format, forced_calls.WIDTH
-  if setup.config.rollout.forced:
-    first = forced_calls.starts(setup.tokenizer, notation).width
-  forced = np.full((len(turns), width, first), forced_calls.FREE, np.int32)
+def _forced(setup, turns, step: int, width: int) -> forced_calls.Forced:
+  notation = setup.config.memory.prompt_format
+  forced = forced_calls.free(
+    len(turns), width, forced_calls.width(setup.config)
+  )
   for i, turn in enumerate(turns):
     if count := _explores(turn, setup.config):
-      forced[i] = forced_calls.forced_calls(
+      forced.tokens[i], forced.chance[i] = forced_calls.forced_calls(
         _rng(setup, turn, step, 2),
         setup.tokenizer,
         sum(e is not None for e in turn.view),
@@ -324,8 +317,11 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
         memories.read[i],
         start.chain + 1,
         credit_questions.remembered(episodes[i], start.history),
+        start.clock + len(plans[i]),
       )
       for i, start in zip(firsts, starts, strict=True)
     ],
-    samples_lib.metrics(samples, ends, told),
+    samples_lib.metrics(samples, ends, told)
+    # Twice as many from one step to the next: look-ups are compiled anew.
+    | {'rollout/slots': memories.bank.valid.shape[1]},
   )

@@ -6,6 +6,11 @@ Some samples of a group therefore start with a call drawn at random; the
 policy continues them. Where such a sample turns out better than its group it
 is learned from at full weight; where worse, at its importance weight, so that
 the policy is not pushed away from what it would not have done.
+
+The second alone would be unbiased: E_q[pi / q A grad log pi] is the sum over
+the forced calls of pi A grad log pi. The first adds what exploration is for:
+of a call that the policy makes with pi and that is drawn with q, max(q - pi, 0)
+times A grad log pi where A is above 0. tests/reference_math_test.py has both.
 """
 
 import functools
@@ -20,7 +25,9 @@ from mem_alpha_jax.memory import compact_calls, notations
 from mem_alpha_jax.memory.state import Op
 
 FREE = -1  # a token the policy samples itself
-WIDTH = 2  # forced tokens of a compact call: the call and its kind or handle
+# Forced tokens of a call: the call and its kind or handle in the compact
+# notation; in JSON more than the first words of any call take.
+WIDTH = {'compact': 2, 'chat': 64}
 OTHERS = (('<ins>', '<epi>'), ('<ins>', '<sem>'), ('<none>',))
 
 
@@ -30,9 +37,30 @@ class Starts(NamedTuple):
   updates: Sequence[Sequence[int]]
   others: Sequence[Sequence[int]]
 
-  @property
-  def width(self) -> int:
-    return max(map(len, (*self.updates, *self.others)))
+
+class Forced(NamedTuple):
+  """First tokens of the samples of some groups, and how they were drawn.
+
+  Attributes:
+    tokens: FREE where the policy samples.
+    chance: q, with which these tokens were drawn rather than others: 1 of a
+      free sample or of one call, 1 over the entries in view of an update.
+  """
+
+  tokens: Int[np.ndarray, '*groups G F']
+  chance: Float[np.ndarray, '*groups G']
+
+
+def free(groups: int, size: int, width: int) -> Forced:
+  """Forces nothing in groups of a size."""
+  tokens = np.full((groups, size, width), FREE, np.int32)
+  return Forced(tokens, np.ones((groups, size), np.float32))
+
+
+def width(config: Any) -> int:
+  """Tokens of a row that a run may force; a shape of its sampler."""
+  used = config.rollout.forced and config.memory.prompt_format
+  return WIDTH[used or 'compact']
 
 
 @functools.cache
@@ -40,6 +68,9 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
   """What forced samples begin with, in the notation of the prompts.
 
   A chat model names the entry last, so that its updates are free to choose.
+
+  Raises:
+    ValueError: if the tokenizer needs more than WIDTH tokens for one.
   """
   notation = notations.NOTATIONS[prompt_format]
   if prompt_format == 'compact':
@@ -61,7 +92,13 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
     for kind in ('episodic', 'semantic')
   ]
   nothing = notation.nothing(tokenizer)
-  return Starts([common(*updates)], [*inserts, nothing])
+  found, room = [common(*updates), *inserts, nothing], WIDTH[prompt_format]
+  if (longest := max(map(len, found))) > room:
+    raise ValueError(
+      f'rollout.forced: a call begins with {longest} tokens of this tokenizer, '
+      f'more than {room}; set it to 0'
+    )
+  return Starts(found[:1], found[1:])
 
 
 def forced_calls(
@@ -71,7 +108,7 @@ def forced_calls(
   group_size: int,
   count: int,
   prompt_format: str = 'compact',
-) -> Int[np.ndarray, 'G F']:
+) -> Forced:
   """Draws the forced tokens of one group.
 
   Args:
@@ -82,28 +119,26 @@ def forced_calls(
     count: forced samples. The first updates a random visible entry (if
       there is one), the others start with one of the other calls, in turn.
     prompt_format: notation of the calls.
-
-  Returns:
-    Token ids, FREE where nothing is forced.
   """
   known = starts(tokenizer, prompt_format)
-  forced = np.full((group_size, known.width), FREE, np.int32)
+  (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
   for g in range(count):
     ids = known.others[(g - 1) % len(known.others)]
     if visible and g == 0:
-      ids = known.updates[rng.integers(visible) % len(known.updates)]
-    forced[g, : len(ids)] = ids
-  return forced
+      different = min(visible, len(known.updates))
+      ids, chance[g] = known.updates[rng.integers(different)], 1 / different
+    tokens[g, : len(ids)] = ids
+  return Forced(tokens, chance)
 
 
 def weights(
-  forced: Int[np.ndarray, '*rows F'],
+  forced: Forced,
   logps: Float[np.ndarray, '*rows R'],
   advantages: Float[np.ndarray, '*rows'],
 ) -> Float[np.ndarray, '*rows']:
-  """Row weights: 1, but pi(forced tokens) for a forced sample that failed."""
-  width = forced.shape[-1]
-  forced_logp = np.where(forced != FREE, logps[..., :width], 0.0).sum(-1)
-  explored = (forced != FREE).any(-1)
-  failed = explored & (advantages < 0)
-  return np.where(failed, np.exp(np.minimum(forced_logp, 0.0)), 1.0)
+  """Row weights: 1, but pi / q of the forced tokens of a sample that failed."""
+  tokens = forced.tokens[..., : logps.shape[-1]]
+  known = logps[..., : tokens.shape[-1]]
+  logp = np.where(tokens != FREE, known, 0.0).sum(-1)
+  failed = (tokens != FREE).any(-1) & (advantages < 0)
+  return np.where(failed, np.exp(np.minimum(logp, 0.0)) / forced.chance, 1.0)

@@ -117,9 +117,9 @@ def respond(
   """Each turn as it is shown, and the ids of a response, forced to nothing."""
   n, t = len(turns), max(turn.index for turn in turns)
   keys = row_keys(setup.key, 0, np.arange(n), np.zeros(n, int), t)
-  free = np.full((n, 1, forced_calls.WIDTH), forced_calls.FREE, np.int32)
+  free = forced_calls.free(n, 1, forced_calls.WIDTH['compact'])
   turns, shown = show(setup, turns)
-  out = sample(setup, params, pad(setup, shown), free, keys)
+  out = sample(setup, params, pad(setup, shown), free.tokens, keys)
   return [
     (turn, ids[mask].tolist())
     for turn, ids, mask in zip(

@@ -13,7 +13,7 @@ from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.memory.tools import FAILURES, REPAIRS, TOOLS, failure
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.roles import registry
-from mem_alpha_jax.rollout import grading, play
+from mem_alpha_jax.rollout import forced_calls, grading, play
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Outcome, Turn
 
@@ -55,7 +55,7 @@ class Samples(NamedTuple):
   response: Int[np.ndarray, 'N R']  # exactly the sampled ids, EOS included
   mask: Bool[np.ndarray, 'N R']
   logps: Float[np.ndarray, 'N R']
-  forced: Int[np.ndarray, 'N F']
+  forced: forced_calls.Forced
   counts: Int[np.ndarray, 'N counts']  # by count_names()
   parts: dict[str, Float[np.ndarray, 'N']]  # NaN where grading failed
   reward: Float[np.ndarray, 'N']  # their weighted sum
@@ -67,7 +67,7 @@ class Played(NamedTuple):
   turns: Sequence[Turn]
   cut: Sequence[tuple[bool, bool]]  # whether a prompt, an entry in it was cut
   prompts: play.Prompts
-  forced: Int[np.ndarray, 'N W F']
+  forced: forced_calls.Forced  # of N groups of W
   sampled: play.Responses
   outcomes: Sequence[Sequence[Outcome]]  # of each turn: W, none if not live
   chosen: Int[np.ndarray, 'N']  # the response whose memory is kept
@@ -82,10 +82,12 @@ def gather(
     played: the time steps.
     ends: accuracy and compression of each memory at its end, [N] each, where
       they are the reward of every turn before; None where a turn has its own.
+      An estimator that sums the turns of a trajectory (gae) is paid them at
+      the last turn alone, else a trajectory of T turns would earn them T times.
     copies: memories of an episode.
     config: the run's config.
   """
-  n, width = played[0].forced.shape[:2]
+  n, width = played[0].forced.chance.shape
   places = [
     (i, w, t)
     for i, w, t in np.ndindex(n, width, len(played))
@@ -94,9 +96,13 @@ def gather(
   turns = [played[t].turns[i] for i, _, t in places]
   outcomes = [played[t].outcomes[i][w] for i, w, t in places]
   if ends is not None:
+    once = config.rl.advantage == 'gae'
+    last = {i: t for i, _, t in places}
     outcomes = [
-      o._replace(gain=ends[0][i], compression=ends[1][i])
-      for (i, _, _), o in zip(places, outcomes, strict=True)
+      o._replace(gain=0.0, compression=0.0)
+      if once and t < last[i]
+      else o._replace(gain=ends[0][i], compression=ends[1][i])
+      for (i, _, t), o in zip(places, outcomes, strict=True)
     ]
   parts, reward = _earned(turns, outcomes, config.reward)
   counts = [
@@ -114,7 +120,9 @@ def gather(
     response=stack(lambda p: p.sampled.tokens, 2),
     mask=stack(lambda p: p.sampled.mask, 2),
     logps=stack(lambda p: p.sampled.logps, 2),
-    forced=stack(lambda p: p.forced, 2),
+    forced=forced_calls.Forced(
+      stack(lambda p: p.forced.tokens, 2), stack(lambda p: p.forced.chance, 2)
+    ),
     counts=spread(np.array(counts, np.int32).reshape(-1, len(count_names()))),
     parts={name: spread(column) for name, column in parts.items()},
     reward=spread(reward),

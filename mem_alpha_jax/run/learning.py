@@ -47,8 +47,9 @@ def create(config, policy: Policy, mesh: Mesh) -> Learner:
     skip_norm=config.optim.skip_norm,
     schedule=schedule,
   )
-  logps = update_lib.make_logps_fn(policy, temperature, mesh)
-  values = update_lib.make_values_fn(policy)
+  parts = mesh, config.rl.microbatches
+  logps = update_lib.make_logps_fn(policy, temperature, *parts)
+  values = update_lib.make_values_fn(policy, *parts)
   return Learner(tx, update, logps, values)
 
 

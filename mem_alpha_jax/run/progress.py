@@ -1,8 +1,12 @@
 """What a run hands from step to step: begun, saved and taken up again."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
 
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
@@ -31,6 +35,7 @@ class Progress(NamedTuple):
     skipped: newest updates that were skipped, in a row.
     started: of time.perf_counter(), had the run never been interrupted.
     reference: what is trained, before RL; None without rl.kl_coef.
+    unmeasured: metrics of the step, until it was evaluated and logged.
   """
 
   state: TrainState
@@ -39,6 +44,7 @@ class Progress(NamedTuple):
   skipped: int
   started: float
   reference: Any = None
+  unmeasured: dict[str, float] | None = None
 
   @property
   def step(self) -> int:
@@ -59,10 +65,12 @@ def begin(
   """Step 0: parameters after the supervised stage, empty memories."""
   config = experiment.config
   params = _start(experiment, say)
+  trained, _ = optimizer.split(params)
   if config.rl.kl_coef or not parameters.starts_from_source(config):
-    trained, _ = optimizer.split(params)
     params_file.save(parameters.start_file(workdir), trained)
-    multihost.largest(0)  # the others read the file of the first
+    multihost.largest(0)  # the others wait for the file of the first
+  # A copy: the state's own arrays are donated to the first update.
+  reference = jax.tree.map(jnp.copy, trained) if config.rl.kl_coef else None
   mine = multihost.share(range(config.data.batch_episodes))
   return Progress(
     update_lib.init_state(params, tx, experiment.mesh),
@@ -70,7 +78,7 @@ def begin(
     [collector.empty_start()] * len(mine),
     0,
     started,
-    _reference(experiment, workdir),
+    reference,
   )
 
 
@@ -79,12 +87,19 @@ def _start(experiment, say: Callable[[str], None]) -> Any:
   config = experiment.config
   if config.warm_start.checkpoint:
     shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
-    return base_checkpoint.load_params(config.warm_start.checkpoint, shapes)
+    tokenizer = experiment.train_setup.tokenizer.fingerprint
+    name = config.warm_start.checkpoint
+    return base_checkpoint.load_params(name, shapes, tokenizer)
 
   def report(step, loss):
     stopping.beat(f'warm start, step {step + 1}')
     if step % 100 == 99 or step + 1 == config.warm_start.steps:
       say(f'warm start {step + 1}: loss {float(loss):.3f}')
+      if not math.isfinite(loss):
+        raise FloatingPointError(
+          f'warm start {step + 1}: the loss is not finite: lower '
+          f'warm_start.learning_rate={config.warm_start.learning_rate:g}'
+        )
 
   return warm_start.train(
     experiment.train_setup,
@@ -115,13 +130,17 @@ def resume(
     return None
   state, extra = restored.state, restored.extra
   params = build_lib.init_params(experiment, state.params)
+  reference = None
+  if experiment.config.rl.kl_coef:
+    reference = parameters.trained_start(experiment, workdir)
   return Progress(
     state.replace(params=params),
     restored.data_state,
     multihost.share([_unpack(start) for start in extra['starts']]),
     extra.get('skipped', 0),
     started - extra['seconds'],
-    _reference(experiment, workdir),
+    reference,
+    extra.get('unmeasured'),
   )
 
 
@@ -133,17 +152,12 @@ def save(
     'starts': multihost.gather_lists([_pack(s) for s in now.starts]),
     'seconds': now.seconds(),
     'skipped': now.skipped,
+    'unmeasured': now.unmeasured,
   }
   # What is never trained is in the model's own files.
   trained, _ = optimizer.split(now.state.params)
   state = now.state.replace(params=trained)
   manager.save(now.step, state, now.data_state, extra, metric)
-
-
-def _reference(experiment, workdir: str) -> Any:
-  if not experiment.config.rl.kl_coef:
-    return None
-  return parameters.trained_start(experiment, workdir)
 
 
 def _pack(start: collector.Start) -> dict:

@@ -237,11 +237,10 @@ def _chooser(temperature, greedy):
   """Returns choose(dist, uniform [B, G, 2]) -> (token, token -> logp)."""
 
   def choose(dist, uniform):
-    if temperature != 1.0 and dist.copy is None:
-      dist = distribution.temper(dist, temperature)
-    elif temperature != 1.0:
+    if temperature != 1.0 and dist.copy is not None:
       return choose_dense(dist, uniform)
     values = blockwise_softmax.logits(dist.hidden, dist.unembedding)
+    values /= temperature
     stats = blockwise_softmax.stats_of(values)
     if greedy:
       token = distribution.mode(dist, stats, values)
@@ -249,7 +248,9 @@ def _chooser(temperature, greedy):
       token = logits.sample(dist, values, uniform[:, :, None])
 
     def score(token):
-      return distribution.log_prob(dist, stats, token[..., None])[..., 0]
+      return distribution.log_prob(dist, stats, token[..., None], temperature)[
+        ..., 0
+      ]
 
     return token[..., 0], score
 
