@@ -1,5 +1,5 @@
-# Two commands on a fresh machine: `make run` and `make test`. Both set up
-# .venv first, again whenever setup.py changes. `make models` adds public
+# Three commands on a fresh machine: `make quick`, `make run` and `make test`.
+# All set up .venv first, again when setup.py changes. `make models` adds public
 # models, `make parity` the packages that they are compared with in tests;
 # `make compile-tpu` compiles the TPU configs for slices that are not here.
 
@@ -18,13 +18,29 @@ TPU := .venv/tpu
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: run test models parity compile-tpu lint clean
+# As they were given, whatever the shell would make of ; * ( ) or a space.
+quoted = '$(subst ','\'',$(1))'
+# Two minutes on two cores: a run that is too short to learn to update.
+QUICK = num_steps=30,eval.every=5,eval.lengths=1,data.eval_episodes=64
+
+.PHONY: quick run test test-all models parity compile-tpu lint clean
 
 run: $(READY)
 	$(BIN)/python -m mem_alpha_jax.main --config=configs/tiny.py \
-	  --workdir=$(WORKDIR) $(ARGS)
+	  --workdir=$(call quoted,$(WORKDIR)) \
+	  $(foreach arg,$(ARGS),$(call quoted,$(arg)))
+
+quick: $(READY)
+	$(BIN)/python -m mem_alpha_jax.main --workdir=runs/quick \
+	  --config=configs/tiny.py:$(QUICK)
+	@echo 'The picture: runs/quick/learning_curve.png. What was written:' \
+	  'runs/quick/episodes.html.'
+	@echo 'Next: `make run` (all of it), and README.md, "What to do next".'
 
 test: $(READY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not slow' $(ARGS)
+
+test-all: $(READY)
 	$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 models: $(MODELS)

@@ -2,18 +2,20 @@
 
 import setuptools
 
+# What reads public checkpoints and chat templates; real models need it.
+MODELS = ['gguf>=0.17', 'safetensors>=0.5', 'tokenizers>=0.22']
+
 setuptools.setup(
   name='mem_alpha_jax',
   version='0.1.0',
   description='A policy that learns, by reinforcement, what to remember.',
   license='Apache-2.0',
   python_requires='>=3.11',
-  packages=setuptools.find_packages(include=['mem_alpha_jax*']),
+  packages=setuptools.find_packages(include=['mem_alpha_jax*', 'configs*']),
   package_data={'mem_alpha_jax': ['assets/*/*']},
   install_requires=[
     'absl-py>=2.1',
     'anyio>=4',
-    'filelock>=3.16',
     'flax>=0.12.8,<0.13',
     'grain>=0.2.12',
     'httpx2>=2,<3',
@@ -49,13 +51,9 @@ setuptools.setup(
       'rank-bm25==0.2.2',
       'ruff>=0.9',
     ],
-    'tpu': ['jax[tpu]>=0.10,<0.12'],
-    'cuda': ['jax[cuda13]>=0.10,<0.12'],
-    'models': [
-      'gguf>=0.17',
-      'safetensors>=0.5',
-      'tokenizers>=0.22',
-    ],
+    'tpu': ['jax[tpu]>=0.10,<0.12', 'qwix>=0.1.8', *MODELS],
+    'cuda': ['jax[cuda13]>=0.10,<0.12', 'qwix>=0.1.8', *MODELS],
+    'models': MODELS,
     'lora': ['qwix>=0.1.8'],
     'paper': ['pyarrow>=17'],
   },

@@ -68,4 +68,5 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.eval.every = 10
   c.eval.lengths = (1,)
   c.checkpoint.every = 5
+  c.checkpoint.grace = 60.0  # a turn takes ten seconds on two cores
   return common.parse_arg(c, arg)

@@ -55,5 +55,6 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.eval.lengths = (1, 4, 13)
   c.eval.length_episodes = 48
   c.checkpoint.every = 25
+  c.checkpoint.grace = 30.0
   c.checkpoint.keep = 1
   return common.parse_arg(c, arg)

@@ -1,18 +1,19 @@
 """Command line of the project: `python -m mem_alpha_jax.main --help`."""
 
-import importlib
-import sys
+from mem_alpha_jax.system import interrupt
 
-from absl import app, flags, logging
-from ml_collections import config_flags
+if __name__ == '__main__':
+  interrupt.install()  # before the imports, which take seconds
 
-from mem_alpha_jax.config import validate as validate_lib
-from mem_alpha_jax.system import cluster, machine
+import importlib  # noqa: E402
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
 
-_CONFIG = config_flags.DEFINE_config_file(
-  'config', help_string='Config file; :field=value,... after it sets fields.'
-)
-_WORKDIR = flags.DEFINE_string('workdir', None, 'Folder of the run.')
+from absl import app, flags, logging  # noqa: E402
+
+from mem_alpha_jax.config import command  # noqa: E402
+from mem_alpha_jax.system import cluster, machine, stopping  # noqa: E402
+
 _MODES = {
   'train': 'train.train',
   'eval': 'run.summary.main',
@@ -20,25 +21,19 @@ _MODES = {
   'export': 'run.export.main',
   'compile': 'compile.main.main',
 }
-_MODE = flags.DEFINE_enum('mode', 'train', list(_MODES), 'What to do.')
+command.define_flags(list(_MODES))
 cluster.define_flags()
-flags.mark_flags_as_required(['config', 'workdir'])
 
 
-def parse(argv: list[str]) -> list[str]:
+def parse(argv: list[str]) -> Any:
   """Reads the flags; a wrong one is reported in one line, exit code 2."""
   try:
-    rest = flags.FLAGS(argv)
-    validate_lib.validate(_CONFIG.value)
-    if len(rest) > 1:
-      raise ValueError(f'unknown argument {rest[1]!r}; see --help')
-  except AttributeError as error:  # from --config.field=value
-    sys.exit(_fail(f'the config has no field {error}'))
-  except (flags.Error, OSError, TypeError, ValueError) as error:
-    sys.exit(_fail(str(error).strip().splitlines()[-1].strip()))
+    config = command.parse(argv)
+  except (ValueError, OSError) as error:
+    sys.exit(_fail(str(error)))
   if not flags.FLAGS['verbosity'].present:
     logging.set_verbosity(logging.WARNING)
-  return rest
+  return config
 
 
 def _fail(message: str) -> int:
@@ -46,14 +41,17 @@ def _fail(message: str) -> int:
   return 2
 
 
-def main(_: list[str]) -> int:
+def main(config: Any) -> int:
   """Runs the mode; what a user can fix is reported in one line, code 2."""
+  given = flags.FLAGS
   machine.use_compilation_cache()
-  name, _, run = _MODES[_MODE.value].rpartition('.')
+  name, _, run = _MODES[given.mode].rpartition('.')
   try:
-    cluster.join(flags.FLAGS, _CONFIG.value)
+    cluster.join(given, config)
     mode = importlib.import_module(f'mem_alpha_jax.{name}')
-    cluster.run(getattr(mode, run), _CONFIG.value, _WORKDIR.value)
+    cluster.run(getattr(mode, run), config, given.workdir)
+  except stopping.Stopped as stopped:
+    interrupt.end(str(stopped))
   except (ValueError, OSError, FloatingPointError) as error:
     logging.debug('traceback', exc_info=True)  # --verbosity=1 shows it
     return cluster.leave(_fail(str(error)))

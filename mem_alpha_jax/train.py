@@ -1,8 +1,9 @@
 """The training run: warm start, reinforcement learning, evaluation, report."""
 
 import contextlib
+import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from mem_alpha_jax.compile import footprint
@@ -18,16 +19,14 @@ from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.run.learning import Learner
 from mem_alpha_jax.run.progress import Progress
 from mem_alpha_jax.sampling import buckets
-from mem_alpha_jax.system import multihost, stopping
+from mem_alpha_jax.system import interrupt, multihost, stopping
 
 
-def train(config, workdir: str) -> dict[str, Any] | None:
-  """Runs or resumes a whole job.
-
-  Returns:
-    The content of results.json, or None if the run was asked to stop.
+def train(config, workdir: str) -> dict[str, Any]:
+  """Runs or resumes a whole job; returns the content of results.json.
 
   Raises:
+    stopping.Stopped: if the run was asked to stop; what was done is saved.
     ValueError: for a workdir of another config, or a run that does not fit
       into memory.
     FloatingPointError: if too many updates in a row were skipped.
@@ -37,9 +36,7 @@ def train(config, workdir: str) -> dict[str, Any] | None:
   started = time.perf_counter()
   with contextlib.ExitStack() as held:
     multihost.on_first(lambda: held.enter_context(workdir_lib.locked(workdir)))
-    held.enter_context(
-      stopping.Watchdog(config.log.watchdog, config.checkpoint.grace)
-    )
+    held.enter_context(stopping.Watchdog(config.log.watchdog))
     workdir_lib.prepare(workdir, config)
     finished = summary.read(workdir)
     if finished is not None:
@@ -48,21 +45,23 @@ def train(config, workdir: str) -> dict[str, Any] | None:
     return _train(config, workdir, started)
 
 
-def _train(config, workdir: str, started: float) -> dict[str, Any] | None:
+def _train(config, workdir: str, started: float) -> dict[str, Any]:
+  # Files that are missing are missed before anything is built.
+  held_out = held_out_lib.lengths(config, 'test')
+  loader = iter(pipeline.make_dataset(config, 'train'))
   experiment = build_lib.build(config, workdir)
   planned = footprint.make(config, experiment.policy, experiment.mesh)
   print(footprint.table(planned))
   footprint.check(planned, config)
-  held_out = held_out_lib.lengths(config, 'test')
   fit.check(experiment.train_setup, held_out[min(held_out)])
   learner = learning.create(config, experiment.policy, experiment.mesh)
-  loader = iter(pipeline.make_dataset(config, 'train'))
-  with (
-    checkpoint.Manager(workdir, config.checkpoint.keep) as manager,
-    stopping.GracefulStop() as stop,
-  ):
+  keep, tokenizer = config.checkpoint.keep, experiment.train_setup.tokenizer
+  with checkpoint.Manager(workdir, keep, tokenizer.fingerprint) as manager:
     now = progress_lib.resume(manager, experiment, learner.tx, workdir, started)
-    done = now.step if now else 0
+    done = 0
+    if now:
+      print(f'resumed at step {now.step}')
+      done = now.step - (now.unmeasured is not None)
     log = config.log.tensorboard, config.log.progress
     with metrics_lib.Writer(workdir, config.num_steps, done, *log) as writer:
       if now is None:
@@ -73,12 +72,8 @@ def _train(config, workdir: str, started: float) -> dict[str, Any] | None:
         progress_lib.save(manager, now)
       else:
         loader.set_state(now.data_state)
-      now = _steps(
-        experiment, learner, loader, now, manager, writer, stop.requested
-      )
-  if now.step < config.num_steps:
-    print(f'stopped at step {now.step}; the same command goes on from there')
-    return None
+      with interrupt.save_within(config.checkpoint.grace):
+        now = _steps(experiment, learner, loader, now, manager, writer)
   return summary.write(
     experiment, now.state.params, held_out, workdir, now.seconds
   )
@@ -91,37 +86,46 @@ def _steps(
   now: Progress,
   manager: checkpoint.Manager,
   writer: metrics_lib.Writer,
-  stop: Callable[[], bool],
 ) -> Progress:
   """Steps until the last one or a signal, evaluated and saved when due."""
-  config = experiment.config
-  due = lambda every: now.step % every == 0 or now.step == config.num_steps
-  validation = pipeline.eval_episodes(config, 'validation', 1)
+  validation = pipeline.eval_episodes(experiment.config, 'validation', 1)
+  measure = functools.partial(_measure, experiment, validation, manager, writer)
   timer = metrics_lib.Timer()
   try:
-    while now.step < config.num_steps and not stop():
-      now, scalars = step(experiment, learner, loader, now, timer, stop)
-      found = {}
-      try:
-        if due(config.eval.every):
-          found = held_out_lib.validation(
-            experiment, now.state.params, validation
-          )
-      finally:  # the step is done, even if the reader fails now
-        writer.write(now.step, {**scalars, **found})
-        writer.advance(
-          now.step,
-          reward=scalars['reward/total'],
-          accuracy=scalars['rollout/end_accuracy'],
-        )
-      if due(config.checkpoint.every):
-        progress_lib.save(manager, now, found.get('eval/accuracy'))
-  except collector.Interrupted:
-    pass  # the step that had begun is done again, from the same keys
-  except protocol.Unanswered:
+    now = measure(now)  # what a stop, or a reader that failed, left
+    while now.step < experiment.config.num_steps:
+      now, scalars = step(experiment, learner, loader, now, timer)
+      now = now._replace(unmeasured=scalars)
+      now = measure(now)
     progress_lib.save(manager, now)
+    stopping.beat('the evaluation after RL')
+  # The step that had begun is done again, from the same keys.
+  except (stopping.Stopped, protocol.Unanswered) as error:
+    progress_lib.save(manager, now)
+    manager.settle()
+    if isinstance(error, stopping.Stopped):
+      raise stopping.Stopped(f'step {now.step + 1}') from error
     raise
-  progress_lib.save(manager, now)
+  return now
+
+
+def _measure(experiment, validation, manager, writer, now: Progress):
+  """Evaluates, logs and saves after a step, once, where that is due."""
+  config, scalars, found = experiment.config, now.unmeasured, {}
+  if scalars is None:
+    return now
+  due = lambda every: now.step % every == 0 or now.step == config.num_steps
+  if due(config.eval.every):
+    found = held_out_lib.validation(experiment, now.state.params, validation)
+  writer.write(now.step, {**scalars, **found})
+  writer.advance(
+    now.step,
+    reward=scalars['reward/total'],
+    accuracy=scalars['rollout/end_accuracy'],
+  )
+  now = now._replace(unmeasured=None)
+  if due(config.checkpoint.every):
+    progress_lib.save(manager, now, found.get('eval/accuracy'))
   return now
 
 
@@ -131,12 +135,11 @@ def step(
   loader: Iterator,
   now: Progress,
   timer: metrics_lib.Timer,
-  stop: Callable[[], bool] = lambda: False,
 ) -> tuple[Progress, dict[str, float]]:
   """One step of training and its metrics; `now` is not to be used again.
 
   Raises:
-    collector.Interrupted: if `stop` said so; `now` is still good.
+    stopping.Stopped: if the run is to stop; `now` is still good.
     protocol.Unanswered: if too many answers are missing; the same.
   """
   config, params, number = experiment.config, now.state.params, now.step
@@ -147,7 +150,7 @@ def step(
   with timer('rollout'):
     episodes = next(loader)
     rollout = collector.collect(
-      experiment.train_setup, params, episodes, now.starts, number, stop
+      experiment.train_setup, params, episodes, now.starts, number
     )
   samples.warn_of_cuts(rollout.metrics)
   stopping.beat(f'step {number + 1}, update')

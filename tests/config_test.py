@@ -59,8 +59,8 @@ BAD = {
   'reading.extra=top': r"reading\.extra='top': use JSON such as",
   'reward.content_judge=remote': r"reward\.content_judge='remote' needs both",
   'reading.url=localhost': r"url='localhost': use an address such as http",
-  'reading.timeout=0.0': 'a number above 0',
-  'reading.max_missing=1.5': 'a number, 0 to 1',
+  'reading.timeout=0.0': 'a finite number above 0',
+  'reading.max_missing=1.5': 'a finite number, 0 to 1',
   'optim.max_skipped=0': 'an integer, 1 or more',
   'reading.top_k=0': r'reading\.top_k=0',
   'model.heads=3': r'kv_heads=2: must divide model\.heads=3',
@@ -75,21 +75,21 @@ BAD = {
   ),
   'tokenizer.vocab_size=8000': r'copy_head=True.*8000 is above 4096',
   'model.dtype=float16': r"\['float32', 'bfloat16'\]",
-  'rollout.temperature=0.0': 'a number above 0',
+  'rollout.temperature=0.0': 'a finite number above 0',
   'rollout.prefix_buckets=72;60': 'growing integers, 1 or more',
   'rollout.response_buckets=0': 'growing integers, 1 or more',
   'rollout.forced=8': r'must be below rollout\.group_size=8',
   'rollout.forced=0,rollout.group_size=1': 'use 2 or more',
-  'rollout.own_memory=1.5': 'a number, 0 to 1',
+  'rollout.own_memory=1.5': 'a finite number, 0 to 1',
   'rl.advantage=gae': r'needs model\.value_head=True',
   'rl.advantage=gae,model.value_head=True': r"groups='trajectory'",
   'rl.group_by=episode': r"rollout\.groups='state' needs 'chunk'",
   'rl.minibatch_rows=100': r'multiple of rollout\.group_size=8',
   'rl.minibatch_rows=24,rl.microbatches=2': r'its 3 groups.*microbatches=2',
-  'rl.std_floor=0.0': 'a number above 0',
-  'rl.dual_clip=0.5': r'0 \(off\) or a number above 1',
-  'rl.importance_cap=0.5': r'0 \(off\) or a number, 1 or more',
-  'rl.clip_low=1.5': 'a number above 0, at most 1',
+  'rl.std_floor=0.0': 'a finite number above 0',
+  'rl.dual_clip=0.5': r'0 \(off\) or a finite number above 1',
+  'rl.importance_cap=0.5': r'0 \(off\) or a finite number, 1 or more',
+  'rl.clip_low=1.5': 'a finite number above 0, at most 1',
   'optim.learning_rate=1e400': r'learning_rate=.*above 0',
   'eval.lengths=2;2': 'growing integers',
   'checkpoint.keep=0': 'an integer, 1 or more',
@@ -159,3 +159,12 @@ def test_qwen3_4b_has_its_parameters():
   layer = attention + 3 * m.width * m.ffn + norms
   total = vocabulary * m.width + m.layers * layer + m.width
   assert total == 4_022_468_096  # as Qwen3-4B's model card: 4.0B
+
+
+def test_trial_a_model_in_this_process_has_no_address():
+  fields = 'reading.reader=lm,reading.model=smollm2'
+  validate_lib.validate(make_config(fields))
+  with pytest.raises(
+    ValueError, match=r"reading\.url='http://h/v1': with .*lm"
+  ):
+    validate_lib.validate(make_config(f'{fields},reading.url=http://h/v1'))

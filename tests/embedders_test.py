@@ -78,7 +78,14 @@ def test_more_texts_than_are_remembered_are_all_embedded():
   assert embed(texts).argmax(1).tolist() == [int(text) for text in texts]
 
 
-def test_batches_have_few_shapes_and_keep_the_order():
+def test_batches_have_few_shapes_keep_the_order_and_say_what_is_cut(
+  monkeypatch,
+):
+  said = []
+  monkeypatch.setattr(
+    embedders.logging, 'warning', lambda *line: said.append(line)
+  )
+  embedders._warn_of_cut.cache_clear()
   shapes, traced = set(), []
 
   @jax.jit
@@ -106,6 +113,7 @@ def test_batches_have_few_shapes_and_keep_the_order():
   before = len(traced)
   embed(texts[::-1])
   assert len(traced) == before  # nothing compiles again
+  assert len(said) == 1  # of the text of 300 tokens
   assert embed([]).shape == (0, 16)
 
 

@@ -115,7 +115,7 @@ def test_the_table_has_every_number():
     assert name in text
 
 
-FULL = footprint.Plan(1, 2, 0, 2, 1, 1, 1, 4)
+FULL = footprint.Plan(1, 2, 0, 2, 1, 1, 1, 0, 4)
 WAYS = {
   'parameters': (FULL, '', 'lora.rank'),
   'factors': (FULL, 'lora.rank=8', 'model.param_dtype'),

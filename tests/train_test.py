@@ -18,6 +18,7 @@ import tiny_config
 from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.reward import parts as parts_lib
@@ -30,6 +31,8 @@ from mem_alpha_jax.run import (
   progress,
   summary,
 )
+from mem_alpha_jax.run import workdir as workdir_lib
+from mem_alpha_jax.system import interrupt, stopping
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STEPS = 14  # of the runs that are stopped
@@ -137,8 +140,29 @@ def test_mode_eval_measures_the_newest_checkpoint(finished):
 
 
 def test_mode_eval_needs_a_checkpoint(tmp_path):
+  config = tiny_config.get_config()
+  with pytest.raises(FileNotFoundError, match='no run there'):
+    summary.main(config, str(tmp_path / 'mistyped'))
+  assert not (tmp_path / 'mistyped').exists()
+  workdir_lib.prepare(tmp_path, config)
   with pytest.raises(FileNotFoundError, match='no checkpoint to evaluate'):
-    summary.main(tiny_config.get_config(), str(tmp_path))
+    summary.main(config, str(tmp_path))
+
+
+def test_trial_of_a_stop_in_an_evaluation(tmp_path, finished):
+  """The step before it is saved, and evaluated when the run goes on."""
+
+  def stopped(*unused):
+    raise stopping.Stopped('evaluation')
+
+  folder = str(tmp_path)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(held_out, 'validation', stopped)
+    with pytest.raises(stopping.Stopped, match='step 3'):
+      train.train(tiny_config.get_config(), folder)
+  assert [row['step'] for row in lines(folder)] == [1]
+  train.train(tiny_config.get_config(), folder)
+  assert lines(folder) == lines(finished[0])
 
 
 @pytest.fixture
@@ -157,6 +181,7 @@ def poison(monkeypatch):
   return chosen
 
 
+@pytest.mark.slow
 def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   tmp_path, poison
 ):
@@ -287,6 +312,7 @@ class Job:
     return self.process.returncode, output
 
 
+@pytest.mark.slow
 def test_killed_and_stopped_runs_go_on_as_if_nothing_had_been(tmp_path):
   """kill -9 and then SIGTERM, each at a random moment of training."""
   arg = f'num_steps={STEPS},eval.lengths=1,eval.every=5,checkpoint.every=3'
@@ -306,9 +332,9 @@ def test_killed_and_stopped_runs_go_on_as_if_nothing_had_been(tmp_path):
   job = Job(folder, arg)
   job.wait_for(second)
   code, output = job.end(signal.SIGTERM)
-  assert code == 0, (moments, output)
-  if 'stopped at step' in output:  # it was not at its last step already
-    assert not (folder / 'results.json').exists()
+  assert code == interrupt.CODE, (moments, output)
+  assert 'stopped in ' in output.splitlines()[-1], output
+  assert not (folder / 'results.json').exists()
   code, output = Job(folder, arg).end()
   assert code == 0, (moments, output)
 

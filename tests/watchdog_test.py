@@ -1,7 +1,6 @@
 """A run in which nothing happens is ended; a second job is kept out."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,10 +11,10 @@ from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.system import stopping
 
 
-def watch(seconds, grace, act):
+def watch(seconds, act):
   """What the watchdog said, up to two seconds after `act`."""
   said = []
-  with stopping.Watchdog(seconds, grace, said.append):
+  with stopping.Watchdog(seconds, said.append):
     act()
     end = time.monotonic() + 2
     while not said and time.monotonic() < end:
@@ -24,7 +23,7 @@ def watch(seconds, grace, act):
 
 
 def test_silence_ends_a_run_and_says_where():
-  (said,) = watch(0.3, 0, lambda: stopping.beat('step 7, update'))
+  (said,) = watch(0.3, lambda: stopping.beat('step 7, update'))
   assert 'step 7, update' in said and 'log.watchdog' in said
 
 
@@ -35,23 +34,16 @@ def test_beats_and_zero_keep_it_alive():
       stopping.beat('a step')
 
   said = []
-  with stopping.Watchdog(0.6, 0, said.append):
+  with stopping.Watchdog(0.6, said.append):
     beats()
   assert not said
-  assert not watch(0, 0, lambda: None)
-
-
-def test_a_run_that_was_asked_to_stop_has_its_grace():
-  with stopping.GracefulStop():
-    (said,) = watch(0, 0.3, lambda: os.kill(os.getpid(), signal.SIGTERM))
-  assert 'checkpoint.grace' in said
-  stopping.beat('nobody watches any more')  # and nothing happens
+  assert not watch(0, lambda: None)
 
 
 def test_it_ends_the_process_with_its_own_code():
   code = (
     'import time; from mem_alpha_jax.system import stopping\n'
-    'with stopping.Watchdog(0.3, 0): time.sleep(60)'
+    'with stopping.Watchdog(0.3): time.sleep(60)'
   )
   ended = subprocess.run(
     [sys.executable, '-c', code], capture_output=True, text=True, timeout=120

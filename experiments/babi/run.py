@@ -12,7 +12,7 @@ import sys
 
 from absl import app, flags
 
-from experiments import side_by_side
+from experiments import results, side_by_side
 from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.system import files
 
@@ -56,7 +56,7 @@ def main(argv):
   del argv
   jobs = {t: [job(t, s) for s in _SEEDS.value] for t in _TASKS.value}
   side_by_side.run(sum(jobs.values(), []), [int(c) for c in _CORES.value])
-  path, rows = HERE / 'results.json', []
+  path, rows = results.folder(HERE, _OUT.value) / 'results.json', []
   tasks = json.loads(path.read_text()) if path.exists() else {}
   for task, runs in jobs.items():
     runs = [json.loads(pathlib.Path(job.done).read_text()) for job in runs]

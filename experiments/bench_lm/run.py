@@ -23,6 +23,7 @@ import optax
 import torch
 import transformers
 
+from experiments import results
 from experiments.bench_lm.theirs import Theirs
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.pretrained import hf_weights, registry
@@ -174,7 +175,7 @@ def main():
   flags.add_argument('--rounds', type=int, default=3)
   default = pathlib.Path(__file__).with_name('results.json')
   flags.add_argument('--out', type=pathlib.Path, default=default)
-  flags = flags.parse_args()
+  flags = results.parse(flags)
   torch.set_num_threads(THREADS)
   model = registry.open_model('smollm2')
   params = model.load(None, 'float32')

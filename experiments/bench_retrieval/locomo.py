@@ -8,6 +8,7 @@ gold the turns that its annotators named; recall@k is the share of them among
 the first k entries. Writes locomo.json beside this file.
 """
 
+import argparse
 import functools
 import json
 import pathlib
@@ -86,6 +87,10 @@ def gaps(rows, base) -> dict[str, list[float]]:
 
 
 def main() -> None:
+  flags = argparse.ArgumentParser(description=__doc__)
+  default = HERE / 'locomo.json'
+  flags.add_argument('--out', type=pathlib.Path, default=default)
+  where = flags.parse_args().out
   config = tiny.get_config().unlock()
   dialogues = locomo.load(config.data.root)
   notes = [[locomo.note(turn) for turn in d.turns] for d in dialogues]
@@ -125,7 +130,7 @@ def main() -> None:
     },
   }
   text = json.dumps(out, indent=2, sort_keys=True)
-  (HERE / 'locomo.json').write_text(text + '\n')
+  where.write_text(text + '\n')
   print(text)
 
 

@@ -8,6 +8,7 @@ count a word of an entry and of a question once. Writes results.json beside
 this file.
 """
 
+import argparse
 import functools
 import json
 import os
@@ -164,6 +165,10 @@ def machine() -> dict[str, str | int]:
 
 
 def main() -> None:
+  flags = argparse.ArgumentParser(description=__doc__)
+  default = HERE / 'results.json'
+  flags.add_argument('--out', type=pathlib.Path, default=default)
+  out = flags.parse_args().out
   notes, rounds = make_texts()
   built = build_ms(notes)
   bank = slots_lib.from_states(make_states(notes), SLOTS, WIDTH)
@@ -181,7 +186,7 @@ def main() -> None:
     **compare(bank, index, rounds[0]),
   }
   text = json.dumps(results, indent=2)
-  (HERE / 'results.json').write_text(text + '\n')
+  out.write_text(text + '\n')
   print(text)
 
 

@@ -1,6 +1,6 @@
 """Rollout speed beside google-tunix's Sampler: one run, the same weights.
 
-  python experiments/bench_rollout/run.py --out=results.json
+  python -m experiments.bench_rollout.run --out=results.json
 
 Both sample 4 prompts of 512 tokens x 8 responses of 128 tokens from one
 6-layer decoder in float32 and return the ids and their log-probs. README.md
@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments import results
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.sampling import buckets, sampler
@@ -189,7 +190,7 @@ def main():
   flags.add_argument('--skip_tunix', action='store_true')
   default = pathlib.Path(__file__).with_name('results.json')
   flags.add_argument('--out', type=pathlib.Path, default=default)
-  flags = flags.parse_args()
+  flags = results.parse(flags)
 
   rng = np.random.default_rng(0)
   prompts = rng.integers(3, V, (B, P)).tolist()

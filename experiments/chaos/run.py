@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import time
 
-from experiments import local_processes
+from experiments import local_processes, results
 from mem_alpha_jax.report import metrics
 from mem_alpha_jax.system import files as files_lib
 from tests import tiny_config
@@ -191,7 +191,7 @@ def main():
   flags.add_argument('--seed', type=int, default=0)
   default = pathlib.Path(__file__).with_name('results.json')
   flags.add_argument('--out', type=pathlib.Path, default=default)
-  flags = flags.parse_args()
+  flags = results.parse(flags)
   result = json.loads(flags.out.read_text()) if flags.out.exists() else {}
   with tempfile.TemporaryDirectory() as made:
     root = pathlib.Path(made)

@@ -58,7 +58,8 @@ def world(split: str) -> dict[str, list[Item]]:
         asked.append([(uid, q) for q in due])
   config = _config(states, 'bm25', TOP, 'none')
   memories = batch_lib.Memories(states, [0] * len(states), config, len)
-  requests = memories.requests([[q.text for _, q in r] for r in asked], _WIDTH)
+  texts = [[q.text for _, q in row] for row in asked]
+  requests = recall.requests(memories, texts, _WIDTH)
   cells = {'retrieved': [], 'gold evidence': [], 'no memory': []}
   for state, row, found in zip(states, asked, requests, strict=True):
     for (uid, q), request in zip(row, found, strict=True):

@@ -31,10 +31,6 @@ class Cell(NamedTuple):
   system: str
 
 
-class Stopped(Exception):
-  """The run was asked to stop; the same command goes on."""
-
-
 def needed(scale: scales.Scale, tables: Sequence[str]) -> list[Cell]:
   """The cells of some tables, those of a run and of a column together."""
   found = {}
@@ -81,7 +77,7 @@ def fill(
     say: takes a line of progress.
 
   Raises:
-    Stopped: a training run was interrupted.
+    stopping.Stopped: a training run was asked to stop.
     ValueError: for a config that does not fit, naming the field.
   """
   missing = [c for c in cells if not path_of(out, c, seed).exists()]
@@ -93,8 +89,7 @@ def fill(
     config = config_of(run)
     validate_lib.validate(config)
     say(f'{run}: training, or taking it up, in {workdir}')
-    if train.train(config, workdir) is None:
-      raise Stopped(workdir)
+    train.train(config, workdir)
     left.begin()
     for cell, found in _computed(mine, config, workdir):
       files.write_json(path_of(out, cell, seed), found)

@@ -18,7 +18,7 @@ from absl import app, flags, logging
 
 from experiments.paper_tables import cells, report, scales
 from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import machine
+from mem_alpha_jax.system import interrupt, machine, stopping
 
 HERE = pathlib.Path(__file__).parent
 _TABLES = flags.DEFINE_list(
@@ -93,6 +93,7 @@ def _start(seed: int, core: str) -> subprocess.Popen:
 def main(argv: list[str]) -> int:
   """Fills and reports; what a user can mend is told in one line, code 2."""
   del argv
+  interrupt.install()
   if not flags.FLAGS['verbosity'].present:
     logging.set_verbosity(logging.WARNING)
   try:
@@ -100,9 +101,8 @@ def main(argv: list[str]) -> int:
   except (ValueError, OSError) as error:
     print(f'error: {error}', file=sys.stderr)
     return 2
-  except cells.Stopped as stopped:
-    print(f'stopped in {stopped}; the same command goes on', file=sys.stderr)
-    return 1
+  except stopping.Stopped as stopped:
+    interrupt.end(str(stopped))
   return 0
 
 
@@ -122,7 +122,10 @@ def _run() -> None:
   else:
     for seed in seeds:
       fill(scale, seed, out)
-  folder = pathlib.Path(_REPORT.value or HERE / _SCALE.value)
+  whole = HERE / _SCALE.value
+  if _COLUMNS.value or _SET.value:  # a part is no whole table
+    whole = out / 'report'
+  folder = pathlib.Path(_REPORT.value or whole)
   os.makedirs(folder, exist_ok=True)
   written = report.write(scale, _TABLES.value, seeds, out, folder)
   for path in written.values():

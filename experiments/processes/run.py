@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from absl import app, flags
 
-from experiments import local_processes
+from experiments import local_processes, results
 from mem_alpha_jax.report import metrics
 from mem_alpha_jax.system import files, machine
 
@@ -144,7 +144,8 @@ def main(argv):
     'second_run_equal_to_the_bit': again,
     f'against {FIRST}': pairs,
   }
-  files.write_json(HERE / 'results.json', result)
+  folder = results.folder(HERE, _OUT.value)
+  files.write_json(folder / 'results.json', result)
   for name, one in pairs.items():
     print(
       f'{name}: {one["equal_to_the_bit"]} of {one["metrics"]} equal, '

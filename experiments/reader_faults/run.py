@@ -6,6 +6,7 @@ Parts that results.json beside this file holds are not run again; the runs go
 to runs/reader_faults/.
 """
 
+import argparse
 import collections
 import functools
 import json
@@ -112,8 +113,7 @@ def compare(pairs) -> dict[str, int]:
   """Rewards r1 of all samples, as graded and as without faults."""
   counts = collections.Counter()
   for faulty, true in pairs:
-    live = true.grid.valid
-    found, wanted = (r.grid.parts[live][:, 0] for r in (faulty, true))
+    found, wanted = (r.samples.parts['answers'] for r in (faulty, true))
     missing = np.isnan(found)
     counts['rewards'] += len(found)
     counts['missing'] += int(missing.sum())
@@ -191,7 +191,10 @@ def outage() -> dict[str, Any]:
 def table(cells: dict[str, Any]) -> str:
   """A cell a column."""
   rows = [
-    (f'requests: {name}', *(str(c['client'][name]) for c in cells.values()))
+    (
+      f'requests: {name}',
+      *(str(c['client'].get(name, '')) for c in cells.values()),
+    )
     for name in http_client.COUNTS
   ]
   rows += [
@@ -211,6 +214,7 @@ def table(cells: dict[str, Any]) -> str:
 
 
 def main() -> None:
+  argparse.ArgumentParser(description=__doc__).parse_args()
   machine.use_compilation_cache()
   parts = {name: functools.partial(cell, name) for name in CELLS}
   first, *others = parts

@@ -16,6 +16,7 @@ import numpy as np
 from absl import app, flags
 
 from configs import smollm2
+from experiments import results
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.report import metrics, tables
@@ -73,7 +74,8 @@ def main(argv):
     'versions': run['versions'],
     'config': run['config'],
   }
-  files.write_json(HERE / 'results.json', found)
+  where = results.folder(HERE, _OUT.value + '_report')
+  files.write_json(where / 'results.json', found)
   numbers = ('accuracy', 'memory_share', 'valid_calls')
   rows = [
     (tables.label(name), *(f'{arm[n] or 0:.3f}' for n in numbers))

@@ -1,6 +1,6 @@
 """Seconds a step of two checkouts, which take turns on one machine.
 
-  python experiments/step_time/run.py --before=../old --rounds=6
+  python -m experiments.step_time.run --before=../old --rounds=6
 
 Both run the same config. Only one of them is awake at a time: it does one step
 that is not counted, for its sleep falls into it, then one that is; then it is
@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+
+from experiments import results
 
 ROOT = pathlib.Path(__file__).parents[2]
 EVERYWHERE = (
@@ -124,7 +126,7 @@ def main():
   flags.add_argument('--rounds', type=int, default=6)
   default = pathlib.Path(__file__).with_name('results.json')
   flags.add_argument('--out', type=pathlib.Path, default=default)
-  flags = flags.parse_args()
+  flags = results.parse(flags)
   checkouts = {'before': flags.before.resolve(), 'after': flags.after.resolve()}
   result = {
     'commits': {name: commit(path) for name, path in checkouts.items()},

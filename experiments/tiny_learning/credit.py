@@ -16,7 +16,7 @@ import time
 from absl import app, flags
 
 from configs import tiny
-from experiments import side_by_side
+from experiments import results, side_by_side
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
@@ -168,7 +168,8 @@ def main(argv):
     lines.append((name, *means, f'{responses:.0f}'))
   result = {'seconds': _SECONDS.value, 'seeds': seeds, 'rows': found}
   result['versions'] = machine.versions()
-  files.write_json(HERE / 'credit.json', result)
+  folder = results.folder(HERE, _OUT.value)
+  files.write_json(folder / 'credit.json', result)
   print(tables.grid(('', *found[0]['cells'], 'responses'), lines))
 
 

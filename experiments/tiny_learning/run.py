@@ -13,6 +13,7 @@ import shutil
 from absl import app, flags
 
 from configs import tiny
+from experiments import results
 from mem_alpha_jax import train
 from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.system import files
@@ -90,10 +91,11 @@ def main(argv):
     },
     'runs': [{'length': r['length'], 'seed': r['seed']} for r in runs],
   }
-  files.write_json(HERE / 'results.json', result)
+  folder = results.folder(HERE, f'{_OUT.value}_report')
+  files.write_json(folder / 'results.json', result)
   first = pathlib.Path(f'{_OUT.value}_seed{_SEEDS.value[0]}')
   for name in ('learning_curve.png', 'length.png'):
-    shutil.copy(first / name, HERE / name)
+    shutil.copy(first / name, folder / name)
   rows = [
     (
       tables.label(name),

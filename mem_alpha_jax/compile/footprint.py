@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.rl import optimizer
-from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.rollout import collector, warm_start
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import GIB
 
@@ -31,6 +31,7 @@ class Plan(NamedTuple):
   decoding: int  # the copy of the parameters that a decode loop reads
   cache: int  # keys and values of all responses sampled at once
   activations: int  # what the backward pass of one micro-batch reads
+  warm_start: int  # the same of a batch of demonstrations; 0 without them
   available: int  # what the device has; 0 if it does not say
 
   @property
@@ -61,6 +62,7 @@ def make(
   trained, _ = optimizer.split(shapes)
   size = np.dtype(policy.config.dtype).itemsize
   moments = _bytes(trained)
+  warm = _of_warm_start(config, policy, mesh)
   return Plan(
     parameters=_bytes(shapes),
     optimizer=2 * moments,
@@ -68,7 +70,8 @@ def make(
     gradients=moments + _bytes(trained, 4),
     decoding=_bytes(shapes, size),
     cache=_cache(config, policy.config, mesh),
-    activations=_activations(config, policy.config, mesh),
+    activations=max(_of_update(config, policy, mesh), warm),
+    warm_start=warm,
     available=_available(mesh) if available is None else available,
   )
 
@@ -95,11 +98,26 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   return tokens * token * size // sharding.batch_parts(mesh) // tensor
 
 
-def _activations(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
-  """What a layer keeps for its gradient, times the layers that keep it."""
-  r, rl = config.rollout, config.rl
-  width = collector.prompt_width(config)
+def _of_update(config: Any, policy: Any, mesh: Mesh) -> int:
+  rl, width = config.rl, collector.prompt_width(config)
   groups = -(-rl.minibatch_rows // width // rl.microbatches)
+  return _activations(config, policy.config, mesh, groups, width)
+
+
+def _of_warm_start(config: Any, policy: Any, mesh: Mesh) -> int:
+  """Of all demonstrations at once: there are no micro-batches."""
+  warm, width = config.warm_start, warm_start.SAMPLES
+  if warm.checkpoint or not warm.steps:
+    return 0
+  groups = -(-warm.batch // width)
+  return _activations(config, policy.config, mesh, groups, width)
+
+
+def _activations(
+  config: Any, c: presets.ModelConfig, mesh: Mesh, groups: int, width: int
+) -> int:
+  """What a layer keeps for its gradient, times the layers that keep it."""
+  r = config.rollout
   groups = -(-groups // sharding.batch_parts(mesh))
   prefix = r.prefix_buckets[-1]
   own = r.own_buckets[-1] + r.response_buckets[-1]
@@ -138,9 +156,15 @@ def _available(mesh: Mesh) -> int:
 
 def table(plan: Plan) -> str:
   """Returns the plan as text, one line a kind."""
-  peaks = 'restore', 'rollout', 'update', 'available'
-  names = (*Plan._fields[:-1], *peaks)
+  kinds = [n for n in Plan._fields[:-1] if n != 'warm_start' or plan.warm_start]
+  names = (*kinds, 'restore', 'rollout', 'update', 'available')
   lines = [f'  {name:<11} {_gib(getattr(plan, name)):>9}' for name in names]
+  if jax.default_backend() == 'gpu':
+    lines.append(
+      '  (of a GPU, JAX takes 75% at once; beside another program on it, such '
+      'as a vLLM\n  reader, set XLA_PYTHON_CLIENT_MEM_FRACTION and its '
+      '--gpu-memory-utilization)'
+    )
   return '\n'.join(['memory of one device (estimate):', *lines])
 
 
@@ -162,6 +186,8 @@ def check(plan: Plan, config: Any) -> None:
     'activations': plan.activations if plan.update > plan.available else 0,
   }
   wrong = max(kinds, key=kinds.get)
+  if wrong == 'activations' and plan.activations == plan.warm_start:
+    wrong = 'warm_start'
   raise ValueError(
     f'the run needs {_gib(plan.peak)} a device, {wrong} most of it, and there '
     f'are {_gib(plan.available)}: {way_out(wrong, config)}'
@@ -172,6 +198,7 @@ LOWER = {
   'greedy': ('data.eval_episodes',),
   'retrieve': ('memory.max_slots', 'memory.entry_tokens'),
   'cache': ('data.batch_episodes', 'rollout.group_size'),
+  'warm_start': ('warm_start.batch',),
 }
 
 

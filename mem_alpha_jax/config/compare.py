@@ -1,5 +1,7 @@
 """Which fields may differ where a run is taken up again."""
 
+import json
+import pathlib
 from collections.abc import Collection
 from typing import Any
 
@@ -7,7 +9,6 @@ from flax import traverse_util
 
 from mem_alpha_jax.config.fields import FIELDS
 from mem_alpha_jax.config.rules import RESUME
-from mem_alpha_jax.system import files
 
 # What may differ where a run goes on, and where a finished one is evaluated.
 RESUME_FIELDS = frozenset(
@@ -16,9 +17,36 @@ RESUME_FIELDS = frozenset(
 EVAL_FIELDS = frozenset(n for n, f in FIELDS.items() if f.may_differ)
 
 
+FILE = 'config.json'  # of a workdir
+
+
+def read(path: pathlib.Path) -> dict[str, Any]:
+  """Dotted names -> values of the config in a workdir.
+
+  Raises:
+    FileNotFoundError: if there is none.
+    ValueError: if it is damaged.
+  """
+  try:
+    found = json.loads(path.read_bytes())
+    if not isinstance(found, dict):
+      raise ValueError('no object')
+    return flatten(found)
+  except (FileNotFoundError, NotADirectoryError):
+    raise FileNotFoundError(
+      f'--workdir={path.parent}: no run there ({path.name} is missing); give '
+      'the folder of one'
+    ) from None
+  except (ValueError, RecursionError) as error:
+    raise ValueError(
+      f'{path}: not readable as JSON ({error}); restore it or give another '
+      '--workdir'
+    ) from error
+
+
 def flatten(tree: dict) -> dict[str, Any]:
-  """Returns dotted names -> values, as JSON has them (tuples are lists)."""
-  return files.plain(traverse_util.flatten_dict(tree, sep='.'))
+  """Returns dotted names -> values."""
+  return traverse_util.flatten_dict(tree, sep='.')
 
 
 def nest(flat: dict[str, Any]) -> dict:

@@ -57,9 +57,7 @@ _section(
   label_questions=Field(24, 'texts to label at its end'),
   label_words=Field(12, 'longest text of an example; 0: no limit', natural),
   turns=Field(1, 'of a chunk, of dialogues; 0: whole sessions', natural),
-  turn_words=Field(
-    0, 'longer turns are split, of locomo; 0: no limit', natural
-  ),
+  turn_words=Field(0, 'longer turns are split, of locomo; 0: none', natural),
   batch_episodes=Field(24, 'of one batch, over all processes'),
   train_chunks=Field(8, 'chunks of a training episode'),
   chunk_sentences=Field(1, 'sentences of one chunk'),
@@ -92,17 +90,13 @@ _section(
   cap_rate=Field(0.35, 'more for every token read; 0: no cap'),
   embedding_size=Field(0, "floats of an entry's vector", natural),
   embedder=Field(
-    'none',
-    'of the vectors of entries',
-    'none | hashed | minilm | policy',
+    'none', 'of the vectors of entries', 'none | hashed | minilm | policy'
   ),
   prompt_format=Field(
     'compact', 'how a prompt is written', 'compact | chat | reference'
   ),
   prompt_order=Field(
-    'chunk_first',
-    'of chunk and memory in it',
-    'chunk_first | memory_first',
+    'chunk_first', 'of chunk and memory in it', 'chunk_first | memory_first'
   ),
   view=Field(
     'retrieved', 'which entries the writer sees', 'retrieved | newest'
@@ -148,13 +142,9 @@ _section(
   retries=Field(4, 'further requests after one that failed', integer(0, 20)),
   backoff=Field(0.5, 'longest wait before the first retry, s; doubles'),
   concurrency=Field(16, 'requests at a time, of each process', integer(1, 256)),
-  breaker_limit=Field(
-    20, 'failures in a row that break off; 0: never', natural
-  ),
+  breaker_limit=Field(20, 'failures in a row to pause at; 0: never', natural),
   breaker_pause=Field(30.0, 'seconds until it is tried again', positive),
-  max_missing=Field(
-    0.1, 'share of missing answers that pauses the run', fraction
-  ),
+  max_missing=Field(0.1, 'share of answers, missing, that pauses', fraction),
 )
 _section(
   'model',
@@ -181,9 +171,7 @@ _section(
   'model',
   RESUME,
   remat=Field(
-    'none',
-    'what the backward pass computes again',
-    'none | full | dots',
+    'none', 'what the backward pass computes again', 'none | full | dots'
   ),
   block_logits=Field(2**25, 'that exist at once, all devices together'),
   attention=Field('xla', 'splash: TPU, cudnn: GPU', 'xla | splash | cudnn'),
@@ -191,9 +179,7 @@ _section(
 _section(
   'lora',
   NEVER,
-  rank=Field(
-    0, 'of the trained updates; 0: all parameters are trained', natural
-  ),
+  rank=Field(0, 'of the trained updates; 0: all parameters move', natural),
   alpha=Field(16.0, 'updates are scaled by alpha / rank', positive),
 )
 _section(
@@ -315,7 +301,7 @@ _section(
   NEVER,
   checkpoint=Field('tiny_base', "to start from; '': warms up anew"),
   steps=Field(600, 'supervised updates on poor demonstrations', natural),
-  batch=Field(128, 'demonstrations of one update'),
+  batch=Field(128, 'demonstrations of one update', integer(4)),
   learning_rate=Field(4e-3, 'peak, cosine to a tenth', positive),
   prompt_loss=Field(0.3, 'weight of the loss on prompt tokens'),
 )
@@ -350,7 +336,7 @@ _section(
   'checkpoint',
   RESUME,
   every=Field(50, 'steps between saves'),
-  grace=Field(0.0, 'seconds from SIGTERM to the end; 0: no bound'),
+  grace=Field(4.0, 'seconds to save in when asked to stop; 0: no bound'),
   keep=Field(2, 'newest checkpoints kept, beside the best'),
 )
 _section(

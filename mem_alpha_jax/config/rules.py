@@ -24,9 +24,9 @@ def integer(low: int, high: float = math.inf) -> Rule:
 
 def number(low: float, high: float = math.inf, above: bool = False) -> Rule:
   """A finite number in [low, high], or in (low, high] if `above`."""
-  allowed = f'a number, {_range(low, high)}'
+  allowed = f'a finite number, {_range(low, high)}'
   if above:
-    allowed = f'a number above {low}'
+    allowed = f'a finite number above {low}'
     allowed += '' if high == math.inf else f', at most {high}'
 
   def rule(value: Any) -> str:

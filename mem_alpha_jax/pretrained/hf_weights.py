@@ -217,6 +217,8 @@ def save(
     temporary.mkdir()
     _write_tensors(temporary, tensors, tensors_lib.sizes(config, dtype))
     _write_companions(temporary, fields, copy_from)
+    for path in temporary.iterdir():  # some writers keep to themselves
+      path.chmod(temporary.stat().st_mode & 0o666)
 
 
 def check_new(folder: str | os.PathLike) -> None:

@@ -11,6 +11,8 @@ from mem_alpha_jax.pretrained import packages
 
 # Names that stand for files of a package; the others are paths.
 PACKAGED = {'smollm2': packages.smollm2_gguf}
+# By the name of a model, who publishes it on huggingface.co.
+OWNERS = {'qwen': 'Qwen', 'smollm': 'HuggingFaceTB', 'llama': 'meta-llama'}
 # Fields of config.model that a checkpoint does not decide.
 OWN_FIELDS = (
   'value_head', 'dtype', 'param_dtype', 'remat', 'lora_rank', 'lora_alpha',
@@ -36,14 +38,17 @@ def open_model(name: str) -> Pretrained:
     FileNotFoundError: if there is no such model.
     ValueError: for files that are broken or not supported, naming them.
   """
-  from mem_alpha_jax.pretrained import gguf_weights, hf_tokenizer, hf_weights
-
   path = PACKAGED[name]() if name in PACKAGED else pathlib.Path(name)
   if not path.exists():
+    owner = OWNERS.get(path.name.partition('-')[0].lower().rstrip('23.5'))
     raise FileNotFoundError(
-      f'model {name!r}: no such folder or file; give one of '
-      f'{list(PACKAGED)}, a Hugging Face folder or a .gguf file'
+      f'model {name!r}: no such folder or file; download it (pip install '
+      f'huggingface_hub; hf download {owner or "OWNER"}/{path.name} '
+      f'--local-dir {name}), or give one of {list(PACKAGED)}, another Hugging '
+      'Face folder or a .gguf file (--mode=compile plans without a model)'
     )
+  from mem_alpha_jax.pretrained import gguf_weights, hf_tokenizer, hf_weights
+
   if path.is_dir():
     reader, tokenizer = hf_weights, hf_tokenizer.from_folder(path)
   else:

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from absl import logging
 from jaxtyping import Float
 
 from mem_alpha_jax.memory import slots as slots_lib
@@ -142,7 +143,10 @@ def in_batches(
   """
 
   def embed(texts: Sequence[str]) -> Float[np.ndarray, 'n E']:
-    rows = [ids[: LENGTHS[-1]] for ids in tokenize(texts)]
+    rows = tokenize(texts)
+    if max(map(len, rows), default=0) > LENGTHS[-1]:
+      _warn_of_cut()
+    rows = [ids[: LENGTHS[-1]] for ids in rows]
     out = np.zeros((len(rows), size), np.float32)
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     calls = []
@@ -156,6 +160,14 @@ def in_batches(
     return out
 
   return embed
+
+
+@functools.cache
+def _warn_of_cut() -> None:
+  """Says once that texts are longer than what is embedded of them."""
+  logging.warning(
+    'memory.embedder: of longer texts the first %d tokens count', LENGTHS[-1]
+  )
 
 
 def _shape(left: int, longest: int) -> tuple[int, int]:

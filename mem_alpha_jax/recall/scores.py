@@ -48,15 +48,17 @@ def encode_queries(
   most = max(map(len, texts), default=0)
   if questions is not None and most > questions:
     raise ValueError(f'{most} questions do not fit into {questions} rows')
-  found = [[_query(text) for text in row] for row in texts]
-  longest = max((len(ids) for row in found for ids in row), default=0)
-  width = LEAST_WORDS
+  found = [_query(text) for row in texts for text in row]
+  longest, width = max(map(len, found), default=0), LEAST_WORDS
   while width < longest:
     width *= 4
-  out = np.zeros((len(texts), questions or most, width), np.int32)
-  for n, row in enumerate(found):
-    for q, ids in enumerate(row):
-      out[n, q, : len(ids)] = ids
+  asked = np.array([*map(len, texts)])[:, None]
+  lengths = np.zeros((len(texts), questions or most), int)
+  lengths[np.arange(lengths.shape[1]) < asked] = [*map(len, found)]
+  out = np.zeros((*lengths.shape, width), np.int32)
+  out[np.arange(width) < lengths[..., None]] = np.concatenate(
+    [np.zeros(0, np.int32), *found]
+  )
   return out
 
 

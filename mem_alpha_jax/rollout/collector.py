@@ -60,10 +60,6 @@ class Setup(NamedTuple):
   schedule: role.Schedule = writer.read_chunks
 
 
-class Interrupted(Exception):
-  """The run was asked to stop while it collected."""
-
-
 class Rollout(NamedTuple):
   samples: samples_lib.Samples  # of all processes
   ends: list[Start]  # memories after the batch, one an episode of this process
@@ -113,7 +109,6 @@ def collect(
   episodes: Sequence[Episode],
   starts: Sequence[Start],
   step: int,
-  interrupted: Callable[[], bool] = lambda: False,
 ) -> Rollout:
   """Rolls out one batch; every process of a run calls it.
 
@@ -123,10 +118,9 @@ def collect(
     episodes: those of this process; shorter ones stop early.
     starts: the memory each begins with.
     step: training step, part of every random key.
-    interrupted: asked at each turn, in every process, whether to stop.
 
   Raises:
-    Interrupted: if so. Nothing is kept of a batch that is not whole: the same
+    stopping.Stopped: nothing is kept of a batch that is not whole; the same
       arguments give the same batch again.
   """
   config = setup.config
@@ -150,8 +144,6 @@ def collect(
   played = []
   for t in range(longest):
     stopping.beat(f'step {step + 1}, turn {t + 1} of {longest}')
-    if interrupted():
-      raise Interrupted
     turns = _turns(setup, memories, plans, t)
     played.append(_play(setup, params, memories, turns, step, copies))
   return _finish(setup, memories, plans, played, starts, answers)

@@ -9,6 +9,7 @@ import shutil
 from typing import Any
 
 from mem_alpha_jax.run import params_file
+from mem_alpha_jax.text import tokenizer as tokenizer_lib
 
 FOLDER = pathlib.Path(__file__).parents[1] / 'assets'
 
@@ -28,12 +29,20 @@ def folder_of(name: str) -> pathlib.Path:
   return folder
 
 
-def load_params(name: str, example: Any) -> Any:
+def load_params(name: str, example: Any, fingerprint: str) -> Any:
   """Reads parameters in the structure and sharding of `example`.
 
   Raises:
-    ValueError: if they are of another model, naming the first array.
+    ValueError: if they are of another model, naming the first array, or of
+      another tokenizer than that of `fingerprint`.
   """
+  ours = tokenizer_lib.Tokenizer(str(folder_of(name) / 'tokenizer.model'))
+  if ours.fingerprint != fingerprint:
+    raise ValueError(
+      f'warm_start.checkpoint={name!r}: tokenizer.model of the workdir is '
+      'another than that of these parameters; remove it, or give another '
+      '--workdir'
+    )
   return params_file.load(folder_of(name) / 'params.npz', example)
 
 

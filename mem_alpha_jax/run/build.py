@@ -3,6 +3,9 @@
 import dataclasses
 import functools
 import os
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -69,6 +72,7 @@ def build(config, workdir: str) -> Experiment:
   advantages.check(config.rl)
   parts.check(parts.PARTS, config.reward)
   prompt.check(config.memory)
+  reach(config)
   source = None
   if config.model.source:
     source = registry.open_model(config.model.source)
@@ -115,6 +119,28 @@ def build(config, workdir: str) -> Experiment:
   )
 
 
+def reach(config) -> None:
+  """Raises ConnectionError if nothing listens at reading.url and it is asked.
+
+  Behind a proxy nothing is said.
+  """
+  where = (config.reading.reader, config.reading.judge)
+  url = urllib.parse.urlsplit(config.reading.url)
+  if 'remote' not in (*where, config.reward.content_judge):
+    return
+  if urllib.request.getproxies().get(url.scheme):
+    return
+  port = url.port or (443 if url.scheme == 'https' else 80)
+  try:
+    socket.create_connection((url.hostname, port), timeout=5).close()
+  except OSError as error:
+    raise ConnectionError(
+      f'reading.url={config.reading.url!r}: no server there ({error}); start '
+      f'one (vllm serve {config.reading.model}), or set reading.reader and the '
+      "judges to what needs none: reading.reader='extractive'"
+    ) from error
+
+
 def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
   """The workdir's tokenizer; when missing, the base checkpoint's or a new one.
 
@@ -136,7 +162,10 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
     files.write_bytes(path, data)
 
   multihost.on_first(make)
-  return tokenizer_lib.Tokenizer(path)
+  tokenizer = tokenizer_lib.Tokenizer(path)
+  for symbol in compact_calls.symbols():
+    tokenizer.symbol(symbol)
+  return tokenizer
 
 
 def source_readers(

@@ -34,14 +34,22 @@ class Restored(NamedTuple):
   extra: Any
 
 
+class OtherTokenizer(ValueError):
+  """A checkpoint's ids are those of another tokenizer."""
+
+
 class Manager:
   """The checkpoints of one run, in `<workdir>/checkpoints/<step>`.
 
   The newest `keep` stay, and beside them the one of the highest metric.
   Every process of a run opens its own Manager and makes the same calls.
+  `tokenizer` is the fingerprint of the run's: one of another is refused.
   """
 
-  def __init__(self, workdir: str | os.PathLike, keep: int):
+  def __init__(
+    self, workdir: str | os.PathLike, keep: int, tokenizer: str = ''
+  ):
+    self._tokenizer = tokenizer
     self.directory = pathlib.Path(workdir).absolute() / 'checkpoints'
     self._set_aside(_without_metrics(self.directory))
     self._manager = self._open(keep)
@@ -142,7 +150,11 @@ class Manager:
     self.settle()
     if step in self._manager.all_steps():
       return
-    host = {'data_state': data_state, 'extra': extra}
+    host = {
+      'data_state': data_state,
+      'extra': extra,
+      'tokenizer': self._tokenizer,
+    }
     text = json.dumps(host, default=_encode)
     scored = metric is not None and math.isfinite(metric)
     try:
@@ -173,12 +185,15 @@ class Manager:
       None if the run has no checkpoint yet.
 
     Raises:
-      ValueError: if there are checkpoints and none can be read.
+      ValueError: if there are checkpoints and none can be read, or the newest
+        that can is of another tokenizer.
     """
     steps, broken = self.steps(), []
     for candidate in reversed(steps):
       try:
         restored = self._read(candidate, example)
+      except OtherTokenizer:
+        raise
       except Exception as error:  # Orbax and TensorStore raise many kinds
         broken.append(candidate)
         logging.warning(
@@ -202,17 +217,22 @@ class Manager:
   def _read(self, step: int, example: Any) -> Restored:
     files.check_sums(self.directory / str(step))
     read = self._manager.restore(
-      step,
-      args=ocp.args.Composite(
-        state=ocp.args.PyTreeRestore(
-          example,
-          ocp.checkpoint_utils.construct_restore_args(example),
-          partial_restore=True,
-        ),
-        host=ocp.args.JsonRestore(),
-      ),
+      step, args=ocp.args.Composite(host=ocp.args.JsonRestore())
     )
     host = json.loads(read['host']['text'], object_hook=_decode)
+    theirs = host.get('tokenizer', '')
+    if theirs and self._tokenizer and theirs != self._tokenizer:
+      raise OtherTokenizer(
+        f'{self.directory}: the checkpoint of step {step} is intact, and was '
+        'trained with another tokenizer than the one that is there now: put '
+        'back the tokenizer.model of this run, or the files of model.source'
+      )
+    state = ocp.args.PyTreeRestore(
+      example,
+      ocp.checkpoint_utils.construct_restore_args(example),
+      partial_restore=True,
+    )
+    read = self._manager.restore(step, args=ocp.args.Composite(state=state))
     return Restored(read['state'], host['data_state'], host['extra'])
 
   def _set_aside(self, steps: list[int]) -> None:

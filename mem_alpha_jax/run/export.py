@@ -6,9 +6,8 @@ import tempfile
 
 import jax
 
-from mem_alpha_jax.config import compare
 from mem_alpha_jax.model import lora, presets
-from mem_alpha_jax.pretrained import hf_config, hf_weights
+from mem_alpha_jax.pretrained import hf_config
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
@@ -41,9 +40,12 @@ def export(config, workdir: str, out: str) -> pathlib.Path:
       naming the field.
   """
   out = pathlib.Path(out)
-  hf_weights.check_new(out)
+  # Before what needs packages: whether there is anything to load it with.
   hf_config.to_fields(presets.model_config(config.model, vocab_size=1))
-  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  from mem_alpha_jax.pretrained import hf_weights
+
+  hf_weights.check_new(out)
+  workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
   shape = experiment.policy.config
   params = lora.merge(parameters.newest_params(experiment, workdir), shape)
@@ -73,6 +75,8 @@ def _origin(experiment, workdir, made) -> pathlib.Path:
     positions = _longest(experiment.config.rollout)
     shutil.copy(pathlib.Path(workdir) / 'tokenizer.model', made)
   ids = {f'{n}_token_id': getattr(tokenizer, f'{n}_id', None) for n in SPECIAL}
+  if len(tokenizer.eos_ids) > 1:
+    ids['eos_token_id'] = list(tokenizer.eos_ids)
   fields |= {'max_position_embeddings': positions, **ids}
   files.write_json(made / 'config.json', fields)
   return made

@@ -25,7 +25,8 @@ def newest_params(experiment, workdir: str) -> Any:
     FileNotFoundError: if it has none.
   """
   keep = experiment.config.checkpoint.keep
-  with checkpoint.Manager(workdir, keep) as manager:
+  tokenizer = experiment.train_setup.tokenizer.fingerprint
+  with checkpoint.Manager(workdir, keep, tokenizer) as manager:
     restored = manager.restore({'params': trained_shapes(experiment)})
   if restored is None:
     raise FileNotFoundError(

@@ -1,5 +1,6 @@
 """What a run hands from step to step: begun, saved and taken up again."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ class Progress(NamedTuple):
     skipped: newest updates that were skipped, in a row.
     started: of time.perf_counter(), had the run never been interrupted.
     reference: what is trained, before RL; None without rl.kl_coef.
+    unmeasured: metrics of the step, until it was evaluated and logged.
   """
 
   state: TrainState
@@ -42,6 +44,7 @@ class Progress(NamedTuple):
   skipped: int
   started: float
   reference: Any = None
+  unmeasured: dict[str, float] | None = None
 
   @property
   def step(self) -> int:
@@ -84,12 +87,19 @@ def _start(experiment, say: Callable[[str], None]) -> Any:
   config = experiment.config
   if config.warm_start.checkpoint:
     shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
-    return base_checkpoint.load_params(config.warm_start.checkpoint, shapes)
+    tokenizer = experiment.train_setup.tokenizer.fingerprint
+    name = config.warm_start.checkpoint
+    return base_checkpoint.load_params(name, shapes, tokenizer)
 
   def report(step, loss):
     stopping.beat(f'warm start, step {step + 1}')
     if step % 100 == 99 or step + 1 == config.warm_start.steps:
       say(f'warm start {step + 1}: loss {float(loss):.3f}')
+      if not math.isfinite(loss):
+        raise FloatingPointError(
+          f'warm start {step + 1}: the loss is not finite: lower '
+          f'warm_start.learning_rate={config.warm_start.learning_rate:g}'
+        )
 
   return warm_start.train(
     experiment.train_setup,
@@ -130,6 +140,7 @@ def resume(
     extra.get('skipped', 0),
     started - extra['seconds'],
     reference,
+    extra.get('unmeasured'),
   )
 
 
@@ -141,6 +152,7 @@ def save(
     'starts': multihost.gather_lists([_pack(s) for s in now.starts]),
     'seconds': now.seconds(),
     'skipped': now.skipped,
+    'unmeasured': now.unmeasured,
   }
   # What is never trained is in the model's own files.
   trained, _ = optimizer.split(now.state.params)

@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 
-from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.evaluation import stream as stream_lib
@@ -33,7 +32,7 @@ def main(config, workdir: str) -> dict[str, Any]:
     raise ValueError('--mode=stream runs in one process; leave out the others')
   s, params = config.stream, None
   registry.check(s.methods)
-  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
   if any(name.startswith('policy') for name in s.methods):
     params = parameters.newest_params(experiment, workdir)

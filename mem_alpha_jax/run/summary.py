@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 
-from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.report import html, metrics, plots, tables
@@ -25,7 +24,7 @@ UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
 def main(config, workdir: str) -> dict[str, Any]:
   """--mode=eval: the newest checkpoint at every length, and the baselines."""
   started = time.time()
-  workdir_lib.prepare(workdir, config, compare.EVAL_FIELDS)
+  workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
   params = parameters.newest_params(experiment, workdir)
   episodes = held_out_lib.lengths(config, 'test')
@@ -34,10 +33,11 @@ def main(config, workdir: str) -> dict[str, Any]:
   result = tables.results(
     config.to_dict(), time.time() - started, length[1], length
   )
+  path = files.unused(pathlib.Path(workdir, 'eval.json'))
   if jax.process_index() == 0:
-    files.write_json(f'{workdir}/eval.json', result)
+    files.write_json(path, result)
   print(tables.summary_table(length[1]))
-  print(tables.length_table(result['length']))
+  print(f'{tables.length_table(result["length"])}\n\n{path}')
   return result
 
 
@@ -143,7 +143,10 @@ def show(result: dict[str, Any], workdir: str) -> None:
   first = result['length'][min(result['length'], key=int)]
   print(f'{tables.summary_table(first)}\n\n{tables.type_table(first)}\n')
   print(tables.length_table(result['length']))
-  print(f'\n{workdir}: results.json, learning_curve.png, episodes.html')
+  print(
+    f'\n{workdir}: results.json, learning_curve.png, and episodes.html, what '
+    'was written before and after RL; BUILD.md says what to do next'
+  )
 
 
 def write_before(

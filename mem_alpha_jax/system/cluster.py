@@ -12,7 +12,7 @@ from typing import Any
 import jax
 from absl import flags
 
-from mem_alpha_jax.system import machine, multihost
+from mem_alpha_jax.system import interrupt, machine, multihost
 
 GIVEN = ('coordinator', 'num_processes', 'process_id')
 LEAVE_SECONDS = 2.0  # that the first process stays behind the others
@@ -55,6 +55,9 @@ def join(given: Any, config: Any) -> None:
       error
     )
   sys.excepthook = _crash
+  interrupt.install()  # JAX has taken SIGTERM
+  if jax.process_index() == 0:
+    interrupt.linger(LEAVE_SECONDS)
   _check_equal(config)
   if jax.process_index():
     sys.stdout = open(os.devnull, 'w')  # noqa: SIM115
@@ -79,6 +82,12 @@ def run(mode: Callable, config: Any, workdir: str) -> None:
   # A broken collective is a ValueError where JAX dispatches it at once.
   except (jax.errors.JaxRuntimeError, ValueError) as error:
     told = machine.summary(error)
+    if 'RESOURCE_EXHAUSTED' in told:
+      raise ValueError(
+        f'out of memory ({told}): raise rl.microbatches, or lower what the '
+        'plan above names; beside another program on a GPU, lower '
+        'XLA_PYTHON_CLIENT_MEM_FRACTION (0.75 if unset) by what that one holds'
+      ) from error
     if not jax.distributed.is_initialized() or not _is_lost(error, told):
       raise
     raise ConnectionError(

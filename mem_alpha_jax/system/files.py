@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and the sums that tell."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -57,6 +58,12 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
   """Writes indented JSON in the order given; no NaN: they become null."""
   text = json.dumps(plain(value), indent=2, allow_nan=False)
   write_text(path, text + '\n')
+
+
+def unused(path: pathlib.Path) -> pathlib.Path:
+  """The path, or the first of path_2, path_3, ... that is not there."""
+  names = (path.with_stem(f'{path.stem}_{n}') for n in itertools.count(2))
+  return next(p for p in itertools.chain([path], names) if not p.exists())
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ import pathlib
 import platform
 import resource
 import sys
+import tempfile
 
 import jax
 
@@ -51,7 +52,11 @@ def use_compilation_cache() -> None:
   than JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS, 0.3 here, are not kept.
   """
   if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:
-    folder = pathlib.Path.home() / '.cache' / 'mem_alpha_jax' / 'xla'
+    try:
+      home = pathlib.Path.home()
+    except RuntimeError:  # a user of a container, with neither HOME nor a name
+      home = pathlib.Path(tempfile.gettempdir())
+    folder = home / '.cache' / 'mem_alpha_jax' / 'xla'
     jax.config.update('jax_compilation_cache_dir', str(folder))
   if 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS' not in os.environ:
     jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)

@@ -5,10 +5,15 @@ from types import ModuleType
 
 
 def load(name: str, extra: str) -> ModuleType:
-  """Imports a package; raises ValueError with the way to install it."""
+  """Imports a package; raises ValueError with the way to install it.
+
+  Ours is in no registry, so that the extra is that of a clone.
+  """
   try:
     return importlib.import_module(name)
   except ImportError:
+    package = name.partition('.')[0]
     raise ValueError(
-      f"{name} is not installed: pip install 'mem_alpha_jax[{extra}]'"
+      f"{package} is not installed: run `pip install -e '.[{extra}]'` in the "
+      f'clone, or `pip install {package}`'
     ) from None

@@ -163,8 +163,8 @@ class Tokenizer:
     """
     if name not in self._symbols:
       raise ValueError(
-        f'tokenizer: no symbol {name!r}, only {list(self._symbols)}; delete '
-        'the tokenizer file to train it again'
+        f'tokenizer: no symbol {name!r}, only {list(self._symbols)}: it was '
+        'trained for another notation of calls; give a new --workdir'
       )
     return self._symbols[name]
 
