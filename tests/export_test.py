@@ -59,7 +59,7 @@ def _reload(folder):
   )
 
 
-def test_a_model_born_here_is_a_llama(tmp_path):
+def test_trial_of_a_model_born_here_which_is_a_llama(tmp_path):
   config = tiny_config.get_config(PLAIN)
   shape, params = _run(config, tmp_path / 'run')
   out = export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
@@ -76,6 +76,7 @@ def test_a_model_born_here_is_a_llama(tmp_path):
   assert fields['vocab_size'] == tokenizer.vocab_size
   generation = json.loads((out / 'generation_config.json').read_text())
   assert generation['eos_token_id'] == tokenizer.eos_id
+  assert len({path.stat().st_mode for path in out.iterdir()}) == 1
   with pytest.raises(ValueError, match=r'out: is there already'):
     export.export(config, str(tmp_path / 'run'), str(out))
 

@@ -374,3 +374,20 @@ def test_trial_of_a_learning_rate_that_is_too_high(tmp_path):
     pytest.raises(FloatingPointError, match=r'lower warm_start\.learning_rate'),
   ):
     progress._start(experiment, print)
+
+
+@pytest.mark.parametrize('moment', [0.25, 1.5, 4.0])
+def test_trial_of_ctrl_c_in_a_run(moment, tmp_path):
+  """Imports, then the building of a run; experiments/ctrl_c has all of it."""
+  config = f'{ROOT}/tests/tiny_config.py:num_steps=500'
+  process = subprocess.Popen(
+    [sys.executable, '-m', 'mem_alpha_jax.main', f'--config={config}',
+     f'--workdir={tmp_path}/run'],
+    cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+  )  # fmt: skip
+  time.sleep(moment)
+  process.send_signal(signal.SIGINT)
+  output, _ = process.communicate(timeout=60)
+  assert process.returncode == interrupt.CODE, output
+  assert output.splitlines()[-1].startswith('stopped in '), output
+  assert 'Traceback' not in output

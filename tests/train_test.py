@@ -18,6 +18,7 @@ import tiny_config
 from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.reward import parts as parts_lib
@@ -31,7 +32,7 @@ from mem_alpha_jax.run import (
   summary,
 )
 from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import interrupt
+from mem_alpha_jax.system import interrupt, stopping
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STEPS = 14  # of the runs that are stopped
@@ -146,6 +147,22 @@ def test_mode_eval_needs_a_checkpoint(tmp_path):
   workdir_lib.prepare(tmp_path, config)
   with pytest.raises(FileNotFoundError, match='no checkpoint to evaluate'):
     summary.main(config, str(tmp_path))
+
+
+def test_trial_of_a_stop_in_an_evaluation(tmp_path, finished):
+  """The step before it is saved, and evaluated when the run goes on."""
+
+  def stopped(*unused):
+    raise stopping.Stopped('evaluation')
+
+  folder = str(tmp_path)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(held_out, 'validation', stopped)
+    with pytest.raises(stopping.Stopped, match='step 3'):
+      train.train(tiny_config.get_config(), folder)
+  assert [row['step'] for row in lines(folder)] == [1]
+  train.train(tiny_config.get_config(), folder)
+  assert lines(folder) == lines(finished[0])
 
 
 @pytest.fixture
