@@ -23,7 +23,7 @@ quoted = '$(subst ','\'',$(1))'
 # Two minutes on two cores: a run that is too short to learn to update.
 QUICK = num_steps=30,eval.every=5,eval.lengths=1,data.eval_episodes=64
 
-.PHONY: quick run test models parity compile-tpu lint clean
+.PHONY: quick run test test-all models parity compile-tpu lint clean
 
 run: $(READY)
 	$(BIN)/python -m mem_alpha_jax.main --config=configs/tiny.py \
@@ -38,6 +38,9 @@ quick: $(READY)
 	@echo 'Next: `make run` (all of it), and README.md, "What to do next".'
 
 test: $(READY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not slow' $(ARGS)
+
+test-all: $(READY)
 	$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
 
 models: $(MODELS)

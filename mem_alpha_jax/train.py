@@ -1,6 +1,7 @@
 """The training run: warm start, reinforcement learning, evaluation, report."""
 
 import contextlib
+import functools
 import time
 from collections.abc import Iterator
 from typing import Any

@@ -40,6 +40,7 @@ def only(monkeypatch, *kinds):
   )
 
 
+@pytest.mark.slow
 def test_programs_compile_for_a_slice_that_is_not_here(tmp_path, monkeypatch):
   needs_libtpu('v5e:2x2')
   only(monkeypatch, 'update', 'sample')
@@ -57,6 +58,7 @@ def test_programs_compile_for_a_slice_that_is_not_here(tmp_path, monkeypatch):
   assert 'update' in (tmp_path / 'compile.txt').read_text()
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_with_the_field(
   tmp_path, monkeypatch, capsys
 ):
@@ -71,6 +73,7 @@ def test_what_does_not_fit_is_refused_with_the_field(
   assert capsys.readouterr().out.count('\n') > 4
 
 
+@pytest.mark.slow
 def test_without_a_topology_it_compiles_for_what_is_here(tmp_path):
   found = config(
     'mesh.topology=,model.attention=xla,model.layers=1,model.dtype=float32'

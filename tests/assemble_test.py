@@ -84,6 +84,24 @@ def test_the_rows_that_pull_most_are_kept():
   np.testing.assert_array_equal(pull(rows)[:, :2], pull(some))
 
 
+def test_drawn_rows_are_those_of_their_step_and_weighed_by_their_chance():
+  arg = 'rl.min_gap=0,rl.train_draw=pull,rl.train_samples='
+  samples = graded(table((4, 2)), tiny_config.get_config(arg + '2'))
+  rows = lambda step: assemble.to_rows(
+    samples, tiny_config.get_config(arg + '2'), step=step
+  )[0]
+  all_rows, _ = assemble.to_rows(samples, tiny_config.get_config(arg + '0'))
+  first, again = rows(1), rows(1)
+  assert first.row_weight.shape == (6, 2)
+  np.testing.assert_array_equal(first.row_weight, again.row_weight)
+  others = [rows(step).row_weight for step in range(2, 8)]
+  assert any((first.row_weight != other).any() for other in others)
+  # In the mean over steps, 2 / 3 of the sum over all.
+  total = lambda r: (r.row_weight * np.abs(r.advantages[..., 0])).sum()
+  found = np.mean([total(rows(step)) for step in range(200)])
+  assert found == pytest.approx(2 / 3 * total(all_rows), rel=0.05)
+
+
 def test_groups_of_equal_rewards_are_left_out():
   config = tiny_config.get_config('rl.min_gap=0.02')
   samples = table((4, 2))

@@ -5,6 +5,7 @@ import pathlib
 
 import nbclient
 import nbformat
+import pytest
 import tiny_config
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -19,6 +20,7 @@ def test_it_is_stored_without_outputs():
   assert max(len(cell['source']) for cell in codes) <= 30
 
 
+@pytest.mark.slow
 def test_it_runs(tmp_path, monkeypatch):
   workdir = tmp_path / 'run'
   monkeypatch.setenv('MEM_ALPHA_OVERRIDES', tiny_config.overrides())

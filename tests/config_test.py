@@ -159,3 +159,12 @@ def test_qwen3_4b_has_its_parameters():
   layer = attention + 3 * m.width * m.ffn + norms
   total = vocabulary * m.width + m.layers * layer + m.width
   assert total == 4_022_468_096  # as Qwen3-4B's model card: 4.0B
+
+
+def test_trial_a_model_in_this_process_has_no_address():
+  fields = 'reading.reader=lm,reading.model=smollm2'
+  validate_lib.validate(make_config(fields))
+  with pytest.raises(
+    ValueError, match=r"reading\.url='http://h/v1': with .*lm"
+  ):
+    validate_lib.validate(make_config(f'{fields},reading.url=http://h/v1'))

@@ -519,6 +519,7 @@ def test_trial_the_paper_names_its_files_before_anything_is_built(tmp_path):
   assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.slow
 def test_trial_the_example_of_the_readme_runs(tmp_path):
   readme = (ROOT / 'README.md').read_text()
   (block,) = re.findall(r"<<'END'\n(.*?)\n    END\n", readme, re.DOTALL)

@@ -29,6 +29,7 @@ def samples(policy, params):
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'name, changes',
   [('off', {}), ('on', {}), ('off', {'lora_rank': 4, 'lora_alpha': 8.0})],
@@ -56,6 +57,7 @@ def test_large_models_on_few_devices_are_not_copied():
   assert decoding.copies(large, mesh)
 
 
+@pytest.mark.slow
 def test_memory_of_a_large_model_holds_its_parameters_once():
   """XLA's own count: the temporaries of a loop are those of one layer."""
   config = presets.ModelConfig(

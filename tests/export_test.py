@@ -59,7 +59,7 @@ def _reload(folder):
   )
 
 
-def test_a_model_born_here_is_a_llama(tmp_path):
+def test_trial_of_a_model_born_here_which_is_a_llama(tmp_path):
   config = tiny_config.get_config(PLAIN)
   shape, params = _run(config, tmp_path / 'run')
   out = export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
@@ -76,6 +76,7 @@ def test_a_model_born_here_is_a_llama(tmp_path):
   assert fields['vocab_size'] == tokenizer.vocab_size
   generation = json.loads((out / 'generation_config.json').read_text())
   assert generation['eos_token_id'] == tokenizer.eos_id
+  assert len({path.stat().st_mode for path in out.iterdir()}) == 1
   with pytest.raises(ValueError, match=r'out: is there already'):
     export.export(config, str(tmp_path / 'run'), str(out))
 
@@ -100,7 +101,7 @@ class _Tokenizer:
   """What a run needs of a tokenizer, and how public ones are saved."""
 
   vocab_size, eos_id, pad_id, bos_id = small_checkpoints.VOCAB, 2, 0, None
-  eos_ids = (2,)
+  eos_ids = (2, 5)
   chat_template = '{{ messages }}'
 
   def save(self, folder: pathlib.Path) -> None:
@@ -157,7 +158,7 @@ def test_trial_lora_is_merged_tokenizer_and_template_are_kept(
   assert mine == theirs
 
 
-def test_a_model_from_gguf_gets_the_tokenizer_saved(tmp_path, monkeypatch):
+def test_trial_a_model_from_gguf_gets_tokenizer_and_ends(tmp_path, monkeypatch):
   folder, path = tmp_path / 'folder', tmp_path / 'x.gguf'
   arch, shape, tensors, _ = small_gguf.family('llama', folder)
   small_gguf.write(path, arch, shape, tensors, context_length=77)
@@ -168,7 +169,9 @@ def test_a_model_from_gguf_gets_the_tokenizer_saved(tmp_path, monkeypatch):
   again = _reload(out)
   assert str(again.dtype) == 'torch.bfloat16'
   assert again.config.max_position_embeddings == 77
-  assert again.config.eos_token_id == 2
+  for file in ('config', 'generation_config'):
+    fields = json.loads((out / f'{file}.json').read_text())
+    assert fields['eos_token_id'] == [2, 5]
   assert (out / 'tokenizer.json').read_text() == '{"here": 1}'
   half = hf_weights.load(out, hf_weights.read_config(out), dtype='bfloat16')
   jax.tree.map(

@@ -89,6 +89,7 @@ def reference():
   return results('xla', None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind, spread', [
   ('splash', False), ('splash', True), ('cudnn', False)
 ])  # fmt: skip

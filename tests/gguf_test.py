@@ -170,6 +170,7 @@ def _smollm2():
     pytest.skip(str(error))
 
 
+@pytest.mark.slow
 def test_smollm2_gives_the_logits_of_transformers():
   """Both decode the file by themselves, and undo the order of its rows."""
   from transformers import modeling_gguf_pytorch_utils as theirs

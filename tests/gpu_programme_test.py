@@ -32,6 +32,7 @@ def call(out, part, *more):
   return json.loads((out / 'results.json').read_text())
 
 
+@pytest.mark.slow
 def test_a_run_is_trained_and_evaluated_over_calls(tmp_path):
   stopped = call(tmp_path, 'train', '--seconds=0')
   assert 'length' not in stopped['train']

@@ -239,6 +239,7 @@ def test_what_a_server_was_asked_is_counted_and_costs(tmp_path, monkeypatch):
   assert not any(again.values())
 
 
+@pytest.mark.slow
 def test_a_real_model_behind_a_server_reads_and_judges(tmp_path):
   """SmolLM2, over HTTP, through reader, judge and cache."""
   pytest.importorskip('gguf')

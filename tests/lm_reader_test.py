@@ -181,6 +181,7 @@ def test_an_unknown_reader_or_judge_is_named(field, others):
     registry.check(config)
 
 
+@pytest.mark.slow
 def test_smollm2_reads():
   """The real model: a note that answers, none, and a chat template."""
   pytest.importorskip('gguf')
@@ -192,7 +193,8 @@ def test_smollm2_reads():
     'reading.reader=lm,reading.model=smollm2,reading.batch=4,'
     'reading.buckets=48,reading.answer_tokens=8'
   )
-  reader, _ = registry.READERS['lm'].make(config, None, None)
+  model = registry.chat_model(config)
+  reader, _ = registry.READERS['lm'].make(config, model, None)
   job, home = 'Marta has a job as a baker.', "Tom's home is in Lisbon."
   answers = reader([
     _request('What job does Marta have?', job, home),

@@ -97,6 +97,7 @@ def two_steps(folder, processes):
   return rows, json.loads((folder / 'arm.json').read_text())
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_evaluate_as_one(tmp_path, monkeypatch):
   cache = str(local_processes.ROOT / '.jax_cache')
   monkeypatch.setenv('JAX_COMPILATION_CACHE_DIR', cache)

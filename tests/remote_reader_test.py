@@ -96,6 +96,7 @@ def trained(tmp_path_factory):
     return run_lib.watch(config, folder), server.counts
 
 
+@pytest.mark.slow
 def test_training_goes_on(trained):
   (rows, accuracies, *_), _ = trained
   assert [row['step'] for row in rows] == list(range(1, STEPS + 1))
@@ -148,6 +149,7 @@ def test_the_counts_add_up(trained):
   assert 0.2 < 1 - theirs['ok'] / ours['requests'] < 0.4
 
 
+@pytest.mark.slow
 def test_a_run_pauses_when_nobody_answers_and_goes_on(tmp_path):
   folder = str(tmp_path)
   broken = [False]

@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import pytest
 
+from mem_alpha_jax.evaluation import stream
 from mem_alpha_jax.report import html as html_lib
 from mem_alpha_jax.report import plots, statistics, tables
 from mem_alpha_jax.report.html import Trace, TraceAnswer, TraceStep
@@ -89,7 +90,7 @@ def table_cells(text):
   return [line.split() for line in text.splitlines()]
 
 
-def test_summary_table_has_a_line_for_every_system():
+def test_trial_summary_has_strict_beside_lenient_and_macro_beside_micro():
   text = tables.summary_table(make_arms())
   lines = text.splitlines()
   assert len(lines) == 2 + 4 + 2
@@ -112,7 +113,7 @@ def test_tables_show_missing_numbers_as_dashes():
   assert tables.summary_table(arms).splitlines()[2] == row
 
 
-def test_type_and_length_tables():
+def test_trial_type_and_length_tables_have_both_readers():
   rows = table_cells(tables.type_table(make_arms()))
   assert rows[2] == ['overwritten', *['0.500', '/', '0.750'] * 4]
   assert rows[3][:5] == ['who', '0.250', '/', '-', '0.950']
@@ -156,6 +157,28 @@ def test_plots_are_written_with_gaps_in_the_data(tmp_path):
     'curve.png',
     'length.png',
   ]
+
+
+def test_trial_streams_have_labels(monkeypatch):
+  curve = {'8': [0.9, 0.8, 1.0, 10], '16': [0.5, 0.4, 0.6, 10]}
+  one = {
+    'accuracy': curve,
+    'fixed_lag': {},
+    'retention': curve,
+    'memory_tokens': {'8': 100.0, '16': 200.0},
+    'saturation': 16,
+  }
+  drawn = []
+  monkeypatch.setattr(plots, 'save', lambda fig, path: drawn.append(fig))
+  plots.stream_curves(
+    {'policy': one, 'rag_bm25': one}, stream.Options(every=8), 'x.png'
+  )
+  for panel in drawn[0].axes:
+    title = panel.get_title(loc='left')
+    assert title and 'sessions' in panel.get_xlabel()
+    names = {text.get_text() for text in panel.texts}
+    empty = title.startswith('Questions')
+    assert names == (set() if empty else {'policy', 'rag bm25'})
 
 
 def test_end_labels_do_not_overlap():

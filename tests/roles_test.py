@@ -89,6 +89,7 @@ def world(tmp_path, monkeypatch):
   return build_lib.build(tiny_config.get_config(SMALL), str(tmp_path))
 
 
+@pytest.mark.slow
 def test_an_answerer_learns_to_answer_from_recalled_notes(world):
   tokenizer = world.train_setup.tokenizer
   words = ('job', 'today', 'went', 'home', 'night', 'new', 'lives', 'works')

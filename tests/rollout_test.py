@@ -29,7 +29,7 @@ from mem_alpha_jax.report import metrics
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector, warm_start
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import learning, progress
+from mem_alpha_jax.run import learning, parameters, progress
 from mem_alpha_jax.sampling import buckets as buckets_lib
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
@@ -218,6 +218,23 @@ class OneBatch:
 
   def get_state(self):
     return {}
+
+
+def test_trial_the_reference_of_a_fresh_run_is_no_file(world, monkeypatch):
+  """Nor is it lost when the first update takes the state's memory."""
+  config = tiny_config.get_config('rl.kl_coef=0.1')
+  experiment = build_lib.build(config, world.folder)
+  tx = learning.create(config, experiment.policy, experiment.mesh).tx
+  params = jax.tree.map(jnp.copy, world.params)
+  monkeypatch.setattr(progress, '_start', lambda *_: params)
+  monkeypatch.setattr(parameters, 'trained_start', None)
+  loader = OneBatch([])
+  now = progress.begin(experiment, tx, loader, world.folder, 0.0, print)
+  jax.tree.map(lambda x: x.delete(), now.state.params)
+  jax.tree.map(np.testing.assert_array_equal, now.reference, world.params)
+  monkeypatch.undo()
+  written = parameters.trained_start(experiment, world.folder)
+  jax.tree.map(np.testing.assert_array_equal, written, world.params)
 
 
 def crowded_start(tokenizer, count: int) -> collector.Start:

@@ -74,6 +74,7 @@ class _Colors:
     return [(OracleNote((w[1],), 'semantic', f'{w[1]} {w[3]}'),) for w in words]
 
 
+@pytest.mark.slow
 def test_a_source_from_outside_is_trained_on_and_evaluated(
   tmp_path, monkeypatch
 ):

@@ -18,6 +18,7 @@ import tiny_config
 from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.reward import parts as parts_lib
@@ -31,7 +32,7 @@ from mem_alpha_jax.run import (
   summary,
 )
 from mem_alpha_jax.run import workdir as workdir_lib
-from mem_alpha_jax.system import interrupt
+from mem_alpha_jax.system import interrupt, stopping
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 STEPS = 14  # of the runs that are stopped
@@ -148,6 +149,22 @@ def test_mode_eval_needs_a_checkpoint(tmp_path):
     summary.main(config, str(tmp_path))
 
 
+def test_trial_of_a_stop_in_an_evaluation(tmp_path, finished):
+  """The step before it is saved, and evaluated when the run goes on."""
+
+  def stopped(*unused):
+    raise stopping.Stopped('evaluation')
+
+  folder = str(tmp_path)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(held_out, 'validation', stopped)
+    with pytest.raises(stopping.Stopped, match='step 3'):
+      train.train(tiny_config.get_config(), folder)
+  assert [row['step'] for row in lines(folder)] == [1]
+  train.train(tiny_config.get_config(), folder)
+  assert lines(folder) == lines(finished[0])
+
+
 @pytest.fixture
 def poison(monkeypatch):
   """Makes the advantages of these calls of `to_rows`, from 1, NaN."""
@@ -164,6 +181,7 @@ def poison(monkeypatch):
   return chosen
 
 
+@pytest.mark.slow
 def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   tmp_path, poison
 ):
@@ -294,6 +312,7 @@ class Job:
     return self.process.returncode, output
 
 
+@pytest.mark.slow
 def test_killed_and_stopped_runs_go_on_as_if_nothing_had_been(tmp_path):
   """kill -9 and then SIGTERM, each at a random moment of training."""
   arg = f'num_steps={STEPS},eval.lengths=1,eval.every=5,checkpoint.every=3'

@@ -178,6 +178,7 @@ def test_same_for_any_microbatches_and_mesh(expected, mesh, microbatches):
   assert_same(run(toy_update(mesh, changes), rows, mesh=mesh, ref=ref), wanted)
 
 
+@pytest.mark.slow
 def test_decoder_gives_the_same_on_any_mesh():
   config = tiny.get_config(
     'model.layers=1,model.width=16,model.head_size=4,model.ffn=32,'

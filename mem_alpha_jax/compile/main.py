@@ -91,7 +91,7 @@ def topology_devices(name: str) -> list:
     first = machine.summary(error)
     raise ValueError(
       f'mesh.topology={name!r}: {first}; needs libtpu: make compile-tpu, or '
-      "pip install 'mem_alpha_jax[tpu]'"
+      "pip install -e '.[tpu]' in the clone"
     ) from error
   return list(found.devices)
 

@@ -101,15 +101,14 @@ def load(
     raise ValueError(f'{path}: no line with a text')
   keys = ['\n'.join(episode.chunks) for episode in found]
   free = [k for k, split in zip(keys, splits, strict=True) if not split]
-  mine = {s: content.keys_of(free, s, content.ALL_SPLITS) for s in SPLITS}
-  made = {
-    name: [
-      episode
-      for episode, key, split in zip(found, keys, splits, strict=True)
-      if split == name or not split and key in mine[name]
-    ]
-    for name in mine
+  by_content = {
+    key: split
+    for split in SPLITS
+    for key in content.keys_of(free, split, content.ALL_SPLITS)
   }
+  made = {split: [] for split in SPLITS}
+  for episode, key, split in zip(found, keys, splits, strict=True):
+    made[split or by_content[key]].append(episode)
   sizes = ', '.join(f'{len(e)} {name}' for name, e in made.items())
   rows.report(str(path), f'{len(found)} episodes ({sizes})', left)
   return made

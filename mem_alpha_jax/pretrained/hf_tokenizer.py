@@ -20,9 +20,6 @@ from mem_alpha_jax.text import tokenizer as tokenizer_lib
 
 tokenizers = optional.load('tokenizers', 'models')
 
-_CACHED = (
-  1 << 26
-)  # bytes of the texts and ids that are remembered, of each kind
 # Decoded even where a tokenizer calls them special: parsers need them.
 _KEPT = ('<tool_call>', '</tool_call>', '<think>', '</think>')
 _NAMES = ('bos_token', 'eos_token', 'pad_token')

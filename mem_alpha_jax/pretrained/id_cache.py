@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 
-CACHED = 1 << 26  # bytes of texts and ids
+CACHED = 1 << 26  # bytes of texts and ids, of each function
 
 
 class IdCache:

@@ -102,7 +102,10 @@ class LmChat:
     for message, text in zip(chat[:-1], after[:-1], strict=True):
       head += [*self._encode_text(message['content']), *self._encode(text)]
     last = self._encode_text(chat[-1]['content'])
-    return tuple(head), [*last, *self._encode(after[-1])]
+    own = [*last, *self._encode(after[-1])]
+    if not head:  # nothing stands before the message; a prefix has an id
+      head, own = own[:1], own[1:]
+    return tuple(head), own
 
   def _pieces(self, chat: chat_lib.Chat) -> list[str]:
     """What the template writes around the contents of the messages.

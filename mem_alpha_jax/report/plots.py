@@ -31,6 +31,8 @@ _COLORS = {
   'keep_everything': '#8250a8',
   'keep_newest': '#b0435a',
   'random_inserts': '#7a7f87',
+  'no_memory': '#b8bcc4',
+  'rag_bm25': '#c9a227',
 }
 _OURS = ('before', 'after', 'policy')
 _OTHERS = matplotlib.color_sequences['tab10']  # of systems without a color
@@ -139,7 +141,7 @@ def stream_curves(found: Mapping[str, Any], options: Any, path: str) -> None:
   """
   back = f'{options.lag} to {options.lag + options.every - 1}'
   titles = {
-    'accuracy': ('All questions that hold', 'sessions read'),
+    'accuracy': ('All questions that hold; ring: it falls', 'sessions read'),
     'fixed_lag': (f'Questions {back} sessions back', 'sessions read'),
     'retention': ('The same question again', 'sessions since its evidence'),
     'memory_tokens': ('Tokens held', 'sessions read'),

@@ -163,7 +163,7 @@ def load_tokenizer(config, workdir: str) -> tokenizer_lib.Tokenizer:
 
   multihost.on_first(make)
   tokenizer = tokenizer_lib.Tokenizer(path)
-  for symbol in tools.compact_symbols():
+  for symbol in compact_calls.symbols():
     tokenizer.symbol(symbol)
   return tokenizer
 

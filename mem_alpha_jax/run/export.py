@@ -75,6 +75,8 @@ def _origin(experiment, workdir, made) -> pathlib.Path:
     positions = _longest(experiment.config.rollout)
     shutil.copy(pathlib.Path(workdir) / 'tokenizer.model', made)
   ids = {f'{n}_token_id': getattr(tokenizer, f'{n}_id', None) for n in SPECIAL}
+  if len(tokenizer.eos_ids) > 1:
+    ids['eos_token_id'] = list(tokenizer.eos_ids)
   fields |= {'max_position_embeddings': positions, **ids}
   files.write_json(made / 'config.json', fields)
   return made

@@ -188,7 +188,7 @@ def _environment() -> jinja2.Environment:
   environment.globals.update(
     namespace=Namespace,
     raise_exception=raise_exception,
-    strftime_now=TODAY.strftime,
+    strftime_now=lambda form: TODAY.strftime(form),
   )
   return environment
 
