@@ -15,6 +15,7 @@ from unittest import mock
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 import setuptools
 import tiny_config
@@ -25,6 +26,7 @@ from mem_alpha_jax.config import command, override, validate
 from mem_alpha_jax.config.fields import FIELDS
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.pretrained import registry
+from mem_alpha_jax.rollout import play
 from mem_alpha_jax.run import (
   base_checkpoint,
   build,
@@ -34,6 +36,7 @@ from mem_alpha_jax.run import (
 )
 from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.system import (
+  cluster,
   files,
   interrupt,
   machine,
@@ -391,3 +394,32 @@ def test_trial_of_ctrl_c_in_a_run(moment, tmp_path):
   assert process.returncode == interrupt.CODE, output
   assert output.splitlines()[-1].startswith('stopped in '), output
   assert 'Traceback' not in output
+
+
+def test_trial_of_parameters_that_have_blown_up():
+  ids, mask = np.full((1, 1, 2), 10**6), np.ones((1, 1, 2), bool)
+  logps = np.array([[[-1.0, np.nan]]])
+  setup = mock.Mock()
+  setup.generate = lambda *unused: (ids, logps, mask, mask[..., 0])
+  row = np.zeros((1, 1), np.int32)
+  prompts = play.Prompts(row, row[0], row, row[0])
+  with pytest.raises(FloatingPointError, match=r'lower optim\.learning_rate'):
+    play.sample(setup, None, prompts, row[None], np.zeros(1))
+  logps[...] = -1.0
+  assert play.sample(setup, None, prompts, row[None], np.zeros(1)).tokens.size
+
+
+@pytest.mark.parametrize(
+  'told',
+  [
+    'RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes',
+    'INTERNAL: Error dispatching: INTERNAL: Error\nOut of memory allocating 9',
+  ],
+)
+def test_trial_of_too_little_memory(told):
+  def mode(*unused):
+    raise jax.errors.JaxRuntimeError(told)
+
+  with pytest.raises(ValueError, match='raise rl.microbatches') as caught:
+    cluster.run(mode, None, '')
+  assert '\n' not in str(caught.value)

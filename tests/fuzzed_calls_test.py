@@ -70,6 +70,7 @@ def check(response):
       op.text.encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('part', range(PARTS))
 def test_trial_no_response_raises_or_takes_long(part):
   rng, slowest = random.Random(part), 0.0
@@ -99,6 +100,7 @@ LONG += [
 LONG += [f'{reference_tools.FUNCTION}{reference_tools.ARGS}{{', '[' * 33 + '1,']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('unit', LONG)
 def test_trial_long_garbage_is_read_in_linear_time(unit):
   for text in (unit * (100_000 // len(unit)), '<tool_call>' + unit * 20_000):
@@ -138,7 +140,13 @@ def hf_tokenizer():
     pytest.skip(str(error))
 
 
-@pytest.mark.parametrize('make', [small_calls.tokenizer, hf_tokenizer])
+@pytest.mark.parametrize(
+  'make',
+  [
+    small_calls.tokenizer,
+    pytest.param(hf_tokenizer, marks=pytest.mark.slow),
+  ],
+)
 def test_trial_no_chunk_holds_a_protocol_id_or_a_call(make):
   tok = make()
   barred = protocol_ids(tok)

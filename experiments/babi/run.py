@@ -71,7 +71,11 @@ def main(argv):
       'config': runs[0]['config'],
     }
     rows += [
-      (task, tables.label(n), *(f'{t[k]["mean"]:.3f}' for k in t))
+      (
+        task,
+        tables.label(n),
+        *(f'{t[k]["mean"]:.3f}' if k in t else '-' for k in NUMBERS),
+      )
       for n, t in table.items()
     ]
   files.write_json(path, tasks)

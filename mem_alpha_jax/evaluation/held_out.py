@@ -160,7 +160,8 @@ def arm(
     'memory_share': kept / max(told, 1),
     'read_tokens': told / len(episodes),
     **{f'missing_{what}': n for what, n in missing(records).items()},
-    'valid_calls': total['valid'] / (total['all'] or float('nan')),
+    # None of a method that makes no calls.
+    'valid_calls': total['valid'] / total['all'] if total['all'] else None,
     'calls': {key: total[key] for key in CALLS},
     'episodes': len(episodes),
     'chunks': max(len(e.chunks) for e in episodes),
@@ -223,5 +224,5 @@ def validation(parts: Parts, params: Any, episodes: Sequence) -> dict:
     'eval/macro': found['macro']['accuracy'],
     'eval/overwritten': overwritten.get('accuracy', float('nan')),
     'eval/memory_share': found['memory_share'],
-    'eval/valid_calls': found['valid_calls'],
+    'eval/valid_calls': found['valid_calls'] or 0.0,
   }

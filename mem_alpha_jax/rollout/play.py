@@ -95,6 +95,9 @@ def sample(
     forced: first tokens, FREE where there is none.
     keys: N * W of them.
     stride: turns side by side that share their prefix, prefilled once.
+
+  Raises:
+    FloatingPointError: if the policy has no distribution any more.
   """
   n, width = forced.shape[:2]
   groups = (n // stride, stride * width)
@@ -108,7 +111,14 @@ def sample(
     keys.reshape(groups),
   )
   arrays = (np.asarray(x) for x in out)
-  return Responses(*(x.reshape(n, width, *x.shape[2:]) for x in arrays))
+  out = Responses(*(x.reshape(n, width, *x.shape[2:]) for x in arrays))
+  if not np.isfinite(out.logps[out.mask]).all():
+    raise FloatingPointError(
+      'log-probs of what was sampled are not finite: the parameters have blown '
+      'up; lower optim.learning_rate, and go on from an older checkpoint or in '
+      'a new --workdir'
+    )
+  return out
 
 
 def respond(

@@ -82,7 +82,8 @@ def run(mode: Callable, config: Any, workdir: str) -> None:
   # A broken collective is a ValueError where JAX dispatches it at once.
   except (jax.errors.JaxRuntimeError, ValueError) as error:
     told = machine.summary(error)
-    if 'RESOURCE_EXHAUSTED' in told:
+    full = 'RESOURCE_EXHAUSTED', 'out of memory'  # of a GPU or TPU, of a CPU
+    if any(mark.lower() in str(error).lower() for mark in full):
       raise ValueError(
         f'out of memory ({told}): raise rl.microbatches, or lower what the '
         'plan above names; beside another program on a GPU, lower '
