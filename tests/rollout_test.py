@@ -237,6 +237,31 @@ def test_trial_the_reference_of_a_fresh_run_is_no_file(world, monkeypatch):
   jax.tree.map(np.testing.assert_array_equal, written, world.params)
 
 
+def test_trial_gae_computes_its_values_by_one_program(world):
+  config = tiny_config.get_config(
+    f'{ARGS["trajectory"]},rl.advantage=gae,model.value_head=True,'
+    'rl.microbatches=2,rl.kl_coef=0.1,rl.importance_cap=2,'
+    'rollout.temperature=0.9,rollout.forced=0'
+  )
+  experiment = build_lib.build(config, world.folder)
+  learner = learning.create(config, experiment.policy, experiment.mesh)
+  params = build_lib.init_params(experiment)
+  reference = jax.tree.map(jnp.copy, params)
+  state = update_lib.init_state(params, learner.tx, experiment.mesh)
+  now = progress.Progress(state, {}, empty_starts(), 0, 0.0, reference)
+  compiled = []
+  for lengths in ((3, 2, 1, 3), (2, 3, 3, 1), (4, 1, 3, 2), (3, 3, 3, 3)):
+    now, scalars = train.step(
+      experiment, learner, OneBatch(episodes_of(*lengths)), now, metrics.Timer()
+    )
+    compiled.append(scalars['time/compilations'])
+    assert scalars['rl/row_gap_dropped'] == scalars['rl/skipped'] == 0
+    assert scalars['rl/row_gap_max'] < 1e-3
+    assert scalars['rl/loss_value'] > 0
+  assert len(set(compiled[1:])) == 1, compiled
+  assert learner.values._cache_size() == learner.logps._cache_size() == 1
+
+
 def crowded_start(tokenizer, count: int) -> collector.Start:
   """A memory of so many short entries."""
   state, limits = state_lib.empty(), state_lib.Limits(0, 12, 1024)
