@@ -94,6 +94,7 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--moments', type=int, default=10, help='of each job')
   parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--within', type=float, default=60.0, help='seconds')
   default = pathlib.Path(__file__).with_name('results.json')
   parser.add_argument('--out', type=pathlib.Path, default=default)
   flags = results.parse(parser)
@@ -102,7 +103,7 @@ def main() -> None:
     root = pathlib.Path(made)
     for name in JOBS:
       first = root / ('warm start' if name == 'warm start' else 'train')
-      took[name] = whole(name, first)
+      took[name] = min(whole(name, first), flags.within)
       for _ in range(flags.moments):
         workdir = root / 'stopped'
         shutil.rmtree(workdir, ignore_errors=True)
