@@ -287,5 +287,5 @@ def test_the_mode_names_what_it_lacks(tmp_path):
   with pytest.raises(ValueError, match="no method 'nobody'"):
     stream_run.main(config, str(tmp_path / 'a'))
   config = tiny_config.get_config('stream.methods=policy')
-  with pytest.raises(FileNotFoundError, match='no checkpoint'):
+  with pytest.raises(FileNotFoundError, match='no run there'):
     stream_run.main(config, str(tmp_path / 'b'))

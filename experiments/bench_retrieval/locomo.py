@@ -38,6 +38,11 @@ WAYS = (
 )
 
 
+def _asked(question) -> bool:
+  """Whether annotators named turns that answer it; category 5 has no answer."""
+  return bool(question.evidence) and 'adversarial' not in question.category
+
+
 def recalls(found, asked, turns) -> list[tuple[str, list[float]]]:
   """(category, recall at each of TOP) of every question.
 
@@ -94,7 +99,7 @@ def main() -> None:
   config = tiny.get_config().unlock()
   dialogues = locomo.load(config.data.root)
   notes = [[locomo.note(turn) for turn in d.turns] for d in dialogues]
-  asked = [[q for q in d.questions if q.evidence] for d in dialogues]
+  asked = [[q for q in d.questions if _asked(q)] for d in dialogues]
   texts = [[q.text for q in row] for row in asked]
   turns = [{t.id: i for i, t in enumerate(d.turns)} for d in dialogues]
   config.memory.slots = max(map(len, notes)) + config.rollout.max_calls

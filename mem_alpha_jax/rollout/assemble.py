@@ -140,7 +140,9 @@ def _informative(
   A group does if the rewards of its free samples differ, or if a forced one
   beats them all. The others say what the policy does anyway; leaving them out
   saves their cost, as the dynamic sampling of DAPO (Yu et al. 2025, arXiv
-  2503.14476) does.
+  2503.14476) does. What is lost: rewards that differ by less than `min_gap`,
+  and forced samples that are worse than free ones that all agree; and groups
+  that are left out pull by no KL.
   """
   known = ~np.isnan(total)
   best_free = np.where(~explored & known, total, -np.inf).max(-1)

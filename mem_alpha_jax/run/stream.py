@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.evaluation import stream as stream_lib
@@ -25,16 +26,21 @@ def main(config, workdir: str) -> dict[str, Any]:
   Writes `<workdir>/stream/<source>/`: curves.json, a state a method, a plot.
 
   Raises:
-    FileNotFoundError: if the policy is compared and there is no checkpoint.
+    FileNotFoundError: if the policy is compared and there is no run, or no
+      checkpoint.
     ValueError: for an unknown method, or in a run of several processes.
   """
   if jax.process_count() > 1:
     raise ValueError('--mode=stream runs in one process; leave out the others')
   s, params = config.stream, None
   registry.check(s.methods)
-  workdir_lib.finished(workdir, config)
+  trained = any(name.startswith('policy') for name in s.methods)
+  # Of methods that nothing trains, a new folder will do.
+  there = pathlib.Path(workdir, compare.FILE).exists()
+  look = workdir_lib.finished if trained or there else workdir_lib.prepare
+  look(workdir, config)
   experiment = build_lib.build(config, workdir)
-  if any(name.startswith('policy') for name in s.methods):
+  if trained:
     params = parameters.newest_params(experiment, workdir)
   options = stream_lib.Options(s.every, s.questions, s.lag, s.drop)
   episodes = _streams(config)
