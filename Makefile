@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # As they were given, whatever the shell would make of ; * ( ) or a space.
 quoted = '$(subst ','\'',$(1))'
-# Two minutes on two cores: a run that is too short to learn to update.
+# Minutes on two cores: a run that is too short to learn to update.
 QUICK = num_steps=30,eval.every=5,eval.lengths=1,data.eval_episodes=64
 
 .PHONY: quick run test test-all models parity compile-tpu lint clean

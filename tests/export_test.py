@@ -92,7 +92,7 @@ def test_what_no_architecture_has_is_refused_by_field(field, tmp_path):
 
 def test_a_run_without_checkpoint_is_told(tmp_path):
   config = tiny_config.get_config(PLAIN)
-  with pytest.raises(FileNotFoundError, match='no checkpoint'):
+  with pytest.raises(FileNotFoundError, match='no run there'):
     export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
   assert not (tmp_path / 'out').exists()
 
@@ -102,6 +102,7 @@ class _Tokenizer:
 
   vocab_size, eos_id, pad_id, bos_id = small_checkpoints.VOCAB, 2, 0, None
   eos_ids = (2, 5)
+  fingerprint = ''
   chat_template = '{{ messages }}'
 
   def save(self, folder: pathlib.Path) -> None:

@@ -43,7 +43,7 @@ def test_flags_that_disagree_are_told(flags, told):
     (ValueError('UNKNOWN: Gloo AllGather failed: reset'), 'process is gone'),
     (jax.errors.JaxRuntimeError('Connection closed by peer'), 'is gone'),
     (ValueError('config.x=1: no connection'), 'config.x=1'),
-    (jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED'), 'RESOURCE'),
+    (jax.errors.JaxRuntimeError('INTERNAL: a bug'), 'a bug'),
   ],
 )
 def test_a_lost_process_is_told_from_other_errors(error, told, monkeypatch):

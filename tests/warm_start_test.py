@@ -51,9 +51,10 @@ def test_demonstrations_are_valid_calls_of_all_kinds(setup):
   for chunk, view, text, ids in drawn(setup, 900):
     assert ids == setup.tokenizer.encode(text)
     # What is learned is cut to the bucket: the call must survive that.
-    ops, errors, noop, repairs, _ = writer.read(setup, ids[: width - 1], view)
-    assert not errors and len(ops) + noop == 1, text
-    assert not any(repairs), text
+    said = writer.read(setup, ids[: width - 1], view)
+    ops, noop = said.ops, said.noop
+    assert not said.errors and len(ops) + noop == 1, text
+    assert not any(said.repairs), text
     name = 'none' if noop else f'{ops[0].tool} {ops[0].kind}'
     seen[name] = seen.get(name, 0) + 1
     if noop or ops[0].tool == 'delete':

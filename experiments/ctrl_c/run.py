@@ -31,16 +31,16 @@ from mem_alpha_jax.system import files, interrupt
 BOUND = 5.0  # seconds
 EARLIEST = 0.05  # Python itself is not up before
 SMALL = (
-  'eval.lengths=1;2,data.eval_episodes=32,eval.length_episodes=4,'
-  'eval.every=4,checkpoint.every=4,log.progress=False,'
+  'eval.lengths=1,data.eval_episodes=8,data.batch_episodes=8,'
+  'eval.every=2,checkpoint.every=2,log.progress=False,stream.multiple=4,'
 )
 # Job -> flags; those of one workdir share the config.
-TRAIN = f'--config=configs/tiny.py:num_steps=12,{SMALL}'
+TRAIN = f'--config=configs/tiny.py:num_steps=6,{SMALL}'
 JOBS = {
   'train': (TRAIN,),
   'warm start': (
     f'--config=configs/tiny.py:warm_start.checkpoint=,num_steps=1,{SMALL}'
-    'warm_start.steps=60',
+    'warm_start.steps=20',
   ),
   'eval': ('--mode=eval',),
   'stream': ('--mode=stream',),
@@ -94,6 +94,7 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--moments', type=int, default=10, help='of each job')
   parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--within', type=float, default=60.0, help='seconds')
   default = pathlib.Path(__file__).with_name('results.json')
   parser.add_argument('--out', type=pathlib.Path, default=default)
   flags = results.parse(parser)
@@ -102,7 +103,7 @@ def main() -> None:
     root = pathlib.Path(made)
     for name in JOBS:
       first = root / ('warm start' if name == 'warm start' else 'train')
-      took[name] = whole(name, first)
+      took[name] = min(whole(name, first), flags.within)
       for _ in range(flags.moments):
         workdir = root / 'stopped'
         shutil.rmtree(workdir, ignore_errors=True)
