@@ -224,7 +224,7 @@ def test_published_files_are_sources(tmp_path):
   def write(folder, part, count):
     made = [
       Episode(i, 'squad', (f'text {folder} {part} {i}',),
-              (Question(f'q{i}', 'a', 'squad', 0, 0),))
+              (Question(f'{folder} {part} q{i}', 'a', 'squad', 0, 0),))
       for i in range(count)
     ]  # fmt: skip
     small_raw.memalpha(tmp_path / folder / f'{part}.parquet', made)
