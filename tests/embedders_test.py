@@ -117,6 +117,7 @@ def test_batches_have_few_shapes_keep_the_order_and_say_what_is_cut(
   assert embed([]).shape == (0, 16)
 
 
+@pytest.mark.slow
 def test_the_policy_embeds_by_its_mean_states():
   policy = small_models.policy('on')
   params = small_models.params('on')

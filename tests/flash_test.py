@@ -102,6 +102,7 @@ def test_kernels_equal_the_reference(kind, spread):
     np.testing.assert_allclose(found, slope, atol=2e-4 * scale)
 
 
+@pytest.mark.slow
 def test_sampling_prefills_by_the_kernel():
   params = policy_lib.make_policy(CONFIG).init(jax.random.key(0))
   data = rows(b=2, p=128, r=3)

@@ -97,6 +97,7 @@ def test_examples_stand_between_the_task_and_the_question():
   assert _chat().prompt([{'role': 'user', 'content': 'hi'}])[0]
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_whole_prompts_in_one_row():
   """Whatever the batch and its order: greedy decoding of head + own."""
   generate = sampler.make_sampler(

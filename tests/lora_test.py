@@ -93,6 +93,7 @@ def short(scale):
   return traverse_util.unflatten_dict(flat)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('copied', [True, False])
 @pytest.mark.parametrize('dtype', ['float32', 'bfloat16'])
 @pytest.mark.parametrize('scale', [1.0, 0.1])

@@ -135,6 +135,7 @@ def test_long_context_keeps_the_newest_words():
   assert method.memory_tokens() == [12]
 
 
+@pytest.mark.slow
 def test_long_context_finds_events_and_rag_all_words_of_a_chunk(experiment):
   (request,) = asked(read_all('long_context', experiment))[0][:1]
   kinds = {note.text.split()[0]: note.kind for note in request.notes}

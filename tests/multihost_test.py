@@ -64,6 +64,7 @@ def test_without_flags_nothing_is_joined():
   assert cluster.leave(2) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('processes', [2, 4])
 def test_processes_exchange_and_do_not_outlive_each_other(processes):
   started = local_processes.start([], processes, devices=4, module=MODULE)

@@ -33,6 +33,7 @@ def abstract_rows(config) -> RolloutRows:
   )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('remat', ['none', 'full'])
 def test_activations_are_what_xla_counts(remat):
   config = tiny_config.get_config(

@@ -138,6 +138,7 @@ def qwen_json():
   return spelled_json(vocab, merges, QWEN3, normalizer, splits)
 
 
+@pytest.mark.slow
 def test_qwen_equals_tiktoken_on_real_lines(tmp_path):
   reference, ranks = qwen()
   tok = hf_tokenizer.from_folder(write_folder(tmp_path, qwen_json()))

@@ -149,6 +149,7 @@ def test_mode_eval_needs_a_checkpoint(tmp_path):
     summary.main(config, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_trial_of_a_stop_in_an_evaluation(tmp_path, finished):
   """The step before it is saved, and evaluated when the run goes on."""
 

@@ -162,6 +162,7 @@ def test_every_parameter_has_logical_axes():
   assert attention_axes['q'] == ('layers', 'embed', 'heads', 'head_dim')
 
 
+@pytest.mark.slow
 def test_remat_does_not_change_gradients():
   rows, params = small_models.rows(), small_models.params('one')
 
