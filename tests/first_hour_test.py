@@ -3,6 +3,7 @@
 import math
 import os
 import pathlib
+import re
 import runpy
 import shlex
 import signal
@@ -181,10 +182,10 @@ _SLEEPS = """
 import contextlib, hashlib, sys, time
 from mem_alpha_jax.system import interrupt
 interrupt.install()
-print('ready', flush=True)
 def work():
   {work}
 with interrupt.save_within({grace}) if {saves} else contextlib.nullcontext():
+  print('ready', flush=True)
   work()
 interrupt.end('step 3')
 """
@@ -379,7 +380,15 @@ def test_trial_of_a_learning_rate_that_is_too_high(tmp_path):
     progress._start(experiment, print)
 
 
-@pytest.mark.parametrize('moment', [0.25, 1.5, 4.0])
+def wait_until_caught(process):
+  """Until SIGTERM is: before that it is Python that starts, not the package."""
+  status = pathlib.Path(f'/proc/{process.pid}/status')
+  bit, mask = 1 << signal.SIGTERM - 1, 0
+  while status.exists() and not mask & bit:
+    mask = int(re.search(r'SigCgt:\s*(\w+)', status.read_text())[1], 16)
+
+
+@pytest.mark.parametrize('moment', [0.1, 1.5, 4.0])
 def test_trial_of_ctrl_c_in_a_run(moment, tmp_path):
   """Imports, then the building of a run; experiments/ctrl_c has all of it."""
   config = f'{ROOT}/tests/tiny_config.py:num_steps=500'
@@ -388,6 +397,7 @@ def test_trial_of_ctrl_c_in_a_run(moment, tmp_path):
      f'--workdir={tmp_path}/run'],
     cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
   )  # fmt: skip
+  wait_until_caught(process)
   time.sleep(moment)
   process.send_signal(signal.SIGINT)
   output, _ = process.communicate(timeout=60)
