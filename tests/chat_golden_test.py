@@ -1,6 +1,6 @@
 """Whole prompts of public models against files that people can read.
 
-`REWRITE_GOLDEN=1 pytest tests/chat_golden_test.py` writes them anew; read the
+`REWRITE_GOLDEN=1 pytest tests/chat_golden_test.py` writes them again; read the
 difference before it is committed. The bar of a file marks where `own` begins.
 """
 

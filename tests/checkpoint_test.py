@@ -115,7 +115,7 @@ def test_unreadable_newest_gives_way_to_the_one_before(tmp_path, name, caplog):
     restored = manager.restore(SHAPES)
     assert restored.data_state == {'at': 1}
     assert manager.steps() == [1]
-    # The step can be written anew, and the broken one is still there.
+    # The step can be written again, and the broken one is still there.
     manager.save(2, make_state(2), {'at': 2})
     assert_same(manager.restore(SHAPES).state, make_state(2))
   assert list(tmp_path.glob('checkpoints/unreadable_2_*'))

@@ -235,7 +235,7 @@ def test_streams_go_on_with_their_own_memory_for_a_while(setups):
 
 def test_trial_clocks_of_streams_never_run_back(setups):
   # 16 chunks, then 4: times 16 to 19, not 4 to 7. Its neighbors: an episode of
-  # one chunk between, and a stream that begins anew.
+  # one chunk between, and a stream that begins again.
   setup = setups['state']
   start, clocks = collector.empty_start(), []
   for length in (16, 4, 1, 3):

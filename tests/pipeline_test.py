@@ -74,7 +74,7 @@ def test_joined_sources_come_by_turns(root):
   alone = [_take(_config(root, n, ',data.shuffle=False'), 1)[0][:3]
            for n in ('babi', 'banking77')]  # fmt: skip
   assert batch[::2] == alone[0] and batch[1::2] == alone[1]
-  # Stories begin anew where they end; the examples of labels never do.
+  # Stories begin again where they end; the examples of labels never do.
   source = pipeline.make_source(joined, 'train')
   stories = len(pipeline.make_source(_config(root, 'babi'), 'train'))
   assert source[0] == source[2 * stories] != source[2]

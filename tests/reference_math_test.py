@@ -1,4 +1,4 @@
-"""Estimators, losses and what selects samples, beside float64 written anew.
+"""Estimators, losses and what selects samples, beside float64 of our own.
 
 Nothing of the package's own arithmetic is used on the other side: loops over
 rows and tokens, from the definitions. Shapes are random and ragged.

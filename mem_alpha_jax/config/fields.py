@@ -82,7 +82,7 @@ _section(
 _section(
   'memory',
   NEVER,
-  slots=Field(64, 'slots at first; doubles when full, which compiles anew'),
+  slots=Field(64, 'slots at first; doubles when full: compiles again'),
   max_slots=Field(1024, 'entries a memory may hold'),
   core_tokens=Field(32, 'token limit of the core text', natural),
   entry_tokens=Field(14, 'token limit of one entry'),
@@ -299,7 +299,7 @@ _section(
 _section(
   'warm_start',
   NEVER,
-  checkpoint=Field('tiny_base', "to start from; '': warms up anew"),
+  checkpoint=Field('tiny_base', "to start from; '': a warm start of its own"),
   steps=Field(600, 'supervised updates on poor demonstrations', natural),
   batch=Field(128, 'demonstrations of one update', integer(4)),
   learning_rate=Field(4e-3, 'peak, cosine to a tenth', positive),

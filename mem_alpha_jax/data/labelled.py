@@ -37,11 +37,11 @@ def maker(
 ) -> Callable[[int], Episode]:
   """Returns i -> episode i of test-time learning from a split of the examples.
 
-  A chunk has lines 'Sample: ...; Label: 3'. An episode draws numbers for
-  its labels again: only its chunks tell them. A text is in a split (80/10/10)
-  and in it an example or a question (half and half) by its content, so that no
-  question is an example of any episode of any split. Texts that occur with two
-  labels are left out.
+  A chunk has lines 'Sample: ...; Label: 3'. Each episode draws
+  numbers for its labels: only its chunks tell them. A text is in a split
+  (80/10/10) and in it an example or a question (half and half) by its content,
+  so that no question is an example of any episode of any split. Texts that
+  occur with two labels are left out.
 
   Args:
     examples: all of a data set; the split is taken here.

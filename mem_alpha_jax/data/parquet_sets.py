@@ -67,9 +67,9 @@ def _episode(row: _Instance) -> Episode:
 
 
 def _check(config) -> None:
+  folder = pathlib.Path(config.data.root, _FOLDER)
   for name in ('train', 'test'):
-    rows.present(pathlib.Path(config.data.root, _FOLDER, f'{name}.parquet'),
-                 _PUBLISHER)  # fmt: skip
+    rows.present(folder / f'{name}.parquet', _PUBLISHER)
 
 
 def _released(config, split: str) -> list[Episode]:

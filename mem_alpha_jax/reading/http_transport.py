@@ -126,10 +126,8 @@ def _reply(body: bytes) -> Reply:
   if text is None or not text.strip() and finish not in (None, 'stop'):
     note = f'the reply says nothing, finish_reason {finish!r}'
     if finish == 'length':
-      note += (
-        ': all its tokens went into thinking; allow more of them (a reader '
-      )
-      note += 'has config.reading.answer_tokens)'
+      note += ': all its tokens went into thinking; allow more of them'
+      note += ' (a reader has config.reading.answer_tokens)'
     return Reply(None, 'empty', usage(value), note=note)
   return Reply(text, usage=usage(value))
 

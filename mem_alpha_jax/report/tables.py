@@ -75,8 +75,9 @@ def type_table(arms: Arms) -> str:
   named = systems(arms)
   types = sorted({t for one in named.values() for t in one['by_type']})
   header = ('strict / lenient', *(label(n) for n in named))
-  rows = [(name, *(_both(one, name) for one in named.values()))
-          for name in types]  # fmt: skip
+  rows = [
+    (name, *(_both(one, name) for one in named.values())) for name in types
+  ]
   return grid(header, rows)
 
 
@@ -117,8 +118,8 @@ def interval_text(one: Arm) -> str:
 
 def _both(one: Arm, name: str) -> str:
   """Strict / lenient accuracy of a question type, or 'macro'."""
-  found = [a.get(name) or a['by_type'].get(name, {})
-           for a in (one, one['lenient'])]  # fmt: skip
+  readers = one, one['lenient']
+  found = [a.get(name) or a['by_type'].get(name, {}) for a in readers]
   return ' / '.join(_number(a.get('accuracy')) for a in found)
 
 

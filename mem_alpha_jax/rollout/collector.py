@@ -322,6 +322,6 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
       for i, start in zip(firsts, starts, strict=True)
     ],
     samples_lib.metrics(samples, ends, told)
-    # Twice as many from one step to the next: look-ups are compiled anew.
+    # Twice as many from one step to the next: look-ups compile again.
     | {'rollout/slots': memories.bank.valid.shape[1]},
   )

@@ -145,7 +145,7 @@ def show(result: dict[str, Any], workdir: str) -> None:
   print(tables.length_table(result['length']))
   print(
     f'\n{workdir}: results.json, learning_curve.png, and episodes.html, what '
-    'was written before and after RL; BUILD.md says what to do next'
+    'was written before and after RL; README.md says what to do next'
   )
 
 
