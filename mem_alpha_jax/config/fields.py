@@ -99,7 +99,9 @@ _section(
     'chunk_first', 'of chunk and memory in it', 'chunk_first | memory_first'
   ),
   view=Field(
-    'retrieved', 'which entries the writer sees', 'retrieved | newest'
+    'covered',
+    'which entries the writer sees',
+    'covered | retrieved | newest',
   ),
   view_entries=Field(3, 'how many of them', natural),
   fixed_width=Field(True, 'pad each viewed entry to entry_tokens'),
