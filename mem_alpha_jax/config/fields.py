@@ -232,7 +232,7 @@ _section(
 _section(
   'rl',
   NEVER,
-  advantage=Field('grpo', 'the estimator', rules.text),
+  advantage=Field('grpo', 'grpo, dr_grpo, rloo, gdpo or gae', rules.text),
   group_by=Field(
     'chunk',
     'samples compared; the reference: episode',
