@@ -100,7 +100,9 @@ _section(
     'chunk_first', 'of chunk and memory in it', 'chunk_first | memory_first'
   ),
   view=Field(
-    'retrieved', 'which entries the writer sees', 'retrieved | newest'
+    'covered',
+    'which entries the writer sees',
+    'covered | retrieved | newest',
   ),
   view_entries=Field(3, 'how many of them', natural),
   fixed_width=Field(True, 'pad each viewed entry to entry_tokens'),
@@ -231,7 +233,7 @@ _section(
 _section(
   'rl',
   NEVER,
-  advantage=Field('grpo', 'the estimator', rules.text),
+  advantage=Field('grpo', 'grpo, dr_grpo, rloo, gdpo or gae', rules.text),
   group_by=Field(
     'chunk',
     'samples compared; the reference: episode',

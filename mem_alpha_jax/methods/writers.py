@@ -126,7 +126,7 @@ def oracle(seen: Seen) -> list[Op]:
   latest = {(note.kind, note.key): note for note in seen.notes}
   ops = []
   for note in latest.values():
-    same = [e for e in seen.view if e is not None and _same_fact(e, note)]
+    same = [e for e in seen.view if e is not None and same_fact(e, note)]
     # An entry that is right already is kept, else the first becomes right.
     same.sort(key=lambda entry: entry.text != note.text)
     if not same:
@@ -137,7 +137,7 @@ def oracle(seen: Seen) -> list[Op]:
   return ops
 
 
-def _same_fact(entry: Entry, note: OracleNote) -> bool:
+def same_fact(entry: Entry, note: OracleNote) -> bool:
   """Returns True if an entry states a note, or an older version of it.
 
   A fact is about its first word, for names occur as values too ('Leo boss
