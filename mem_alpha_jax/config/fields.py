@@ -60,7 +60,8 @@ _section(
   turn_words=Field(0, 'longer turns are split, of locomo; 0: none', natural),
   batch_episodes=Field(24, 'of one batch, over all processes'),
   train_chunks=Field(8, 'chunks of a training episode'),
-  chunk_sentences=Field(1, 'sentences of one chunk'),
+  wording=Field('plain', 'of source=synthetic', 'plain | varied'),
+  chunk_sentences=Field(1, 'sentences of one chunk; of varied: the most'),
   overwrite=Field(0.65, 'share of facts that change a fact', fraction),
   asked_rate=Field(0.45, 'questions asked for every sentence'),
   eval_episodes=Field(128, 'held-out episodes at train length'),
@@ -233,7 +234,7 @@ _section(
 _section(
   'rl',
   NEVER,
-  advantage=Field('grpo', 'the estimator', rules.text),
+  advantage=Field('grpo', 'grpo, dr_grpo, rloo, gdpo or gae', rules.text),
   group_by=Field(
     'chunk',
     'samples compared; the reference: episode',

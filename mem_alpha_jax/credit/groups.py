@@ -1,5 +1,6 @@
 """Which rows are compared with which, and the statistics of a group."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,9 @@ GROUP_BY = ('chunk', 'trajectory', 'episode')
 
 
 class Keys(NamedTuple):
-  """What tells the rows of a table apart; a row is one response.
+  """What tells the rows of a table apart, and what else some ask of them.
+
+  A row is one response.
 
   Attributes:
     episode: its place in the batch.
@@ -19,6 +22,8 @@ class Keys(NamedTuple):
     state: the memory that it saw; equal for the samples of one memory.
     parent: the row whose memory that was, -1 at the start of an episode.
     value: of the value head at the start of the response; None without one.
+    parts: weight and column of each part of the reward that counts, NaN where
+      it is missing; None where only their sum is known.
   """
 
   episode: Int[np.ndarray, 'N']
@@ -28,6 +33,7 @@ class Keys(NamedTuple):
   state: Int[np.ndarray, 'N']
   parent: Int[np.ndarray, 'N']
   value: Float[np.ndarray, 'N'] | None = None
+  parts: Mapping[str, tuple[float, Float[np.ndarray, 'N']]] | None = None
 
 
 class Stats(NamedTuple):
