@@ -1,0 +1,27 @@
+"""The laptop run on the varied world: many wordings, several facts a chunk.
+
+python -m mem_alpha_jax.main --config=configs/varied.py --workdir=runs/varied
+
+Training sees some templates of each fact; `test_templates` has others.
+"""
+
+import ml_collections
+
+from configs import common, tiny
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Returns the config; `arg` is 'key=value,...' over dotted field names."""
+  c = tiny.get_config().unlock()
+  c.data.wording = 'varied'
+  c.data.chunk_sentences = 3
+
+  c.tokenizer.vocab_size = 1100  # more function words
+
+  c.model.layers = 4
+
+  c.rollout.prefix_buckets = (128, 144)
+  c.rollout.response_buckets = (40,)
+
+  c.warm_start.checkpoint = 'varied_base'
+  return common.parse_arg(c, arg)
