@@ -18,10 +18,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
   c.tokenizer.vocab_size = 1100  # more function words
 
-  c.model.layers = 4
-
-  c.rollout.prefix_buckets = (128, 144)
-  c.rollout.response_buckets = (40,)
+  c.rollout.prefix_buckets = (112, 144)
+  c.rollout.response_buckets = (32,)
 
   c.warm_start.checkpoint = 'varied_base'
   return common.parse_arg(c, arg)
