@@ -21,5 +21,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rollout.prefix_buckets = (112, 144)
   c.rollout.response_buckets = (32,)
 
+  # Of two notes about a fact one can go: its deletion is tried, too.
+  c.rollout.forced_deletes = 0.2
+
   c.warm_start.checkpoint = 'varied_base'
   return common.parse_arg(c, arg)

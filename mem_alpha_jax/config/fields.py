@@ -196,6 +196,9 @@ _section(
   own_buckets=Field((1,), 'padded own-context lengths, tokens'),
   response_buckets=Field((18,), 'padded response lengths, tokens'),
   forced=Field(4, 'samples of a group with forced first tokens', natural),
+  forced_deletes=Field(
+    0.0, 'share of those about an entry that delete it', fraction
+  ),
   own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
   chain=Field(5, 'earlier episodes such a memory may have read', natural),
   shuffled=Field(0.0, 'share of turns that see entries unranked', fraction),

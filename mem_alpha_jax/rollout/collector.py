@@ -267,6 +267,7 @@ def _forced(setup, turns, step: int, width: int) -> forced_calls.Forced:
         width,
         count,
         notation,
+        setup.config.rollout.forced_deletes,
       )
   return forced
 

@@ -29,7 +29,6 @@ FREE = -1  # a token the policy samples itself
 # notation; in JSON more than the first words of any call take.
 WIDTH = {'compact': 2, 'chat': 64}
 OTHERS = (('<ins>', '<epi>'), ('<ins>', '<sem>'), ('<none>',))
-DELETED = 0.2  # share of the calls about an entry in view that delete it
 
 
 class Starts(NamedTuple):
@@ -118,6 +117,7 @@ def forced_calls(
   group_size: int,
   count: int,
   prompt_format: str = 'compact',
+  deleted: float = 0.0,
 ) -> Forced:
   """Draws the forced tokens of one group.
 
@@ -129,15 +129,17 @@ def forced_calls(
     count: forced samples. The first updates or deletes a random visible entry
       (if there is one), the others start with one of the other calls, in turn.
     prompt_format: notation of the calls.
+    deleted: share of the calls about an entry that delete it.
   """
   known = starts(tokenizer, prompt_format)
   (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
   for g in range(count):
     ids = known.others[(g - 1) % len(known.others)]
     if visible and g == 0:
-      delete = known.deletes and rng.random() < DELETED
+      deleted *= bool(known.deletes)
+      delete = deleted and rng.random() < deleted
       calls = known.deletes if delete else known.updates
-      share = DELETED if delete else 1 - DELETED * bool(known.deletes)
+      share = deleted if delete else 1 - deleted
       different = min(visible, len(calls))
       ids, chance[g] = calls[rng.integers(different)], share / different
     tokens[g, : len(ids)] = ids
