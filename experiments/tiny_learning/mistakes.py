@@ -14,7 +14,8 @@ from typing import NamedTuple
 import ml_collections
 from absl import app, flags
 
-from mem_alpha_jax.config import compare
+from configs import common
+from mem_alpha_jax.config import compare, fields
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.memory import state as state_lib
@@ -26,6 +27,7 @@ from mem_alpha_jax.text import words
 _RUN = flags.DEFINE_string('run', 'runs/tiny', 'Workdir of a finished run.')
 _MULTIPLE = flags.DEFINE_integer('multiple', 64, 'Length, in train lengths.')
 _EPISODES = flags.DEFINE_integer('episodes', 16, 'Test episodes.')
+_ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
 _EXAMPLES = flags.DEFINE_integer('examples', 10, 'Mistakes to print.')
 
 
@@ -73,7 +75,8 @@ def about(state: state_lib.MemoryState, note) -> list[state_lib.Entry]:
 def cause(moments: list[Moment], note, question) -> tuple[str, Moment]:
   """What lost a fact, and when."""
   now = moments[question.first]
-  holds = lambda e: question.answer.lower() in words.terms(e.text)
+  answer = {*words.terms(question.answer)}
+  holds = lambda e: answer <= {*words.terms(e.text)}
   old, new = about(now.before, note), about(now.after, note)
   right = [e for e in new if holds(e)]
   stale = [e for e in new if not holds(e)]
@@ -101,14 +104,16 @@ def _later(moments, note, question, holds) -> tuple[str, Moment]:
       return 'a later call destroyed it', now
     if not all(map(holds, new)):
       return 'a later call contradicts it', now
-  return 'the memory is right, recall or reader is not', now
+  return 'the note is there, and another of no fact', now
 
 
 def main(argv):
   del argv
   workdir = _RUN.value
+  known = compare.flatten(fields.defaults().to_dict())
   found = compare.read(pathlib.Path(workdir) / compare.FILE)
-  config = ml_collections.ConfigDict(compare.nest(found))
+  config = ml_collections.ConfigDict(compare.nest(known | found))
+  config = common.parse_arg(config, _ARG.value)
   config.eval.length_episodes = config.data.eval_episodes = _EPISODES.value
   parts = build.build(config, workdir)
   params = parameters.newest_params(parts, workdir)
@@ -118,25 +123,22 @@ def main(argv):
   plans = [held_out.ending(e) for e in episodes]
   panel = loop.panel(parts, parts.readers[:1])
   records = loop.run(method, episodes, plans, panel).records
-  causes, places, examples, asked = (
-    collections.Counter(), collections.Counter(), [], 0,
-  )  # fmt: skip
+  causes, wrong, asked = (collections.Counter() for _ in range(3))
+  examples = []
   for i, (episode, record) in enumerate(zip(episodes, records, strict=True)):
     notes = parts.oracle_notes(episode)
     for a in record.answered:
       question = episode.questions[a.index]
-      asked += 1
+      asked[question.type] += 1
       if a.scores[0] == 1.0:
         continue
+      answer = {*words.terms(question.answer)}
       told = [
-        n
-        for n in notes[question.first]
-        if question.answer.lower() in words.terms(n.text)
-        or n.kind == 'episodic'
+        n for n in notes[question.first] if answer <= {*words.terms(n.text)}
       ]
       why, now = cause(method.moments[i], told[0], question)
       causes[why] += 1
-      places[question.type] += 1
+      wrong[question.type] += 1
       examples.append(
         {
           'why': why,
@@ -148,14 +150,17 @@ def main(argv):
           'calls': [(op.tool, op.text) for op in now.ops],
         }
       )
-  found = {'asked': asked, 'wrong': len(examples), 'causes': causes}
-  found |= {
-    'types': places,
+  found = {
+    'asked': asked,
+    'wrong': wrong,
+    'causes': causes,
     'examples': examples[:: max(len(examples) // 10, 1)],
   }
   path = pathlib.Path(workdir) / f'mistakes_{_MULTIPLE.value}x.json'
   files.write_json(path, found)
-  print(f'{len(examples)} of {asked} answers are wrong')
+  print(f'{len(examples)} of {asked.total()} answers are wrong')
+  for kind, n in asked.items():
+    print(f'{kind}: {1 - wrong[kind] / n:.3f} of {n}')
   for why, n in causes.most_common():
     print(f'{n:5} {n / len(examples):.0%}  {why}')
   for example in found['examples'][: _EXAMPLES.value]:

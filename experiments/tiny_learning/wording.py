@@ -13,7 +13,7 @@ import ml_collections
 import numpy as np
 from absl import app, flags
 
-from mem_alpha_jax.config import compare
+from mem_alpha_jax.config import compare, fields
 from mem_alpha_jax.data import pipeline, synthetic
 from mem_alpha_jax.data import synthetic_wording as wording
 from mem_alpha_jax.evaluation import held_out
@@ -42,8 +42,9 @@ def shuffled(given) -> memory.MemoryMethod:
 
 def main(argv):
   del argv
+  known = compare.flatten(fields.defaults().to_dict())
   found = compare.read(pathlib.Path(_RUN.value) / compare.FILE)
-  config = ml_collections.ConfigDict(compare.nest(found))
+  config = ml_collections.ConfigDict(compare.nest(known | found))
   config.data.eval_episodes = _EPISODES.value
   parts = build.build(config, _RUN.value)
   params = parameters.newest_params(parts, _RUN.value)
