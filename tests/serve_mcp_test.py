@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 
 import anyio
 import httpx2
@@ -73,6 +74,7 @@ def served(service):
   thread.start()
   while not server.started:
     assert thread.is_alive()
+    time.sleep(0.01)
   port = server.servers[0].sockets[0].getsockname()[1]
   yield f'http://127.0.0.1:{port}/v1/namespaces'
   server.should_exit = True

@@ -39,7 +39,10 @@ class NotFound(LookupError):
 
 
 class Memory:
-  """One namespace. Any number of threads may use it."""
+  """One namespace.
+
+  Any number of threads may use it; in an event loop, asyncio.to_thread.
+  """
 
   def __init__(self, service: Service, namespace: str):
     """Args:
