@@ -32,6 +32,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.memory.cap_rate = 0.0  # paper: the reward alone keeps a memory small
   c.memory.prompt_format = 'chat'
   # That the chunk finds, of both lists; paper's code: the newest 5 of each.
+  c.memory.view = 'retrieved'
   c.memory.view_entries = 5
   c.memory.fixed_width = False
 

@@ -155,3 +155,22 @@ def test_trial_values_of_turns_find_their_places_in_one_shape(size):
       wanted + values[n], rel=1e-4
     )
     assert not rows.returns[row, 0, 1:].any()
+
+
+def test_gdpo_is_given_the_parts_that_count():
+  config = tiny_config.get_config('rl.advantage=gdpo,rl.min_gap=0')
+  samples = graded(table((4, 2)), config)
+  rows, _ = assemble.to_rows(samples, config)
+  keys, weights = samples.keys, config.reward
+  total = np.zeros(len(samples.reward))
+  for name, part in samples.parts.items():
+    for b, t in {*zip(keys.episode, keys.turn, strict=True)}:
+      own = (keys.episode == b) & (keys.turn == t)
+      gap = part[own] - part[own].mean()
+      spread = max(part[own].std(), config.rl.std_floor)
+      total[own] += weights[name] * gap / spread
+  wanted = (total - total.mean()) / total.std()
+  for at, n in places(samples, 'state').items():
+    np.testing.assert_allclose(
+      rows.advantages[at][0], wanted[n], rtol=1e-3, atol=1e-5
+    )

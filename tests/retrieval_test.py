@@ -114,6 +114,38 @@ def test_bm25_golden():
   np.testing.assert_allclose(ours[0, 0, :3], expected, rtol=1e-5)
 
 
+def viewed(notes, chunk):
+  """Slots in the order in which a writer sees them."""
+  ids = scores_of([notes], [[chunk]], scores.coverage)[0, 0]
+  return np.argsort(-ids, kind='stable')[: len(notes)].tolist()
+
+
+@pytest.mark.parametrize('others', [0, 1, 2, 5])
+def test_coverage_puts_what_a_chunk_changes_first(others):
+  # However rare the new value is, and however many have it.
+  notes = [*['Tom job poet', 'Eva job poet', 'poet Ana Rome'][:others]]
+  notes += ['Ana home Oslo', 'red sea'][: others - 3] if others > 3 else []
+  old = len(notes)
+  for chunk in ('Ana has a job as a poet.', 'We heard that Ana has a job.'):
+    assert viewed([*notes, 'Ana job baker'], chunk)[0] == old
+
+
+def test_coverage_golden():
+  notes = ['tea cake', 'tea cake', 'red tea', 'tea', 'sky']
+  ours = scores_of([notes], [['red tea cake']], scores.coverage)[0, 0]
+  rare, early = scores.RARE, scores.EARLY
+  wide = 8  # the padded question
+  expected = [
+    np.sqrt(2) - rare * np.log(2) - early * 1.5 / wide,
+    np.sqrt(2) - rare * np.log(2) - early * 1.5 / wide,
+    np.sqrt(2) - early * 0.5 / wide,
+    1 - early * 1 / wide,
+    -rare * np.log(4),  # with the empty slots it shares nothing
+  ]
+  np.testing.assert_allclose(ours[:5], expected, atol=1e-6)
+  assert (ours[5:] == -np.inf).all()
+
+
 @hypothesis.settings(deadline=None)
 @hypothesis.given(
   st.lists(st.lists(st.sampled_from(WORDS), max_size=W), max_size=S),

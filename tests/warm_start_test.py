@@ -1,5 +1,6 @@
 """The supervised stage: valid calls about the chunk, and nothing else."""
 
+import collections
 import itertools
 import re
 
@@ -13,6 +14,7 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.roles import writer
 from mem_alpha_jax.rollout import play, warm_start
 from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
 
 STEPS = tiny_config.FIELDS['warm_start.steps']
@@ -42,32 +44,33 @@ def drawn(setup, count):
     for t, chunk in enumerate(episode.chunks):
       view = warm_start.random_view(rng, episode.chunks[:t], places)
       for _ in range(3):
-        ids = warm_start.demonstration(rng, chunk, view, setup)
+        ids = warm_start.demonstration(rng, chunk, view, setup, 60)
         yield chunk, view, setup.tokenizer.decode(ids), ids
 
 
 def test_demonstrations_are_valid_calls_of_all_kinds(setup):
-  seen, width = {}, setup.config.rollout.response_buckets[-1]
+  seen, counts = collections.Counter(), collections.Counter()
   for chunk, view, text, ids in drawn(setup, 900):
     assert ids == setup.tokenizer.encode(text)
-    # What is learned is cut to the bucket: the call must survive that.
-    said = writer.read(setup, ids[: width - 1], view)
+    said = writer.read(setup, ids, view)
     ops, noop = said.ops, said.noop
-    assert not said.errors and len(ops) + noop == 1, text
+    assert not said.errors and noop == (not ops), text
     assert not any(said.repairs), text
-    name = 'none' if noop else f'{ops[0].tool} {ops[0].kind}'
-    seen[name] = seen.get(name, 0) + 1
-    if noop or ops[0].tool == 'delete':
-      continue
-    ops = writer.read(setup, ids, view).ops
-    words = words_lib.terms(ops[0].text)
-    assert set(words) <= set(words_lib.terms(chunk)), (chunk, text)
-    least, most = warm_start.WORDS
-    assert 1 <= len(ops[0].text.split()) <= most
-  calls = ('insert', 'update', 'delete')
-  kinds = ('semantic', 'episodic')
-  assert set(seen) == {'none', *map(' '.join, itertools.product(calls, kinds))}
+    counts[len(ops)] += 1
+    targets = [op.entry_id for op in ops if op.entry_id is not None]
+    assert len(targets) == len(set(targets)), text
+    seen.update(f'{op.tool} {op.kind}' for op in ops)
+    for op in ops:
+      if op.tool != 'delete':
+        assert any(
+          set(words_lib.terms(op.text)) <= set(words_lib.terms(sentence))
+          for sentence in english.sentences(chunk)
+        ), (chunk, text)
+        assert 1 <= len(op.text.split()) <= warm_start.WORDS[1]
+  tools, kinds = ('insert', 'update', 'delete'), ('semantic', 'episodic')
+  assert set(seen) == {*map(' '.join, itertools.product(tools, kinds))}
   assert min(seen.values()) > 3
+  assert set(counts) == {*range(len(warm_start.COUNTS))}
 
 
 def test_the_call_says_nothing_about_the_chunk(setup):

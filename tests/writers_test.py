@@ -106,7 +106,7 @@ def test_keep_newest_frees_slots():
     max_size=8,
   ),
   st.integers(1, 20),
-  st.sampled_from(['keep_newest', 'random_inserts']),
+  st.sampled_from(['keep_newest', 'random_inserts', 'rule_insert']),
 )
 def test_capped_writers_stay_under_the_cap_and_never_fail(chunks, cap, name):
   limits = LIMITS._replace(total_tokens=cap, slots=3)
@@ -134,6 +134,39 @@ def test_random_inserts_are_words_of_the_chunk_in_order():
 
 def test_random_inserts_of_a_chunk_without_words():
   assert act('random_inserts', state_lib.empty(), '?!')[0] == []
+
+
+def test_rules_drop_function_words_and_cut():
+  memory = read('rule_insert', ('We went to the harbour: it was cold, Leo.',))
+  assert texts(memory) == ['We harbour cold Leo']
+  limits = LIMITS._replace(entry_tokens=2)
+  assert texts(read('rule_insert', CHUNKS[2:3], limits=limits)) == [
+    'rained all'
+  ]
+  assert act('rule_insert', state_lib.empty(), 'It is.')[0] == []
+
+
+def test_rule_insert_stops_where_the_memory_is_full():
+  memory = read('rule_insert', (*CHUNKS, CHUNKS[0]))
+  assert texts(memory) == [
+    'Marta baker', '3 May Leo harbour', 'rained all night', 'My boss Tom'
+  ]  # fmt: skip
+
+
+def test_rule_update_replaces_what_shares_two_words():
+  chunks = ('Tom is my job.', "Marta's job is baker.", 'Marta is cold.')
+  memory = read('rule_update', chunks)
+  assert texts(memory) == ['Tom my job', "Marta's job baker", 'Marta cold']
+  ops, memory, _ = act('rule_update', memory, "Marta's job is pilot now.")
+  assert [op.tool for op in ops] == ['update']
+  assert texts(memory)[1] == "Marta's job pilot now"
+  # Neither what it does not see, nor events.
+  assert act('rule_update', memory, 'Tom is a job.', view=(None,))[0][0] == (
+    state_lib.Op('insert', 'semantic', 'Tom job')
+  )
+  event = act('rule_update', state_lib.empty(), CHUNKS[1])[1]
+  ops = act('rule_update', event, CHUNKS[1].replace('Leo', 'Eva'))[0]
+  assert [op.tool for op in ops] == ['insert']
 
 
 def note(*key, text, kind='semantic'):

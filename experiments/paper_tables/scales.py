@@ -26,6 +26,8 @@ RULES = (
   'keep_everything',
   'keep_newest',
   'random_inserts',
+  'rule_insert',
+  'rule_update',
   'oracle',
 )
 # Those that stand for a row of the paper's table 2, and the bounds.
@@ -36,6 +38,7 @@ FEW = (
   'newest_words',
   'new_words',
   'keep_newest',
+  'rule_insert',
   'oracle',
 )
 CHAT = ('overwrite', 'inner_state', 'endpoint_writer')

@@ -43,9 +43,7 @@ _section(
 _section(
   'data',
   EVALUATION,
-  source=Field(
-    'synthetic', "what episodes are of; 'babi+nlu': by turns", rules.text
-  ),
+  source=Field('synthetic', "of episodes; 'babi+nlu': by turns", rules.text),
   babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
   mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
   file=Field('', "of source=jsonl; of longmemeval, '': its folder"),
@@ -60,7 +58,8 @@ _section(
   turn_words=Field(0, 'longer turns are split, of locomo; 0: none', natural),
   batch_episodes=Field(24, 'of one batch, over all processes'),
   train_chunks=Field(8, 'chunks of a training episode'),
-  chunk_sentences=Field(1, 'sentences of one chunk'),
+  wording=Field('plain', 'of source=synthetic', 'plain | varied'),
+  chunk_sentences=Field(1, 'sentences of one chunk; of varied: the most'),
   overwrite=Field(0.65, 'share of facts that change a fact', fraction),
   asked_rate=Field(0.45, 'questions asked for every sentence'),
   eval_episodes=Field(128, 'held-out episodes at train length'),
@@ -89,18 +88,12 @@ _section(
   cap_base=Field(20, 'tokens a memory may hold at first', natural),
   cap_rate=Field(0.35, 'more for every token read; 0: no cap'),
   embedding_size=Field(0, "floats of an entry's vector", natural),
-  embedder=Field(
-    'none', 'of the vectors of entries', 'none | hashed | minilm | policy'
-  ),
-  prompt_format=Field(
-    'compact', 'how a prompt is written', 'compact | chat | reference'
-  ),
+  embedder=Field('none', 'of entries', 'none | hashed | minilm | policy'),
+  prompt_format=Field('compact', 'of prompts', 'compact | chat | reference'),
   prompt_order=Field(
     'chunk_first', 'of chunk and memory in it', 'chunk_first | memory_first'
   ),
-  view=Field(
-    'retrieved', 'which entries the writer sees', 'retrieved | newest'
-  ),
+  view=Field('covered', 'shown to the writer', 'covered | retrieved | newest'),
   view_entries=Field(3, 'how many of them', natural),
   fixed_width=Field(True, 'pad each viewed entry to entry_tokens'),
   instructions=Field('full', 'of chat models', 'full | brief'),
@@ -170,9 +163,7 @@ _section(
 _section(
   'model',
   RESUME,
-  remat=Field(
-    'none', 'what the backward pass computes again', 'none | full | dots'
-  ),
+  remat=Field('none', 'what backward computes again', 'none | full | dots'),
   block_logits=Field(2**25, 'that exist at once, all devices together'),
   attention=Field('xla', 'splash: TPU, cudnn: GPU', 'xla | splash | cudnn'),
 )
@@ -199,9 +190,7 @@ _section(
   'rollout',
   NEVER,
   group_size=Field(8, 'samples of a group'),
-  groups=Field(
-    'state', 'what the samples of a group share', 'state | trajectory'
-  ),
+  groups=Field('state', 'what its samples share', 'state | trajectory'),
   temperature=Field(1.0, 'of sampling in training', positive),
   prefix_buckets=Field((80,), 'padded prefix lengths, tokens'),
   own_buckets=Field((1,), 'padded own-context lengths, tokens'),
@@ -230,7 +219,7 @@ _section(
 _section(
   'rl',
   NEVER,
-  advantage=Field('grpo', 'the estimator', rules.text),
+  advantage=Field('grpo', 'grpo, dr_grpo, rloo, gdpo or gae', rules.text),
   group_by=Field(
     'chunk',
     'samples compared; the reference: episode',

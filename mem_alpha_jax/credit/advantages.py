@@ -63,6 +63,27 @@ def rloo(rewards: Column, keys: groups.Keys, config: Any) -> Column:
   return stats.gap * stats.count / np.maximum(stats.count - 1, 1)
 
 
+def gdpo(rewards: Column, keys: groups.Keys, config: Any) -> Column:
+  """Each part of the reward relative to its group by itself, then their sum.
+
+  A_i = (s_i - mean(s)) / max(std(s), floor) over the rows of the batch, of
+  s_i = sum_k w_k (r_ki - mean(r_k)) / max(std(r_k), floor) over the row's
+  group. GDPO, arXiv 2601.05242: two responses with the parts (0, 1) and (1, 1)
+  beside (0, 0) get the same from GRPO in groups of two, and twice as much here.
+  Rows are whitened, as in its TRL code, not tokens. Ours: the floor, and that
+  a part that is missing, or that a role does not earn, adds nothing.
+  """
+  known = ~np.isnan(rewards)
+  total = np.zeros(len(rewards))
+  for weight, part in keys.parts.values():
+    part = np.where(known, part, np.nan)
+    total += weight * np.nan_to_num(grpo(part, keys, config))
+  if not known.any():
+    return total
+  spread = np.maximum(total[known].std(), config.std_floor)
+  return (total - total[known].mean()) / spread
+
+
 def gae(rewards: Column, keys: groups.Keys, config: Any) -> Column:
   """Generalized advantage estimation over the turns of each trajectory.
 
@@ -92,6 +113,7 @@ ESTIMATORS: dict[str, Callable[[Column, groups.Keys, Any], Column]] = {
   'grpo': grpo,
   'dr_grpo': dr_grpo,
   'rloo': rloo,
+  'gdpo': gdpo,
   'gae': gae,
 }
 

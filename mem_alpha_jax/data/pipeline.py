@@ -126,7 +126,8 @@ def eval_episodes(
     split: a split of the source.
     multiple: length in train lengths, data.train_chunks each.
     held_out: 'pairs' prefers a split <split>_pairs, where the source has one:
-      words of training in pairs that it never saw together. 'words' does not.
+      words of training in pairs that it never saw together; 'templates' one
+      of sentences that it never saw, too. 'words' is the split itself.
 
   Raises:
     ValueError: for multiple != 1 where episodes have the length they have.
@@ -138,9 +139,8 @@ def eval_episodes(
     count = config.eval.length_episodes
   if any_length(config):
     (source,) = sources_lib.of_run('data.source', d.source)
-    pairs = f'{split}_pairs'
-    if held_out == 'pairs' and pairs in source.splits:
-      split = pairs
+    named = f'{split}_{held_out}'
+    split = named if named in source.splits else split
     return list(_split(config, source, split, multiple)[:count])
   if multiple != 1:
     raise ValueError(

@@ -85,19 +85,19 @@ def stream(
     t have last = t - 1; the last chunk closes all others, with last = t.
   """
   state = world_lib.start(world, split, seed)
-  crew = state.rng.randint(*world.people)
+  crew, every = world_lib.crowd(state, world)
   t = sentences = 0
   while num_chunks is None or t < num_chunks:
     chunk = []
-    for _ in range(world.chunk_sentences):
+    for kinds in world_lib.next_kinds(state, world):
       sentences += 1
       late = max(0, sentences - world.people_from)
-      world_lib.join(state, crew + late // world.people_every)
-      chunk.append(world_lib.next_sentence(state, world, t))
+      world_lib.join(state, crew + late // every)
+      chunk.append(world_lib.next_sentence(state, world, t, kinds))
     closed, state.closed = state.closed, []
     if t + 1 == num_chunks:
       closed += _close_all(state, world, t, sentences)
-    yield Step(' '.join(chunk), tuple(closed))
+    yield Step(state.wording.join(chunk), tuple(closed))
     t += 1
 
 
@@ -127,16 +127,26 @@ def texts(world: WorldConfig, split: str, seed: int, n: int) -> Iterator[str]:
         yield note.text
 
 
-def _world(config) -> WorldConfig:
+def _world(config, style: str = '') -> WorldConfig:
   return WorldConfig(
     chunk_sentences=config.data.chunk_sentences,
     overwrite=config.data.overwrite,
     asked_rate=config.data.asked_rate,
+    wording=config.data.wording,
+    style=style,
   )
 
 
-def _episodes(config, split: str, multiple: int = 1) -> Made:
-  world, chunks = _world(config), config.data.train_chunks * multiple
+def episodes(config, split: str, multiple: int = 1, style: str = '') -> Made:
+  """Episodes by uid, of so many train lengths.
+
+  Args:
+    config: uses seed and data.*.
+    split: one of SPLITS.
+    multiple: of data.train_chunks.
+    style: of synthetic_wording.STYLES, what all sentences have in common.
+  """
+  world, chunks = _world(config, style), config.data.train_chunks * multiple
   return Made(lambda uid: episode(world, split, uid, chunks, config.seed))
 
 
@@ -157,7 +167,7 @@ SOURCES = (
   Source(
     'synthetic',
     rule='exact',
-    episodes=_episodes,
+    episodes=episodes,
     splits=SPLITS,
     reader=lambda config, strict: extractive.ExtractiveReader(
       FRAMES, LEXICON, strict

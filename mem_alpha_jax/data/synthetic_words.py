@@ -4,8 +4,12 @@ Every value is one word, no word has two kinds, and the splits share none:
 240/60/80 names and 24/8/10 values of each other kind go to train, validation
 and test, in the order of a stable hash so that no split is alphabetical. The
 splits 'validation_pairs' and 'test_pairs' have the train words in pairs of name
-and value that 'train' never states; of the user, who has no name, all splits of
-train words state the same (17% of the questions that are asked).
+and value that 'train' never states. Of the user, who has no name, the plain
+wording says the same in all splits of train words (17% of the questions that
+are asked); in others train keeps two thirds of the values of a kind, validation
+and test have a sixth each: four of 24, enough to overwrite one. The splits
+'validation_templates' and 'test_templates' have the same pairs in sentences of
+templates that 'train' never uses.
 """
 
 import functools
@@ -22,8 +26,10 @@ _PAIR_TENTHS = {
   'train': range(2, 10),
   'validation_pairs': (1,),
   'test_pairs': (0,),
+  'validation_templates': (1,),
+  'test_templates': (0,),
 }
-SPLITS = (*_WORD_SPLITS, 'validation_pairs', 'test_pairs')
+SPLITS = (*_WORD_SPLITS, *list(_PAIR_TENTHS)[1:])
 USER = 'i'  # the user as the subject of a fact
 
 _TEXT = {
@@ -241,13 +247,27 @@ def _tenth(name: str, value: str) -> int:
 
 
 @functools.cache
-def allowed(split: str, name: str, kind: str) -> tuple[str, ...]:
-  """Values of a kind that may be said of a name (or USER) in this split."""
+def allowed(
+  split: str, name: str, kind: str, user_pairs: bool
+) -> tuple[str, ...]:
+  """Values of a kind that may be said of a name (or USER) in this split.
+
+  Without `user_pairs` all splits of train words say the same of the user.
+  """
   values = WORDS[kind][base_split(split)]
-  if name != USER and split in _PAIR_TENTHS:
+  if split in _PAIR_TENTHS:
     tenths = _PAIR_TENTHS[split]
-    values = [v for v in values if _tenth(name, v) in tenths]
+    if name != USER:
+      values = [v for v in values if _tenth(name, v) in tenths]
+    elif user_pairs:
+      sixths = {0: (0,), 1: (1,)}.get(tenths[0], range(2, 6))
+      place = {v: i for i, v in enumerate(sorted(values, key=_user_hash))}
+      values = [v for v in values if place[v] * 6 // len(place) in sixths]
   return tuple(v for v in values if v != name)
+
+
+def _user_hash(value: str) -> int:
+  return stable_hash(f'{USER} {value}'.lower())
 
 
 def subject(name: str) -> str:

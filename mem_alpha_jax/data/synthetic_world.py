@@ -5,13 +5,19 @@ Facts are stated and overwritten, events happen, decoys say what is untrue.
 
 import dataclasses
 import functools
+import math
 import random
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from mem_alpha_jax.data import synthetic_wording as wording_lib
 from mem_alpha_jax.data import synthetic_words as words
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Question
 
 _USER = words.USER
+_MINE = frozenset(('i', 'my', 'me'))
+_NAMES = words.LEXICON['person']
 _TRIES = 20  # draws of a random key or date before another sentence is tried
 Key = tuple[str, str]  # (subject, cue)
 
@@ -20,7 +26,7 @@ Key = tuple[str, str]  # (subject, cue)
 class WorldConfig:
   """The mix of the world; the five weights of sentences sum to 1."""
 
-  chunk_sentences: int = 1  # sentences of a chunk
+  chunk_sentences: int = 1  # sentences of a chunk; varied: at most
   person: float = 0.45  # weight of facts of a person
   event: float = 0.15  # weight of events
   user: float = 0.12  # weight of facts of the user
@@ -40,6 +46,16 @@ class WorldConfig:
     ('events', 0.20),
     ('user', 0.15),
   )
+  wording: str = 'plain'  # or 'varied', which the fields below are of
+  style: str = ''  # of synthetic_wording.STYLES
+  crowd: tuple[int, int] = (2, 8)  # people at the start, in place of `people`
+  joining: tuple[int, int] = (2, 64)  # in place of `people_every`
+  returns: float = 0.25  # share of overwrites with an earlier value
+
+
+_SIZES = (7, 2, 1)  # weights of a chunk of one, two, three or more sentences
+_FACTS = ('person', 'event', 'user')
+_EXACTLY = {'two': 2, 'three': 3}  # styles -> facts of a chunk that has some
 
 
 class Fact(NamedTuple):
@@ -56,12 +72,14 @@ class State:
 
   rng: random.Random
   split: str
+  wording: wording_lib.Plain | wording_lib.Varied
   names: list[str]  # of the split, in the order in which they join
   joined: int
   facts: dict[Key, Fact] = dataclasses.field(default_factory=dict)
   stated: dict[str, list[Key]] = dataclasses.field(default_factory=dict)
   free: dict[str, list[Key]] = dataclasses.field(default_factory=dict)
   denied: dict[Key, set[str]] = dataclasses.field(default_factory=dict)
+  past: dict[Key, set[str]] = dataclasses.field(default_factory=dict)
   visited: set[tuple[str, str]] = dataclasses.field(default_factory=set)
   dated: set[tuple[str, str]] = dataclasses.field(default_factory=set)
   events: list[Question] = dataclasses.field(default_factory=list)
@@ -87,9 +105,28 @@ def join(state: State, count: int) -> None:
   state.joined = count
 
 
+def crowd(state: State, world: WorldConfig) -> tuple[int, int]:
+  """People at the start, and sentences between two that join."""
+  if not _varied(state):
+    return state.rng.randint(*world.people), world.people_every
+  drawn = [
+    math.exp(state.rng.uniform(*map(math.log, bounds)))
+    for bounds in (world.crowd, world.joining)
+  ]
+  return round(drawn[0]), round(drawn[1])
+
+
+def _varied(state: State) -> bool:
+  return isinstance(state.wording, wording_lib.Varied)
+
+
+def _allowed(state: State, name: str, kind: str) -> tuple[str, ...]:
+  return words.allowed(state.split, name, kind, _varied(state))
+
+
 def _may_deny(state: State, key: Key) -> bool:
   """Decoys take at most a third of the values, the others stay possible."""
-  values = words.allowed(state.split, key[0], words.ATTRIBUTES[key[1]].kind)
+  values = _allowed(state, key[0], words.ATTRIBUTES[key[1]].kind)
   return len(state.denied.get(key, ())) < len(values) // 3
 
 
@@ -100,7 +137,9 @@ def _deniable(state: State, key: Key, value: str) -> bool:
   return (not fact or fact.value != value) and _may_deny(state, key)
 
 
-def _pick_value(state: State, key: Key, decoy: bool = False) -> str | None:
+def _pick_value(
+  state: State, key: Key, decoy: bool = False, returns: float = 0.0
+) -> str | None:
   """A value that is not the present one; decoys and facts share none."""
   kind = words.ATTRIBUTES[key[1]].kind
   present = state.facts[key].value if key in state.facts else None
@@ -108,9 +147,12 @@ def _pick_value(state: State, key: Key, decoy: bool = False) -> str | None:
   wanted = decoy and not _may_deny(state, key)
   options = [
     value
-    for value in words.allowed(state.split, key[0], kind)
+    for value in _allowed(state, key[0], kind)
     if value != present and (value in denied) == wanted
   ]
+  earlier = [v for v in options if v in state.past.get(key, ())]
+  if returns and earlier and state.rng.random() < returns:
+    return state.rng.choice(earlier)
   if kind == 'person' and state.rng.random() < 0.5:
     # People of the same story as values: names alone tell no roles.
     joined = set(state.names[: state.joined])
@@ -134,48 +176,50 @@ def _fact(state: State, world: WorldConfig, t: int, owner: str) -> str | None:
     if not overwrite and not free:
       return None
     key = rng.choice(stated) if overwrite else _pop_random(rng, free)
-    value = _pick_value(state, key)
+    returns = world.returns if overwrite and _varied(state) else 0.0
+    value = _pick_value(state, key, returns=returns)
     if value:
       break
   else:
     return None
   if overwrite:
+    state.past.setdefault(key, set()).add(state.facts[key].value)
     if state.facts[key].first < t:
       state.closed.append(fact_question(key, state.facts[key], t - 1))
   else:
     stated.append(key)
   state.facts[key] = Fact(value, t, overwrite)
-  return words.sentence(
-    rng.choice(words.FACT_FORMS), c=words.clause(*key, value)
-  )
+  return state.wording.fact(rng, key, value, _people(state))
+
+
+def _people(state: State) -> list[str]:
+  return state.names[: state.joined]
 
 
 def _someone(state: State, world: WorldConfig) -> str:
   if state.rng.random() < world.user_events:
     return _USER
-  return state.rng.choice(state.names[: state.joined])
+  return state.rng.choice(_people(state))
 
 
-def _event_parts(
-  state: State, world: WorldConfig
-) -> tuple[str, str, str] | None:
+def _event_parts(state: State, world: WorldConfig) -> wording_lib.Event | None:
   """Subject, venue and date; (subject, date) and (venue, date) are new."""
   for _ in range(_TRIES):
     name = _someone(state, world)
-    venues = words.allowed(state.split, name, 'venue')
+    venues = _allowed(state, name, 'venue')
     if not venues:
       continue
     venue, date = state.rng.choice(venues), state.rng.choice(words.DATES)
     if not {(name, date), (venue, date)} & state.dated:
-      return name, venue, date
+      return wording_lib.Event(name, venue, date)
   return None
 
 
 def _event(state: State, world: WorldConfig, t: int) -> str | None:
-  parts = _event_parts(state, world)
-  if parts is None or parts[:2] in state.visited:
+  event = _event_parts(state, world)
+  if event is None or event[:2] in state.visited:
     return None
-  name, venue, date = parts
+  name, venue, date = event
   state.visited.add((name, venue))
   state.dated |= {(name, date), (venue, date)}
   golds = {'who': name, 'where': venue, 'when': date}
@@ -185,19 +229,19 @@ def _event(state: State, world: WorldConfig, t: int) -> str | None:
   shown = words.subject(name)
   text = words.EVENT_QUESTIONS[kind].format(n=shown, v=venue, d=date)
   state.events.append(Question(text, golds[kind], kind, t, t, False))
-  form = state.rng.choice(words.EVENT_FORMS)
-  return words.sentence(form, n=shown, v=venue, d=date)
+  return state.wording.event(state.rng, event, _people(state))
 
 
 def _decoy_event(state: State, world: WorldConfig) -> str | None:
-  parts = _event_parts(state, world)
-  if parts is None or parts[0] == _USER:
+  event = _event_parts(state, world)
+  if event is None or event.name == _USER:
     return None
-  name, venue, date = parts
-  # The decoy must stay untrue: this person does nothing else on that date.
-  state.dated.add((name, date))
-  form = state.rng.choice(words.EVENT_DECOYS)
-  return words.sentence(form, n=name, v=venue, d=date)
+  # The decoy must stay untrue: this person does nothing else on that date, and
+  # nobody who may be named with them is at that place.
+  state.dated.add((event.name, event.date))
+  if _varied(state):
+    state.dated.add((event.venue, event.date))
+  return state.wording.event_decoy(state.rng, event, _people(state))
 
 
 def _decoy(state: State, world: WorldConfig, t: int) -> str | None:
@@ -209,28 +253,33 @@ def _decoy(state: State, world: WorldConfig, t: int) -> str | None:
   if state.stated['person'] and rng.random() < 0.5:
     key = rng.choice(state.stated['person'])  # bait for an update
   value = _pick_value(state, key, decoy=True)
-  other = rng.choice(state.names[: state.joined])
+  other = rng.choice(_people(state))
   if not value or other in (key[0], value):
     return None
-  forms = words.DECOY_FORMS
-  if key[0] != _USER:
-    forms = forms + (words.ATTRIBUTES[key[1]].decoy,) * 2
-  form = rng.choice(forms)
-  keys = [key]
-  if '{o}' in form:
-    # The first name of the sentence: the value must be untrue of both.
-    keys.append((other, key[1]))
-    if not _deniable(state, keys[-1], value):
-      return None
-  for denied in keys:
-    state.denied.setdefault(denied, set()).add(value)
-  clause = words.clause(*key, value)
-  return words.sentence(form, c=clause, n=key[0], v=value, o=other)
+  text = state.wording.decoy(rng, key, value, other)
+  untrue = _untrue(text, key, value)
+  if not all(_deniable(state, *pair) for pair in untrue):
+    return None
+  for denied, said in untrue:
+    state.denied.setdefault(denied, set()).add(said)
+  return text
+
+
+def _untrue(text: str, key: Key, value: str) -> list[tuple[Key, str]]:
+  """All that a decoy may be taken for, whoever it is thought to be about."""
+  said = [_USER if w in _MINE else w for w in words_lib.terms(text)]
+  people = [w.title() if w != _USER else w for w in dict.fromkeys(said)]
+  people = [p for p in people if p == _USER or p.lower() in _NAMES]
+  owners = dict.fromkeys((key[0], *people))
+  pairs = [((owner, key[1]), value) for owner in owners if owner != value]
+  if people[:1] == [value] and key[0] != _USER:
+    pairs.append(((value, key[1]), key[0]))  # 'Tom is the boss of Ana'
+  return pairs
 
 
 def _small_talk(state: State, world: WorldConfig, t: int) -> str:
-  name, other = state.rng.sample(state.names[: state.joined], 2)
-  return words.sentence(state.rng.choice(words.SMALL_TALK), n=name, o=other)
+  name, other = state.rng.sample(_people(state), 2)
+  return state.wording.small_talk(state.rng, name, other)
 
 
 _MAKERS = {
@@ -242,9 +291,25 @@ _MAKERS = {
 }
 
 
-def next_sentence(state: State, world: WorldConfig, t: int) -> str:
+def next_kinds(state: State, world: WorldConfig) -> list[Sequence[str]]:
+  """For each sentence of the next chunk, the kinds that it may be of."""
+  every = [*_MAKERS]
+  if not _varied(state):
+    return [every] * world.chunk_sentences
+  if facts := _EXACTLY.get(world.style):
+    weights = [getattr(world, kind) for kind in every]
+    (kind,) = state.rng.choices(every, weights)
+    return [_FACTS] * facts if kind in _FACTS else [[kind]]
+  most = world.chunk_sentences
+  weights = (_SIZES + _SIZES[-1:] * most)[:most]
+  (size,) = state.rng.choices(range(1, most + 1), weights)
+  return [every] * size
+
+
+def next_sentence(
+  state: State, world: WorldConfig, t: int, kinds: Sequence[str]
+) -> str:
   """Draws a kind of sentence, changes the state by it, returns its text."""
-  kinds = [*_MAKERS]
   weights = [getattr(world, kind) for kind in kinds]
   (kind,) = state.rng.choices(kinds, weights)
   for _ in range(_TRIES):
@@ -262,6 +327,7 @@ def start(world: WorldConfig, split: str, seed: int | str) -> State:
   return State(
     rng=rng,
     split=split,
+    wording=wording_lib.make(world.wording, split, world.style),
     names=names,
     joined=0,
     stated={'person': [], 'user': []},

@@ -102,14 +102,52 @@ def random_inserts(seen: Seen) -> list[Op]:
   It inserts nothing when the memory is full or the note exists already: a
   writer that knows the rules of the memory and nothing about its use.
   """
-  memory, rng, limits = seen.memory, seen.rng, seen.limits
+  rng = seen.rng
   words = words_lib.terms(seen.chunk)
   size = min(int(rng.integers(2, 5)), len(words))
   kind = 'semantic' if rng.random() < 0.5 else 'episodic'
   chosen = np.sort(rng.choice(len(words), size, replace=False))
-  op = Op('insert', kind, ' '.join(words[i] for i in chosen))
+  return _if_it_fits(seen, kind, ' '.join(words[i] for i in chosen))
+
+
+def rule_insert(seen: Seen) -> list[Op]:
+  """Stores the chunk without function words, cut, until the cap is full."""
+  return _if_it_fits(seen, chunk_kind(seen.chunk), _telegram(seen))
+
+
+def rule_update(seen: Seen) -> list[Op]:
+  """The same, but what it sees of the same subject is brought up to date.
+
+  That is an entry with the same first word and a further one in common, a
+  cue, at best: the most in common, the first in view of equals. A note with a
+  date is of an event, which stays true.
+  """
+  text, kind = _telegram(seen), chunk_kind(seen.chunk)
+  first, *rest = words_lib.terms(text) or ('',)
+
+  def common(entry: Entry | None) -> int:
+    words = words_lib.terms(entry.text) if entry else []
+    same = kind == 'semantic' and entry and entry.kind == kind
+    return len(set(rest) & set(words[1:])) if same and words[0] == first else 0
+
+  old = max(seen.view, key=common, default=None)
+  if not common(old):
+    return _if_it_fits(seen, kind, text)
+  return [Op('update', kind, text, old.id)]
+
+
+def _telegram(seen: Seen) -> str:
+  """The words of the chunk that say something, as many as an entry holds."""
+  words = [piece.strip(' .,;:!?"') for piece in words_lib.pieces(seen.chunk)]
+  kept = ' '.join(w for w in words if words_lib.content(w))
+  return words_lib.first_words(kept, seen.limits.entry_tokens, seen.count)
+
+
+def _if_it_fits(seen: Seen, kind: str, text: str) -> list[Op]:
+  """An insert, nothing where the memory is full or says the same already."""
+  memory, limits, op = seen.memory, seen.limits, Op('insert', kind, text)
   full = memory_state.count(memory) >= limits.slots
-  if not op.text or full or misfit(memory, op, limits, seen.count(op.text)):
+  if not text or full or misfit(memory, op, limits, seen.count(text)):
     return []
   return [op]
 
@@ -126,7 +164,7 @@ def oracle(seen: Seen) -> list[Op]:
   latest = {(note.kind, note.key): note for note in seen.notes}
   ops = []
   for note in latest.values():
-    same = [e for e in seen.view if e is not None and _same_fact(e, note)]
+    same = [e for e in seen.view if e is not None and same_fact(e, note)]
     # An entry that is right already is kept, else the first becomes right.
     same.sort(key=lambda entry: entry.text != note.text)
     if not same:
@@ -137,7 +175,7 @@ def oracle(seen: Seen) -> list[Op]:
   return ops
 
 
-def _same_fact(entry: Entry, note: OracleNote) -> bool:
+def same_fact(entry: Entry, note: OracleNote) -> bool:
   """Returns True if an entry states a note, or an older version of it.
 
   A fact is about its first word, for names occur as values too ('Leo boss
@@ -169,6 +207,8 @@ WRITERS: dict[str, Rule] = {
   'keep_everything': keep_everything,
   'keep_newest': keep_newest,
   'random_inserts': random_inserts,
+  'rule_insert': rule_insert,
+  'rule_update': rule_update,
   'oracle': oracle,
 }
 # Raw chunks may be longer than an entry of the policy, so both writers that

@@ -21,6 +21,7 @@ from mem_alpha_jax.memory.slots import SlotBank, term_id
 from mem_alpha_jax.text import words, wrapping
 
 K1, B, EPSILON = 1.5, 0.75, 0.25  # of BM25
+RARE, EARLY = 1e-3, 1e-4  # of coverage: they part ties
 RANKS = 60.0  # added to ranks that are fused
 LEAST_WORDS = 8  # of a padded question
 Score = Callable[..., Float[Array, 'N Q S']]
@@ -131,15 +132,10 @@ def _bm25(
   mean = jnp.sum(length, -1) / jnp.maximum(jnp.sum(bank.valid, -1), 1)
   mean = jnp.maximum(mean, 1e-9)[:, None]
   norm = K1 * (1 - B + B * length / mean)[:, None]  # [N, 1, S]
-  # The slots are the minor axis and W is unrolled: plain vector code.
-  ids = jnp.swapaxes(bank.term_ids, 1, 2)[:, None]  # [N, 1, W, S]
+  ids = _by_word(bank)
 
   def add_word(total, word):  # one word of each question, [N, Q]
-    word = word[..., None]
-    hit = False
-    for w in range(ids.shape[2]):
-      hit |= ids[:, :, w] == word
-    hit &= word > 0  # [N, Q, S]
+    hit = _hit(ids, word)
     idf = jnp.take_along_axis(table, jnp.sum(hit, -1), 1)[..., None]
     score, hits = total
     return (score + hit * idf, hits + hit if overlap else hits), None
@@ -149,6 +145,71 @@ def _bm25(
   (scores, hits), _ = lax.scan(add_word, start, jnp.moveaxis(query_ids, -1, 0))
   scores *= (K1 + 1) / (1 + norm)
   return _only_valid(bank, jnp.where(hits >= overlap, scores, -jnp.inf))
+
+
+def _by_word(bank: SlotBank) -> Int[Array, 'N 1 W S']:
+  return jnp.swapaxes(bank.term_ids, 1, 2)[:, None]
+
+
+def _hit(
+  ids: Int[Array, 'N 1 W S'], word: Int[Array, 'N Q']
+) -> Bool[Array, 'N Q S']:
+  """Whether an entry holds a word; none holds 0."""
+  word = word[..., None]
+  # The slots are the minor axis and W is unrolled: plain vector code.
+  hit = False
+  for w in range(ids.shape[2]):
+    hit |= ids[:, :, w] == word
+  return hit & (word > 0)
+
+
+def coverage(
+  bank: SlotBank,
+  query_ids: Int[Array, 'N Q U'],
+  query_vecs: Float[Array, 'N Q E'] | None = None,
+  overlap: int = 0,
+) -> Float[Array, 'N Q S']:
+  """What a text may change: the entries that share most of their words with it.
+
+    score(q, d) = |q and d| / sqrt(|d|) - RARE log(same) - EARLY place
+
+  Every word counts alike, for a new value is rare and an idf lets it outrank
+  what the text is about: of "Ana has a job as a poet" poets would stand before
+  'Ana job baker'. Ties go to the words that the fewest entries share with the
+  text (`same`: Ana has one job, poets are many), then to those that it says
+  first, its topic (`place`: their mean place in it, from 0 to 1). This is ours;
+  experiments/view measures it.
+  """
+  del query_vecs
+  ids, most = _by_word(bank), query_ids.shape[-1]
+
+  def add_word(total, word):  # one word of each question, [N, Q]
+    word, at = word
+    hit = _hit(ids, word)
+    hits, which, place = total
+    which += hit * word[..., None].astype(jnp.uint32)
+    return (hits + hit, which, place + hit * at), None
+
+  shape = (*query_ids.shape[:2], bank.valid.shape[1])
+  start = (jnp.zeros(shape, t) for t in (jnp.int32, jnp.uint32, jnp.float32))
+  words = jnp.moveaxis(query_ids, -1, 0), jnp.arange(most) / most
+  (hits, which, place), _ = lax.scan(add_word, (*start,), words)
+  length = jnp.maximum(jnp.sum(bank.term_ids > 0, -1), 1)[:, None]
+  scores = hits / jnp.sqrt(length)
+  # A sum of ids names a set of words.
+  scores -= RARE * jnp.log(jnp.vectorize(_equal, signature='(s)->(s)')(which))
+  scores -= EARLY * place / jnp.maximum(hits, 1)
+  return _only_valid(bank, jnp.where(hits >= overlap, scores, -jnp.inf))
+
+
+def _equal(values: Int[Array, 'S']) -> Int[Array, 'S']:
+  """How many of the values are equal to each."""
+  ends = (
+    jnp.searchsorted(jnp.sort(values), values, side, method='sort')
+    for side in ('left', 'right')
+  )
+  first, end = ends
+  return end - first
 
 
 def cosine(

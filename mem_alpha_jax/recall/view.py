@@ -14,14 +14,17 @@ View = tuple[state_lib.Entry | None, ...]  # empty places are None
 def look(memories: Memories, chunks: Sequence[str]) -> list[View]:
   """What each memory shows beside its chunk.
 
-  memory.view='retrieved': the entries that the chunk finds, best first.
+  memory.view='covered': the entries that share most of their words with the
+  chunk, see scores.coverage. 'retrieved': those that it finds as a question
+  would. Both best first.
   'newest': those written last, over both lists; for chat models of each list
   in turn, and for the reference's format those inserted last, as it does.
   """
   m = memories.config.memory
   if m.view == 'newest':
     return [newest(state, m) for state in memories.states]
-  way = registry.RECALL[memories.config.reading.retrieval]
+  by = memories.config.reading.retrieval
+  way = registry.RECALL['coverage' if m.view == 'covered' else by]
   found = way.find(memories, [[chunk] for chunk in chunks], m.view_entries, 1)
   return [_fill(row[0], m.view_entries) for row in found]
 

@@ -31,6 +31,9 @@ def to_rows(
   """
   rl, keys, reward = config.rl, samples.keys, samples.reward
   index = grouped(keys, collector.shares_prefix(config))
+  weights = {name: config.reward[name] for name in samples.parts}
+  parts = {k: (w, samples.parts[k]) for k, w in weights.items() if w}
+  keys = keys._replace(parts=parts)
   if value_fn is not None:
     size = max(rl.minibatch_rows // index.shape[1], 1)
     keys = keys._replace(value=_values(samples, index, value_fn, size))

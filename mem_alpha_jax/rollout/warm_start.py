@@ -2,10 +2,10 @@
 
 A random policy cannot call tools, so every reward would be the same. The
 demonstrations teach the syntax of calls and the copying of words, and nothing
-that reinforcement should find out: the call is drawn at random, whatever the
-chunk says, an update replaces a random entry in view, and the content is a
-random choice of the chunk's words in their order. What to store, where, and
-when to update is not in them.
+that reinforcement should find out: the calls and their number are drawn at
+random, whatever the chunk says, an update replaces a random entry in view, and
+the content is a random choice of the words of one of its sentences, in their
+order. What to store, where, and when to update is not in them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,18 +21,19 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer
 from mem_alpha_jax.rollout import collector, play
+from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode, RolloutRows, Turn
 
 SAMPLES = 4  # demonstrations that share a prompt
-# Shares of the calls shown; without an entry in view an update or a deletion
-# becomes the first.
+COUNTS = (0.2, 0.5, 0.2, 0.1)  # shares of responses with 0, 1, ... calls
+# Shares of the calls shown; without an entry that is in view and not named yet
+# an update or a deletion becomes the first.
 CALLS = (
-  (('insert', 'semantic'), 0.3),
-  (('insert', 'episodic'), 0.2),
-  (('update', ''), 0.25),
-  (('delete', ''), 0.05),
-  (None, 0.2),
+  (('insert', 'semantic'), 0.35),
+  (('insert', 'episodic'), 0.25),
+  (('update', ''), 0.3),
+  (('delete', ''), 0.1),
 )
 WORDS = (2, 5)  # fewest and most words of a demonstrated note
 
@@ -63,7 +64,7 @@ def random_view(
     state_lib.Entry(
       id=place,
       kind=('semantic', 'episodic')[rng.integers(2)],
-      text=note(rng, earlier[i]),
+      text=note(rng, _sentence(rng, earlier[i])),
       step=0,
       slot=place,
       tokens=0,
@@ -73,33 +74,45 @@ def random_view(
   return tuple(entries + [None] * (places - count))
 
 
-def call(
+def calls(
   rng: np.random.Generator, chunk: str, view: Sequence
-) -> state_lib.Op | None:
-  """A valid call about the chunk, otherwise random; None stores nothing."""
+) -> list[state_lib.Op]:
+  """Valid calls about the chunk, otherwise random; none stores nothing."""
   kinds, shares = zip(*CALLS, strict=True)
   visible = [entry for entry in view if entry is not None]
-  chosen = kinds[rng.choice(len(kinds), p=shares)]
-  if chosen is None:
-    return None
-  tool, kind = chosen
-  if tool == 'insert' or not visible:
-    tool, kind = chosen if tool == 'insert' else kinds[0]
-    return state_lib.Op(tool, kind, note(rng, chunk))
-  target = visible[rng.integers(len(visible))]
-  text = note(rng, chunk) if tool == 'update' else ''
-  return state_lib.Op(tool, target.kind, text, target.id)
+  rng.shuffle(visible)
+  ops = []
+  for _ in range(rng.choice(len(COUNTS), p=COUNTS)):
+    tool, kind = kinds[rng.choice(len(kinds), p=shares)]
+    if tool != 'insert' and not visible:
+      tool, kind = kinds[0]
+    entry = None if tool == 'insert' else visible.pop()
+    text = '' if tool == 'delete' else note(rng, _sentence(rng, chunk))
+    ops.append(state_lib.Op(tool, kind or entry.kind, text, entry and entry.id))
+  return ops
+
+
+def _sentence(rng: np.random.Generator, chunk: str) -> str:
+  found = english.sentences(chunk.strip()) or [chunk]
+  return found[rng.integers(len(found))]
 
 
 def demonstration(
-  rng: np.random.Generator, chunk: str, view: Sequence, setup: collector.Setup
+  rng: np.random.Generator,
+  chunk: str,
+  view: Sequence,
+  setup: collector.Setup,
+  room: int,
 ) -> list[int]:
-  """The ids of a `call` in the notation of the prompts."""
-  op = call(rng, chunk, view)
+  """The ids of `calls` in the notation of the prompts, of those that fit."""
   notation = notations.NOTATIONS[setup.config.memory.prompt_format]
-  if op is None:
-    return notation.nothing(setup.tokenizer)
-  return notation.encode(setup.tokenizer, op, view)
+  ids = []
+  for op in calls(rng, chunk, view):
+    said = notation.encode(setup.tokenizer, op, view)
+    if ids and len(ids) + len(said) > room:
+      break
+    ids += said
+  return (ids or notation.nothing(setup.tokenizer))[:room]
 
 
 def batches(
@@ -139,7 +152,7 @@ def rows(setup: collector.Setup, rng, places) -> RolloutRows:
   mask = np.zeros(shape, bool)
   for i, turn in enumerate(turns):
     for g in range(SAMPLES):
-      ids = demonstration(rng, turn.text, turn.view, setup)[: width - 1]
+      ids = demonstration(rng, turn.text, turn.view, setup, width - 1)
       ids = ids + [tok.eos_id]
       response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
   context = dict(
