@@ -101,7 +101,7 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
 def _of_update(config: Any, policy: Any, mesh: Mesh) -> int:
   rl, width = config.rl, collector.prompt_width(config)
   groups = -(-rl.minibatch_rows // width // rl.microbatches)
-  if packed := packing.shape(rl):
+  if packed := packing.shape(rl, width):
     groups = packed.groups * sharding.batch_parts(mesh)
     width = -(-packed.rows // packed.groups)
   return _activations(config, policy.config, mesh, groups, width)

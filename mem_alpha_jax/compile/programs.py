@@ -116,7 +116,7 @@ def _updates(config, learner, mesh, params, shape) -> list[Program]:
   width = min(rl.train_samples or width, width)
   rows = rows_of(groups, width, **shape)
   if rl.packed_groups:
-    devices, packed = sharding.batch_parts(mesh), packing.shape(rl)
+    devices, packed = sharding.batch_parts(mesh), packing.shape(rl, width)
     places = packing.places_shape(rows, packed, devices)
     rows = rows_of(places[0] * packed.groups, width, **shape)
     rows = rows.replace(places=_ints(*places))

@@ -206,9 +206,9 @@ class Policy:
     """Returns (log-probs, entropy, values) at each response token, in nats.
 
     One prefill and one extend over own ++ response[:-1]; only the R hidden
-    states that predict a response token reach the head; all of packed rows. `temperature` is a
-    Python float; other than 1 it needs all V log-probs at each position.
-    Values are zeros without a value head.
+    states that predict a response token reach the head; all of packed rows.
+    `temperature` is a Python float; other than 1 it needs all V log-probs at
+    each position. Values are zeros without a value head.
     """
     hidden, tokens, targets, prefix = self._predicting(params, rows)
     dist = self._head(params, prefix, hidden, tokens, self.layout)

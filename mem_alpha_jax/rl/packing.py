@@ -24,10 +24,12 @@ class Shape(NamedTuple):
   rows: int  # of one group each
 
 
-def shape(rl_config: Any) -> Shape | None:
-  """As config.rl says; None where it packs nothing."""
-  found = Shape(rl_config.packed_groups, rl_config.packed_rows)
-  return found if found.groups else None
+def shape(rl_config: Any, width: int) -> Shape | None:
+  """For groups of so many samples; None where config.rl packs nothing."""
+  groups = rl_config.packed_groups
+  if not groups:
+    return None
+  return Shape(groups, min(rl_config.packed_rows, groups * width))
 
 
 def batches(size: int, width: int, shape: Shape, devices: int) -> int:

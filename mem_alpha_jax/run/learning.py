@@ -109,7 +109,7 @@ def _minibatches(rows, config, seed) -> list[RolloutRows]:
   """Of one shape, packed if rl.packed_groups says so."""
   size = config.rl.minibatch_rows // collector.prompt_width(config)
   parts = list(batching.minibatches(rows, seed, size))
-  shape = packing.shape(config.rl)
+  shape = packing.shape(config.rl, rows.own.shape[1])
   if shape is None:
     return parts
   devices = config.mesh.data * config.mesh.fsdp
