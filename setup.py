@@ -2,6 +2,14 @@
 
 import setuptools
 
+# A memory behind REST and MCP.
+SERVE = [
+  'fastapi>=0.160',
+  'mcp>=2.3,<3',
+  'prometheus-client>=0.21',
+  'sqlalchemy>=2.0.40,<3',
+  'uvicorn>=0.40',
+]
 # What reads public checkpoints and chat templates; real models need it.
 MODELS = ['gguf>=0.17', 'safetensors>=0.5', 'tokenizers>=0.22']
 
@@ -50,9 +58,11 @@ setuptools.setup(
       'pytest-xdist>=3.6',
       'rank-bm25==0.2.2',
       'ruff>=0.9',
+      *SERVE,
     ],
     'tpu': ['jax[tpu]>=0.10,<0.12', 'qwix>=0.1.8', *MODELS],
     'cuda': ['jax[cuda13]>=0.10,<0.12', 'qwix>=0.1.8', *MODELS],
+    'serve': SERVE,
     'models': MODELS,
     'lora': ['qwix>=0.1.8'],
     'paper': ['pyarrow>=17'],

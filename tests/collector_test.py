@@ -309,6 +309,49 @@ def test_forced_calls_of_a_chat_model_leave_content_and_entry_free(
   assert (forced[4] == forced_calls.FREE).all()
 
 
+def test_forced_deletes_are_their_share_of_calls_about_entries(setups):
+  tokenizer, rng = setups['state'].tokenizer, np.random.default_rng(0)
+  firsts, chances = [], []
+  for _ in range(400):
+    tokens, chance = forced_calls.forced_calls(
+      rng, tokenizer, 2, 5, 4, deleted=0.25
+    )
+    firsts.append(tokenizer.decode(tokens[0].tolist()))
+    chances.append(chance[0])
+  drawn = {name: firsts.count(name) / 400 for name in set(firsts)}
+  expected = {'<upd><1>': 3, '<upd><2>': 3, '<del><1>': 1, '<del><2>': 1}
+  assert drawn.keys() == expected.keys()
+  for name, eighths in expected.items():
+    assert drawn[name] == pytest.approx(eighths / 8, abs=0.07)
+    assert chances[firsts.index(name)] == eighths / 8
+
+
+def test_unranked_views_hold_the_same_entries(setups, monkeypatch):
+  setup = scripted(setups['state'], random_call(setups['state'].tokenizer))
+  role, views = registry.ROLES['writer'], []
+
+  def show(setup, turn):
+    views.append([e and e.id for e in turn.view])
+    return role.show(setup, turn)
+
+  monkeypatch.setitem(registry.ROLES, 'writer', role._replace(show=show))
+  start = full_start(setup.tokenizer)
+
+  def first_views(shuffled):
+    config = setup.config.copy_and_resolve_references().unlock()
+    config.rollout.shuffled = shuffled
+    views.clear()
+    collector.collect(
+      setup._replace(config=config), None, episodes_of(1, 1, 1, 1),
+      [start] * 4, 0,
+    )  # fmt: skip
+    return [*views]
+
+  ranked, unranked = first_views(0.0), first_views(1.0)
+  assert ranked != unranked
+  assert [*map(set, ranked)] == [*map(set, unranked)]
+
+
 def test_trial_what_acts_on_and_grades_a_turn_is_what_was_shown(
   setups, monkeypatch
 ):

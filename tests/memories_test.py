@@ -22,7 +22,7 @@ def test_a_second_hop_finds_what_the_question_does_not_name():
       lambda text: len(text.split()),
     )
     ops = [state_lib.Op('insert', 'semantic', text=text) for text in texts]
-    batch.write([ops, ops[2:]], 0)
+    batch.write([ops, ops[2:]], [0, 0])
     requests = registry.requests(
       batch,
       [['Where is the milk?'], ['Where is John?', 'Where is the milk?']],
@@ -63,7 +63,7 @@ def written(retrieval, calls, *rows):
     lambda text: len(text.split()), embed=by_meaning(calls),
   )  # fmt: skip
   ops = [[state_lib.Op('insert', 'semantic', text=t) for t in r] for r in rows]
-  batch.write(ops, 0)
+  batch.write(ops, [0] * len(ops))
   return batch
 
 
@@ -96,7 +96,7 @@ def test_a_full_bank_grows_and_keeps_its_vectors():
   first = batch.bank.valid.shape[1]
   for step in range(1, 8):
     ops = [[state_lib.Op('insert', 'semantic', text=f'cook {step}')], []]
-    batch.write(ops, step)
+    batch.write(ops, [step, step])
   assert batch.bank.valid.shape[1] > first
   assert sorted(sum(calls, [])) == sorted(
     ['milk', 'kitchen', 'garden', 'lawn', *(f'cook {i}' for i in range(1, 8))]
@@ -120,7 +120,7 @@ def test_trial_a_long_chunk_finds_the_notes_that_it_changes():
   said = ' '.join(f'word{i}' for i in range(700))
   texts = ['Zoe Rome', 'user assistant dialogue', f'{said} zebra', 'Ana Oslo']
   ops = [state_lib.Op('insert', 'semantic', text=text) for text in texts]
-  batch.write([ops], 0)
+  batch.write([ops], [0])
   chunk = (
     'Dialogue between User and Assistant on 2024-03-01 00:00\n'
     f'User: {said.replace("word350", "Zoe moved to Lima")} dialogue'

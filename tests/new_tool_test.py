@@ -56,7 +56,7 @@ def stored():
   config = tiny_config.get_config()
   memories = batch_lib.Memories([state_lib.empty()], [900], config, len)
   texts = ('Ada kite', 'Bob boat', 'Ada red')
-  memories.write([[Op('insert', 'semantic', text) for text in texts]], 0)
+  memories.write([[Op('insert', 'semantic', text) for text in texts]], [0])
   return memories
 
 
@@ -80,7 +80,7 @@ def test_a_merge_is_said_read_done_and_mirrored(notation):
   assert [call.op for call in read.calls] == [MERGE]
   memories = stored()
   before = memories.states[0]
-  (results,) = memories.write([[MERGE, MERGE]], 5)
+  (results,) = memories.write([[MERGE, MERGE]], [5])
   assert [(r.ok, r.error) for r in results] == [
     (True, ''),
     (False, 'unknown id'),

@@ -1,6 +1,6 @@
 """What a writer must see to update: rankings of the view, by the oracle.
 
-  python -m experiments.view.run [--episodes=64,16,8,4,2]
+  python -m experiments.view.run [--arg=data.wording=varied]
 
 The oracle writer knows every fact of a chunk and sees of its memory only the
 view. Where the old note of a fact is in the view, and what the oracle's memory
@@ -31,7 +31,7 @@ _LENGTHS = flags.DEFINE_list(
   'lengths', ['1', '13', '64', '256', '1000'], 'Multiples of 8 chunks.'
 )
 _EPISODES = flags.DEFINE_list(
-  'episodes', ['64', '16', '8', '4', '2'], 'How many of each length.'
+  'episodes', ['32', '8', '4', '2', '1'], 'How many of each length.'
 )
 _ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
 _OUT = flags.DEFINE_string('out', 'runs/view', 'Prefix of the report.')

@@ -196,8 +196,12 @@ _section(
   own_buckets=Field((1,), 'padded own-context lengths, tokens'),
   response_buckets=Field((18,), 'padded response lengths, tokens'),
   forced=Field(4, 'samples of a group with forced first tokens', natural),
+  forced_deletes=Field(
+    0.0, 'share of those about an entry that delete it', fraction
+  ),
   own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
   chain=Field(5, 'earlier episodes such a memory may have read', natural),
+  shuffled=Field(0.0, 'share of turns that see entries unranked', fraction),
   max_calls=Field(4, 'calls of a response that are carried out'),
   probes=Field(8, 'most questions that grade one step'),
   retain=Field(True, 'ask what earlier episodes told, too'),

@@ -8,6 +8,18 @@ from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory.state import Limits, MemoryState, Op, OpResult
 
 
+def limits(memory: Any, read: int) -> Limits:
+  """What a memory may hold whose stream has shown `read` tokens.
+
+  Args:
+    memory: config.memory.
+    read: tokens.
+  """
+  m = memory
+  cap = int(m.cap_base + m.cap_rate * read) if m.cap_rate else None
+  return Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)
+
+
 class Memories:
   """A batch of memories.
 
@@ -46,18 +58,22 @@ class Memories:
 
   def limits(self, i: int) -> Limits:
     """What memory i may hold now."""
-    m = self.config.memory
-    cap = int(m.cap_base + m.cap_rate * self.read[i]) if m.cap_rate else None
-    return self.adapt(Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap))
+    return self.adapt(limits(self.config.memory, self.read[i]))
 
-  def write(self, ops: Sequence[Sequence[Op]], step: int) -> list[list]:
-    """Applies each memory's operations in order; returns their results."""
+  def write(
+    self, ops: Sequence[Sequence[Op]], steps: Sequence[int]
+  ) -> list[list]:
+    """Applies each memory's operations in order, at its own step.
+
+    Returns:
+      Their results.
+    """
     states, results = [], []
     for i, row in enumerate(ops):
       state, done = self.states[i], []
       for op in row:
         state, result = execution.apply(
-          state, op, self.limits(i), self.count_tokens, step
+          state, op, self.limits(i), self.count_tokens, steps[i]
         )
         done.append(result)
       states.append(state)

@@ -35,9 +35,16 @@ def apply(
   return _record(state, op, limits, tokens, step)
 
 
-def replay(log: Iterable[LogRecord]) -> MemoryState:
-  """Executes a log from an empty memory; the result equals the logged state."""
-  state = state_lib.empty()
+def replay(
+  log: Iterable[LogRecord], state: MemoryState | None = None
+) -> MemoryState:
+  """Executes a log; the result equals the logged state.
+
+  Args:
+    log: the records in order.
+    state: that they began with, by default an empty memory.
+  """
+  state = state_lib.empty() if state is None else state
   for op, step, limits, _, tokens in log:
     state, _ = _record(state, op, limits, tokens, step)
   return state

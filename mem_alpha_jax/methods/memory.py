@@ -34,25 +34,42 @@ class MemoryMethod:
     embed: makes the vectors that the memories are searched by; the policy's.
     """
     embed = embed or given.parts.eval_setup.embed(given.params)
-    self._write, self._time = write, 0
+    self._write = write
     self._make = lambda states, read: batch_lib.Memories(
       states, read, given.config, given.count, adapt, embed
     )
-    streams = len(given.episodes)
-    self.memories = self._make([state_lib.empty()] * streams, [0] * streams)
+    n = len(given.episodes)
+    self.take([state_lib.empty()] * n, [0] * n, [0] * n)
+
+  def take(
+    self,
+    states: Sequence[state_lib.MemoryState],
+    read: Sequence[int],
+    times: Sequence[int],
+  ) -> None:
+    """Goes on with these memories, as many as they are.
+
+    Args:
+      states: the memories.
+      read: tokens that each one's stream has shown.
+      times: chunks that each one has read.
+    """
+    self.memories, self._times = self._make(states, read), list(times)
 
   def observe(self, chunks: Sequence[str | None]) -> list[Step]:
     texts = [chunk or '' for chunk in chunks]
     for i, text in enumerate(texts):
       self.memories.read[i] += self.memories.count_tokens(text)
     views = view.look(self.memories, texts)
-    said = self._write(self.memories, chunks, views, self._time)
+    said = self._write(
+      self.memories, chunks, views, max(self._times, default=0)
+    )
     written = [
       Written(noop=True) if chunk is None else one
       for chunk, one in zip(chunks, said, strict=True)
     ]
-    results = self.memories.write([w.ops for w in written], self._time)
-    self._time += 1
+    results = self.memories.write([w.ops for w in written], self._times)
+    self._times = [time + 1 for time in self._times]
     return list(map(Step, written, results, self.memories.states))
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
@@ -65,12 +82,11 @@ class MemoryMethod:
 
   def to_json(self) -> Any:
     return {
-      'time': self._time,
+      'time': max(self._times, default=0),
       'read': self.memories.read,
       'states': [state_lib.to_json(s) for s in self.memories.states],
     }
 
   def restore(self, value: Any) -> None:
-    self._time = value['time']
     states = [state_lib.from_json(one) for one in value['states']]
-    self.memories = self._make(states, value['read'])
+    self.take(states, value['read'], [value['time']] * len(states))

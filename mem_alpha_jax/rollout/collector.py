@@ -144,7 +144,7 @@ def collect(
   played = []
   for t in range(longest):
     stopping.beat(f'step {step + 1}, turn {t + 1} of {longest}')
-    turns = _turns(setup, memories, plans, t)
+    turns = _turns(setup, memories, plans, t, step)
     played.append(_play(setup, params, memories, turns, step, copies))
   return _finish(setup, memories, plans, played, starts, answers)
 
@@ -172,7 +172,7 @@ def _plans(turns: Sequence[Turn], start: Start, copies: int):
     ]
 
 
-def _turns(setup: Setup, memories, plans, t: int) -> list[Turn]:
+def _turns(setup: Setup, memories, plans, t: int, step: int) -> list[Turn]:
   """Turn t of each memory as it is now; one that reads nothing is idle."""
   count, turns = setup.tokenizer.count, []
   for i, plan in enumerate(plans):
@@ -186,10 +186,22 @@ def _turns(setup: Setup, memories, plans, t: int) -> list[Turn]:
   views = view_lib.look(memories, [turn.text for turn in turns])
   return [
     turn._replace(
-      state=memories.states[i], view=view, limits=memories.limits(i)
+      state=memories.states[i],
+      view=_shuffled(setup, turn, view, step),
+      limits=memories.limits(i),
     )
     for i, (turn, view) in enumerate(zip(turns, views, strict=True))
   ]
+
+
+def _shuffled(setup: Setup, turn: Turn, view: view_lib.View, step: int):
+  """The view, in rollout.shuffled of the turns in random order."""
+  rng = _rng(setup, turn, step, 6)
+  if rng.random() >= setup.config.rollout.shuffled:
+    return view
+  entries = [entry for entry in view if entry]
+  order = [entries[i] for i in rng.permutation(len(entries))]
+  return (*order, *(None,) * (len(view) - len(entries)))
 
 
 def _play(
@@ -255,6 +267,7 @@ def _forced(setup, turns, step: int, width: int) -> forced_calls.Forced:
         width,
         count,
         notation,
+        setup.config.rollout.forced_deletes,
       )
   return forced
 

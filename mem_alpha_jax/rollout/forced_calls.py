@@ -32,9 +32,14 @@ OTHERS = (('<ins>', '<epi>'), ('<ins>', '<sem>'), ('<none>',))
 
 
 class Starts(NamedTuple):
-  """First tokens of calls: an update of each handle, and the others."""
+  """First tokens of calls: about each handle, and the others.
+
+  A response goes on after a deletion: of two notes about a fact one can go and
+  the other be updated.
+  """
 
   updates: Sequence[Sequence[int]]
+  deletes: Sequence[Sequence[int]]
   others: Sequence[Sequence[int]]
 
 
@@ -44,7 +49,8 @@ class Forced(NamedTuple):
   Attributes:
     tokens: FREE where the policy samples.
     chance: q, with which these tokens were drawn rather than others: 1 of a
-      free sample or of one call, 1 over the entries in view of an update.
+      free sample or of one call, its share over the entries in view of an
+      update or a deletion.
   """
 
   tokens: Int[np.ndarray, '*groups G F']
@@ -75,8 +81,11 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
   notation = notations.NOTATIONS[prompt_format]
   if prompt_format == 'compact':
     ids = lambda names: [tokenizer.symbol(name) for name in names]
-    updates = [ids(('<upd>', handle)) for handle in compact_calls.HANDLES]
-    return Starts(updates, [ids(names) for names in OTHERS])
+    updates, deletes = (
+      [ids((call, handle)) for handle in compact_calls.HANDLES]
+      for call in ('<upd>', '<del>')
+    )
+    return Starts(updates, deletes, [ids(names) for names in OTHERS])
 
   def common(*ops: Op) -> list[int]:
     return os.path.commonprefix(
@@ -98,7 +107,7 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
       f'rollout.forced: a call begins with {longest} tokens of this tokenizer, '
       f'more than {room}; set it to 0'
     )
-  return Starts(found[:1], found[1:])
+  return Starts(found[:1], (), found[1:])
 
 
 def forced_calls(
@@ -108,6 +117,7 @@ def forced_calls(
   group_size: int,
   count: int,
   prompt_format: str = 'compact',
+  deleted: float = 0.0,
 ) -> Forced:
   """Draws the forced tokens of one group.
 
@@ -116,17 +126,22 @@ def forced_calls(
     tokenizer: gives the ids.
     visible: entries the writer sees, which an update can name.
     group_size: samples of the group; the first `count` of them are forced.
-    count: forced samples. The first updates a random visible entry (if
-      there is one), the others start with one of the other calls, in turn.
+    count: forced samples. The first updates or deletes a random visible entry
+      (if there is one), the others start with one of the other calls, in turn.
     prompt_format: notation of the calls.
+    deleted: share of the calls about an entry that delete it.
   """
   known = starts(tokenizer, prompt_format)
   (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
   for g in range(count):
     ids = known.others[(g - 1) % len(known.others)]
     if visible and g == 0:
-      different = min(visible, len(known.updates))
-      ids, chance[g] = known.updates[rng.integers(different)], 1 / different
+      deleted *= bool(known.deletes)
+      delete = deleted and rng.random() < deleted
+      calls = known.deletes if delete else known.updates
+      share = deleted if delete else 1 - deleted
+      different = min(visible, len(calls))
+      ids, chance[g] = calls[rng.integers(different)], share / different
     tokens[g, : len(ids)] = ids
   return Forced(tokens, chance)
 

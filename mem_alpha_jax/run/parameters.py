@@ -4,8 +4,8 @@ import os
 from typing import Any
 
 from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.run import base_checkpoint, checkpoint, params_file
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import checkpoint, params_file
 from mem_alpha_jax.system import sharding
 
 
@@ -45,6 +45,25 @@ def start_params(experiment, workdir: str) -> Any:
   if not starts_from_source(experiment.config):
     trained = trained_start(experiment, workdir)
   return build_lib.init_params(experiment, trained)
+
+
+def shipped_params(experiment) -> Any:
+  """Parameters that a new run would start from, where nothing is trained.
+
+  Raises:
+    ValueError: if a warm start would have to make them.
+  """
+  config = experiment.config
+  if name := config.warm_start.checkpoint:
+    shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
+    tokenizer = experiment.train_setup.tokenizer.fingerprint
+    return base_checkpoint.load_params(name, shapes, tokenizer)
+  if starts_from_source(config):
+    return build_lib.init_params(experiment)
+  raise ValueError(
+    'config.warm_start: this config starts from nothing that is there; give '
+    'the workdir of a run'
+  )
 
 
 def trained_start(experiment, workdir: str) -> Any:

@@ -13,13 +13,12 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, warm_start
+from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import (
-  base_checkpoint,
   checkpoint,
   parameters,
   params_file,
 )
-from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.system import multihost, sharding, stopping
 from mem_alpha_jax.types import Question, TrainState
 
@@ -86,10 +85,7 @@ def _start(experiment, say: Callable[[str], None]) -> Any:
   """Parameters of a base checkpoint, or of a warm start made here."""
   config = experiment.config
   if config.warm_start.checkpoint:
-    shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
-    tokenizer = experiment.train_setup.tokenizer.fingerprint
-    name = config.warm_start.checkpoint
-    return base_checkpoint.load_params(name, shapes, tokenizer)
+    return parameters.shipped_params(experiment)
 
   def report(step, loss):
     stopping.beat(f'warm start, step {step + 1}')

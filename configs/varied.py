@@ -1,0 +1,28 @@
+"""The laptop run on the varied world: many wordings, several facts a chunk.
+
+python -m mem_alpha_jax.main --config=configs/varied.py --workdir=runs/varied
+
+Training sees some templates of each fact; `test_templates` has others.
+"""
+
+import ml_collections
+
+from configs import common, tiny
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Returns the config; `arg` is 'key=value,...' over dotted field names."""
+  c = tiny.get_config().unlock()
+  c.data.wording = 'varied'
+  c.data.chunk_sentences = 3
+
+  c.tokenizer.vocab_size = 1100  # more function words
+
+  c.rollout.prefix_buckets = (112, 144)
+  c.rollout.response_buckets = (32,)
+
+  # Of two notes about a fact one can go: its deletion is tried, too.
+  c.rollout.forced_deletes = 0.2
+
+  c.warm_start.checkpoint = 'varied_base'
+  return common.parse_arg(c, arg)

@@ -1,0 +1,166 @@
+"""Why answers of a trained policy are wrong, by the call that lost the fact.
+
+  python -m experiments.tiny_learning.mistakes --run=runs/tiny --multiple=64
+
+Each wrong answer of the strict reader about a fact is put down to what the
+policy did when the fact was told, or after. Writes mistakes_<multiple>x.json
+into the workdir and prints the counts and ten examples.
+"""
+
+import collections
+import pathlib
+from typing import NamedTuple
+
+import ml_collections
+from absl import app, flags
+
+from mem_alpha_jax.config import compare
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import held_out, loop
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.methods import memory, policy, protocol, writers
+from mem_alpha_jax.run import build, parameters
+from mem_alpha_jax.system import files
+from mem_alpha_jax.text import words
+
+_RUN = flags.DEFINE_string('run', 'runs/tiny', 'Workdir of a finished run.')
+_MULTIPLE = flags.DEFINE_integer('multiple', 64, 'Length, in train lengths.')
+_EPISODES = flags.DEFINE_integer('episodes', 16, 'Test episodes.')
+_EXAMPLES = flags.DEFINE_integer('examples', 10, 'Mistakes to print.')
+
+
+class Moment(NamedTuple):
+  """One chunk of one stream."""
+
+  chunk: str
+  view: tuple
+  ops: tuple
+  results: tuple
+  before: state_lib.MemoryState
+  after: state_lib.MemoryState
+
+
+class Recorded(memory.MemoryMethod):
+  """The policy; keeps what it saw and did."""
+
+  def __init__(self, given: protocol.Given):
+    write, self.views = policy.writer(given), []
+    self.moments = [[] for _ in given.episodes]
+
+    def watch(memories, chunks, views, t):
+      self.views = views
+      return write(memories, chunks, views, t)
+
+    super().__init__(watch, given)
+
+  def observe(self, chunks):
+    before = self.memories.states
+    steps = super().observe(chunks)
+    for i, (chunk, step) in enumerate(zip(chunks, steps, strict=True)):
+      if chunk is not None:
+        did = step.written.ops, step.results, before[i], step.state
+        self.moments[i].append(Moment(chunk, self.views[i], *did))
+    return steps
+
+
+def about(state: state_lib.MemoryState, note) -> list[state_lib.Entry]:
+  """Entries of a memory that state a note's fact, true or stale."""
+  return [
+    e for e in state_lib.entries(state, note.kind) if writers.same_fact(e, note)
+  ]
+
+
+def cause(moments: list[Moment], note, question) -> tuple[str, Moment]:
+  """What lost a fact, and when."""
+  now = moments[question.first]
+  holds = lambda e: question.answer.lower() in words.terms(e.text)
+  old, new = about(now.before, note), about(now.after, note)
+  right = [e for e in new if holds(e)]
+  stale = [e for e in new if not holds(e)]
+  if not right:
+    failed = [r.error for r in now.results if not r.ok]
+    if failed:
+      return f'the call was refused: {failed[0]}', now
+    return ('no call' if not now.ops else 'stored other words'), now
+  if not stale:
+    return _later(moments, note, question, holds)
+  shown = [i for i, e in enumerate(now.view, 1) if e in old]
+  if not shown:
+    return 'inserted, the old note not in view', now
+  if any(op.tool == 'update' for op in now.ops) and len(stale) < len(old):
+    return 'updated one of several old notes', now
+  if any(op.tool == 'update' for op in now.ops):
+    return 'updated the note of another fact', now
+  return f'inserted beside the old note at <{shown[0]}>', now
+
+
+def _later(moments, note, question, holds) -> tuple[str, Moment]:
+  for now in moments[question.first + 1 : question.last + 1]:
+    new = about(now.after, note)
+    if not any(map(holds, new)):
+      return 'a later call destroyed it', now
+    if not all(map(holds, new)):
+      return 'a later call contradicts it', now
+  return 'the memory is right, recall or reader is not', now
+
+
+def main(argv):
+  del argv
+  workdir = _RUN.value
+  found = compare.read(pathlib.Path(workdir) / compare.FILE)
+  config = ml_collections.ConfigDict(compare.nest(found))
+  config.eval.length_episodes = config.data.eval_episodes = _EPISODES.value
+  parts = build.build(config, workdir)
+  params = parameters.newest_params(parts, workdir)
+  episodes = pipeline.eval_episodes(config, 'test', _MULTIPLE.value)
+  rows = range(len(episodes))
+  method = Recorded(protocol.Given(parts, config, params, episodes, rows))
+  plans = [held_out.ending(e) for e in episodes]
+  panel = loop.panel(parts, parts.readers[:1])
+  records = loop.run(method, episodes, plans, panel).records
+  causes, places, examples, asked = (
+    collections.Counter(), collections.Counter(), [], 0,
+  )  # fmt: skip
+  for i, (episode, record) in enumerate(zip(episodes, records, strict=True)):
+    notes = parts.oracle_notes(episode)
+    for a in record.answered:
+      question = episode.questions[a.index]
+      asked += 1
+      if a.scores[0] == 1.0:
+        continue
+      told = [
+        n
+        for n in notes[question.first]
+        if question.answer.lower() in words.terms(n.text)
+        or n.kind == 'episodic'
+      ]
+      why, now = cause(method.moments[i], told[0], question)
+      causes[why] += 1
+      places[question.type] += 1
+      examples.append(
+        {
+          'why': why,
+          'question': question.text,
+          'gold': question.answer,
+          'said': a.answers[0],
+          'chunk': now.chunk,
+          'view': [e and e.text for e in now.view],
+          'calls': [(op.tool, op.text) for op in now.ops],
+        }
+      )
+  found = {'asked': asked, 'wrong': len(examples), 'causes': causes}
+  found |= {
+    'types': places,
+    'examples': examples[:: max(len(examples) // 10, 1)],
+  }
+  path = pathlib.Path(workdir) / f'mistakes_{_MULTIPLE.value}x.json'
+  files.write_json(path, found)
+  print(f'{len(examples)} of {asked} answers are wrong')
+  for why, n in causes.most_common():
+    print(f'{n:5} {n / len(examples):.0%}  {why}')
+  for example in found['examples'][: _EXAMPLES.value]:
+    print(example)
+
+
+if __name__ == '__main__':
+  app.run(main)

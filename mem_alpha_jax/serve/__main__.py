@@ -1,0 +1,103 @@
+"""Command line of the service: python -m mem_alpha_jax.serve --help."""
+
+import logging
+import sys
+
+from absl import app, flags
+
+from mem_alpha_jax.serve import model
+from mem_alpha_jax.serve import store as store_lib
+from mem_alpha_jax.system import machine, optional
+
+_STORE = flags.DEFINE_string(
+  'store', None, 'File of the store, made if missing; or postgresql://...'
+)
+_RUN = flags.DEFINE_string(
+  'run', '', 'Workdir of a run, or a config file; the shipped policy if empty.'
+)
+_FIELDS = flags.DEFINE_string('fields', '', 'field=value,... of its config.')
+_HOST = flags.DEFINE_string('host', '127.0.0.1', 'Where REST listens.')
+_PORT = flags.DEFINE_integer('port', 8700, 'Where REST listens.')
+_BATCH = flags.DEFINE_integer(
+  'batch', model.BATCH, 'Namespaces whose texts are read in one call.', 1
+)
+_RATE = flags.DEFINE_float('rate', 50.0, 'Requests a second with a key.', 0.01)
+_BODY = flags.DEFINE_integer('body', 256, 'KiB of a request, at most.', 1)
+_MCP = flags.DEFINE_bool('mcp', False, 'MCP over stdio instead of REST.')
+_NAMESPACE = flags.DEFINE_string('namespace', 'default', 'Of MCP.')
+_NEW_KEY = flags.DEFINE_string('new_key', None, 'Prints a key of this name.')
+_NAMESPACES = flags.DEFINE_list(
+  'namespaces', [], "Of the new key; '*' for all."
+)
+_READS = flags.DEFINE_bool('read_only', False, 'Of the new key.')
+_REMOVE_KEY = flags.DEFINE_string('remove_key', None, 'Name of a key.')
+_KEYS = flags.DEFINE_bool('keys', False, 'Lists the keys.')
+flags.mark_flag_as_required('store')
+
+
+def main(argv: list[str]) -> int:
+  """Serves; what a user can fix is reported on one line, code 2."""
+  if len(argv) > 1:
+    raise app.UsageError(f'unknown argument {argv[1]!r}')
+  try:
+    _main()
+  except (OSError, ValueError, FloatingPointError) as error:
+    print(f'error: {error}', file=sys.stderr)
+    return 2
+  return 0
+
+
+def _main() -> None:
+  store = store_lib.Store(_STORE.value)
+  if _NEW_KEY.value or _REMOVE_KEY.value or _KEYS.value:
+    _keys(store)
+    return
+  from mem_alpha_jax.serve.memory import Memory
+  from mem_alpha_jax.serve.service import Service
+
+  logging.getLogger().setLevel(logging.WARNING)
+  machine.use_compilation_cache()
+  parts = model.open_run(_RUN.value, _FIELDS.value)
+  serving = model.Model(*parts, _BATCH.value)
+  serving.warm()
+  service = Service(store, serving)
+  try:
+    if _MCP.value:
+      from mem_alpha_jax.serve import mcp_tools
+
+      memory = Memory(service, _NAMESPACE.value)
+      mcp_tools.make(lambda *unused: memory).run('stdio')
+    else:
+      _rest(service)
+  finally:
+    service.close()
+
+
+def _rest(service) -> None:
+  uvicorn = optional.load('uvicorn', 'serve')
+  from mem_alpha_jax.serve import rest
+
+  rate = _RATE.value
+  limits = rest.Limits(_BODY.value * 1024, rate, 2 * max(rate, 1))
+  where = f'http://{_HOST.value}:{_PORT.value}'
+  print(f'{where}/v1, docs at {where}/docs', flush=True)
+  uvicorn.run(
+    rest.make(service, limits), host=_HOST.value, port=_PORT.value,
+    log_level='warning', access_log=False,
+  )  # fmt: skip
+
+
+def _keys(store: store_lib.Store) -> None:
+  if _NEW_KEY.value:
+    if not _NAMESPACES.value:
+      raise ValueError("--new_key needs --namespaces=a,b, or '*' for all")
+    print(store.make_key(_NEW_KEY.value, _NAMESPACES.value, not _READS.value))
+  if _REMOVE_KEY.value:
+    store.remove_key(_REMOVE_KEY.value)
+  for key in store.keys() if _KEYS.value else ():
+    rights = 'reads and writes' if key.writes else 'reads'
+    print(f'{key.name}: {rights} {",".join(key.namespaces)}, of {key.made}')
+
+
+if __name__ == '__main__':
+  app.run(main)
