@@ -55,6 +55,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rl.train_samples = 2
   c.rl.minibatch_rows = 32
   c.rl.microbatches = 2
+  c.rl.packed_groups = 0
 
   c.optim.learning_rate = 4e-4
   c.optim.warmup_steps = 2

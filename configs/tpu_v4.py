@@ -80,6 +80,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rl.train_samples = 0
   c.rl.minibatch_rows = 256  # ten updates a batch; the paper's code makes 85
   c.rl.microbatches = 1  # a group of eight rows on each chip
+  c.rl.packed_groups = 0
   c.rl.clip_low = 0.2  # paper's code
   c.rl.clip_high = 0.2  # paper's code
   c.rl.dual_clip = 3.0  # paper's code

@@ -226,6 +226,9 @@ class RolloutRows:
   row_weight: Float[Array, 'M G']
   returns: Float[Array, 'M G R']  # targets of the value head, else 0
   old_values: Float[Array, 'M G R']  # value head at sampling time, else 0
+  # Where the own tokens of each device's groups stand in packed rows, one
+  # sample after the other; -1: nothing does. None: each sample is a row.
+  places: Int[Array, 'batches rows L'] | None = None
 
 
 @struct.dataclass

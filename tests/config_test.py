@@ -85,7 +85,11 @@ BAD = {
   'rl.advantage=gae,model.value_head=True': r"groups='trajectory'",
   'rl.group_by=episode': r"rollout\.groups='state' needs 'chunk'",
   'rl.minibatch_rows=100': r'multiple of rollout\.group_size=8',
-  'rl.minibatch_rows=24,rl.microbatches=2': r'its 3 groups.*microbatches=2',
+  'rl.packed_groups=0,rl.minibatch_rows=24,rl.microbatches=2': (
+    r'its 3 groups.*microbatches=2'
+  ),
+  'rl.packed_rows=4': 'must be at least 5, the samples of a group',
+  'model.match_bias=False,model.attention=cudnn': "needs model.attention='xla'",
   'rl.std_floor=0.0': 'a finite number above 0',
   'rl.dual_clip=0.5': r'0 \(off\) or a finite number above 1',
   'rl.importance_cap=0.5': r'0 \(off\) or a finite number, 1 or more',

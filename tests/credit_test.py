@@ -78,6 +78,26 @@ def test_gdpo_of_constant_and_missing_parts():
     np.testing.assert_array_equal(flat, 0)
 
 
+def test_a_response_without_its_reward_is_in_no_part():
+  # Of a = 0 1 2 (9) and b = 0 4 0 (missing) the first three count. a: mean 1,
+  # std 0.8164966; b: mean 4 / 3, std 1.8856181; s = -1.9318517 1.4142136
+  # 0.5176381, mean 0, variance 2.
+  parts = {'a': (1.0, [[0, 1, 2, 9]]), 'b': (1.0, [[0, 4, 0, NAN]])}
+  ours, _ = decoupled(parts, {})
+  np.testing.assert_allclose(ours, [[-1.3660254, 1, 0.3660254, 0]], rtol=1e-6)
+
+
+def test_gdpo_centers_the_rows_of_long_trajectories():
+  # Trajectories of one turn and three, 0 and 1: s = -1 1 1 1, mean 0.5, std
+  # 0.8660254.
+  keys = keys_of(0, [0, 1, 1, 1], [0, 0, 1, 2])
+  rewards = np.array([0.0, 1, 1, 1])
+  keys = keys._replace(parts={'a': (1.0, rewards)})
+  config = rl(advantage='gdpo', group_by='trajectory')
+  found = advantages.compute(rewards, keys, config).advantages
+  np.testing.assert_allclose(found, [-1.7320508, *[0.5773503] * 3], rtol=1e-6)
+
+
 def test_a_part_that_a_role_does_not_earn_adds_nothing():
   # Turns of role 0 earn a and b, of role 1 only a: s = -2 2 and -1 1.
   a, b = np.array([0.0, 0, 1, 1]), np.array([0.0, NAN, 1, NAN])
@@ -327,6 +347,22 @@ def test_ndcg_golden():
   np.testing.assert_allclose(found[0], value / value.sum(), rtol=1e-6)
   cold = shares.agree(local, right, temperature=0.1)
   np.testing.assert_allclose(cold[0], value**10 / (value**10).sum(), rtol=1e-5)
+
+
+def test_gains_of_ndcg_are_counted_from_the_lowest():
+  # 1 2 are gains of 0 1: in the wrong order 1 / log2(3).
+  found = shares.agree(np.array([[[2.0, 1], [1, 2]]]), np.array([[1.0, 2]]))
+  value = np.exp([0.6309298, 1])
+  np.testing.assert_allclose(found[0], value / value.sum(), rtol=1e-6)
+
+
+def test_tied_ranks_are_their_mean():
+  # Ranks 2.5 2.5 1 0 and 3 2 1 0: gaps 1 1 -0.5 -1.5 and 1.5 0.5 -0.5 -1.5,
+  # correlation 4.5 / sqrt(4.5 * 5) = 0.9486833; and 1.
+  local = np.array([[[1.0, 1, 2, 3], [1, 2, 3, 4]]])
+  found = shares.agree(local, np.array([[1.0, 2, 3, 4]]), 'spearman')
+  value = np.exp([0.9486833, 1])
+  np.testing.assert_allclose(found[0], value / value.sum(), rtol=1e-6)
 
 
 def test_spearman_golden():

@@ -39,7 +39,7 @@ def test_activations_are_what_xla_counts(remat):
   config = tiny_config.get_config(
     'model.layers=6,model.width=64,model.ffn=192,model.copy_head=False,'
     'model.match_bias=False,rl.minibatch_rows=64,'
-    f'rollout.prefix_buckets=160,model.remat={remat}'
+    f'rollout.prefix_buckets=160,model.remat={remat},rl.packed_groups=0'
   )
   found, policy = planned(config)
   tx, _ = optimizer.create_optimizer(config.optim, 10)
@@ -122,8 +122,12 @@ WAYS = {
   'factors': (FULL, 'lora.rank=8', 'model.param_dtype'),
   'cache': (FULL._replace(cache=9), '', 'data.batch_episodes=4'),
   'activations': (FULL._replace(activations=9), '', "model.remat='full'"),
+  'packed': (
+    FULL._replace(activations=9), 'model.remat=full', 'rl.packed_groups=8'
+  ),
   'rematted': (
-    FULL._replace(activations=9), 'model.remat=full', 'rl.microbatches=1'
+    FULL._replace(activations=9), 'model.remat=full,rl.packed_groups=0',
+    'rl.microbatches=1',
   ),
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from mem_alpha_jax.model import presets
-from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.rl import optimizer, packing
 from mem_alpha_jax.rollout import collector, warm_start
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import GIB
@@ -101,6 +101,9 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
 def _of_update(config: Any, policy: Any, mesh: Mesh) -> int:
   rl, width = config.rl, collector.prompt_width(config)
   groups = -(-rl.minibatch_rows // width // rl.microbatches)
+  if packed := packing.shape(rl, width):
+    groups = packed.groups * sharding.batch_parts(mesh)
+    width = -(-packed.rows // packed.groups)
   return _activations(config, policy.config, mesh, groups, width)
 
 
@@ -209,6 +212,8 @@ def way_out(wrong: str, config: Any) -> str:
     return 'lower ' + ' or '.join(f'{n}={get(n)}' for n in LOWER[wrong])
   if wrong == 'activations' and config.model.remat != 'full':
     return f"set model.remat='full' (it is {config.model.remat!r})"
+  if wrong == 'activations' and config.rl.packed_groups:
+    return f'lower rl.packed_groups={config.rl.packed_groups} and packed_rows'
   if wrong == 'activations':
     return f'raise rl.microbatches={config.rl.microbatches}'
   way = (

@@ -16,6 +16,7 @@ from mem_alpha_jax.memory import slots
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.recall import scores
 from mem_alpha_jax.recall.registry import RECALL
+from mem_alpha_jax.rl import packing
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, forced_calls
 from mem_alpha_jax.run import learning
@@ -113,7 +114,13 @@ def _updates(config, learner, mesh, params, shape) -> list[Program]:
   rl, width = config.rl, collector.prompt_width(config)
   groups = rl.minibatch_rows // width
   width = min(rl.train_samples or width, width)
-  rows = _batch(mesh, rows_of(groups, width, **shape))
+  rows = rows_of(groups, width, **shape)
+  if rl.packed_groups:
+    devices, packed = sharding.batch_parts(mesh), packing.shape(rl, width)
+    places = packing.places_shape(rows, packed, devices)
+    rows = rows_of(places[0] * packed.groups, width, **shape)
+    rows = rows.replace(places=_ints(*places))
+  rows = _batch(mesh, rows)
   logps = _batch(mesh, rows.rollout_logps)
   old = logps if rl.importance_cap else None
   reference = logps if rl.kl_coef else None

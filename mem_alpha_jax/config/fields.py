@@ -269,7 +269,9 @@ _section(
 _section(
   'rl',
   RESUME,
-  microbatches=Field(1, 'gradient accumulation inside one update'),
+  microbatches=Field(1, 'of an update that is not packed'),
+  packed_groups=Field(8, 'of a packed micro-batch; 0: none is', natural),
+  packed_rows=Field(28, 'into which it packs responses, on a device'),
 )
 _section(
   'optim',

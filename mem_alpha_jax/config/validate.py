@@ -204,12 +204,29 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     f'rl.minibatch_rows={rl.minibatch_rows}: must be a multiple of '
     f'rollout.group_size={width}, whose rows stay together',
   )
+  _check_packing(c, min(rl.train_samples or width, width))
+  if rl.packed_groups:
+    return
   parts = rl.microbatches * c.mesh.data * c.mesh.fsdp
   _require(
     rl.minibatch_rows // width % parts == 0,
     f'rl.minibatch_rows={rl.minibatch_rows}: its {rl.minibatch_rows // width} '
     f'groups must be a multiple of rl.microbatches={rl.microbatches} times '
     f'mesh.data={c.mesh.data} and mesh.fsdp={c.mesh.fsdp}',
+  )
+
+
+def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
+  groups, rows, kernel = c.rl.packed_groups, c.rl.packed_rows, c.model.attention
+  _require(
+    not groups or rows >= width,
+    f'rl.packed_rows={rows}: must be at least {width}, the samples of a group '
+    'that are trained; or set rl.packed_groups=0',
+  )
+  _require(
+    not groups or kernel == 'xla',
+    f"rl.packed_groups={groups}: needs model.attention='xla', for {kernel} "
+    'knows no samples that share a row; use 0',
   )
 
 

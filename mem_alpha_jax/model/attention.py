@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from mem_alpha_jax.model import kv_cache, matmul, presets
+from mem_alpha_jax.model import kv_cache, matmul, packing, presets
 from mem_alpha_jax.model import masks as masks_lib
 
 HIDDEN = -1e30  # score of a masked key
@@ -161,6 +161,9 @@ class Attention(nn.Module):
         kv_cache.write(cache.k, own.k, masks.slot, 4),
         kv_cache.write(cache.v, own.v, masks.slot, 3),
       )
+    if prefix is not None and masks.owner is not None:
+      spread = lambda x: packing.spread(masks.owner, x)
+      prefix = jax.tree.map(spread, prefix)
     bias = None
     if c.match_bias:
       names = (None, 'heads')

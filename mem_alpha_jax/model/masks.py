@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from mem_alpha_jax.model import kv_cache, presets
+from mem_alpha_jax.model import kv_cache, packing, presets
 
 
 class Match(NamedTuple):
@@ -27,6 +27,7 @@ class Masks(NamedTuple):
   prefix_mask: Bool[Array, 'B P'] | None = None
   prefix_match: Match | None = None
   slot: Int[Array, ''] | int = 0  # where the first query is written
+  owner: Int[Array, 'b rows'] | None = None  # the group of each packed row
 
 
 class Rope(NamedTuple):
@@ -122,6 +123,47 @@ def whole(
     previous = kv_cache.previous_tokens(tokens, before, own_length, context)
     masks = masks._replace(own_match=match(tokens, tokens, previous))
   return _with_prefix(config, masks, tokens, prefix)
+
+
+def packed(
+  config: presets.ModelConfig,
+  places: Int[Array, 'b rows n'],
+  tokens: Int[Array, 'M G n'],
+  prefix: kv_cache.Prefix,
+  own_length: Int[Array, 'M G'],
+  context: int,
+) -> tuple[Int[Array, 'B 1 n'], Masks, kv_cache.Prefix]:
+  """As `whole`, where samples of a group stand one after the other in a row.
+
+  Returns the packed tokens, their masks, and the prefix of each row, but for
+  keys and values, which attention spreads layer by layer. A token sees the
+  prefix and what stands before it of its own sample; what is in no place is
+  seen by nothing, and its result is nobody's.
+  """
+  _, g, n = tokens.shape
+  before = kv_cache.last_token(prefix.tokens, prefix.length)
+  previous = kv_cache.previous_tokens(tokens, before, own_length, context)
+  positions = kv_cache.own_positions(
+    prefix.length, own_length, context, jnp.arange(n)
+  )
+  tokens, previous, positions = (
+    packing.take(places, x) for x in (tokens, previous, positions)
+  )
+  owner = packing.owner(places, g, n)
+  prefix = prefix.replace(
+    **{
+      name: packing.spread(owner, getattr(prefix, name))
+      for name in ('tokens', 'length', 'pointer')
+      if getattr(prefix, name) is not None
+    }
+  )
+  sample = jnp.where(places < 0, -1, places // n).reshape(-1, 1, n)
+  same = (sample[..., None] == sample[..., None, :]) & (sample >= 0)[..., None]
+  cos, sin = rope(rope_table(config, n + prefix.tokens.shape[1]), positions)
+  masks = Masks(cos, sin, jnp.tril(same), owner=owner)
+  if config.match_bias:
+    masks = masks._replace(own_match=match(tokens, tokens, previous))
+  return tokens, _with_prefix(config, masks, tokens, prefix), prefix
 
 
 def at_slot(

@@ -23,6 +23,7 @@ from mem_alpha_jax.model import (
   flash,
   kv_cache,
   lora,
+  packing,
   pooling,
   presets,
   transformer,
@@ -205,33 +206,53 @@ class Policy:
     """Returns (log-probs, entropy, values) at each response token, in nats.
 
     One prefill and one extend over own ++ response[:-1]; only the R hidden
-    states that predict a response token reach the head. `temperature` is a
-    Python float; other than 1 it needs all V log-probs at each position.
-    Values are zeros without a value head.
+    states that predict a response token reach the head; all of packed rows.
+    `temperature` is a Python float; other than 1 it needs all V log-probs at
+    each position. Values are zeros without a value head.
     """
-    prefix, _, _ = self._prefill(params, rows.prefix, rows.prefix_length)
+    hidden, tokens, targets, prefix = self._predicting(params, rows)
+    dist = self._head(params, prefix, hidden, tokens, self.layout)
+    logps, entropy = distribution.log_prob_and_entropy(
+      dist, targets, self.config.block_logits, temperature
+    )
+    values = jnp.zeros(hidden.shape[:-1], jnp.float32)
+    if self.config.value_head:
+      values = self._apply(params, 'values', hidden)
+    if rows.places is None:
+      return logps, entropy, values
     context = rows.own.shape[-1]
-    tokens = jnp.concatenate([rows.own, rows.response[..., :-1]], axis=-1)
+    put = lambda x: packing.put(rows.places, rows.own_length, context, x)
+    return put(logps), put(entropy), put(values)
+
+  def _predicting(self, params, rows):
+    """Returns (hidden, tokens, the tokens after them, prefix of each row)."""
+    prefix, _, _ = self._prefill(params, rows.prefix, rows.prefix_length)
+    shared = attention.KV(prefix.k, prefix.v)
+    context, response = rows.own.shape[-1], rows.response
+    tokens = jnp.concatenate([rows.own, response[..., :-1]], axis=-1)
+    if rows.places is not None:
+      targets = jnp.repeat(response[..., :1], context, axis=-1)
+      targets = jnp.concatenate([targets, response[..., 1:]], axis=-1)
+      tokens, masks, prefix = masks_lib.packed(
+        self.config, rows.places, tokens, prefix, rows.own_length, context
+      )
+      hidden = self._run(params, tokens, shared, masks)
+      return hidden, tokens, packing.take(rows.places, targets), prefix
     masks = masks_lib.whole(
       self.config, tokens, rows.prefix_length, rows.own_length, prefix, context
     )
-    x = self._embed(params, tokens, masks, self.layout)
-    shared = attention.KV(prefix.k, prefix.v)
-    hidden, _ = self._apply(params, 'run', x, shared, masks)
+    hidden = self._run(params, tokens, shared, masks)
     # Token 0 is predicted by the last context token, i by response[i - 1].
     last = rows.own_length[..., None] - 1
     first = jnp.take_along_axis(hidden, last[..., None], axis=2)
     hidden = jnp.concatenate([first, hidden[:, :, context:]], axis=2)
-    hidden = self.layout.keep(hidden, 'batch')
     first = jnp.take_along_axis(tokens, last, axis=2)
-    queries = jnp.concatenate([first, tokens[:, :, context:]], axis=2)
-    dist = self._head(params, prefix, hidden, queries, self.layout)
-    logps, entropy = distribution.log_prob_and_entropy(
-      dist, rows.response, self.config.block_logits, temperature
-    )
-    if not self.config.value_head:
-      return logps, entropy, jnp.zeros(hidden.shape[:-1], jnp.float32)
-    return logps, entropy, self._apply(params, 'values', hidden)
+    tokens = jnp.concatenate([first, tokens[:, :, context:]], axis=2)
+    return self.layout.keep(hidden, 'batch'), tokens, response, prefix
+
+  def _run(self, params, tokens, shared, masks) -> Float[Array, 'B G n D']:
+    x = self._embed(params, tokens, masks, self.layout)
+    return self._apply(params, 'run', x, shared, masks)[0]
 
   def prompt_logps(
     self, params: Params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']

@@ -67,7 +67,8 @@ def make_update_fn(
     counts = losses.counts(rows, rl_config)
     # A batch of padding alone has count 0, sum 0, and must give loss 0.
     scales = {k: w / jnp.maximum(counts[k], 1) for k, w in weights.items()}
-    batches = _split((rows, ref_logps, old_logps), rl_config.microbatches, mesh)
+    count = _microbatches(rows, rl_config.microbatches, mesh)
+    batches = _split((rows, ref_logps, old_logps), count, mesh)
     old, frozen = optimizer.split(state.params)
     (loss, terms), grads = _accumulate(objective, old, frozen, batches, scales)
     grad_norm = optax.tree.norm(grads)
@@ -247,9 +248,18 @@ def _forward(policy, temperature, mesh, microbatches, output: int):
   """One output of `logps_and_entropy`, by the micro-batches of an update."""
 
   def run(params, rows):
-    parts = _split(rows, microbatches, mesh)
-    one = lambda part: policy.logps_and_entropy(params, part, temperature)
-    found = jax.lax.map(lambda part: one(part)[output], parts)
+    parts = _split(rows, _microbatches(rows, microbatches, mesh), mesh)
+
+    def one(i):
+      return policy.logps_and_entropy(params, _at(parts, i), temperature)[
+        output
+      ]
+
+    shape = jax.eval_shape(one, 0)
+    found = jnp.zeros((len(parts.row_weight), *shape.shape), shape.dtype)
+    found = jax.lax.fori_loop(
+      0, _held(parts), lambda i, found: found.at[i].set(one(i)), found
+    )
     return jnp.swapaxes(found, 0, 1).reshape(-1, *found.shape[2:])
 
   return jax.jit(run)
@@ -258,21 +268,45 @@ def _forward(policy, temperature, mesh, microbatches, output: int):
 def _accumulate(objective, trained, frozen, batches, scales):
   """Sums objective, terms and gradients over the leading axis of batches."""
   grad_fn = jax.value_and_grad(objective, has_aux=True)
+  grads_of = lambda i: grad_fn(trained, frozen, _at(batches, i), scales)
+  add = functools.partial(jax.tree.map, lambda a, b: a + b.astype(a.dtype))
 
-  def step(grads, batch):
-    result, new = grad_fn(trained, frozen, batch, scales)
-    # float32 whatever the parameters are: sums of bfloat16 lose small terms.
-    grads = jax.tree.map(lambda a, b: a + b.astype(a.dtype), grads, new)
-    return grads, result
+  def step(i, sums):
+    (loss, terms), grads = sums
+    (more, new), gradients = grads_of(i)
+    merged = losses.Terms(
+      loss=add(terms.loss, new.loss),
+      means=add(terms.means, new.means),
+      maxima=jax.tree.map(jnp.maximum, terms.maxima, new.maxima),
+    )
+    return (loss + more, merged), add(grads, gradients)
 
-  zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.float32), trained)
-  grads, (loss, terms) = jax.lax.scan(step, zeros, batches)
-  terms = losses.Terms(
-    loss=jax.tree.map(jnp.sum, terms.loss),
-    means=jax.tree.map(jnp.sum, terms.means),
-    maxima=jax.tree.map(jnp.max, terms.maxima),
+  # float32 whatever the parameters are: sums of bfloat16 lose small terms. The
+  # maxima are of what is not negative.
+  zeros = jax.tree.map(
+    lambda x: jnp.zeros(x.shape, jnp.float32), jax.eval_shape(grads_of, 0)
   )
-  return (loss.sum(), terms), grads
+  return jax.lax.fori_loop(0, _held(batches[0]), step, zeros)
+
+
+def _at(batches, i):
+  """One micro-batch."""
+  return jax.tree.map(
+    lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), batches
+  )
+
+
+def _microbatches(rows, count: int, mesh: Mesh | None) -> int:
+  """How many, of rows that are not packed `count`."""
+  places = rows.places
+  return count if places is None else len(places) // sharding.batch_parts(mesh)
+
+
+def _held(rows) -> jax.Array | int:
+  """How many micro-batches are to be run: packed ones come full first."""
+  there = (rows.row_weight > 0).any((1, 2))
+  last = jnp.where(there, jnp.arange(len(there)) + 1, 0).max()
+  return len(there) if rows.places is None else last
 
 
 def _select(condition: jax.Array, new: Any, old: Any) -> Any:
@@ -298,7 +332,7 @@ def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
     )
 
   def split(x):
-    x = x.reshape(groups // microbatches, microbatches, *x.shape[1:])
+    x = x.reshape(-1, microbatches, *x.shape[1:])
     return jnp.swapaxes(x, 0, 1)
 
   tree = _constrain(tree, mesh, axis=0)

@@ -9,7 +9,7 @@ from jax.sharding import Mesh
 
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.model.policy import Policy
-from mem_alpha_jax.rl import batching, optimizer
+from mem_alpha_jax.rl import batching, optimizer, packing
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.types import RolloutRows, TrainState
@@ -79,9 +79,8 @@ def learn(
     FloatingPointError: if too many were skipped in a row.
   """
   step = int(state.step)
-  size = config.rl.minibatch_rows // collector.prompt_width(config)
   seed = (config.seed, step, 5)
-  parts = list(batching.minibatches(rows, seed, size))
+  parts = _minibatches(rows, config, seed)
   old = [None] * len(parts)
   if config.rl.importance_cap:
     # Against the sampler's log-probs these correct for what differs there.
@@ -104,3 +103,14 @@ def learn(
     )
   metrics = update_lib.over_updates(found)
   return state.replace(step=state.step + 1), metrics, skipped
+
+
+def _minibatches(rows, config, seed) -> list[RolloutRows]:
+  """Of one shape, packed if rl.packed_groups says so."""
+  size = config.rl.minibatch_rows // collector.prompt_width(config)
+  parts = list(batching.minibatches(rows, seed, size))
+  shape = packing.shape(config.rl, rows.own.shape[1])
+  if shape is None:
+    return parts
+  devices = config.mesh.data * config.mesh.fsdp
+  return [packing.pack(part, shape, devices) for part in parts]
