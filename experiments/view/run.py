@@ -28,10 +28,10 @@ RANKINGS = {
   'rank_bm25': 'memory.view=retrieved,reading.retrieval=rank_bm25',
 }
 _LENGTHS = flags.DEFINE_list(
-  'lengths', ['1', '13', '64', '256', '1000'], 'Multiples of 8 chunks.'
+  'lengths', ['1', '13', '64', '256'], 'Multiples of 8 chunks.'
 )
 _EPISODES = flags.DEFINE_list(
-  'episodes', ['32', '8', '4', '2', '1'], 'How many of each length.'
+  'episodes', ['32', '8', '4', '1'], 'How many of each length.'
 )
 _ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
 _OUT = flags.DEFINE_string('out', 'runs/view', 'Prefix of the report.')
