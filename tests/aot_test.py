@@ -15,7 +15,7 @@ SMALL = (
   'model.dtype=bfloat16,model.remat=full,model.attention=splash,'
   'rollout.prefix_buckets=256,rollout.own_buckets=128,'
   'rollout.response_buckets=128,mesh.fsdp=4,mesh.data=1,mesh.decode=tensor,'
-  'data.batch_episodes=32,data.eval_episodes=8'
+  'data.batch_episodes=32,data.eval_episodes=8,rl.packed_groups=0'
 )
 
 

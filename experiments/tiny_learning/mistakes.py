@@ -98,6 +98,7 @@ def cause(moments: list[Moment], note, question) -> tuple[str, Moment]:
 
 
 def _later(moments, note, question, holds) -> tuple[str, Moment]:
+  now = moments[question.first]
   for now in moments[question.first + 1 : question.last + 1]:
     new = about(now.after, note)
     if not any(map(holds, new)):
