@@ -154,7 +154,8 @@ def test_keys_name_the_memory_a_row_saw_and_the_row_it_came_from(
       assert keys.trajectory[parent] == keys.trajectory[row]
   # One memory, one parent: of the free samples where some are forced.
   memories = dict(zip(keys.state, keys.parent, strict=True))
-  assert all(memories[s] == p for s, p in zip(*keys[-3:-1], strict=True))
+  seen = zip(keys.state, keys.parent, strict=True)
+  assert all(memories[state] == parent for state, parent in seen)
   assert len(memories) == (9 if groups == 'state' else 9 * G)
   free = keys.trajectory[keys.parent[keys.parent >= 0]]
   assert groups == 'trajectory' or free.min() >= setup.config.rollout.forced
