@@ -127,6 +127,7 @@ def main():
   default = pathlib.Path(__file__).with_name('results.json')
   flags.add_argument('--out', type=pathlib.Path, default=default)
   flags = results.parse(flags)
+  flags.out.parent.mkdir(parents=True, exist_ok=True)
   checkouts = {'before': flags.before.resolve(), 'after': flags.after.resolve()}
   result = {
     'commits': {name: commit(path) for name, path in checkouts.items()},
