@@ -498,3 +498,11 @@ def test_memq_reaches_what_was_replaced():
     np.zeros(4), [(), (), (1,), ()], [2], 3, **FIELDS, replaced={1: 0}
   )
   np.testing.assert_allclose(found, [0.2, 0.2, 0.5, 0])
+
+
+def test_rows_are_numbered_however_large_their_keys_are():
+  rng = np.random.default_rng(0)
+  large = np.array([0, 1, 2**20, 2**40])
+  columns = [large[rng.integers(0, 4, 200)] for _ in range(4)]
+  _, expected = np.unique(np.stack(columns), axis=1, return_inverse=True)
+  np.testing.assert_array_equal(groups.ids(*columns), expected.reshape(-1))

@@ -3,10 +3,10 @@ import itertools
 import re
 
 import pytest
+import synthetic_reading
 
 from mem_alpha_jax.data import synthetic
 from mem_alpha_jax.data import synthetic_words as words
-from mem_alpha_jax.reading import extractive
 from mem_alpha_jax.types import Note
 
 WORLD = synthetic.WorldConfig()
@@ -21,11 +21,6 @@ def _episodes(split, num_chunks, count=12, world=WORLD, seed=0):
     synthetic.episode(world, split, uid, num_chunks, seed)
     for uid in range(count)
   ]
-
-
-def _ask(question, notes, strict=True):
-  frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
-  return extractive.answer(question, notes, '', frames, lexicon, strict)
 
 
 def _history(chunks):
@@ -181,7 +176,10 @@ def test_perfect_notes_answer_everything(split, num_chunks):
           # Every question is answered whenever its window ends.
           if q.last == t:
             asked += 1
-            assert _ask(q.text, [*memory.values()]) == q.answer.lower()
+            assert (
+              synthetic_reading.answer(q.text, [*memory.values()])
+              == q.answer.lower()
+            )
   assert asked > 20
 
 
@@ -196,27 +194,19 @@ def test_notes_that_are_never_updated_cost_the_overwritten_ones():
     for q in episode.questions:
       if q.asked:
         counts[q.type] += 1
-        said = _ask(q.text, notes)
+        said = synthetic_reading.answer(q.text, notes)
         assert said == ('' if q.type == 'overwritten' else q.answer.lower())
-        assert _ask(q.text, notes, strict=False) == q.answer.lower()
+        assert (
+          synthetic_reading.answer(q.text, notes, strict=False)
+          == q.answer.lower()
+        )
   assert min(counts[k] for k in ('overwritten', 'current', 'user')) > 10
 
 
 @pytest.mark.parametrize('split', SPLITS)
 @pytest.mark.parametrize('strict', [True, False])
 def test_decoys_never_help(split, strict):
-  decoys = 0
-  for episode in _episodes(split, 60):
-    notes = [
-      Note(kind, chunk, t)
-      for t, chunk in enumerate(episode.chunks)
-      for kind in ('semantic', 'episodic')
-      if not synthetic.oracle_notes(chunk)
-    ]
-    decoys += len(notes)
-    for q in episode.questions:
-      if q.last == len(episode.chunks) - 1:
-        assert _ask(q.text, notes, strict) != q.answer.lower()
+  decoys = synthetic_reading.check_decoys(_episodes(split, 60), strict)
   assert decoys
 
 

@@ -7,12 +7,12 @@ import random
 import re
 
 import pytest
+import synthetic_reading
 
 from configs import tiny
 from mem_alpha_jax.data import pipeline, synthetic, synthetic_wording
 from mem_alpha_jax.data import synthetic_templates as templates
 from mem_alpha_jax.data import synthetic_words as words
-from mem_alpha_jax.reading import extractive
 from mem_alpha_jax.types import Note
 
 PLAIN_SPLITS = [s for s in synthetic.SPLITS if not s.endswith('_templates')]
@@ -35,11 +35,6 @@ def _episodes(split, num_chunks, count=6, style='', most=3):
 
 def _notes(text):
   return [n.text.lower() for n in synthetic.oracle_notes(text)]
-
-
-def _answer(question, notes, strict=True):
-  frames, lexicon = synthetic.FRAMES, synthetic.LEXICON
-  return extractive.answer(question, notes, '', frames, lexicon, strict)
 
 
 def test_the_plain_world_is_what_it_was():
@@ -142,25 +137,17 @@ def test_perfect_notes_answer_everything(split, num_chunks):
       for q in episode.questions:
         if q.last == t:
           asked += 1
-          assert _answer(q.text, [*memory.values()]) == q.answer.lower()
+          assert (
+            synthetic_reading.answer(q.text, [*memory.values()])
+            == q.answer.lower()
+          )
   assert asked > 20
 
 
 @pytest.mark.parametrize('split', ['train', 'test', 'test_templates'])
 @pytest.mark.parametrize('strict', [True, False])
 def test_decoys_never_help(split, strict):
-  decoys = 0
-  for episode in _episodes(split, 104, most=1):
-    notes = [
-      Note(kind, chunk, t)
-      for t, chunk in enumerate(episode.chunks)
-      for kind in ('semantic', 'episodic')
-      if not synthetic.oracle_notes(chunk)
-    ]
-    decoys += len(notes)
-    for q in episode.questions:
-      if q.last == len(episode.chunks) - 1:
-        assert _answer(q.text, notes, strict) != q.answer.lower()
+  decoys = synthetic_reading.check_decoys(_episodes(split, 104, most=1), strict)
   assert decoys > 100
 
 

@@ -11,11 +11,10 @@ import collections
 import pathlib
 from typing import NamedTuple
 
-import ml_collections
 from absl import app, flags
 
 from configs import common
-from mem_alpha_jax.config import compare, fields
+from mem_alpha_jax.config import command
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.memory import state as state_lib
@@ -111,10 +110,9 @@ def _later(moments, note, question, holds) -> tuple[str, Moment]:
 def main(argv):
   del argv
   workdir = _RUN.value
-  known = compare.flatten(fields.defaults().to_dict())
-  found = compare.read(pathlib.Path(workdir) / compare.FILE)
-  config = ml_collections.ConfigDict(compare.nest(known | found))
-  config = common.parse_arg(config, _ARG.value)
+  config = common.parse_arg(
+    command.of_workdir(workdir).unlock(), _ARG.value
+  ).unlock()
   config.eval.length_episodes = config.data.eval_episodes = _EPISODES.value
   parts = build.build(config, workdir)
   params = parameters.newest_params(parts, workdir)

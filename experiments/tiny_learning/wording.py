@@ -9,15 +9,15 @@ order. Writes wording.json into the workdir.
 
 import pathlib
 
-import ml_collections
 import numpy as np
 from absl import app, flags
 
-from mem_alpha_jax.config import compare, fields
+from mem_alpha_jax.config import command
 from mem_alpha_jax.data import pipeline, synthetic
 from mem_alpha_jax.data import synthetic_wording as wording
 from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import memory, policy, registry
+from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.run import build, parameters
 from mem_alpha_jax.system import files
 
@@ -28,23 +28,15 @@ _EPISODES = flags.DEFINE_integer('episodes', 64, 'Test episodes of each.')
 def shuffled(given) -> memory.MemoryMethod:
   """The policy; entries stand in its view in random order."""
   write, rng = policy.writer(given), np.random.default_rng(0)
-
-  def mixed(view):
-    entries = [e for e in view if e]
-    order = [entries[i] for i in rng.permutation(len(entries))]
-    return (*order, *(None,) * (len(view) - len(entries)))
-
   look = lambda memories, chunks, views, t: write(
-    memories, chunks, [mixed(view) for view in views], t
+    memories, chunks, [view_lib.unranked(view, rng) for view in views], t
   )
   return memory.MemoryMethod(look, given)
 
 
 def main(argv):
   del argv
-  known = compare.flatten(fields.defaults().to_dict())
-  found = compare.read(pathlib.Path(_RUN.value) / compare.FILE)
-  config = ml_collections.ConfigDict(compare.nest(known | found))
+  config = command.of_workdir(_RUN.value).unlock()
   config.data.eval_episodes = _EPISODES.value
   parts = build.build(config, _RUN.value)
   params = parameters.newest_params(parts, _RUN.value)

@@ -56,12 +56,15 @@ def ids(*columns: Int[np.ndarray, 'N']) -> Int[np.ndarray, 'N']:
   """Numbers from 0 on, equal where all columns are, in their order.
 
   The columns are digits of one number, which is sorted 20 times as fast as
-  they are; four of a table of a million rows fit it.
+  they are. Where the next digit would not fit, what there is is numbered.
   """
-  code = np.zeros(len(columns[0]), np.int64)
+  code, span = np.zeros(len(columns[0]), np.int64), 1
   for column in columns:
-    low = column.min(initial=0)
-    code = code * (column.max(initial=0) - low + 1) + column - low
+    low = int(column.min(initial=0))
+    base = int(column.max(initial=0)) - low + 1
+    if span * base > np.iinfo(np.int64).max:
+      code, span = np.unique(code, return_inverse=True)[1], len(code)
+    code, span = code * base + column - low, span * base
   return np.unique(code, return_inverse=True)[1].reshape(-1)
 
 

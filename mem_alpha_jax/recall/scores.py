@@ -177,8 +177,9 @@ def coverage(
   what the text is about: of "Ana has a job as a poet" poets would stand before
   'Ana job baker'. Ties go to the words that the fewest entries share with the
   text (`same`: Ana has one job, poets are many), then to those that it says
-  first, its topic (`place`: their mean place in it, from 0 to 1). This is ours;
-  experiments/view measures it.
+  first, its topic (`place`: their mean place in it, from 0 to 1). Among entries
+  of hundreds of words, whose first terms are close, the others decide more than
+  ties. This is ours; experiments/view measures it on entries of a few words.
   """
   del query_vecs
   ids, most = _by_word(bank), query_ids.shape[-1]

@@ -4,6 +4,8 @@ import functools
 import itertools
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.batch import Memories
 from mem_alpha_jax.recall import registry
@@ -39,6 +41,13 @@ def newest(state: state_lib.MemoryState, memory) -> View:
     order = state_lib.last_inserted
   lists = (_fill(order(state, kind), count) for kind in state_lib.LISTS)
   return sum(zip(*lists, strict=True), ())
+
+
+def unranked(view: View, rng: np.random.Generator) -> View:
+  """The same entries in random order, empty places last."""
+  entries = [entry for entry in view if entry]
+  order = rng.permutation(len(entries))
+  return _fill((entries[i] for i in order), len(view))
 
 
 def _fill(entries: Iterable[state_lib.Entry], count: int) -> View:

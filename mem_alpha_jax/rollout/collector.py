@@ -199,9 +199,7 @@ def _shuffled(setup: Setup, turn: Turn, view: view_lib.View, step: int):
   rng = _rng(setup, turn, step, 6)
   if rng.random() >= setup.config.rollout.shuffled:
     return view
-  entries = [entry for entry in view if entry]
-  order = [entries[i] for i in rng.permutation(len(entries))]
-  return (*order, *(None,) * (len(view) - len(entries)))
+  return view_lib.unranked(view, rng)
 
 
 def _play(
