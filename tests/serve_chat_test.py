@@ -110,3 +110,26 @@ def test_a_reader_that_fails_is_no_answer_and_teaches_nothing(served):
   rules.answer = lambda *job: (type(rules).answer(rules, *job)[0], None)
   assert ask('Ana lives in Rome').status_code == 503
   assert memory.stats()['events'] == 0
+
+
+def test_the_client_of_openai(served):
+  openai = pytest.importorskip('openai')
+  memory, ask = served
+  ask('Ana lives in Rome')
+  key = memory._service.store.make_key('openai', ['ana'], False)
+  client = openai.OpenAI(
+    api_key=key,
+    base_url='http://testserver/v1',
+    http_client=TestClient(rest.make(memory._service)),
+    max_retries=0,
+  )
+  assert [one.id for one in client.models.list()] == [chat.MODEL]
+  given = dict(model='memory', messages=[{'role': 'user', 'content': 'lives?'}])
+  whole = client.chat.completions.create(**given, temperature=0)
+  assert whole.choices[0].message.content == chat.UNKNOWN
+  given['messages'][0]['content'] = 'who lives'
+  parts = client.chat.completions.create(**given, stream=True)
+  said = [part.choices[0].delta.content or '' for part in parts]
+  assert ''.join(said) == 'Ana lives in Rome'
+  with pytest.raises(openai.PermissionDeniedError, match='may not read'):
+    client.chat.completions.create(**given, user='bob')
