@@ -59,10 +59,6 @@ def differences(
 ) -> list[str]:
   """What differs between two flat configs, each field with both values.
 
-  Args:
-    mine: fields now.
-    theirs: fields of the run that is there.
-    may_differ: names of fields.
   """
   return [
     f'{name} ({theirs.get(name, "absent")!r} there, '

@@ -129,20 +129,13 @@ NEVER, RESUME, EVALUATION = '', 'resume', 'evaluation'
 
 
 class Field(NamedTuple):
-  """What is known of a field.
+  """What is known of a field."""
 
-  Attributes:
-    default: value in configs/tiny.py.
-    meaning: with its unit; messages show it.
-    rule: what is allowed, 'this | that' for one of some strings; None is
-      `KINDS` of the type of the default.
-    may_differ: NEVER, RESUME or EVALUATION.
-  """
-
-  default: Any
-  meaning: str
+  default: Any  # value in configs/tiny.py
+  meaning: str  # with its unit; messages show it
+  # 'this | that' for one of some strings; None: `KINDS` of the default's type.
   rule: Rule | str | None = None
-  may_differ: str = NEVER
+  may_differ: str = NEVER  # NEVER, RESUME or EVALUATION
 
 
 def section(

@@ -16,9 +16,6 @@ COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 def validate(config: ml_collections.ConfigDict) -> None:
   """Checks every field by itself, then what fields must agree on.
 
-  Args:
-    config: a whole config, as `configs/<name>.py` returns it.
-
   Raises:
     ValueError: for the first field that is wrong, in one line.
   """

@@ -67,8 +67,6 @@ def load(root: str, task: str, split: str) -> list[Episode]:
 
   Args:
     root: the data folder, config field data.root; files are in root/babi.
-    task: 'qa1' to 'qa20', an item of data.babi_tasks.
-    split: 'train', 'validation' or 'test'.
 
   Raises:
     FileNotFoundError: if the folder or the task's file is not there.

@@ -39,7 +39,6 @@ def load(root: str, name: str) -> list[Example]:
   texts that were decoded wrongly, which are repaired (`readable`).
 
   Args:
-    root: the data folder, config field data.root.
     name: key of SETS.
   """
   file, publisher, read = SETS[name]

@@ -45,8 +45,6 @@ def maker(
 
   Args:
     examples: all of a data set; the split is taken here.
-    split: 'train', 'validation' or 'test'.
-    seed: of everything that is drawn.
     source: the episodes' source and the type of their questions.
     per_label: examples of each label, fewer where the split has no more.
     questions: of an episode at most, as evenly over its labels as may be.

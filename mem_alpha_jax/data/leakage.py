@@ -51,7 +51,6 @@ def find(
   """All overlaps, the first of each kind of an episode and a held-out set.
 
   Args:
-    train: episodes of training.
     held_out: evaluation sets by a name that an error shows.
   """
   known = {}

@@ -97,8 +97,6 @@ def stream(
   """(where, row) of a JSON file.
 
   Args:
-    path: the file.
-    kind: of a row.
     publisher: where a user finds it, for the message if it is not there.
     prefix: of ijson: 'item' if the file is one list, 'data.item' if that is
       the field `data`.

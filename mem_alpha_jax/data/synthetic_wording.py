@@ -58,15 +58,10 @@ class Plain:
 
 @dataclasses.dataclass(frozen=True)
 class Varied:
-  """Sentences of templates, with openings and endings, in any case.
-
-  Attributes:
-    said: the templates.
-    style: of STYLES.
-  """
+  """Sentences of templates, with openings and endings, in any case."""
 
   said: templates.Templates
-  style: str = ''
+  style: str = ''  # of STYLES
 
   def fact(self, rng: random.Random, key, value: str, people) -> str:
     forms = self._in_style(self.said.clauses[key[1]])

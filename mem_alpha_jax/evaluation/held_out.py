@@ -65,9 +65,7 @@ def read(
   """One method on episodes, each process stepping its share.
 
   Args:
-    name: key of registry.METHODS.
     parts: of the run; its config says what readers see.
-    params: of the policy.
     episodes: held-out ones, the same in every process.
     traces: episodes, from the first, whose steps are kept.
 

@@ -9,12 +9,7 @@ from mem_alpha_jax.memory.state import Limits, MemoryState, Op, OpResult
 
 
 def limits(memory: Any, read: int) -> Limits:
-  """What a memory may hold whose stream has shown `read` tokens.
-
-  Args:
-    memory: config.memory.
-    read: tokens.
-  """
+  """What a memory may hold whose stream has shown `read` tokens."""
   m = memory
   cap = int(m.cap_base + m.cap_rate * read) if m.cap_rate else None
   return Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)

@@ -41,7 +41,6 @@ def replay(
   """Executes a log; the result equals the logged state.
 
   Args:
-    log: the records in order.
     state: that they began with, by default an empty memory.
   """
   state = state_lib.empty() if state is None else state

@@ -28,7 +28,6 @@ class MemoryMethod:
     embed: slots_lib.EmbedFn | None = None,
   ):
     """Args:
-    write: the writer.
     given: the streams, and the config of their memories.
     adapt: changes the limits of a memory (baselines keep longer entries).
     embed: makes the vectors that the memories are searched by; the policy's.
@@ -50,7 +49,6 @@ class MemoryMethod:
     """Goes on with these memories, as many as they are.
 
     Args:
-      states: the memories.
       read: tokens that each one's stream has shown.
       times: chunks that each one has read.
     """

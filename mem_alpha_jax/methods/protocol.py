@@ -54,21 +54,13 @@ class Parts(Protocol):
 
 
 class Given(NamedTuple):
-  """What a method is made of.
+  """What a method is made of."""
 
-  Attributes:
-    parts: of the run.
-    config: of the method; the run's, or changed.
-    params: of the policy, for the methods that use it.
-    episodes: the streams of this process; only the oracle looks into them.
-    rows: their places among those of all processes.
-  """
-
-  parts: Parts
-  config: Any
-  params: Any
-  episodes: Sequence[Episode]
-  rows: Sequence[int]
+  parts: Parts  # of the run
+  config: Any  # of the method; the run's, or changed
+  params: Any  # of the policy, for the methods that use it
+  episodes: Sequence[Episode]  # of this process; only the oracle looks inside
+  rows: Sequence[int]  # their places among those of all processes
 
   def count(self, text: str) -> int:
     return self.parts.eval_setup.tokenizer.count(text)

@@ -51,7 +51,6 @@ class HFTokenizer:
     """Wraps a tokenizer with its added tokens.
 
     Args:
-      core: of the library.
       special: the tokens of `eos_token` and, if there are, `bos_token` and
         `pad_token`.
       template: the checkpoint's chat template and its file; without one, a

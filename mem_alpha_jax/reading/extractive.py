@@ -158,8 +158,6 @@ def answer(
   """Answers one question from retrieved notes.
 
   Args:
-    question: the question as asked.
-    notes: the retrieved entries.
     core: the core text; each of its clauses (split at '.' and ';') counts as
       a note of kind 'core', older than every entry.
     frames: known questions; the first that matches counts.

@@ -76,9 +76,6 @@ async def send(
   """Posts a chat; whatever the network does becomes a Reply.
 
   Args:
-    client: of `connections`.
-    url: where to.
-    key: sent as bearer token unless ''.
     body: JSON; None gets what is there.
     timeout: seconds until the reply must be whole, the connection included.
   """

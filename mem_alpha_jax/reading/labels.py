@@ -20,8 +20,6 @@ def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
   """The label of a text by the notes, '' if none shares a word with it.
 
   Args:
-    text: to be labelled.
-    notes: the retrieved entries.
     core: lines of it are examples, too.
     strict: if True, labels that are equally near make the reader abstain;
       else the newest of them wins.
@@ -54,8 +52,6 @@ def make_reader(
 
   Args:
     prefix: of a question about a label; the text follows.
-    otherwise: answers all other questions.
-    strict: see `answer`.
   """
 
   def read(requests: Sequence[Request]) -> list[str | None]:

@@ -46,9 +46,6 @@ class LmChat:
     buckets: Sequence[int],
   ):
     """Args:
-    policy: the model's functions.
-    params: its parameters.
-    tokenizer: of the model.
     batch: chats of one call.
     buckets: padded lengths of last messages in tokens, ascending; a chat
       whose last message fits none has failed.

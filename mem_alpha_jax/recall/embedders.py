@@ -35,11 +35,6 @@ def create(config: Any, policy: Any, tokenizer: Any) -> Callable:
   entry is written again or the bank is built again, as it is for each batch
   of episodes; so a batch sees the vectors of one policy.
 
-  Args:
-    config: the run's config.
-    policy: encodes for 'policy'.
-    tokenizer: of the policy.
-
   Raises:
     FileNotFoundError: for 'minilm' if it is not installed.
     ValueError: for 'policy' in a run of several processes.
@@ -139,7 +134,6 @@ def in_batches(
   Args:
     tokenize: texts -> ids; those beyond the last of LENGTHS are cut.
     encode: tokens [B, L], lengths [B] -> unit vectors [B, E].
-    size: E.
   """
 
   def embed(texts: Sequence[str]) -> Float[np.ndarray, 'n E']:

@@ -40,7 +40,6 @@ def encode_queries(
   U is LEAST_WORDS times a power of 4: few shapes, and no word is dropped.
 
   Args:
-    texts: for each memory its questions.
     questions: Q, None for the longest list; missing questions are zeros.
 
   Raises:

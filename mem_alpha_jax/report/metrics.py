@@ -37,12 +37,8 @@ class Writer(contextlib.AbstractContextManager):
     """Opens the files.
 
     Args:
-      workdir: folder of the run.
-      total: steps of the whole run, the end of the progress bar.
       start: steps already done; later lines of an interrupted run are
         dropped.
-      tensorboard: also write TensorBoard events, in `<workdir>/tensorboard`.
-      progress: show a bar on the terminal.
     """
     self._file = self._board = self._bar = None
     if jax.process_index() != 0:

@@ -208,10 +208,6 @@ def over_seeds(values: Sequence[float]) -> Estimate:
 def accuracies(counts: Counts, sources: Sequence[str]) -> dict[str, Any]:
   """Returns what results.json holds of answers: of all, macro, and by type.
 
-  Args:
-    counts: of `count_answers`.
-    sources: of each episode.
-
   Returns:
     'accuracy', 'interval' and 'questions' of all, of 'macro' and 'by_type';
     'by_episode' is 'score/answers' of each.

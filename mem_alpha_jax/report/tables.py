@@ -30,8 +30,6 @@ def results(
   """Returns the content of results.json.
 
   Args:
-    config: the run's config as a plain dict, with its `seed`.
-    seconds: wall time of the whole job.
     arms: `before`, `after` and `baselines` at train length.
     length: the same at each multiple of the train length.
   """

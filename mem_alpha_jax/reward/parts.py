@@ -101,10 +101,6 @@ def total(parts: Mapping[str, Column], config) -> Column:
   NaN, and not the sum of what is left: that would be a reward of 0 for the
   missing part. The caller excludes and counts such rows. Parts of weight 0
   are logged but never looked at here.
-
-  Args:
-    parts: by name.
-    config: config.reward.
   """
   check(parts, config)
   weighted = [

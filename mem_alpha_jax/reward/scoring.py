@@ -44,8 +44,6 @@ def rule_for(rule: str, reader: str, kind: str = '') -> str:
   the gold and no more, its sentence must hold the gold.
 
   Args:
-    rule: of the source.
-    reader: `reading.reader`.
     kind: type of the question; one without an answer asks to abstain.
   """
   if kind.endswith(UNANSWERABLE):

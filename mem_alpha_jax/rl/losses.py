@@ -244,13 +244,10 @@ def policy_loss(
     logps: under the parameters being trained.
     entropy: of the distributions that they come from, nats.
     values: of the state before each response token; the first is trained.
-    rows: what was sampled.
-    rl_config: config.rl.
     ref_logps: of the start policy; needed where kl_coef is not 0.
     old_logps: denominators of the ratio. None takes the sampler's, and the
       ratio itself is then the importance correction; log-probs that the
       trainer computed again bring in `rollout_correction`.
-    horizon: see `aggregate`.
 
   Raises:
     ValueError: for an unknown field value or missing ref_logps.

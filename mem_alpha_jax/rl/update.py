@@ -42,8 +42,6 @@ def make_update_fn(
 
   Args:
     policy: only its logps_and_entropy is used.
-    tx: optimizer.
-    rl_config: config.rl.
     temperature: of sampling; the log-probs trained are the sampler's.
     mesh: the state keeps the layout that `state_shardings` gives.
     horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
@@ -176,8 +174,6 @@ def abstract_state(
 
   Args:
     params: arrays, or shapes that have a place.
-    tx: optimiser.
-    mesh: where the state lives.
   """
   shapes = jax.eval_shape(lambda p: init_state(p, tx), params)
   places = state_shardings(shapes.replace(params=params), tx, mesh)

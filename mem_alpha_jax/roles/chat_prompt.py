@@ -44,7 +44,6 @@ def make_form(tokenizer, style: str, order: str, thinking: bool) -> Form:
     style: key of instructions.STYLES.
     order: 'chunk_first': the memory follows the chunk in the user's message;
       'memory_first': it is in the system message, before the tools.
-    thinking: whether the model may think before it answers.
 
   Raises:
     ValueError: if the tokenizer has no chat template or it fails, naming its

@@ -180,7 +180,6 @@ def for_evaluation(experiment: Experiment, config) -> Experiment:
   """The same policy and programs on what another config reads.
 
   Args:
-    experiment: as `build` gave it.
     config: differs in nothing but workdir.EVAL_FIELDS.
   """
   chat = reading_registry.chat_model(config)
@@ -229,7 +228,6 @@ def init_params(experiment: Experiment, trained: Any = None) -> Any:
   """Parameters of the source, else random ones; born sharded.
 
   Args:
-    experiment: what is built.
     trained: the trained part, if a file has it: neither read nor made here.
   """
   key = jax.random.fold_in(jax.random.key(experiment.config.seed), INIT)

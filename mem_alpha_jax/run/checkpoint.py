@@ -138,7 +138,6 @@ class Manager:
 
     Args:
       step: updates done so far; a step that has a checkpoint keeps it.
-      state: pytree of arrays.
       data_state: of the data iterator, JSON-able or with bytes.
       extra: what else the loop needs, JSON-able or with bytes; like
         `data_state` the same in every process.

@@ -53,12 +53,7 @@ LAYOUTS = {
 
 
 def create_mesh(mesh_config: Any, devices: Sequence | None = None) -> Mesh:
-  """Returns the mesh of `config.mesh`; raises ValueError if it cannot be.
-
-  Args:
-    mesh_config: its sizes.
-    devices: those to spread over, default jax.devices().
-  """
+  """Returns the mesh of `config.mesh`; raises ValueError if it cannot be."""
   devices = jax.devices() if devices is None else devices
   shape = tuple(mesh_config[axis] for axis in AXES)
   have, want = len(devices), math.prod(shape)
@@ -144,9 +139,6 @@ def init_params(policy: Any, mesh: Mesh, key: Array, loaded: Any = None) -> Any:
   """Initialises parameters directly in shards: no device holds them all.
 
   Args:
-    policy: gives their shapes and first values.
-    mesh: where they live.
-    key: of the first values.
     loaded: parameters that a checkpoint has; only the others are initialised.
   """
   have = traverse_util.flatten_dict(loaded or {})

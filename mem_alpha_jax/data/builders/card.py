@@ -21,11 +21,7 @@ def describe(
   """Numbers of a build, as JSON.
 
   Args:
-    splits: episodes by split, as they are written.
-    count: tokens of a text.
-    held_out: the sets that training was compared with.
     overlaps: what was found; episodes with any are not in `splits`.
-    settings: of the build, copied as they are.
   """
   names = {e.source for e in (*splits['train'], *overlaps)}
   return {
