@@ -59,7 +59,6 @@ def of_type(
 
 
 def choice(*names: str) -> Rule:
-  """One of some strings."""
   return of_type(str, f'one of {list(names)}', lambda value: value in names)
 
 

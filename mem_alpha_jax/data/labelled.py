@@ -83,12 +83,10 @@ def maker(
 
 
 def question(text: str) -> str:
-  """What is asked about a new text."""
   return f'{wrapping.WHICH_LABEL}{wrapping.SAMPLE}{text}'
 
 
 def line(text: str, label: str) -> str:
-  """An example as a chunk shows it."""
   return f'{wrapping.SAMPLE}{text}{wrapping.LABEL}{label}'
 
 

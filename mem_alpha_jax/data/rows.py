@@ -50,11 +50,7 @@ Golds = Annotated[Texts, pydantic.BeforeValidator(_as_texts)]
 
 
 def check(kind: Any, value: Any, where: str) -> Any:
-  """The value as a `kind`: a Row, or a type that is built of them.
-
-  Raises:
-    ValueError: it is none; names the first field that is wrong.
-  """
+  """The value as a `kind`, a Row or built of them; ValueError names a field."""
   try:
     return _adapter(kind).validate_python(value)
   except pydantic.ValidationError as error:
@@ -178,11 +174,7 @@ def parquet(
 
 
 def present(path: pathlib.Path, publisher: str) -> pathlib.Path:
-  """The path, if it is a file.
-
-  Raises:
-    FileNotFoundError: it is not; names where to get it.
-  """
+  """The path, if it is a file; FileNotFoundError says where to get it."""
   if not path.is_file():
     raise FileNotFoundError(
       f'no file {path}; download it from {publisher} or set data.root'

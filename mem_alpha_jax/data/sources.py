@@ -36,11 +36,7 @@ def of(name: str) -> Source:
 
 
 def of_run(field: str, joined: str) -> list[Source]:
-  """The sources that a run names, as in data.source='babi+trec_coarse'.
-
-  Raises:
-    ValueError: one is unknown or named twice.
-  """
+  """Sources of data.source='babi+trec_coarse'; ValueError unless all differ."""
   names = joined.split('+')
   known = [name for name, source in SOURCES.items() if source.episodes]
   if not set(names) <= set(known) or len(set(names)) < len(names):

@@ -135,11 +135,7 @@ def _world(config, style: str = '') -> WorldConfig:
 
 
 def episodes(config, split: str, multiple: int = 1, style: str = '') -> Made:
-  """Episodes by uid, of so many train lengths.
-
-  Args:
-    style: of synthetic_wording.STYLES, what all sentences have in common.
-  """
+  """Episodes by uid, of so many train lengths and a style of STYLES."""
   world, chunks = _world(config, style), config.data.train_chunks * multiple
   return Made(lambda uid: episode(world, split, uid, chunks, config.seed))
 

@@ -139,11 +139,7 @@ def _event(form: str, event: Event) -> str:
 
 
 def make(wording: str, split: str, style: str) -> Plain | Varied:
-  """The wording of a split.
-
-  Raises:
-    ValueError: for a wording, a split or a style that is not there.
-  """
+  """The wording of a split; ValueError for one that there is not."""
   held_out = split.endswith('_templates')
   if wording == 'plain' and not held_out and not style:
     return Plain()

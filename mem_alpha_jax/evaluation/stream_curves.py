@@ -35,10 +35,7 @@ Curve = dict[int, Estimate]
 
 
 def curves(
-  asks: Sequence[Ask],
-  taken: Iterable[Checkpoint],
-  streams: int,
-  options: Any,
+  asks: Sequence[Ask], taken: Iterable[Checkpoint], streams: int, options: Any
 ) -> dict[str, Any]:
   """The curves and what was counted, as plain values.
 

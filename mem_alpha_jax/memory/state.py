@@ -102,7 +102,6 @@ class MemoryState(NamedTuple):
 
 
 def empty() -> MemoryState:
-  """Returns a memory that holds nothing."""
   return MemoryState()
 
 
@@ -139,7 +138,6 @@ def plain(text: str) -> str:
 
 
 def with_id(state: MemoryState, kind: str, entry_id: Any) -> Entry | None:
-  """Returns the entry of a list by its id."""
   return state.by_slot.get(state.lists[kind].by_id.get(entry_id))
 
 
@@ -188,7 +186,6 @@ def put(state: MemoryState, entry: Entry) -> MemoryState:
 
 
 def with_entries(state: MemoryState, found: Iterable[Entry]) -> MemoryState:
-  """Writes entries into their slots."""
   return functools.reduce(put, found, state)
 
 
@@ -211,7 +208,6 @@ def drop(state: MemoryState, entry: Entry) -> MemoryState:
 
 
 def free_slot(state: MemoryState) -> int:
-  """Returns the lowest slot that holds no entry."""
   return next(ordered.walk(state.free), state.top)
 
 
@@ -265,11 +261,7 @@ def to_json(state: MemoryState) -> dict[str, Any]:
 
 
 def from_json(value: dict[str, Any]) -> MemoryState:
-  """Reads what `to_json` made.
-
-  Raises:
-    ValueError: if a field is missing or unknown.
-  """
+  """Reads what `to_json` made; ValueError for a missing or unknown field."""
   value = dict(value)
   try:
     found = [entry for kind in LISTS for entry in value.pop(kind)]

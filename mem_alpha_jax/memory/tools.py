@@ -127,7 +127,6 @@ def failure(error: str) -> str:
 
 
 def tool_schemas() -> list[dict[str, Any]]:
-  """Returns the function schemas."""
   return [
     {
       'type': 'function',

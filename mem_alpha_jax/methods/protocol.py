@@ -24,10 +24,9 @@ class Method(Protocol):
   """
 
   def observe(self, chunks: Sequence[str | None]) -> Sequence[Step] | None:
-    """Reads the next chunk of each stream; None where a stream has ended.
+    """Reads the next chunk of each stream, None where one has ended.
 
-    Returns:
-      A step a stream; None of a method that calls no tools.
+    A step a stream; None of a method that calls no tools.
     """
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
@@ -66,11 +65,7 @@ class Given(NamedTuple):
     return self.parts.eval_setup.tokenizer.count(text)
 
   def chat_model(self) -> chat.ChatModel:
-    """The model at reading.url, or the one in this process that reads.
-
-    Raises:
-      ValueError: if there is neither.
-    """
+    """The model at reading.url or in this process; ValueError without one."""
     if self.parts.chat:
       return self.parts.chat
     raise ValueError(

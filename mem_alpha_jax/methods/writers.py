@@ -210,7 +210,6 @@ _LIMITS = {
 
 
 def limits_of(name: str, limits: Limits) -> Limits:
-  """Returns the limits under which a rule writes."""
   return limits._replace(**_LIMITS.get(name, {}))
 
 

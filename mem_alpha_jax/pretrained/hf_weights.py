@@ -228,7 +228,6 @@ def check_new(folder: str | os.PathLike) -> None:
 
 
 def _fields(config, dtype, copy_from):
-  """Returns the content of config.json."""
   fields = hf_config.to_fields(config)
   if copy_from is not None:
     path = _inside(copy_from, 'config.json')

@@ -104,9 +104,7 @@ def _candidates(
 
 
 def _supporting(
-  query: _Query,
-  notes: Sequence[Note],
-  lexicon: Mapping[str, frozenset[str]],
+  query: _Query, notes: Sequence[Note], lexicon: Mapping[str, frozenset[str]]
 ) -> list[tuple[Note, tuple[str, ...]]]:
   persons = lexicon['person']
   subject = query.subject

@@ -65,9 +65,7 @@ class Client:
     """Args:
     reading: `config.reading`: where the server is, and how it is asked.
     key: sent as bearer token unless ''; never shown.
-    now: a clock, for tests.
-    sleep: waits, for tests.
-    draw: from [0, 1), for tests.
+    now, sleep, draw: a clock, waits, and numbers in [0, 1), for tests.
 
     Raises:
       ValueError: a field of `reading.extra` is not free.

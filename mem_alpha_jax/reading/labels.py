@@ -48,11 +48,7 @@ def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
 def make_reader(
   prefix: str, otherwise: protocol.Reader, strict: bool
 ) -> protocol.Reader:
-  """Returns a reader of questions that begin with `prefix`.
-
-  Args:
-    prefix: of a question about a label; the text follows.
-  """
+  """Returns a reader of questions that are `prefix` and a text to label."""
 
   def read(requests: Sequence[Request]) -> list[str | None]:
     others = [r for r in requests if not r.question.startswith(prefix)]

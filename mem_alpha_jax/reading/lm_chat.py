@@ -105,11 +105,7 @@ class LmChat:
     return tuple(head), own
 
   def _pieces(self, chat: chat_lib.Chat) -> list[str]:
-    """What the template writes around the contents of the messages.
-
-    Raises:
-      ValueError: if it leaves out or repeats a message.
-    """
+    """What the template writes around the contents of the messages."""
     tokenizer = self._tokenizer
     if not tokenizer.chat_template:  # words of most tokenizers begin so
       chat = [

@@ -53,11 +53,7 @@ def create(config: Any, policy: Any, tokenizer: Any) -> Callable:
 
 
 def minilm() -> EmbedFn:
-  """all-MiniLM-L6-v2, of 384 floats.
-
-  Raises:
-    FileNotFoundError: if it is not installed.
-  """
+  """all-MiniLM-L6-v2, of 384 floats; FileNotFoundError if not installed."""
   from mem_alpha_jax.pretrained import minilm as minilm_lib
   from mem_alpha_jax.pretrained import packages
 

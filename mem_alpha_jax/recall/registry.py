@@ -10,8 +10,6 @@ from mem_alpha_jax.types import Request
 
 
 class Recall(NamedTuple):
-  """One way."""
-
   # (memories, questions of each, budget in tokens, width) -> what a reader is
   # to be asked; `width` questions are looked up in one call.
   requests: Callable[..., list[list[Request]]]

@@ -34,8 +34,6 @@ class TraceStep(NamedTuple):
 
 
 class TraceAnswer(NamedTuple):
-  """One question."""
-
   question: str
   type: str
   gold: str
@@ -59,8 +57,7 @@ def write(
 ) -> None:
   """Writes the page of (heading, traces side by side), whole or not at all.
 
-  Raises:
-    ValueError: the traces of an episode differ in chunks or questions.
+  ValueError if the traces of an episode differ in chunks or questions.
   """
   page = _template().render(
     title=title,

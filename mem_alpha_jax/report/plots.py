@@ -131,8 +131,7 @@ def length_curve(
 def stream_curves(found: Mapping[str, Any], options: Any, path: str) -> None:
   """Writes a PNG: accuracy, fixed lag, retention and size of each method.
 
-  Args:
-    found: method -> what stream_curves.curves returns.
+  `found` has what stream_curves.curves returns of each.
   """
   back = f'{options.lag} to {options.lag + options.every - 1}'
   titles = {

@@ -51,7 +51,6 @@ def systems(arms: Arms) -> dict[str, Arm]:
 
 
 def label(name: str) -> str:
-  """Returns the name of a system as tables and plots show it."""
   return _NAMES.get(name, name.replace('_', ' '))
 
 

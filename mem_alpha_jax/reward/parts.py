@@ -112,11 +112,7 @@ def total(parts: Mapping[str, Column], config) -> Column:
 
 
 def check(names: Iterable[str], config) -> None:
-  """Refuses a config without a weight of each part.
-
-  Raises:
-    ValueError: naming the field.
-  """
+  """Raises ValueError, naming the field, for a part without a weight."""
   for name in names:
     if name not in config:
       raise ValueError(

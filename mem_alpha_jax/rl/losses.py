@@ -58,9 +58,6 @@ def importance_ratio(
   s = exp(mean_t (logp_t - old_t)) at each token of the row, the geometric
   mean of GSPO, Zheng et al. 2025, arXiv 2507.18071; with
   aggregate='sequence_mean' the loss is then theirs.
-
-  Raises:
-    ValueError: for an unknown level.
   """
   gap = log_ratio(logps, old_logps, mask)
   if level == 'sequence':
@@ -105,10 +102,7 @@ def kl_estimate(
     E[grad k2] = E[x grad log pi]             = grad KL(pi || ref)
     E[grad k3] = E[(1 - exp(-x)) grad log pi] = grad KL(ref || pi)
 
-  and k1 = x trains nothing: E[grad log pi] = 0. So k1 is refused.
-
-  Raises:
-    ValueError: for an unknown kind, k1 among them.
+  and k1 = x trains nothing: E[grad log pi] = 0. So k1 is refused (ValueError).
   """
   x = log_ratio(logps, ref_logps, mask)
   kinds = {
@@ -161,11 +155,7 @@ def clipped_value_loss(
 
 
 def count(mask: Mask, row_weight: Rows, mode: str) -> Float[Array, '']:
-  """The denominator of `aggregate`: tokens, or rows that have a token.
-
-  Raises:
-    ValueError: for an unknown mode.
-  """
+  """The denominator of `aggregate`: tokens, or rows that have a token."""
   active = mask & (row_weight > 0)[..., None]
   if mode == 'token_mean':
     return active.sum().astype(jnp.float32)

@@ -172,8 +172,7 @@ def abstract_state(
 ) -> TrainState:
   """Shapes and places of a state; on a mesh, moments lie as parameters do.
 
-  Args:
-    params: arrays, or shapes that have a place.
+  `params` are arrays, or shapes that have a place.
   """
   shapes = jax.eval_shape(lambda p: init_state(p, tx), params)
   places = state_shardings(shapes.replace(params=params), tx, mesh)
@@ -286,7 +285,6 @@ def _accumulate(objective, trained, frozen, batches, scales):
 
 
 def _at(batches, i):
-  """One micro-batch."""
   return jax.tree.map(
     lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), batches
   )
@@ -314,9 +312,6 @@ def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
 
   Micro-batch i takes groups i, i + n, i + 2n, ..: each device then cuts its
   own groups and nothing moves between devices.
-
-  Raises:
-    ValueError: if M does not divide.
   """
   groups = jax.tree.leaves(tree)[0].shape[0]
   devices = sharding.batch_parts(mesh)

@@ -84,10 +84,7 @@ def check(tokenizer, memory: ml_collections.ConfigDict) -> None:
   """Refuses a template that does not serve, before anything is built on it.
 
   A model falls back on the calls that its template writes, so they must be
-  some that `json_calls` reads.
-
-  Raises:
-    ValueError: naming the template.
+  some that `json_calls` reads. ValueError names the template.
   """
   if memory.prompt_format == 'compact':
     return

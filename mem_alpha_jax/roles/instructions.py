@@ -19,8 +19,6 @@ View = Sequence[state_lib.Entry | None]
 
 
 class Style(NamedTuple):
-  """One way to ask."""
-
   system: str  # what the model is for
   tools: str  # how it calls them, for templates that do not say so themselves
   schemas: list[dict[str, Any]] | None  # for those; None uses `tools` always
@@ -171,10 +169,6 @@ STYLES = {
   ),
   'brief': Style(BRIEF, _brief_tools(), None, f'{CHUNK}', brief_memory),
   'reference': Style(
-    REFERENCE_SYSTEM,
-    _reference_tools(),
-    None,
-    REFERENCE_USER,
-    reference_memory,
+    REFERENCE_SYSTEM, _reference_tools(), None, REFERENCE_USER, reference_memory
   ),
 }

@@ -25,12 +25,7 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import registry, role, writer
-from mem_alpha_jax.rollout import (
-  credit_questions,
-  forced_calls,
-  grading,
-  play,
-)
+from mem_alpha_jax.rollout import credit_questions, forced_calls, grading, play
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn

@@ -14,11 +14,7 @@ from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, warm_start
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import (
-  checkpoint,
-  parameters,
-  params_file,
-)
+from mem_alpha_jax.run import checkpoint, parameters, params_file
 from mem_alpha_jax.system import multihost, sharding, stopping
 from mem_alpha_jax.types import Question, TrainState
 
@@ -97,11 +93,7 @@ def _start(experiment, say: Callable[[str], None]) -> Any:
 
 
 def resume(
-  manager: checkpoint.Manager,
-  experiment,
-  tx: Any,
-  workdir: str,
-  started: float,
+  manager: checkpoint.Manager, experiment, tx: Any, workdir: str, started: float
 ) -> Progress | None:
   """The newest checkpoint, None if there is none.
 

@@ -11,15 +11,9 @@ import tempfile
 import jax
 
 _PACKAGES = (
-  'jax',
-  'jaxlib',
-  'flax',
-  'optax',
-  'orbax-checkpoint',
-  'grain',
-  'sentencepiece',
-  'numpy',
-)
+  'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain',
+  'sentencepiece', 'numpy',
+)  # fmt: skip
 
 
 def summary(error: BaseException) -> str:

@@ -75,11 +75,7 @@ def render(
 def uses_tools(
   template: str, name: str | os.PathLike = 'chat template'
 ) -> bool:
-  """Whether the template writes the tools itself.
-
-  Raises:
-    ValueError: if the template is not one, naming the file.
-  """
+  """Whether the template writes the tools itself; ValueError names its file."""
   try:
     tree = _environment().parse(template)
   except (jinja2.TemplateError, RecursionError) as error:

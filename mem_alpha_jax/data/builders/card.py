@@ -18,11 +18,7 @@ def describe(
   overlaps: Sequence[leakage.Overlap],
   settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-  """Numbers of a build, as JSON.
-
-  Args:
-    overlaps: what was found; episodes with any are not in `splits`.
-  """
+  """Numbers of a build, as JSON; no overlap that is left is in `splits`."""
   names = {e.source for e in (*splits['train'], *overlaps)}
   return {
     'settings': dict(settings),
