@@ -18,7 +18,7 @@ def describe(
   overlaps: Sequence[leakage.Overlap],
   settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-  """Numbers of a build, as JSON; no overlap that is left is in `splits`."""
+  """Numbers of a build, as JSON; `splits` have no episode with an overlap."""
   names = {e.source for e in (*splits['train'], *overlaps)}
   return {
     'settings': dict(settings),
