@@ -42,14 +42,10 @@ class LmChat:
     params: Any,
     tokenizer: Any,
     *,
-    batch: int,
+    batch: int,  # chats of one call
+    # Padded lengths of last messages, tokens; what fits none has failed.
     buckets: Sequence[int],
   ):
-    """Args:
-    batch: chats of one call.
-    buckets: padded lengths of last messages in tokens, ascending; a chat
-      whose last message fits none has failed.
-    """
     self._policy, self._params, self._tokenizer = policy, params, tokenizer
     self._batch, self._buckets = batch, buckets
     kept = functools.lru_cache(maxsize=_TEXTS)
