@@ -130,7 +130,7 @@ def _reply(body: bytes) -> Reply:
 
 
 def content_text(content: str | list | None) -> str | None:
-  """The text of a message's content, whole or in parts; None if it has none."""
+  """The text of a content, whole or in parts, None without; else TypeError."""
   if isinstance(content, list):
     texts = [part['text'] for part in content if 'text' in part]
     return ''.join(texts) if texts else None

@@ -40,6 +40,7 @@ def count_answers(
   """Returns per type [episodes, 2] of correct and answered, and the missing.
 
   Questions without a score are missing data: they are in neither column.
+  ValueError for an answer of an episode outside [0, episodes).
   """
   counts, missing = {}, 0
   for answer in answers:
@@ -185,7 +186,8 @@ def over_seeds(values: Sequence[float]) -> Estimate:
 
   The interval of Student's t: with three seeds the normal one is 2.2 times
   too narrow. One run has a mean and no interval (NaN). Where runs share their
-  test episodes it says nothing of other episodes; see `micro`.
+  test episodes it says nothing of other episodes; see `micro`. ValueError
+  without values.
   """
   from scipy import stats
 

@@ -57,7 +57,7 @@ def importance_ratio(
   'token': r_t = exp(logp_t - old_t), PPO (arXiv 1707.06347). 'sequence':
   s = exp(mean_t (logp_t - old_t)) at each token of the row, the geometric
   mean of GSPO, Zheng et al. 2025, arXiv 2507.18071; with
-  aggregate='sequence_mean' the loss is then theirs.
+  aggregate='sequence_mean' the loss is then theirs. ValueError for others.
   """
   gap = log_ratio(logps, old_logps, mask)
   if level == 'sequence':
@@ -155,7 +155,7 @@ def clipped_value_loss(
 
 
 def count(mask: Mask, row_weight: Rows, mode: str) -> Float[Array, '']:
-  """The denominator of `aggregate`: tokens, or rows that have a token."""
+  """The denominator of a mode of `aggregate`; ValueError if it is unknown."""
   active = mask & (row_weight > 0)[..., None]
   if mode == 'token_mean':
     return active.sum().astype(jnp.float32)

@@ -40,9 +40,12 @@ def create(config, policy: Policy, mesh: Mesh) -> Learner:
     skip_norm=config.optim.skip_norm,
     schedule=schedule,
   )
-  parts = mesh, config.rl.microbatches
-  logps = update_lib.make_logps_fn(policy, temperature, *parts)
-  values = update_lib.make_values_fn(policy, *parts)
+  logps, values = (
+    update_lib.make_forward_fn(
+      policy, output, temperature, mesh, config.rl.microbatches
+    )
+    for output in (update_lib.LOGPS, update_lib.VALUES)
+  )
   return Learner(tx, update, logps, values)
 
 
