@@ -109,13 +109,19 @@ def run(arg, rows, mesh=None):
   )
   old = ref = None
   if config.rl.kl_coef:
-    logps = update_lib.make_logps_fn(policy, 0.9, mesh)
+    logps = update_lib.make_forward_fn(policy, update_lib.LOGPS, 0.9, mesh)
     old = ref = logps(state.params, rows)
   state, metrics = update(state, rows, ref, old)
   return jax.device_get((metrics, state.opt_state.trace))
 
 
-@pytest.fixture(scope='module', params=[GAE, SEQUENCE], ids=['gae', 'sequence'])
+@pytest.fixture(
+  scope='module',
+  params=[
+    pytest.param(GAE, marks=pytest.mark.slow, id='gae'),
+    pytest.param(SEQUENCE, id='sequence'),
+  ],
+)
 def expected(request):
   return request.param, run(request.param, batching.pad_groups(ragged(), 8))
 

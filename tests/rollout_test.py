@@ -108,7 +108,8 @@ def test_trained_ids_are_the_sampled_ids(world, groups):
 @pytest.fixture(scope='module')
 def logps(world):
   """One compiled function for both groupings."""
-  return update_lib.make_logps_fn(world.experiments['state'].policy, 1.0)
+  policy = world.experiments['state'].policy
+  return update_lib.make_forward_fn(policy, update_lib.LOGPS)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +238,7 @@ def test_trial_the_reference_of_a_fresh_run_is_no_file(world, monkeypatch):
   jax.tree.map(np.testing.assert_array_equal, written, world.params)
 
 
+@pytest.mark.slow
 def test_trial_gae_computes_its_values_by_one_program(world):
   config = tiny_config.get_config(
     f'{ARGS["trajectory"]},rl.advantage=gae,model.value_head=True,'

@@ -25,12 +25,7 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import registry, role, writer
-from mem_alpha_jax.rollout import (
-  credit_questions,
-  forced_calls,
-  grading,
-  play,
-)
+from mem_alpha_jax.rollout import credit_questions, forced_calls, grading, play
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
@@ -113,10 +108,7 @@ def collect(
   """Rolls out one batch; every process of a run calls it.
 
   Args:
-    setup: the parts of the environment that do not change.
-    params: policy parameters.
     episodes: those of this process; shorter ones stop early.
-    starts: the memory each begins with.
     step: training step, part of every random key.
 
   Raises:
