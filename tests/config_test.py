@@ -1,6 +1,7 @@
 import pytest
 
-from configs import babi, jsonl, labels, smollm2, tiny, tpu_v4
+from configs import babi, jsonl, labels, smollm2, tiny, tiny_paper, tpu_v4
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.run import build
 
@@ -26,6 +27,7 @@ CONFIGS = {
   'labels': labels,
   'jsonl': jsonl,
   'smollm2': smollm2,
+  'tiny_paper': tiny_paper,
   'tpu_v4': tpu_v4,
 }
 
@@ -154,6 +156,37 @@ def test_updates_of_a_run():
   )
   # 160 rows in parts of 64 make 3 updates a step.
   assert validate_lib.total_updates(config) == 30
+
+
+# Of the recipe these alone are sizes, or the machine's.
+SIZED = {
+  'rollout.prefix_buckets', 'rollout.own_buckets', 'rollout.response_buckets',
+  'rollout.max_calls', 'rollout.probes', 'rl.minibatch_rows',
+  'rl.packed_groups',
+}  # fmt: skip
+
+
+def test_the_laptop_paper_run_is_that_of_the_slice_but_for_what_it_names():
+  mine, theirs = (
+    compare.flatten(module.get_config().to_dict())
+    for module in (tiny_paper, tpu_v4)
+  )
+  differ = {name for name in mine if mine[name] != theirs[name]}
+  section = lambda name: name.partition('.')[0]
+  sizes = {
+    name
+    for name in differ
+    if {name, section(name)} & {*tiny_paper.SMALLER, *tiny_paper.SIZES}
+  }
+  # Nothing that is not named, and nothing that is named and does not differ.
+  assert differ - sizes == set(tiny_paper.OTHERWISE)
+  assert all(why for _, why in tiny_paper.OTHERWISE.values())
+  recipe = {'rollout', 'reward', 'rl', 'optim', 'warm_start', 'lora'}
+  assert {name for name in sizes if section(name) in recipe} <= SIZED
+  paper = 'rollout.groups', 'reward.when', 'rl.advantage', 'rl.group_by'
+  assert [mine[name] for name in paper] == [
+    'trajectory', 'end', 'grpo', 'trajectory',
+  ]  # fmt: skip
 
 
 def test_qwen3_4b_has_its_parameters():
