@@ -15,6 +15,7 @@ from small_rollouts import (
   scripted,
 )
 
+from mem_alpha_jax.credit import groups
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
@@ -261,7 +262,9 @@ def test_trial_clocks_of_streams_never_run_back(setups):
 def test_trial_what_is_earned_at_the_end_is_paid_once(
   setups, advantage, monkeypatch
 ):
-  half = lambda episodes, *_: np.full((2, len(episodes)), 0.5, np.float32)
+  half = lambda plans, *_: grading.Ends(
+    *np.full((2, len(plans)), 0.5, np.float32)
+  )
   monkeypatch.setattr(grading, 'end_scores', half)
   setup = scripted(setups['trajectory'], random_call(setups['state'].tokenizer))
   config = setup.config.copy_and_resolve_references()
@@ -278,6 +281,36 @@ def test_trial_what_is_earned_at_the_end_is_paid_once(
     # Elsewhere the mean of a trajectory is what it earned.
     assert (parts[name][~last] == (0 if advantage == 'gae' else 0.5)).all()
   assert (parts['calls'][~last] > 0).any()  # at its own turn, as ever
+
+
+def test_an_end_shared_by_evidence_sums_to_the_same(setups):
+  episodes = episodes_of(4, 1, 2, 3)
+  golds = {q.text: q.answer for e in episodes for q in e.questions}
+  read = lambda requests: [
+    golds[r.question] if r.notes else '' for r in requests
+  ]
+
+  def collect(share):
+    setup = scripted(
+      setups['trajectory'], random_call(setups['state'].tokenizer)
+    )
+    config = setup.config.copy_and_resolve_references()
+    config.reward.evidence, config.rl.group_by = share, 'chunk'
+    return collector.collect(
+      setup._replace(config=config, reader=read), None, episodes,
+      empty_starts(), 0,
+    ).samples  # fmt: skip
+
+  even, shared = collect(0.0), collect(0.5)
+  jax.tree.map(np.testing.assert_array_equal, even.keys, shared.keys)
+  whole = groups.ids(even.keys.episode, even.keys.trajectory)
+  total = lambda samples: np.bincount(whole, samples.parts['answers'])
+  np.testing.assert_allclose(total(even), total(shared), rtol=1e-5)
+  assert total(even).any()
+  moved = even.parts['answers'] != shared.parts['answers']
+  assert moved.any()
+  for name in ('calls', 'size', 'content'):
+    np.testing.assert_array_equal(even.parts[name], shared.parts[name])
 
 
 class _Bytes:

@@ -86,6 +86,9 @@ BAD = {
   'rl.advantage=gae': r'needs model\.value_head=True',
   'rl.advantage=gae,model.value_head=True': r"groups='trajectory'",
   'rl.group_by=episode': r"rollout\.groups='state' needs 'chunk'",
+  'reward.evidence=0.5': r"reward\.evidence=0\.5: .*reward\.when='end'",
+  'reward.evidence=0.5,reward.when=end,rollout.groups=trajectory,'
+  'rl.group_by=trajectory': r"undoes it; use rl\.group_by='chunk'",
   'rl.minibatch_rows=100': r'multiple of rollout\.group_size=8',
   'rl.packed_groups=0,rl.minibatch_rows=24,rl.microbatches=2': (
     r'its 3 groups.*microbatches=2'
@@ -123,6 +126,7 @@ def test_more_entries_than_handles_are_refused_before_anything_is_built():
   [
     'rl.advantage=gae,model.value_head=True,rollout.groups=trajectory',
     'rl.group_by=episode,rollout.groups=trajectory,reward.when=end',
+    'reward.evidence=1,rollout.groups=trajectory,reward.when=end',
     'rl.dual_clip=0.0,rl.importance_cap=0.0,memory.cap_rate=0.0',
     'mesh.fsdp=8,rl.minibatch_rows=256,rl.microbatches=2',
     'reading.retrieval=rrf,memory.embedding_size=64,memory.embedder=hashed',

@@ -219,6 +219,7 @@ _section(
     0.0, 'of a call of r2, if it had slips (rollout/repaired)', fraction
   ),
   when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
+  evidence=Field(0.0, 'of r1 paid to who wrote what was read', fraction),
 )
 _section(
   'rl',

@@ -198,6 +198,7 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     not shared or rl.group_by == 'chunk',
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
+  _check_evidence(c)
   width = rollout.group_size if shared else 1
   _require(
     rl.minibatch_rows % width == 0,
@@ -213,6 +214,22 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     f'rl.minibatch_rows={rl.minibatch_rows}: its {rl.minibatch_rows // width} '
     f'groups must be a multiple of rl.microbatches={rl.microbatches} times '
     f'mesh.data={c.mesh.data} and mesh.fsdp={c.mesh.fsdp}',
+  )
+
+
+def _check_evidence(c: ml_collections.ConfigDict) -> None:
+  share, rl = c.reward.evidence, c.rl
+  at_end = c.reward.when == 'end' and c.rollout.groups == 'trajectory'
+  _require(
+    not share or at_end,
+    f'reward.evidence={share}: shares the reward of an end among its turns; '
+    "needs reward.when='end' and rollout.groups='trajectory'",
+  )
+  _require(
+    not share or (rl.group_by != 'trajectory' and rl.advantage != 'gae'),
+    f'reward.evidence={share}: rl.group_by={rl.group_by!r} with '
+    f'rl.advantage={rl.advantage!r} sums over turns and so undoes it; use '
+    "rl.group_by='chunk' and no gae",
   )
 
 

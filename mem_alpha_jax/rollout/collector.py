@@ -311,13 +311,13 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
   """Grades ends, gathers the table, and keeps the memories."""
   copies = len(plans) // len(starts)
   episodes = [plan[0].episode for plan in plans]
-  ends = grading.end_scores(episodes, memories, setup.reader)
+  ends = grading.end_scores(plans, memories, setup.reader)
   samples = samples_lib.gather(
     played, ends if _at_end(setup.config) else None, copies, setup.config
   )
   names = [(a, b) for a in samples_lib.ASKED for b in ('asked', 'missing')]
   asked = np.array([[answers[name] for name in names]])
-  ends, asked = multihost.gather((ends, asked))
+  ends, asked = multihost.gather((ends._replace(paid=None), asked))
   told = dict(zip(names, asked.sum(0).tolist(), strict=True))
   firsts = range(0, len(plans), copies)
   return Rollout(
