@@ -74,7 +74,8 @@ class Turn(NamedTuple):
     question: to answer; None where `text` is a chunk.
     live: False past the end of a schedule that is shorter than others.
     index: t, its place in the schedule.
-    trajectory: of the memories of its episode that live side by side.
+    trajectory: of the memories of its episode that live side by side; -1 of
+      a turn that is tried again.
     clock: turns its memory has lived through.
     history: questions of earlier episodes that still hold, by their texts.
     state: the memory before it, a memory.state.MemoryState.

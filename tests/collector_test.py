@@ -24,6 +24,7 @@ from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import assemble, collector, forced_calls, grading
 from mem_alpha_jax.rollout import samples as samples_lib
+from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import progress
 
@@ -218,7 +219,7 @@ def test_streams_go_on_with_their_own_memory_for_a_while(setups):
       s._replace(chain=s.chain + 1, read=step * 64 + i)
       for i, s in enumerate(starts)
     ]
-    starts = collector.next_starts(ends, config, step)
+    starts = starts_lib.next_starts(ends, config, step)
     for i, start in enumerate(starts):
       assert start.chain == 0 or start.read == step * 64 + i
       chains.append(start.chain)
@@ -232,14 +233,14 @@ def test_streams_go_on_with_their_own_memory_for_a_while(setups):
   never = config.copy_and_resolve_references()
   with never.unlocked():
     never.rollout.own_memory = 0.0
-  assert collector.next_starts(ends, never, 0) == empty_starts() * 16
+  assert starts_lib.next_starts(ends, never, 0) == empty_starts() * 16
 
 
 def test_trial_clocks_of_streams_never_run_back(setups):
   # 16 chunks, then 4: times 16 to 19, not 4 to 7. Its neighbors: an episode of
   # one chunk between, and a stream that begins again.
   setup = setups['state']
-  start, clocks = collector.empty_start(), []
+  start, clocks = starts_lib.empty(), []
   for length in (16, 4, 1, 3):
     (episode,) = episodes_of(length)
     (plan,) = collector._plans(setup.schedule(episode), start, 1)

@@ -10,7 +10,7 @@ from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts
-from mem_alpha_jax.rollout import collector, credit_questions, grading
+from mem_alpha_jax.rollout import credit_questions, grading, starts
 from mem_alpha_jax.run import progress
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
@@ -147,6 +147,6 @@ def test_judged_content_is_the_share_of_true_calls(config):
 def test_questions_of_earlier_episodes_come_back_from_a_checkpoint():
   history = credit_questions.remembered(EPISODE, {})
   assert history[NAMES.text] == NAMES
-  start = collector.Start(state_lib.empty(), 7, 1, history)
+  start = starts.Start(state_lib.empty(), 7, 1, history)
   packed = json.loads(json.dumps(progress._pack(start)))
   assert progress._unpack(packed) == start

@@ -28,6 +28,7 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.report import metrics
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector, warm_start
+from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import learning, parameters, progress
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -262,14 +263,14 @@ def test_trial_gae_computes_its_values_by_one_program(world):
   assert learner.values._cache_size() == learner.logps._cache_size() == 1
 
 
-def crowded_start(tokenizer, count: int) -> collector.Start:
+def crowded_start(tokenizer, count: int) -> starts_lib.Start:
   """A memory of so many short entries."""
   state, limits = state_lib.empty(), state_lib.Limits(0, 12, 1024)
   for i in range(count):
     op = state_lib.Op('insert', 'semantic', f'{chr(97 + i % 26)} {i}')
     state, result = execution.apply(state, op, limits, tokenizer.count, 0)
     assert result.ok
-  return collector.Start(state_lib.without_log(state), 999, 1, {})
+  return starts_lib.Start(state_lib.without_log(state), 999, 1, {})
 
 
 def test_trial_nothing_compiles_after_a_pass_over_the_buckets(world):

@@ -201,6 +201,8 @@ _section(
   ),
   own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
   chain=Field(5, 'earlier episodes such a memory may have read', natural),
+  rerolls=Field(0, 'of a turn, from the memory of one trajectory', natural),
+  rerolled=Field(0.5, 'share of episodes whose turn has them', fraction),
   shuffled=Field(0.0, 'share of turns that see entries unranked', fraction),
   max_calls=Field(4, 'calls of a response that are carried out'),
   probes=Field(8, 'most questions that grade one step'),

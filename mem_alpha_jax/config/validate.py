@@ -199,6 +199,7 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
   _check_evidence(c)
+  _check_rerolls(c)
   width = rollout.group_size if shared else 1
   _require(
     rl.minibatch_rows % width == 0,
@@ -233,6 +234,24 @@ def _check_evidence(c: ml_collections.ConfigDict) -> None:
   )
 
 
+def _check_rerolls(c: ml_collections.ConfigDict) -> None:
+  count, share = c.rollout.rerolls, c.rollout.rerolled
+  _require(
+    not count or (c.rollout.groups == 'trajectory' and c.rl.advantage != 'gae'),
+    f'rollout.rerolls={count}: are beside trajectories, and compared; needs '
+    "rollout.groups='trajectory' and no rl.advantage='gae'",
+  )
+  _require(
+    count != 1,
+    'rollout.rerolls=1: one has none to be compared with; use 2 or more',
+  )
+  _require(
+    not count or round(share * c.data.batch_episodes) > 0,
+    f'rollout.rerolled={share}: is no episode of '
+    f'data.batch_episodes={c.data.batch_episodes}; raise it',
+  )
+
+
 def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
   groups, rows, kernel = c.rl.packed_groups, c.rl.packed_rows, c.model.attention
   _require(
@@ -260,5 +279,7 @@ def view_tokens(config: ml_collections.ConfigDict) -> int:
 def total_updates(config: ml_collections.ConfigDict) -> int:
   """Optimiser updates of a run whose episodes all have the full length."""
   data, rollout = config.data, config.rollout
-  rows = data.batch_episodes * data.train_chunks * rollout.group_size
+  rows = data.batch_episodes * rollout.group_size
+  rows += rollout.rerolls * round(rollout.rerolled * data.batch_episodes)
+  rows *= data.train_chunks
   return config.num_steps * -(-rows // config.rl.minibatch_rows)

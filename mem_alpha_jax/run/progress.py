@@ -12,7 +12,8 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import collector, warm_start
+from mem_alpha_jax.rollout import starts as starts_lib
+from mem_alpha_jax.rollout import warm_start
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import (
   checkpoint,
@@ -39,7 +40,7 @@ class Progress(NamedTuple):
 
   state: TrainState
   data_state: Any
-  starts: list[collector.Start]
+  starts: list[starts_lib.Start]
   skipped: int
   started: float
   reference: Any = None
@@ -74,7 +75,7 @@ def begin(
   return Progress(
     update_lib.init_state(params, tx, experiment.mesh),
     loader.get_state(),
-    [collector.empty_start()] * len(mine),
+    [starts_lib.empty()] * len(mine),
     0,
     started,
     reference,
@@ -156,7 +157,7 @@ def save(
   manager.save(now.step, state, now.data_state, extra, metric)
 
 
-def _pack(start: collector.Start) -> dict:
+def _pack(start: starts_lib.Start) -> dict:
   return {
     **start._asdict(),
     'state': state_lib.to_json(start.state),
@@ -164,8 +165,8 @@ def _pack(start: collector.Start) -> dict:
   }
 
 
-def _unpack(packed: dict) -> collector.Start:
+def _unpack(packed: dict) -> starts_lib.Start:
   questions = [Question(*fields) for fields in packed['history']]
   history = {q.text: q._replace(others=tuple(q.others)) for q in questions}
   state = state_lib.from_json(packed['state'])
-  return collector.Start(**{**packed, 'state': state, 'history': history})
+  return starts_lib.Start(**{**packed, 'state': state, 'history': history})
