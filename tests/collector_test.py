@@ -22,11 +22,18 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory import tools
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.roles import registry
-from mem_alpha_jax.rollout import assemble, collector, forced_calls, grading
+from mem_alpha_jax.rollout import (
+  assemble,
+  collector,
+  credit_questions,
+  forced_calls,
+  grading,
+)
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import progress
+from mem_alpha_jax.types import Turn
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
 
@@ -312,6 +319,37 @@ def test_an_end_shared_by_evidence_sums_to_the_same(setups):
   assert moved.any()
   for name in ('calls', 'size', 'content'):
     np.testing.assert_array_equal(even.parts[name], shared.parts[name])
+
+
+def test_rerolls_are_graded_at_once(setups):
+  episodes = episodes_of(4, 1, 2, 3)
+  golds = {q.text: q.answer for e in episodes for q in e.questions}
+  setup = scripted(setups['trajectory'], random_call(setups['state'].tokenizer))
+  config = setup.config.copy_and_resolve_references()
+  config.rollout.rerolls, config.rollout.rerolled = 8, 1.0
+  read = lambda requests: [
+    golds[r.question] if r.core else '' for r in requests
+  ]
+  samples = collector.collect(
+    setup._replace(config=config, reader=read), None, episodes,
+    empty_starts(), 0,
+  ).samples  # fmt: skip
+  keys, names = samples.keys, samples_lib.count_names()
+  counts = dict(zip(names, samples.counts.T, strict=True))
+  rows = np.flatnonzero((keys.trajectory < 0) & (keys.turn == 0))
+  assert len(rows) == 4 * 8
+  # An update of an empty memory is one of its core, with which all that the
+  # chunk is asked is right; nothing else changes an answer.
+  wrote = counts['update'] * counts['valid']
+  asked = [
+    len(credit_questions.of_turn(
+      Turn('writer', e.chunks[0], e, trajectory=-1), config
+    ))
+    for e in episodes
+  ]  # fmt: skip
+  wanted = wrote[rows] * np.array(asked)[keys.episode[rows]]
+  np.testing.assert_array_equal(samples.parts['answers'][rows], wanted)
+  assert wanted.any() and not wanted.all()
 
 
 class _Bytes:

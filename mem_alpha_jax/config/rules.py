@@ -49,6 +49,13 @@ def zero_or(rule: Rule) -> Rule:
   return either
 
 
+def empty_or(rule: Rule) -> Rule:
+  """Without items something is off; else the rule holds."""
+  return lambda value: (
+    rule(value) and f'() (off) or {rule(value)}' if value != () else ''
+  )
+
+
 def of_type(
   kind: Any, allowed: str, fits: Callable[[Any], Any] = lambda value: True
 ) -> Rule:
@@ -115,6 +122,7 @@ natural = integer(0)
 fraction = number(0, 1)
 positive = number(0, above=True)
 weight = number(0)
+stages = empty_or(ascending(1))
 KINDS = {
   bool: flag,
   int: integer(1),

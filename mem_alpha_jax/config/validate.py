@@ -42,6 +42,7 @@ def validate(config: ml_collections.ConfigDict) -> None:
   _check_kernels(config)
   _check_mesh(config)
   _check_memory(config)
+  _check_horizon(config)
   _check_learning(config)
 
 
@@ -111,6 +112,20 @@ def _check_mesh(c: ml_collections.ConfigDict) -> None:
     c.data.batch_episodes % (data * fsdp) == 0,
     f'data.batch_episodes={c.data.batch_episodes}: must be a multiple of '
     f'mesh.data={data} times mesh.fsdp={fsdp}',
+  )
+
+
+def _check_horizon(c: ml_collections.ConfigDict) -> None:
+  horizon, promote = tuple(c.data.horizon), tuple(c.data.promote)
+  last = c.data.train_chunks
+  _require(
+    not horizon or horizon[-1] == last,
+    f'data.horizon={horizon}: must end with data.train_chunks={last}',
+  )
+  _require(
+    len(promote) == max(len(horizon) - 1, 0),
+    f'data.promote={promote}: data.horizon={horizon} needs one step between '
+    'two stages',
   )
 
 
@@ -277,9 +292,15 @@ def view_tokens(config: ml_collections.ConfigDict) -> int:
 
 
 def total_updates(config: ml_collections.ConfigDict) -> int:
-  """Optimiser updates of a run whose episodes all have the full length."""
+  """Optimiser updates of a run whose episodes are as long as is asked for."""
   data, rollout = config.data, config.rollout
   rows = data.batch_episodes * rollout.group_size
   rows += rollout.rerolls * round(rollout.rerolled * data.batch_episodes)
-  rows *= data.train_chunks
-  return config.num_steps * -(-rows // config.rl.minibatch_rows)
+  steps = (0, *data.promote, config.num_steps)
+  steps = [min(step, config.num_steps) for step in steps]
+  return sum(
+    (end - begin) * -(-rows * chunks // config.rl.minibatch_rows)
+    for begin, end, chunks in zip(
+      steps, steps[1:], data.horizon or (data.train_chunks,), strict=True
+    )
+  )

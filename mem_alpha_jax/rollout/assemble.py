@@ -9,7 +9,7 @@ from mem_alpha_jax.credit import advantages as advantages_lib
 from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rollout import collector, forced_calls, grading
-from mem_alpha_jax.rollout.samples import Samples
+from mem_alpha_jax.rollout.samples import Samples, count_names
 from mem_alpha_jax.types import RolloutRows
 
 Index = Int[np.ndarray, 'M G']  # rows of the table, by group; -1: none
@@ -40,6 +40,8 @@ def to_rows(
   found = advantages_lib.compute(reward, keys, rl)
   weight = forced_calls.weights(samples.forced, samples.logps, found.advantages)
   weight = np.float32(weight * ~np.isnan(reward))
+  if rl.cut_responses == 'mask':  # they still are what others are compared to
+    weight *= samples.counts[:, count_names().index('cut_responses')] == 0
   weight = np.append(weight, np.float32(0))  # of row -1
   if config.rollout.groups == 'state' and rl.min_gap:
     explored = (samples.forced.tokens != forced_calls.FREE).any(-1)
@@ -62,6 +64,8 @@ def to_rows(
     'reward/total': grading.mean(reward[keys.trajectory >= 0]),
     'rl/degenerate_groups': found.degenerate_share,
     'rl/missing_rewards': float(np.isnan(reward).mean()),
+    'rl/sampled_tokens': int(samples.mask.sum()),
+    'rl/trained_tokens': int(rows.response_mask[rows.row_weight > 0].sum()),
   }
 
 
