@@ -5,6 +5,7 @@ runs without a language model. A line of a note is an example; its label is the
 last number in it.
 """
 
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -26,12 +27,12 @@ def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
     strict: if True, labels that are equally near make the reader abstain;
       else the newest of them wins.
   """
-  wanted = set(words_lib.terms(text))
+  wanted = _words(text)
   near: dict[str, float] = {}
   newest: dict[str, int] = {}
   for step, line in _lines(notes, core):
     numbers = _NUMBER.findall(line)
-    words = set(words_lib.terms(line)) - set(numbers[-1:])
+    words = _words(line).difference(numbers[-1:])
     shared = len(wanted & words)
     if numbers and shared:
       label = str(int(numbers[-1]))
@@ -69,6 +70,11 @@ def make_reader(
     ]
 
   return read
+
+
+@functools.lru_cache(1 << 14)
+def _words(text: str) -> frozenset[str]:
+  return frozenset(words_lib.terms(text))
 
 
 def _lines(notes: Sequence[Note], core: str):
