@@ -55,9 +55,8 @@ class Setup(NamedTuple):
 
 class Rollout(NamedTuple):
   samples: samples_lib.Samples  # of all processes
-  ends: list[
-    starts_lib.Start
-  ]  # memories after the batch, one an episode of this process
+  # Memories after the batch, one an episode of this process.
+  ends: list[starts_lib.Start]
   metrics: dict[str, float]  # of all processes
 
 

@@ -48,7 +48,7 @@ def _kinds() -> list[str]:
 
 
 class Samples(NamedTuple):
-  """Rows in the order of (episode, trajectory, turn)."""
+  """Rows in the order of (episode, trajectory, turn); re-rolls come last."""
 
   keys: Keys
   prompts: play.Prompts  # N rows
