@@ -80,6 +80,7 @@ BAD = {
   'rollout.temperature=0.0': 'a finite number above 0',
   'rollout.prefix_buckets=72;60': 'growing integers, 1 or more',
   'rollout.response_buckets=0': 'growing integers, 1 or more',
+  'model.remat=some': r"\['none', 'full', 'dots'\]",
   'rollout.forced=8': r'must be below rollout\.group_size=8',
   'rollout.forced=0,rollout.group_size=1': 'use 2 or more',
   'rollout.own_memory=1.5': 'a finite number, 0 to 1',

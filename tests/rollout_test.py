@@ -111,7 +111,8 @@ def test_trained_ids_are_the_sampled_ids(world, groups):
 @pytest.fixture(scope='module')
 def logps(world):
   """One compiled function for both groupings."""
-  return update_lib.make_logps_fn(world.experiments['state'].policy, 1.0)
+  policy = world.experiments['state'].policy
+  return update_lib.make_forward_fn(policy, update_lib.LOGPS)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,7 @@ from mem_alpha_jax.config import compare
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
-  """Splits 'field=value,...'.
-
-  Raises:
-    ValueError: for a part without '='.
-  """
+  """Splits 'field=value,...'; ValueError for a part without '='."""
   found = []
   for part in filter(None, text.split(',')):
     name, equals, value = part.partition('=')

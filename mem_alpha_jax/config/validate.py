@@ -14,14 +14,7 @@ COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
 
 def validate(config: ml_collections.ConfigDict) -> None:
-  """Checks every field by itself, then what fields must agree on.
-
-  Args:
-    config: a whole config, as `configs/<name>.py` returns it.
-
-  Raises:
-    ValueError: for the first field that is wrong, in one line.
-  """
+  """Raises ValueError for the first field that is wrong, in one line."""
   values = compare.flatten(config.to_dict())
   for name in sorted(set(FIELDS) - set(values)):
     raise ValueError(
@@ -166,7 +159,9 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     )
   if m.prompt_format != 'compact':
     return
-  view, prefix = view_tokens(c), c.rollout.prefix_buckets[-1]
+  # bos and sep, and for each place its kind, text and handle.
+  view = 2 + m.fixed_width * m.view_entries * (m.entry_tokens + 2)
+  prefix = c.rollout.prefix_buckets[-1]
   _require(
     view < prefix,
     f'rollout.prefix_buckets={tuple(c.rollout.prefix_buckets)}: the longest '
@@ -279,16 +274,6 @@ def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
     f"rl.packed_groups={groups}: needs model.attention='xla', for {kernel} "
     'knows no samples that share a row; use 0',
   )
-
-
-def view_tokens(config: ml_collections.ConfigDict) -> int:
-  """Prefix tokens of a compact prompt beside its chunk and core memory.
-
-  bos and sep, and for each place its kind, text and handle.
-  """
-  memory = config.memory
-  per_place = memory.entry_tokens + 2
-  return 2 + (memory.view_entries * per_place if memory.fixed_width else 0)
 
 
 def total_updates(config: ml_collections.ConfigDict) -> int:

@@ -40,10 +40,6 @@ def make_dataset(
   With data.horizon batch k has episodes of the stage that data.promote says.
 
   Args:
-    config: uses seed and data.*.
-    split: a split of the source.
-    process_index: this process, default jax.process_index().
-    process_count: all processes, default jax.process_count().
     read_options: threads that make episodes, and batches made ahead.
 
   Returns:
@@ -147,8 +143,6 @@ def eval_episodes(
   stories of the split if it has fewer.
 
   Args:
-    config: uses seed, data.* and eval.length_episodes.
-    split: a split of the source.
     multiple: length in train lengths, data.train_chunks each.
     held_out: 'pairs' prefers a split <split>_pairs, where the source has one:
       words of training in pairs that it never saw together; 'templates' one

@@ -11,12 +11,7 @@ from mem_alpha_jax.memory.state import Limits, MemoryState, Op, OpResult
 
 
 def limits(memory: Any, read: int) -> Limits:
-  """What a memory may hold whose stream has shown `read` tokens.
-
-  Args:
-    memory: config.memory.
-    read: tokens.
-  """
+  """What a memory may hold whose stream has shown `read` tokens."""
   m = memory
   cap = int(m.cap_base + m.cap_rate * read) if m.cap_rate else None
   return Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)
@@ -27,29 +22,18 @@ class Memories:
 
   The host values are the truth; the slot arrays follow every operation and
   serve recall.
-
-  Attributes:
-    states: the N memories.
-    read: tokens that each one's stream has shown, which set its cap:
-      cap_base + cap_rate * read.
-    config: of the run.
-    count_tokens: tokens of a text.
-    adapt: changes the limits of a memory.
-    embed: makes the vectors of entries and questions.
-    bank: the slot arrays.
   """
 
   def __init__(
     self,
     states: Sequence[MemoryState],
-    read: Sequence[int],
-    config: Any,
+    read: Sequence[int],  # tokens that each stream has shown; they set the cap
+    config: Any,  # of the run
     count_tokens: Callable[[str], int],
     adapt: Callable[[Limits], Limits] = lambda limits: limits,
     embed: slots_lib.EmbedFn = slots_lib.no_vectors,
-    bank: slots_lib.SlotBank | None = None,
+    bank: slots_lib.SlotBank | None = None,  # None: built from the states
   ):
-    """Args: the attributes; without a bank it is built from the states."""
     self.states, self.read = list(states), list(read)
     self.config, self.count_tokens = config, count_tokens
     self.adapt, self.embed = adapt, embed
@@ -65,11 +49,7 @@ class Memories:
   def write(
     self, ops: Sequence[Sequence[Op]], steps: Sequence[int]
   ) -> list[list]:
-    """Applies each memory's operations in order, at its own step.
-
-    Returns:
-      Their results.
-    """
+    """Results of each memory's operations, applied in order at its own step."""
     states, results = [], []
     for i, row in enumerate(ops):
       state, done = self.states[i], []
@@ -84,9 +64,7 @@ class Memories:
     return results
 
   def become(
-    self,
-    states: Sequence[MemoryState],
-    results: Sequence[Sequence[OpResult]],
+    self, states: Sequence[MemoryState], results: Sequence[Sequence[OpResult]]
   ) -> None:
     """Takes the states after calls with these results, on host and device."""
     self.states = list(states)
@@ -101,9 +79,7 @@ class Memories:
     )  # fmt: skip
 
   def forked(
-    self,
-    states: Sequence[MemoryState],
-    results: Sequence[Sequence[OpResult]],
+    self, states: Sequence[MemoryState], results: Sequence[Sequence[OpResult]]
   ) -> 'Memories':
     """Copies of each memory side by side, which took different calls.
 

@@ -24,15 +24,9 @@ class MemoryMethod:
     self,
     write: Writer,
     given: Given,
-    adapt: Callable = lambda limits: limits,
-    embed: slots_lib.EmbedFn | None = None,
+    adapt: Callable = lambda limits: limits,  # baselines keep longer entries
+    embed: slots_lib.EmbedFn | None = None,  # None: the policy's
   ):
-    """Args:
-    write: the writer.
-    given: the streams, and the config of their memories.
-    adapt: changes the limits of a memory (baselines keep longer entries).
-    embed: makes the vectors that the memories are searched by; the policy's.
-    """
     embed = embed or given.parts.eval_setup.embed(given.params)
     self._write = write
     self._make = lambda states, read: batch_lib.Memories(
@@ -50,7 +44,6 @@ class MemoryMethod:
     """Goes on with these memories, as many as they are.
 
     Args:
-      states: the memories.
       read: tokens that each one's stream has shown.
       times: chunks that each one has read.
     """

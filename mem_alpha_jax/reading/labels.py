@@ -21,8 +21,6 @@ def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
   """The label of a text by the notes, '' if none shares a word with it.
 
   Args:
-    text: to be labelled.
-    notes: the retrieved entries.
     core: lines of it are examples, too.
     strict: if True, labels that are equally near make the reader abstain;
       else the newest of them wins.
@@ -51,13 +49,7 @@ def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
 def make_reader(
   prefix: str, otherwise: protocol.Reader, strict: bool
 ) -> protocol.Reader:
-  """Returns a reader of questions that begin with `prefix`.
-
-  Args:
-    prefix: of a question about a label; the text follows.
-    otherwise: answers all other questions.
-    strict: see `answer`.
-  """
+  """Returns a reader of questions that are `prefix` and a text to label."""
 
   def read(requests: Sequence[Request]) -> list[str | None]:
     others = [r for r in requests if not r.question.startswith(prefix)]

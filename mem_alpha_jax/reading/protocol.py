@@ -61,7 +61,6 @@ def check_missing(
   """Raises Unanswered if too many answers are missing.
 
   Args:
-    missing: their share.
     most: largest share that is borne, reading.max_missing; all is too many.
     where: what was asked for, for the message: 'the answers of step 3'.
     counts: what the reader says of itself, for the message.

@@ -24,8 +24,6 @@ def to_rows(
   """Advantages of the whole table first, then groups of equal prefix.
 
   Args:
-    samples: of a batch.
-    config: the run's config.
     value_fn: value head on rows, needed by rl.advantage=gae.
     step: of training, part of the random key of rl.train_draw=pull.
   """
@@ -81,7 +79,6 @@ def selected(
     pull: weight times |advantage|, how hard a sample pulls at the policy.
       Forced samples that failed and average ones hardly do; leaving them out
       saves their cost.
-    count: how many of a group.
     draw: 'heaviest' takes those that pull most, all of them as they are. It is
       biased towards what is rare and extreme: of a bandit with three arms and
       groups of eight the five heaviest can turn the sign of an arm's gradient

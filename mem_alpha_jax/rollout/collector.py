@@ -86,10 +86,7 @@ def collect(
   """Rolls out one batch; every process of a run calls it.
 
   Args:
-    setup: the parts of the environment that do not change.
-    params: policy parameters.
     episodes: those of this process; shorter ones stop early.
-    starts: the memory each begins with.
     step: training step, part of every random key.
 
   Raises:

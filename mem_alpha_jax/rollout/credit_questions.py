@@ -57,8 +57,6 @@ def relevant(
   answer (but for the small effect on BM25's statistics).
 
   Args:
-    questions: by their texts.
-    texts: the chunk and the entries in view.
     limit: most questions returned, those with the largest overlap first.
 
   Returns:

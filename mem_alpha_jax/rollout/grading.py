@@ -22,16 +22,11 @@ Plan = Sequence[Turn]  # of one memory
 
 
 class Ends(NamedTuple):
-  """What the memories of a batch are worth at its end.
+  """What the memories of a batch are worth at its end."""
 
-  Attributes:
-    accuracy: on the asked questions that were answered, NaN without any.
-    compression: of what each has read.
-    paid: r1 of each turn, by reward.evidence; None: their accuracy.
-  """
-
-  accuracy: Float[np.ndarray, 'N']
+  accuracy: Float[np.ndarray, 'N']  # on asked questions; NaN: none answered
   compression: Float[np.ndarray, 'N']
+  # r1 of each turn, by reward.evidence; None: all are paid the accuracy.
   paid: Sequence[Float[np.ndarray, 'T']] | None = None
 
 

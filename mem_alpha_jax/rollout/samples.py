@@ -82,13 +82,11 @@ def gather(
   """Grades what this process played and joins the tables of all.
 
   Args:
-    played: the time steps.
     ends: of each memory, where they are the reward of every turn before; None
       where a turn has its own.
       An estimator that sums the turns of a trajectory (gae) is paid them at
       the last turn alone, else a trajectory of T turns would earn them T times.
     copies: memories of an episode.
-    config: the run's config.
   """
   n, width = played[0].forced.chance.shape
   places = [
@@ -216,7 +214,6 @@ def metrics(
   """Scalars of a batch.
 
   Args:
-    samples: the table.
     ends: of each trajectory.
     answers: how many were `asked` for and are `missing`.
   """
