@@ -341,12 +341,13 @@ def test_rerolls_are_graded_at_once(setups):
   # An update of an empty memory is one of its core, with which all that the
   # chunk is asked is right; nothing else changes an answer.
   wrote = counts['update'] * counts['valid']
+  firsts = [Turn('writer', e.chunks[0], e, trajectory=-1) for e in episodes]
   asked = [
-    len(credit_questions.of_turn(
-      Turn('writer', e.chunks[0], e, trajectory=-1), config
-    ))
-    for e in episodes
-  ]  # fmt: skip
+    sum(
+      golds[q.text] == q.answer for q in credit_questions.of_turn(turn, config)
+    )
+    for turn in firsts
+  ]
   wanted = wrote[rows] * np.array(asked)[keys.episode[rows]]
   np.testing.assert_array_equal(samples.parts['answers'][rows], wanted)
   assert wanted.any() and not wanted.all()

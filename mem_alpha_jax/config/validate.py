@@ -4,6 +4,8 @@ Every field has its rule in fields.py; what fields must agree on is here.
 A message names the field, its value and what is allowed.
 """
 
+import itertools
+
 import ml_collections
 
 from mem_alpha_jax.config import compare
@@ -285,7 +287,9 @@ def total_updates(config: ml_collections.ConfigDict) -> int:
   steps = [min(step, config.num_steps) for step in steps]
   return sum(
     (end - begin) * -(-rows * chunks // config.rl.minibatch_rows)
-    for begin, end, chunks in zip(
-      steps, steps[1:], data.horizon or (data.train_chunks,), strict=True
+    for (begin, end), chunks in zip(
+      itertools.pairwise(steps),
+      data.horizon or (data.train_chunks,),
+      strict=True,
     )
   )
