@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory.state import Limits, MemoryState, Op, OpResult
@@ -76,6 +78,14 @@ class Memories:
     """Takes the states after calls with these results, on host and device."""
     self.states = list(states)
     self.bank = self._edited(self.bank, states, results)
+
+  def some(self, at: Sequence[int]) -> 'Memories':
+    """Copies of these."""
+    bank = jax.tree.map(lambda x: x[at], self.bank)
+    return Memories(
+      [self.states[i] for i in at], [self.read[i] for i in at], self.config,
+      self.count_tokens, self.adapt, self.embed, bank,
+    )  # fmt: skip
 
   def forked(
     self, states: Sequence[MemoryState], results: Sequence[Sequence[OpResult]]
