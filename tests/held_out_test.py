@@ -263,6 +263,19 @@ def test_trial_a_source_without_an_oracle_has_no_row_of_it(
   assert [*arms[1]['baselines']] == ['no_memory']
 
 
+@pytest.mark.parametrize('name', ['keep_everything', 'rag_bm25'])
+def test_trial_baselines_find_a_chunk_by_any_of_its_words(
+  experiment, episodes, name
+):
+  said = ' '.join(f'word{i}' for i in range(299))
+  method = registry.make(name, experiment, None, episodes[:1])
+  for chunk in (f'{said} word299 zebra', 'Ana met Bob.', f'{said} lion'):
+    method.observe([chunk])
+  for word in ('zebra', 'lion', 'Bob'):  # the 301st word, the 300th, the 3rd
+    ((request,),) = method.requests([[f'What of {word}?']])
+    assert len(request.notes) == 1 and word in request.notes[0].text
+
+
 def test_trial_all_methods_look_as_often(experiment, episodes):
   config = experiment.config.copy_and_resolve_references().unlock()
   config.reading.hops = 2

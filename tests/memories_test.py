@@ -1,13 +1,19 @@
 """Looking entries up for a question, in one step and in two."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tiny_config
 
+from mem_alpha_jax.data import locomo
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.recall import registry, view
+from mem_alpha_jax.text import words as words_lib
+
+REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
 
 
 def test_a_second_hop_finds_what_the_question_does_not_name():
@@ -110,6 +116,23 @@ def test_a_full_bank_grows_and_keeps_its_vectors():
     )
 
 
+def test_trial_numbers_of_entries_are_over_both_lists():
+  """memory.view_entries and reading.top_k: not of each, as the reference's."""
+  config = tiny_config.get_config('reading.top_k=3')
+  batch = batch_lib.Memories(
+    [state_lib.empty()], [10**6], config, lambda text: len(text.split())
+  )
+  ops = [
+    state_lib.Op('insert', kind, f'Ana {kind} {word}')
+    for kind in state_lib.LISTS for word in ('baker', 'Oslo', 'tea')
+  ]  # fmt: skip
+  batch.write([ops], [0])
+  (shown,) = view.look(batch, ['Ana'])
+  ((request,),) = registry.requests(batch, [['Ana?']], 1)
+  assert len(ops) == 6 and len(request.notes) == 3
+  assert len(shown) == config.memory.view_entries == 2 and all(shown)
+
+
 def test_trial_a_long_chunk_finds_the_notes_that_it_changes():
   """Behind a header, in the middle of a text of 700 words."""
   config = tiny_config.get_config('memory.view_entries=2')
@@ -132,3 +155,31 @@ def test_trial_a_long_chunk_finds_the_notes_that_it_changes():
   question = 'Which label number does this sample have? Sample: assistant'
   ((request,),) = registry.requests(batch, [[question]], 1)
   assert [note.text for note in request.notes] == [texts[1]]
+
+
+@pytest.mark.skipif(not REAL.exists(), reason='no ../shared/data')
+@pytest.mark.parametrize('kept, least, most', [(12, 0, 0.3), (None, 0.45, 1)])
+def test_trial_whole_turns_are_found_by_all_of_their_words(kept, least, most):
+  """Of LoCoMo's first 200 turns; `kept` words of each as they once were."""
+  dialogue = locomo.load(str(REAL))[0]
+  turns = dialogue.turns[:200]
+  texts = [locomo.note(turn) for turn in turns]
+  place = {turn.id: text for turn, text in zip(turns, texts, strict=True)}
+  cut = {' '.join(words_lib.content(text)[:kept]): text for text in texts}
+  asked = [q for q in dialogue.questions
+           if q.evidence and {*q.evidence} <= {*place}
+           and 'adversarial' not in q.category][:32]  # fmt: skip
+  config = tiny_config.get_config('reading.top_k=5,memory.slots=256')
+  batch = batch_lib.Memories(
+    [state_lib.empty()], [10**6], config, lambda text: len(text.split()),
+    lambda limits: limits._replace(entry_tokens=10**6),
+  )  # fmt: skip
+  ops = [state_lib.Op('insert', 'semantic', text=text) for text in cut]
+  batch.write([ops], [0])
+  (requests,) = registry.requests(batch, [[q.text for q in asked]], 32)
+  recall = [
+    np.mean([place[turn] in {cut[n.text] for n in request.notes}
+             for turn in question.evidence])
+    for question, request in zip(asked, requests, strict=True)
+  ]  # fmt: skip
+  assert least <= np.mean(recall) <= most
