@@ -115,7 +115,13 @@ def run(arg, rows, mesh=None):
   return jax.device_get((metrics, state.opt_state.trace))
 
 
-@pytest.fixture(scope='module', params=[GAE, SEQUENCE], ids=['gae', 'sequence'])
+@pytest.fixture(
+  scope='module',
+  params=[
+    pytest.param(GAE, marks=pytest.mark.slow, id='gae'),
+    pytest.param(SEQUENCE, id='sequence'),
+  ],
+)
 def expected(request):
   return request.param, run(request.param, batching.pad_groups(ragged(), 8))
 

@@ -79,6 +79,7 @@ def test_a_killed_run_goes_on_and_does_nothing_twice(filled):
   assert '5 of 5 cells, about 0.0 min left' in said[-1]
 
 
+@pytest.mark.slow
 def test_the_report_has_every_number_of_the_cells(filled, tmp_path):
   out = filled[0]
   folder = tmp_path / 'report'
@@ -115,6 +116,7 @@ def test_the_report_has_every_number_of_the_cells(filled, tmp_path):
     assert (folder / f'main_{reader}.csv').read_text().count('ours') > 10
 
 
+@pytest.mark.slow
 def test_cells_say_what_was_asked_and_shown(filled):
   out = filled[0]
   newest, before, after = (

@@ -118,6 +118,7 @@ def test_training_goes_on(trained):
   assert accuracies[:-1] == [None] * (STEPS - 1) and 0 <= accuracies[-1] <= 1
 
 
+@pytest.mark.slow
 def test_no_reward_is_zeroed_by_a_fault(trained):
   pairs = trained[0].pairs
   assert len(pairs) == STEPS
@@ -140,6 +141,7 @@ def test_no_reward_is_zeroed_by_a_fault(trained):
   assert known and different
 
 
+@pytest.mark.slow
 def test_the_counts_add_up(trained):
   ours, theirs = trained[0].counts, trained[1]
   assert set(theirs) == {'ok', *server_lib.FAULTS}

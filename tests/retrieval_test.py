@@ -146,7 +146,7 @@ def test_coverage_golden():
   assert (ours[5:] == -np.inf).all()
 
 
-@hypothesis.settings(deadline=None)
+@hypothesis.settings(deadline=None, max_examples=30)
 @hypothesis.given(
   st.lists(st.lists(st.sampled_from(WORDS), max_size=W), max_size=S),
   st.lists(st.sampled_from(WORDS), max_size=U),

@@ -237,6 +237,7 @@ def test_trial_the_reference_of_a_fresh_run_is_no_file(world, monkeypatch):
   jax.tree.map(np.testing.assert_array_equal, written, world.params)
 
 
+@pytest.mark.slow
 def test_trial_gae_computes_its_values_by_one_program(world):
   config = tiny_config.get_config(
     f'{ARGS["trajectory"]},rl.advantage=gae,model.value_head=True,'
