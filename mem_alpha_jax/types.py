@@ -22,132 +22,77 @@ ERRATUM = '_erratum'  # ends a question type: its gold is known to be wrong
 
 
 class Question(NamedTuple):
-  """A question and the span of the episode over which its gold is true.
+  """A question and the span of the episode over which its gold is true."""
 
-  Attributes:
-    text: the question, as the reader sees it. The writer never sees it.
-    answer: the gold answer.
-    type: question type, the key of every per-type table.
-    first: index of the first chunk after which the gold holds.
-    last: index of the last chunk after which the gold holds.
-    asked: True if evaluation asks it (after chunk `last`); the others only
-      serve dense credit during training.
-    others: answers that are as good as `answer`; the best one counts.
-  """
-
-  text: str
-  answer: str
-  type: str
-  first: int
-  last: int
+  text: str  # as the reader sees it; the writer never does
+  answer: str  # the gold
+  type: str  # the key of every per-type table
+  first: int  # index of the first chunk after which the gold holds
+  last: int  # index of the last chunk after which the gold holds
+  # Evaluation asks it after chunk `last`; others serve dense credit alone.
   asked: bool = True
-  others: tuple[str, ...] = ()
+  others: tuple[str, ...] = ()  # as good as `answer`; the best one counts
 
 
 class Episode(NamedTuple):
-  """One stream to remember: chunks in order, and questions about them.
+  """One stream to remember: chunks in order, and questions about them."""
 
-  Attributes:
-    uid: of the episode in its source and split.
-    source: name of the data set.
-    chunks: texts in order.
-    questions: about them.
-    sessions: how many chunks each session has; () if each chunk is one.
-  """
-
-  uid: int
-  source: str
-  chunks: Sequence[str]
+  uid: int  # in its source and split
+  source: str  # name of the data set
+  chunks: Sequence[str]  # in order
   questions: tuple[Question, ...]
-  sessions: tuple[int, ...] = ()
+  sessions: tuple[int, ...] = ()  # chunks of each; () if each chunk is one
 
 
 class Turn(NamedTuple):
   """One thing to do with one memory, and all that a role may look at.
 
   A schedule gives the first five fields, the collector the others.
-
-  Attributes:
-    role: key of roles.registry.ROLES.
-    text: what is read: a chunk of the stream, or the question to answer.
-    episode: it belongs to.
-    chunk: index of the chunk that is read, or of the newest before it.
-    question: to answer; None where `text` is a chunk.
-    live: False past the end of a schedule that is shorter than others.
-    index: t, its place in the schedule.
-    trajectory: of the memories of its episode that live side by side.
-    clock: turns its memory has lived through.
-    history: questions of earlier episodes that still hold, by their texts.
-    state: the memory before it, a memory.state.MemoryState.
-    view: the entries shown, memory.state.Entry or None each.
-    limits: what the memory may hold, memory.state.Limits.
-    tokens: length of `text`.
   """
 
-  role: str
-  text: str
-  episode: Episode | None = None
-  chunk: int = 0
-  question: Question | None = None
-  live: bool = True
-  index: int = 0
+  role: str  # key of roles.registry.ROLES
+  text: str  # what is read: a chunk of the stream, or the question to answer
+  episode: Episode | None = None  # it belongs to
+  chunk: int = 0  # index of the chunk that is read, or of the newest before it
+  question: Question | None = None  # to answer; None where `text` is a chunk
+  live: bool = True  # False past the end of a schedule shorter than others
+  index: int = 0  # t, its place in the schedule
+  # Of the memories of its episode that live side by side; -1 of a re-roll.
   trajectory: int = 0
-  clock: int = 0
-  history: Mapping[str, Question] = {}
-  state: Any = None
-  view: tuple = ()
-  limits: Any = None
-  tokens: int = 0
+  clock: int = 0  # turns its memory has lived through
+  history: Mapping[str, Question] = {}  # by text, earlier ones that still hold
+  state: Any = None  # the memory before it, a memory.state.MemoryState
+  view: tuple = ()  # the entries shown, memory.state.Entry or None each
+  limits: Any = None  # what the memory may hold, memory.state.Limits
+  tokens: int = 0  # length of `text`
 
 
 class Written(NamedTuple):
-  """What a writer says to one chunk.
+  """What a writer says to one chunk."""
 
-  Attributes:
-    ops: the operations it asks for that could be read.
-    errors: calls that could not be read; memory.tools.FAILURES begin them.
-    noop: True for a valid response that stores nothing.
-    repairs: of each operation, memory.tools.REPAIRS without which it could
-      not be read; () if nobody counted.
-    text: the response.
-    lost: True for a reply that could not be had or used.
-  """
-
-  ops: Sequence = ()
-  errors: Sequence[str] = ()
-  noop: bool = False
+  ops: Sequence = ()  # the operations it asks for that could be read
+  errors: Sequence[str] = ()  # the others; memory.tools.FAILURES begin them
+  noop: bool = False  # True for a valid response that stores nothing
+  # memory.tools.REPAIRS that reading each operation took; () if not counted.
   repairs: Sequence[frozenset[str]] = ()
-  text: str = ''
-  lost: bool = False
+  text: str = ''  # the response
+  lost: bool = False  # True for a reply that could not be had or used
 
 
 class Outcome(NamedTuple):
-  """What a response did.
+  """What a response did."""
 
-  Attributes:
-    state: the memory after it.
-    ops: the operations it asked for that could be read.
-    results: their results, one each.
-    errors: calls that could not be read.
-    noop: True for a valid response that stores nothing.
-    answer: what it says, of a role that answers.
-    gain: what the answers of a reader gain by it; NaN if one is missing.
-    verdicts: a judge's mark of each operation, None where it failed; None
-      without a judge.
-    compression: of the whole trajectory, where that is what counts.
-    repairs: as those of Written.
-  """
-
-  state: Any
-  ops: tuple = ()
-  results: tuple = ()
-  errors: tuple[str, ...] = ()
-  noop: bool = False
-  answer: str = ''
-  gain: float = float('nan')
+  state: Any  # the memory after it
+  ops: tuple = ()  # the operations it asked for that could be read
+  results: tuple = ()  # their results, one each
+  errors: tuple[str, ...] = ()  # calls that could not be read
+  noop: bool = False  # True for a valid response that stores nothing
+  answer: str = ''  # what it says, of a role that answers
+  gain: float = float('nan')  # of a reader's answers; NaN if one is missing
+  # A judge's mark of each operation, None where it failed, or without a judge.
   verdicts: tuple[float | None, ...] | None = None
-  compression: float | None = None
-  repairs: Sequence[frozenset[str]] = ()
+  compression: float | None = None  # of the trajectory, where that counts
+  repairs: Sequence[frozenset[str]] = ()  # as those of Written
 
 
 class Note(NamedTuple):
@@ -159,38 +104,24 @@ class Note(NamedTuple):
 
 
 class Request(NamedTuple):
-  """One question, and all that its reader may see.
-
-  Attributes:
-    question: the question as asked.
-    notes: the retrieved entries, best first.
-    core: the core text of the memory, '' if it has none.
-  """
+  """One question, and all that its reader may see."""
 
   question: str
-  notes: tuple[Note, ...]
-  core: str = ''
+  notes: tuple[Note, ...]  # the retrieved entries, best first
+  core: str = ''  # core text of the memory
 
 
 @runtime_checkable
 class Tokenizer(Protocol):
-  """Text to ids and back; hashable, for what depends on it is cached.
-
-  Attributes:
-    pad_id, bos_id, eos_id: special ids; eos ends a response.
-    eos_ids: eos_id, and what else ends one.
-    vocab_size: ids are below it.
-    fingerprint: hash of all that decides ids.
-    chat_template: text of a jinja2 template, None if the model has none.
-  """
+  """Text to ids and back; hashable, for what depends on it is cached."""
 
   pad_id: int
   bos_id: int
-  eos_id: int
-  eos_ids: tuple[int, ...]
-  vocab_size: int
-  fingerprint: str
-  chat_template: str | None
+  eos_id: int  # ends a response
+  eos_ids: tuple[int, ...]  # eos_id, and what else ends one
+  vocab_size: int  # ids are below it
+  fingerprint: str  # hash of all that decides ids
+  chat_template: str | None  # text of a jinja2 template
 
   def encode(self, text: str) -> list[int]:
     """Ids of trusted text: special tokens in it become their ids."""

@@ -109,7 +109,7 @@ def run(arg, rows, mesh=None):
   )
   old = ref = None
   if config.rl.kl_coef:
-    logps = update_lib.make_logps_fn(policy, 0.9, mesh)
+    logps = update_lib.make_forward_fn(policy, update_lib.LOGPS, 0.9, mesh)
     old = ref = logps(state.params, rows)
   state, metrics = update(state, rows, ref, old)
   return jax.device_get((metrics, state.opt_state.trace))

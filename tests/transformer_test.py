@@ -146,8 +146,6 @@ def test_presets_and_fields_are_checked():
     presets.preset('qwen9')
   with pytest.raises(ValueError, match='model.kv_heads=3'):
     small_models.config('off', kv_heads=3)
-  with pytest.raises(ValueError, match='model.remat'):
-    small_models.config('off', remat='some')
 
 
 def test_every_parameter_has_logical_axes():

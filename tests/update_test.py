@@ -258,7 +258,7 @@ def test_update_raises_what_has_a_positive_advantage(adam):
   tx, update = adam
   state = update_lib.init_state(toy_params(), tx)
   rows = small_rows()
-  logps = update_lib.make_logps_fn(TOY, 1.0)
+  logps = update_lib.make_forward_fn(TOY, update_lib.LOGPS)
   before = logps(state.params, rows)
   sign = np.array([1, -1], np.float32)[None, :, None]
   rows = rows.replace(

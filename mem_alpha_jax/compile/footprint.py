@@ -176,11 +176,7 @@ def _gib(size: int) -> str:
 
 
 def check(plan: Plan, config: Any) -> None:
-  """Refuses a plan that does not fit.
-
-  Raises:
-    ValueError: naming the field that gives most.
-  """
+  """Raises ValueError for a plan that does not fit; names what gives most."""
   if not plan.available or plan.peak <= plan.available:
     return
   kinds = {

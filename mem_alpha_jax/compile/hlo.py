@@ -63,10 +63,9 @@ class _Walk:
 
   def cost(self, name: str) -> Cost:
     if name not in self.known:
-      total, computation = Cost(), self.computations[name]
-      for one in computation.values():
-        total += self.instruction(one, computation)
-      self.known[name] = total
+      inside = self.computations[name]
+      costs = (self.instruction(one, inside) for one in inside.values())
+      self.known[name] = sum(costs, Cost())
     return self.known[name]
 
   def instruction(self, one: Instruction, inside: Computation) -> Cost:

@@ -42,7 +42,4 @@ def _backward_cost(operands: list, results: list) -> Cost:
 
 
 # What XLA cannot count: names of splash's kernels -> their cost.
-COSTS = {
-  'splash_mha_fwd': _forward_cost,
-  'splash_mha_dkv': _backward_cost,
-}
+COSTS = {'splash_mha_fwd': _forward_cost, 'splash_mha_dkv': _backward_cost}

@@ -26,8 +26,6 @@ from mem_alpha_jax.types import RolloutRows
 
 
 class Program(NamedTuple):
-  """One program of a run."""
-
   kind: str  # sample | greedy | logps | values | update | reshard | retrieve
   shape: dict[str, int]  # bucket sizes in tokens, by name
   rows: int  # sequences it runs
@@ -140,7 +138,6 @@ def _updates(config, learner, mesh, params, shape) -> list[Program]:
 def rows_of(
   groups: int, width: int, prefix: int, own: int, response: int
 ) -> RolloutRows:
-  """Shapes of training rows."""
   floats = jax.ShapeDtypeStruct((groups, width, response), jnp.float32)
   return RolloutRows(
     prefix=_ints(groups, prefix),

@@ -104,11 +104,10 @@ def of_workdir(workdir: str) -> ml_collections.ConfigDict:
   """
   config = defaults()
   there = compare.read(pathlib.Path(workdir) / compare.FILE)
+  tuples = lambda value: tuple(value) if isinstance(value, list) else value
+  known = {n: tuples(value) for n, value in there.items() if n in FIELDS}
   with config.ignore_type():
-    for name, value in there.items():
-      value = tuple(value) if isinstance(value, list) else value
-      if name in FIELDS:
-        config.update_from_flattened_dict({name: value})
+    config.update_from_flattened_dict(known)
   differ = sorted(set(FIELDS) ^ set(there))
   if differ:
     raise ValueError(

@@ -57,13 +57,7 @@ def nest(flat: dict[str, Any]) -> dict:
 def differences(
   mine: dict[str, Any], theirs: dict[str, Any], may_differ: Collection[str]
 ) -> list[str]:
-  """What differs between two flat configs, each field with both values.
-
-  Args:
-    mine: fields now.
-    theirs: fields of the run that is there.
-    may_differ: names of fields.
-  """
+  """What differs between two flat configs, each field with both values."""
   return [
     f'{name} ({theirs.get(name, "absent")!r} there, '
     f'{mine.get(name, "absent")!r} now)'

@@ -10,11 +10,7 @@ from mem_alpha_jax.config import compare
 
 
 def pairs(text: str) -> list[tuple[str, str]]:
-  """Splits 'field=value,...'.
-
-  Raises:
-    ValueError: for a part without '='.
-  """
+  """Splits 'field=value,...'; ValueError for a part without '='."""
   found = []
   for part in filter(None, text.split(',')):
     name, equals, value = part.partition('=')
@@ -55,7 +51,7 @@ def apply(
 
 def _value(text: str, old: Any) -> Any:
   if isinstance(old, tuple):
-    return tuple(map(_literal, text.strip('()[]').split(';')))
+    return tuple(map(_literal, filter(None, text.strip('()[]').split(';'))))
   value = _literal(text)
   whole = isinstance(value, int) and not isinstance(value, bool)
   return float(value) if whole and isinstance(old, float) else value

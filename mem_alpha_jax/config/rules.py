@@ -59,7 +59,6 @@ def of_type(
 
 
 def choice(*names: str) -> Rule:
-  """One of some strings."""
   return of_type(str, f'one of {list(names)}', lambda value: value in names)
 
 
@@ -80,23 +79,15 @@ def _is_json_object(value: str) -> bool:
     return False
 
 
-def ascending(low: int) -> Rule:
-  """Integers that grow, each at least `low`, at least one of them."""
-
-  def grows(value: tuple) -> bool:
-    each = not any(integer(low)(item) for item in value)
-    return value and each and all(a < b for a, b in itertools.pairwise(value))
-
-  allowed = f'growing integers, {_range(low, math.inf)}'
-  return of_type(list | tuple, allowed, grows)
+def _grows(value: tuple) -> bool:
+  each = not any(integer(1)(item) for item in value)
+  return value and each and all(a < b for a, b in itertools.pairwise(value))
 
 
 def _range(low: float, high: float) -> str:
   return f'{low} or more' if high == math.inf else f'{low} to {high}'
 
 
-flag = of_type(bool, 'True or False')
-string = of_type(str, 'a string')
 text = of_type(str, 'a string, not empty', bool)
 address = of_type(
   str,
@@ -114,13 +105,17 @@ tasks = several(
 natural = integer(0)
 fraction = number(0, 1)
 positive = number(0, above=True)
-weight = number(0)
+stages = of_type(
+  list | tuple,
+  '() (off) or growing integers, 1 or more',
+  lambda value: not value or _grows(value),
+)
 KINDS = {
-  bool: flag,
+  bool: of_type(bool, 'True or False'),
   int: integer(1),
-  float: weight,
-  str: string,
-  tuple: ascending(1),
+  float: number(0),
+  str: of_type(str, 'a string'),
+  tuple: of_type(list | tuple, 'growing integers, 1 or more', _grows),
 }
 # When the value may differ from the one in a workdir: never; where the run is
 # resumed, as it changes nothing of what is learned beyond rounding; or where a
@@ -129,20 +124,13 @@ NEVER, RESUME, EVALUATION = '', 'resume', 'evaluation'
 
 
 class Field(NamedTuple):
-  """What is known of a field.
+  """What is known of a field."""
 
-  Attributes:
-    default: value in configs/tiny.py.
-    meaning: with its unit; messages show it.
-    rule: what is allowed, 'this | that' for one of some strings; None is
-      `KINDS` of the type of the default.
-    may_differ: NEVER, RESUME or EVALUATION.
-  """
-
-  default: Any
-  meaning: str
+  default: Any  # value in configs/tiny.py
+  meaning: str  # with its unit; messages show it
+  # 'this | that' for one of some strings; None: `KINDS` of the default's type.
   rule: Rule | str | None = None
-  may_differ: str = NEVER
+  may_differ: str = NEVER  # NEVER, RESUME or EVALUATION
 
 
 def section(

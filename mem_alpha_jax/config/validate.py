@@ -4,6 +4,8 @@ Every field has its rule in fields.py; what fields must agree on is here.
 A message names the field, its value and what is allowed.
 """
 
+import itertools
+
 import ml_collections
 
 from mem_alpha_jax.config import compare
@@ -14,14 +16,7 @@ COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
 
 def validate(config: ml_collections.ConfigDict) -> None:
-  """Checks every field by itself, then what fields must agree on.
-
-  Args:
-    config: a whole config, as `configs/<name>.py` returns it.
-
-  Raises:
-    ValueError: for the first field that is wrong, in one line.
-  """
+  """Raises ValueError for the first field that is wrong, in one line."""
   values = compare.flatten(config.to_dict())
   for name in sorted(set(FIELDS) - set(values)):
     raise ValueError(
@@ -42,6 +37,7 @@ def validate(config: ml_collections.ConfigDict) -> None:
   _check_kernels(config)
   _check_mesh(config)
   _check_memory(config)
+  _check_horizon(config)
   _check_learning(config)
 
 
@@ -114,6 +110,20 @@ def _check_mesh(c: ml_collections.ConfigDict) -> None:
   )
 
 
+def _check_horizon(c: ml_collections.ConfigDict) -> None:
+  horizon, promote = tuple(c.data.horizon), tuple(c.data.promote)
+  last = c.data.train_chunks
+  _require(
+    not horizon or horizon[-1] == last,
+    f'data.horizon={horizon}: must end with data.train_chunks={last}',
+  )
+  _require(
+    len(promote) == max(len(horizon) - 1, 0),
+    f'data.promote={promote}: data.horizon={horizon} needs one step between '
+    'two stages',
+  )
+
+
 def _check_memory(c: ml_collections.ConfigDict) -> None:
   m = c.memory
   _require(
@@ -151,7 +161,9 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     )
   if m.prompt_format != 'compact':
     return
-  view, prefix = view_tokens(c), c.rollout.prefix_buckets[-1]
+  # bos and sep, and for each place its kind, text and handle.
+  view = 2 + m.fixed_width * m.view_entries * (m.entry_tokens + 2)
+  prefix = c.rollout.prefix_buckets[-1]
   _require(
     view < prefix,
     f'rollout.prefix_buckets={tuple(c.rollout.prefix_buckets)}: the longest '
@@ -198,6 +210,8 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     not shared or rl.group_by == 'chunk',
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
+  _check_evidence(c)
+  _check_rerolls(c)
   width = rollout.group_size if shared else 1
   _require(
     rl.minibatch_rows % width == 0,
@@ -216,6 +230,40 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
   )
 
 
+def _check_evidence(c: ml_collections.ConfigDict) -> None:
+  share, rl = c.reward.evidence, c.rl
+  at_end = c.reward.when == 'end' and c.rollout.groups == 'trajectory'
+  _require(
+    not share or at_end,
+    f'reward.evidence={share}: shares the reward of an end among its turns; '
+    "needs reward.when='end' and rollout.groups='trajectory'",
+  )
+  _require(
+    not share or (rl.group_by != 'trajectory' and rl.advantage != 'gae'),
+    f'reward.evidence={share}: rl.group_by={rl.group_by!r} with '
+    f'rl.advantage={rl.advantage!r} sums over turns and so undoes it; use '
+    "rl.group_by='chunk' and no gae",
+  )
+
+
+def _check_rerolls(c: ml_collections.ConfigDict) -> None:
+  count, share = c.rollout.rerolls, c.rollout.rerolled
+  _require(
+    not count or (c.rollout.groups == 'trajectory' and c.rl.advantage != 'gae'),
+    f'rollout.rerolls={count}: are beside trajectories, and compared; needs '
+    "rollout.groups='trajectory' and no rl.advantage='gae'",
+  )
+  _require(
+    count != 1,
+    'rollout.rerolls=1: one has none to be compared with; use 2 or more',
+  )
+  _require(
+    not count or round(share * c.data.batch_episodes) > 0,
+    f'rollout.rerolled={share}: is no episode of '
+    f'data.batch_episodes={c.data.batch_episodes}; raise it',
+  )
+
+
 def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
   groups, rows, kernel = c.rl.packed_groups, c.rl.packed_rows, c.model.attention
   _require(
@@ -230,18 +278,18 @@ def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
   )
 
 
-def view_tokens(config: ml_collections.ConfigDict) -> int:
-  """Prefix tokens of a compact prompt beside its chunk and core memory.
-
-  bos and sep, and for each place its kind, text and handle.
-  """
-  memory = config.memory
-  per_place = memory.entry_tokens + 2
-  return 2 + (memory.view_entries * per_place if memory.fixed_width else 0)
-
-
 def total_updates(config: ml_collections.ConfigDict) -> int:
-  """Optimiser updates of a run whose episodes all have the full length."""
+  """Optimiser updates of a run whose episodes are as long as is asked for."""
   data, rollout = config.data, config.rollout
-  rows = data.batch_episodes * data.train_chunks * rollout.group_size
-  return config.num_steps * -(-rows // config.rl.minibatch_rows)
+  rows = data.batch_episodes * rollout.group_size
+  rows += rollout.rerolls * round(rollout.rerolled * data.batch_episodes)
+  steps = (0, *data.promote, config.num_steps)
+  steps = [min(step, config.num_steps) for step in steps]
+  return sum(
+    (end - begin) * -(-rows * chunks // config.rl.minibatch_rows)
+    for (begin, end), chunks in zip(
+      itertools.pairwise(steps),
+      data.horizon or (data.train_chunks,),
+      strict=True,
+    )
+  )

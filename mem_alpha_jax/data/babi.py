@@ -67,8 +67,6 @@ def load(root: str, task: str, split: str) -> list[Episode]:
 
   Args:
     root: the data folder, config field data.root; files are in root/babi.
-    task: 'qa1' to 'qa20', an item of data.babi_tasks.
-    split: 'train', 'validation' or 'test'.
 
   Raises:
     FileNotFoundError: if the folder or the task's file is not there.
@@ -91,11 +89,7 @@ def load(root: str, task: str, split: str) -> list[Episode]:
 
 
 def frames(tasks: Sequence[str]) -> tuple[Frame, ...]:
-  """Questions of the tasks, for the extractive reader.
-
-  Raises:
-    ValueError: for a task whose questions the reader does not know.
-  """
+  """Questions of the tasks; ValueError for one that the reader cannot read."""
   unknown = [task for task in tasks if task not in _FRAMES]
   if unknown:
     raise ValueError(
@@ -106,11 +100,7 @@ def frames(tasks: Sequence[str]) -> tuple[Frame, ...]:
 
 
 def lexicon(root: str, tasks: Sequence[str]) -> dict[str, frozenset[str]]:
-  """Words of each kind that the train split of the tasks uses, lowercase.
-
-  Returns:
-    Sets 'person', 'location' and 'object'; nothing held out is looked at.
-  """
+  """Lowercase words of the train split: 'person', 'location' and 'object'."""
   found = {'person': set(), 'location': set(), 'object': set()}
   for episode in itertools.chain(*(load(root, t, 'train') for t in tasks)):
     for text in episode.chunks:

@@ -67,10 +67,8 @@ def place(
   no more pieces are read than a chunk needs.
 
   Args:
-    pieces: texts, for instance sentences or paragraphs.
     limit: tokens of a chunk, or one limit for every chunk (`targets`).
     count: tokens of a text, by the tokenizer of the policy.
-    separator: what stands between the pieces of a chunk.
 
   Raises:
     ValueError: a character alone has more tokens than the limit.

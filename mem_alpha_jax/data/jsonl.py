@@ -77,7 +77,6 @@ def load(
   """Reads a file: split -> episodes, whose uids are the lines, from 0.
 
   Args:
-    path: of the file.
     sentences: of a chunk of a text.
     turns: messages of a chunk; 0: all of them.
     words: a longer message is split after a sentence; 0 is no limit.

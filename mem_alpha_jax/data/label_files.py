@@ -37,10 +37,6 @@ def load(root: str, name: str) -> list[Example]:
   under the label 'oos'. 'nlu' leaves out what its annotators marked as
   irrelevant (status IRR_...) and texts that are missing; all are logged, and
   texts that were decoded wrongly, which are repaired (`readable`).
-
-  Args:
-    root: the data folder, config field data.root.
-    name: key of SETS.
   """
   file, publisher, read = SETS[name]
   path, examples = pathlib.Path(root, file), []

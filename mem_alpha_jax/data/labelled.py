@@ -45,8 +45,6 @@ def maker(
 
   Args:
     examples: all of a data set; the split is taken here.
-    split: 'train', 'validation' or 'test'.
-    seed: of everything that is drawn.
     source: the episodes' source and the type of their questions.
     per_label: examples of each label, fewer where the split has no more.
     questions: of an episode at most, as evenly over its labels as may be.
@@ -85,12 +83,10 @@ def maker(
 
 
 def question(text: str) -> str:
-  """What is asked about a new text."""
   return f'{wrapping.WHICH_LABEL}{wrapping.SAMPLE}{text}'
 
 
 def line(text: str, label: str) -> str:
-  """An example as a chunk shows it."""
   return f'{wrapping.SAMPLE}{text}{wrapping.LABEL}{label}'
 
 

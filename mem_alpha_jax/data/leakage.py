@@ -48,12 +48,7 @@ class Overlap(NamedTuple):
 def find(
   train: Iterable[Episode], held_out: Mapping[str, Iterable[Episode]]
 ) -> list[Overlap]:
-  """All overlaps, the first of each kind of an episode and a held-out set.
-
-  Args:
-    train: episodes of training.
-    held_out: evaluation sets by a name that an error shows.
-  """
+  """All overlaps, the first of each kind of an episode and a held-out set."""
   known = {}
   for name, episodes in held_out.items():
     for episode in episodes:
@@ -72,12 +67,7 @@ def find(
 
 
 def refuse(overlaps: Sequence[Overlap]) -> None:
-  """Does nothing if there is no overlap.
-
-  Raises:
-    ValueError: how many there are, and the first of them: source and uid of
-      the episode, the held-out set, and how the text begins.
-  """
+  """Raises ValueError if there are any: how many, and the first of them."""
   if not overlaps:
     return
   named = '; '.join(

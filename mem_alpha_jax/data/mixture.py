@@ -37,11 +37,8 @@ def build(
   """Episodes of one source.
 
   Args:
-    root: the folder of the raw files.
     source: key of `built`.
     split: one of SPLITS; only labelled texts have 'test'.
-    seed: of everything that is drawn.
-    count: tokens of a text, by the tokenizer of the policy.
     capped: as a part of the mixture: its train split has the source's cap.
 
   Raises:

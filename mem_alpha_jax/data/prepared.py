@@ -15,8 +15,6 @@ def load(dataset: str, split: str, data_dir: str) -> Sequence[Episode]:
 
   Args:
     dataset: name of what was built, such as 'mixture' or 'squad'.
-    split: 'train' or 'validation'.
-    data_dir: folder in which it was built.
 
   Raises:
     FileNotFoundError: there is no such data set.

@@ -50,11 +50,7 @@ Golds = Annotated[Texts, pydantic.BeforeValidator(_as_texts)]
 
 
 def check(kind: Any, value: Any, where: str) -> Any:
-  """The value as a `kind`: a Row, or a type that is built of them.
-
-  Raises:
-    ValueError: it is none; names the first field that is wrong.
-  """
+  """The value as a `kind`, a Row or built of them; ValueError names a field."""
   try:
     return _adapter(kind).validate_python(value)
   except pydantic.ValidationError as error:
@@ -97,8 +93,6 @@ def stream(
   """(where, row) of a JSON file.
 
   Args:
-    path: the file.
-    kind: of a row.
     publisher: where a user finds it, for the message if it is not there.
     prefix: of ijson: 'item' if the file is one list, 'data.item' if that is
       the field `data`.
@@ -180,11 +174,7 @@ def parquet(
 
 
 def present(path: pathlib.Path, publisher: str) -> pathlib.Path:
-  """The path, if it is a file.
-
-  Raises:
-    FileNotFoundError: it is not; names where to get it.
-  """
+  """The path, if it is a file; FileNotFoundError says where to get it."""
   if not path.is_file():
     raise FileNotFoundError(
       f'no file {path}; download it from {publisher} or set data.root'

@@ -37,15 +37,7 @@ def of(name: str) -> Source:
 
 
 def of_run(field: str, joined: str) -> list[Source]:
-  """The sources that a run names, as in data.source='babi+trec_coarse'.
-
-  Args:
-    field: for the message.
-    joined: names with '+' between them.
-
-  Raises:
-    ValueError: one is unknown or named twice.
-  """
+  """Sources of data.source='babi+trec_coarse'; ValueError unless all differ."""
   names = joined.split('+')
   known = [name for name, source in SOURCES.items() if source.episodes]
   if not set(names) <= set(known) or len(set(names)) < len(names):
@@ -85,9 +77,6 @@ def rule_of(name: str, reader: str, kind: str = '', judge: bool = False) -> str:
   """The rule for the answers of a reader to a question of an episode.
 
   Args:
-    name: the episode's source.
-    reader: `reading.reader`.
-    kind: type of the question.
     judge: whether a judge is at hand; the rule may then be scoring.JUDGE.
 
   Raises:

@@ -74,9 +74,6 @@ def stream(
   A shorter stream is a prefix of a longer one, but for its last `closed`.
 
   Args:
-    world: the mix.
-    split: one of SPLITS.
-    seed: any number or text.
     num_chunks: chunks to yield; None never ends, and closes only questions
       whose fact was overwritten.
 
@@ -138,14 +135,7 @@ def _world(config, style: str = '') -> WorldConfig:
 
 
 def episodes(config, split: str, multiple: int = 1, style: str = '') -> Made:
-  """Episodes by uid, of so many train lengths.
-
-  Args:
-    config: uses seed and data.*.
-    split: one of SPLITS.
-    multiple: of data.train_chunks.
-    style: of synthetic_wording.STYLES, what all sentences have in common.
-  """
+  """Episodes by uid, of so many train lengths and a style of STYLES."""
   world, chunks = _world(config, style), config.data.train_chunks * multiple
   return Made(lambda uid: episode(world, split, uid, chunks, config.seed))
 

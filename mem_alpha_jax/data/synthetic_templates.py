@@ -11,28 +11,16 @@ Pair = tuple[str, str]  # of a person, of the user
 
 
 class Templates(NamedTuple):
-  """What sentences are made of.
+  """What sentences are made of."""
 
-  Attributes:
-    clauses: cue -> facts.
-    relatives: cue -> clauses of the same words that state no fact.
-    events: with {n} as the subject, 'I' for the user.
-    unhappened: events that did not happen.
-    openings: before a clause that stays true, or untrue.
-    lately: the same, of facts alone.
-    endings: behind such a clause.
-    doubts: forms that make a clause untrue.
-    small_talk: sentences without facts.
-  """
-
-  clauses: dict[str, tuple[Pair, ...]]
-  relatives: dict[str, tuple[Pair, ...]]
-  events: tuple[str, ...]
-  unhappened: tuple[str, ...]
-  openings: tuple[str, ...]
-  lately: tuple[str, ...]
-  endings: tuple[str, ...]
-  doubts: tuple[str, ...]
+  clauses: dict[str, tuple[Pair, ...]]  # cue -> facts
+  relatives: dict[str, tuple[Pair, ...]]  # the same words, but no fact
+  events: tuple[str, ...]  # with {n} as the subject, 'I' for the user
+  unhappened: tuple[str, ...]  # events that did not happen
+  openings: tuple[str, ...]  # before a clause that stays true, or untrue
+  lately: tuple[str, ...]  # the same, of facts alone
+  endings: tuple[str, ...]  # behind such a clause
+  doubts: tuple[str, ...]  # forms that make a clause untrue
   small_talk: tuple[str, ...]
 
 

@@ -58,15 +58,10 @@ class Plain:
 
 @dataclasses.dataclass(frozen=True)
 class Varied:
-  """Sentences of templates, with openings and endings, in any case.
-
-  Attributes:
-    said: the templates.
-    style: of STYLES.
-  """
+  """Sentences of templates, with openings and endings, in any case."""
 
   said: templates.Templates
-  style: str = ''
+  style: str = ''  # of STYLES
 
   def fact(self, rng: random.Random, key, value: str, people) -> str:
     forms = self._in_style(self.said.clauses[key[1]])
@@ -144,11 +139,7 @@ def _event(form: str, event: Event) -> str:
 
 
 def make(wording: str, split: str, style: str) -> Plain | Varied:
-  """The wording of a split.
-
-  Raises:
-    ValueError: for a wording, a split or a style that is not there.
-  """
+  """The wording of a split; ValueError for one that there is not."""
   held_out = split.endswith('_templates')
   if wording == 'plain' and not held_out and not style:
     return Plain()

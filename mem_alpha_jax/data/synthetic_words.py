@@ -195,7 +195,6 @@ ATTRIBUTES = {
 
 
 def _forms(text: str) -> tuple[str, ...]:
-  """The sentences of a text."""
   return tuple(english.sentences(text.strip()))
 
 
@@ -261,13 +260,10 @@ def allowed(
       values = [v for v in values if _tenth(name, v) in tenths]
     elif user_pairs:
       sixths = {0: (0,), 1: (1,)}.get(tenths[0], range(2, 6))
-      place = {v: i for i, v in enumerate(sorted(values, key=_user_hash))}
+      by_hash = lambda value: stable_hash(f'{USER} {value}'.lower())
+      place = {v: i for i, v in enumerate(sorted(values, key=by_hash))}
       values = [v for v in values if place[v] * 6 // len(place) in sixths]
   return tuple(v for v in values if v != name)
-
-
-def _user_hash(value: str) -> int:
-  return stable_hash(f'{USER} {value}'.lower())
 
 
 def subject(name: str) -> str:

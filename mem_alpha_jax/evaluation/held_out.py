@@ -14,6 +14,7 @@ from absl import logging
 
 from mem_alpha_jax.data import pipeline, sources
 from mem_alpha_jax.evaluation import loop
+from mem_alpha_jax.memory.tools import TOOLS
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.methods.protocol import Parts
 from mem_alpha_jax.reading import protocol
@@ -22,17 +23,7 @@ from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
 READERS = ('strict', 'lenient')  # the order of a run's readers
-CALLS = (
-  'insert',
-  'update',
-  'delete',
-  'noop',
-  'repeats',
-  'repaired',
-  'valid',
-  'all',
-  'lost',
-)
+CALLS = (*TOOLS, 'noop', 'repeats', 'repaired', 'valid', 'all', 'lost')
 
 
 def lengths(config, split: str, held_out: str = 'pairs') -> dict[int, list]:
@@ -65,9 +56,7 @@ def read(
   """One method on episodes, each process stepping its share.
 
   Args:
-    name: key of registry.METHODS.
     parts: of the run; its config says what readers see.
-    params: of the policy.
     episodes: held-out ones, the same in every process.
     traces: episodes, from the first, whose steps are kept.
 
@@ -103,7 +92,6 @@ def read(
 
 
 def read_tokens(parts: Parts, episodes: Sequence[Episode]) -> int:
-  """Tokens of all episodes."""
   count = parts.eval_setup.tokenizer.count
   return sum(count(chunk) for e in episodes for chunk in e.chunks)
 

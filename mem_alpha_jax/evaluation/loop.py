@@ -25,52 +25,31 @@ Plan = Mapping[int, Sequence[int]]
 
 
 class Panel(NamedTuple):
-  """Who answers, and who scores.
+  """Who answers, and who scores."""
 
-  Attributes:
-    readers: answer the same requests; one may stand there twice.
-    rule: (episode, question) -> rule of scoring.Asked.
-    judge: decides where `rule` says so.
-  """
-
-  readers: Sequence[protocol.Reader]
-  rule: Callable
-  judge: judge_lib.AnswerJudge | None = None
+  readers: Sequence[protocol.Reader]  # one may stand there twice
+  rule: Callable  # (episode, question) -> rule of scoring.Asked
+  judge: judge_lib.AnswerJudge | None = None  # decides where `rule` says so
 
 
 class Answered(NamedTuple):
-  """A question that was asked; answer and score are None where one failed.
+  """A question that was asked; answer and score are None where one failed."""
 
-  Attributes:
-    read: chunks by then.
-    index: of the question in its episode.
-    request: what the readers saw; None where it was not kept.
-    answers: one a reader.
-    scores: of the answers, in [0, 1].
-  """
-
-  read: int
-  index: int
-  request: Request | None
-  answers: tuple[str | None, ...]
-  scores: tuple[float | None, ...]
+  read: int  # chunks by then
+  index: int  # of the question in its episode
+  request: Request | None  # what the readers saw; None where it was not kept
+  answers: tuple[str | None, ...]  # one a reader
+  scores: tuple[float | None, ...]  # of the answers, in [0, 1]
 
 
 class Record(NamedTuple):
-  """One stream's outcome so far, the unit of every interval.
+  """One stream's outcome so far, the unit of every interval."""
 
-  Attributes:
-    answered: questions in the order in which they were asked.
-    held: [chunks read, tokens held] whenever the plan has something.
-    calls: by tool, plus 'valid', 'all', 'repeats', 'repaired' and 'noop', and
-      'lost' replies.
-    steps: of the trace, if asked for.
-  """
-
-  answered: list[Answered]
-  held: list[tuple[int, int]]
+  answered: list[Answered]  # questions in the order in which they were asked
+  held: list[tuple[int, int]]  # chunks read, tokens then; where the plan asks
+  # By tool, and 'valid', 'all', 'repeats', 'repaired', 'noop', 'lost' replies.
   calls: collections.Counter
-  steps: list[html.TraceStep]
+  steps: list[html.TraceStep]  # of the trace, if asked for
 
 
 class Outcome(NamedTuple):
@@ -106,10 +85,8 @@ def run(
   Every process of a run calls it with its own.
 
   Args:
-    method: of one memory a stream.
     episodes: the streams; shorter ones end sooner.
     plans: what is asked when, of each.
-    panel: answers and scores.
     traces: streams, from the first, whose steps are kept.
     outcome: of the chunks that the method has read already.
     save: called whenever something was asked.
@@ -150,8 +127,6 @@ def ask(
   """Asks each memory its questions, once, and every reader with them.
 
   Args:
-    method: of one memory a stream.
-    episodes: the streams.
     due: indices of the questions of each, maybe none.
     panel: answers and scores, all answers in one call.
     read: chunks by now.

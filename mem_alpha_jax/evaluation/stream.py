@@ -25,19 +25,13 @@ STATE = 'state.json'
 
 
 class Options(NamedTuple):
-  """How a stream is asked.
+  """How a stream is asked."""
 
-  Attributes:
-    every: sessions between two checkpoints.
-    questions: most questions of a stream at one checkpoint; 0 is no limit.
-    lag: sessions, of the fixed-lag curve.
-    drop: of accuracy, that counts as saturation. Only checkpoints that all
-      streams have count: later ones are of the longer streams alone.
-  """
-
-  every: int
-  questions: int = 0
-  lag: int = 0
+  every: int  # sessions between two checkpoints
+  questions: int = 0  # most of a stream at one checkpoint; 0 is no limit
+  lag: int = 0  # sessions, of the fixed-lag curve
+  # Of accuracy, that counts as saturation. Only checkpoints that all streams
+  # have count: later ones are of the longer streams alone.
   drop: float = 0.05
 
 
@@ -85,9 +79,7 @@ def run(
 
   Args:
     method: holds one memory a stream, all of them empty.
-    episodes: the streams; shorter ones end sooner.
     panel: of one reader.
-    options: of the protocol.
     folder: of this method alone; holds the state between checkpoints.
 
   Raises:

@@ -14,21 +14,13 @@ from mem_alpha_jax.report.statistics import Estimate
 
 
 class Ask(NamedTuple):
-  """One question asked at one checkpoint.
+  """One question asked at one checkpoint."""
 
-  Attributes:
-    stream: index of the stream.
-    sessions: that were read by then.
-    lag: sessions read after the one that completed its evidence.
-    type: of the question.
-    score: in [0, 1]; None if the reader failed.
-  """
-
-  stream: int
-  sessions: int
-  lag: int
-  type: str
-  score: float | None
+  stream: int  # index of the stream
+  sessions: int  # that were read by then
+  lag: int  # sessions read after the one that completed its evidence
+  type: str  # of the question
+  score: float | None  # in [0, 1]; None if the reader failed
 
 
 class Checkpoint(NamedTuple):
@@ -43,10 +35,7 @@ Curve = dict[int, Estimate]
 
 
 def curves(
-  asks: Sequence[Ask],
-  taken: Iterable[Checkpoint],
-  streams: int,
-  options: Any,
+  asks: Sequence[Ask], taken: Iterable[Checkpoint], streams: int, options: Any
 ) -> dict[str, Any]:
   """The curves and what was counted, as plain values.
 
@@ -57,12 +46,6 @@ def curves(
   All points of 'fixed_lag' are of questions of a lag in [lag, lag + every),
   equally far from their evidence: what falls here falls for what the memory
   holds, not because later questions look back further.
-
-  Args:
-    asks: all that was asked.
-    taken: all checkpoints.
-    streams: their number.
-    options: stream.Options.
   """
   every, lag = options.every, options.lag
   curve = lambda some, key=lambda ask: ask.sessions: accuracy(
@@ -117,10 +100,6 @@ def saturation(curve: Mapping[int, Estimate], drop: float) -> int | None:
 
   That is the first t with a(t') < max_{s <= t'} a(s) - drop for all t' >= t;
   None if the last point is not that low.
-
-  Args:
-    curve: accuracy by sessions read.
-    drop: smallest fall that counts, accuracy.
   """
   found, best = None, 0.0
   for sessions in sorted(curve):

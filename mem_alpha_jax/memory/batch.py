@@ -3,21 +3,27 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory.state import Limits, MemoryState, Op, OpResult
 
 
 def limits(memory: Any, read: int) -> Limits:
-  """What a memory may hold whose stream has shown `read` tokens.
-
-  Args:
-    memory: config.memory.
-    read: tokens.
-  """
+  """What a memory may hold whose stream has shown `read` tokens."""
   m = memory
   cap = int(m.cap_base + m.cap_rate * read) if m.cap_rate else None
   return Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)
+
+
+def slots_needed(states: Sequence[MemoryState], config: Any) -> int:
+  """Room for the calls of a step: the configured slots, doubled."""
+  used = max((state.top for state in states), default=0)
+  slots = config.memory.slots
+  while slots < used + config.rollout.max_calls:
+    slots *= 2
+  return slots
 
 
 class Memories:
@@ -25,34 +31,23 @@ class Memories:
 
   The host values are the truth; the slot arrays follow every operation and
   serve recall.
-
-  Attributes:
-    states: the N memories.
-    read: tokens that each one's stream has shown, which set its cap:
-      cap_base + cap_rate * read.
-    config: of the run.
-    count_tokens: tokens of a text.
-    adapt: changes the limits of a memory.
-    embed: makes the vectors of entries and questions.
-    bank: the slot arrays.
   """
 
   def __init__(
     self,
     states: Sequence[MemoryState],
-    read: Sequence[int],
-    config: Any,
+    read: Sequence[int],  # tokens that each stream has shown; they set the cap
+    config: Any,  # of the run
     count_tokens: Callable[[str], int],
     adapt: Callable[[Limits], Limits] = lambda limits: limits,
     embed: slots_lib.EmbedFn = slots_lib.no_vectors,
-    bank: slots_lib.SlotBank | None = None,
+    bank: slots_lib.SlotBank | None = None,  # None: built from the states
   ):
-    """Args: the attributes; without a bank it is built from the states."""
     self.states, self.read = list(states), list(read)
     self.config, self.count_tokens = config, count_tokens
     self.adapt, self.embed = adapt, embed
     if bank is None:
-      slots, width = self._slots_needed(), config.memory.entry_tokens
+      slots, width = slots_needed(states, config), config.memory.entry_tokens
       bank = slots_lib.from_states(states, slots, width, embed)
     self.bank = bank
 
@@ -63,11 +58,7 @@ class Memories:
   def write(
     self, ops: Sequence[Sequence[Op]], steps: Sequence[int]
   ) -> list[list]:
-    """Applies each memory's operations in order, at its own step.
-
-    Returns:
-      Their results.
-    """
+    """Results of each memory's operations, applied in order at its own step."""
     states, results = [], []
     for i, row in enumerate(ops):
       state, done = self.states[i], []
@@ -82,18 +73,22 @@ class Memories:
     return results
 
   def become(
-    self,
-    states: Sequence[MemoryState],
-    results: Sequence[Sequence[OpResult]],
+    self, states: Sequence[MemoryState], results: Sequence[Sequence[OpResult]]
   ) -> None:
     """Takes the states after calls with these results, on host and device."""
     self.states = list(states)
     self.bank = self._edited(self.bank, states, results)
 
+  def some(self, at: Sequence[int]) -> 'Memories':
+    """Copies of these."""
+    bank = jax.tree.map(lambda x: x[at], self.bank)
+    return Memories(
+      [self.states[i] for i in at], [self.read[i] for i in at], self.config,
+      self.count_tokens, self.adapt, self.embed, bank,
+    )  # fmt: skip
+
   def forked(
-    self,
-    states: Sequence[MemoryState],
-    results: Sequence[Sequence[OpResult]],
+    self, states: Sequence[MemoryState], results: Sequence[Sequence[OpResult]]
   ) -> 'Memories':
     """Copies of each memory side by side, which took different calls.
 
@@ -117,13 +112,5 @@ class Memories:
     width = bank.term_ids.shape[2]
     edits = slots_lib.edits(states, touched, width, self.embed)
     width = edits.rows.term_ids.shape[2]
-    bank = slots_lib.grow(bank, self._slots_needed(), width)
+    bank = slots_lib.grow(bank, slots_needed(self.states, self.config), width)
     return slots_lib.apply_edits(bank, edits)
-
-  def _slots_needed(self) -> int:
-    """Room for the calls of a step: the configured slots, doubled."""
-    used = max((state.top for state in self.states), default=0)
-    slots = self.config.memory.slots
-    while slots < used + self.config.rollout.max_calls:
-      slots *= 2
-    return slots

@@ -36,11 +36,7 @@ def symbols() -> tuple[str, ...]:
 def render(
   tokenizer: types.Tokenizer, op: Op, view: Sequence[Entry | None] = ()
 ) -> list[int]:
-  """Returns the ids of the call.
-
-  Raises:
-    ValueError: if it is about an entry that the view does not show.
-  """
+  """The ids of a call; ValueError if it names an entry that is not in view."""
   tool, targets = TOOLS[op.tool], [KIND_SYMBOLS[op.kind]]
   if tool.ids and op.kind != 'core':
     ids = [item.id if item else None for item in view]

@@ -9,13 +9,7 @@ and one that repeats what is stored is skipped: that is no failure
 """
 
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.memory.state import (
-  Entry,
-  Limits,
-  MemoryState,
-  Op,
-  OpResult,
-)
+from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op, OpResult
 
 Done = tuple[MemoryState, OpResult]
 

@@ -38,12 +38,7 @@ def apply(
 def replay(
   log: Iterable[LogRecord], state: MemoryState | None = None
 ) -> MemoryState:
-  """Executes a log; the result equals the logged state.
-
-  Args:
-    log: the records in order.
-    state: that they began with, by default an empty memory.
-  """
+  """Executes a log on what it began with, an empty memory by default."""
   state = state_lib.empty() if state is None else state
   for op, step, limits, _, tokens in log:
     state, _ = _record(state, op, limits, tokens, step)

@@ -49,7 +49,6 @@ def parse(text: str, view: Sequence[Entry | None]) -> ParsedResponse:
 
   Args:
     text: the reply; that of a template which opens a thought begins with it.
-    view: the entries that were shown.
 
   Returns:
     Its calls. A reply without one is a no-op if it says `NOOP_REPLY`,

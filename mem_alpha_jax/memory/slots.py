@@ -87,7 +87,6 @@ def from_states(
   """Builds the bank of host memories.
 
   Args:
-    states: the N memories.
     slots: S; every entry must lie below it.
     width: W, doubled until the words of each entry fit.
     embed: called once, with the texts of all entries.

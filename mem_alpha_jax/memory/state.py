@@ -22,27 +22,16 @@ DUPLICATE = 'duplicate'  # the error of a call that says what is there
 
 
 class Entry(NamedTuple):
-  """One note of the semantic or the episodic list.
+  """One note of the semantic or the episodic list."""
 
-  Attributes:
-    id: a counter's value, never used twice in a memory.
-    kind: one of LISTS.
-    text: what the note says.
-    step: step of the last write.
-    slot: row of the device bank that holds the note.
-    tokens: length of the text in tokens.
-    time: when it happened, if the writer knows.
-    parents: ids of the entries that this one was made from.
-  """
-
-  id: int
-  kind: str
+  id: int  # a counter's value, never used twice in a memory
+  kind: str  # one of LISTS
   text: str
-  step: int
-  slot: int
-  tokens: int
-  time: str = ''
-  parents: tuple[int, ...] = ()
+  step: int  # of the last write
+  slot: int  # row of the device bank that holds the note
+  tokens: int  # of the text
+  time: str = ''  # when it happened, if the writer knows
+  parents: tuple[int, ...] = ()  # ids of the entries that it was made from
 
 
 class Op(NamedTuple):
@@ -56,19 +45,12 @@ class Op(NamedTuple):
 
 
 class OpResult(NamedTuple):
-  """What became of an `Op`.
+  """What became of an `Op`."""
 
-  Attributes:
-    ok: True if it was carried out.
-    error: why it was not; DUPLICATE where nothing was to be done.
-    entry_id: the entry that it wrote or deleted.
-    slots: those whose content it changed.
-  """
-
-  ok: bool
-  error: str = ''
-  entry_id: int | None = None
-  slots: tuple[int, ...] = ()
+  ok: bool  # True if it was carried out
+  error: str = ''  # why it was not; DUPLICATE where nothing was to be done
+  entry_id: int | None = None  # the entry that it wrote or deleted
+  slots: tuple[int, ...] = ()  # those whose content it changed
 
   @property
   def neutral(self) -> bool:
@@ -96,51 +78,30 @@ class LogRecord(NamedTuple):
 
 
 class Notes(NamedTuple):
-  """The entries of one list.
+  """The entries of one list."""
 
-  Attributes:
-    by_id: id -> slot.
-    by_text: plain form of the text -> slot; calls make no two the same.
-    by_step: step of the last write -> ids.
-    ids: of all.
-    steps: the keys of by_step.
-  """
-
-  by_id: immutables.Map = immutables.Map()
-  by_text: immutables.Map = immutables.Map()
-  by_step: immutables.Map = immutables.Map()
-  ids: ordered.Ints = ordered.NO_INTS
-  steps: ordered.Ints = ordered.NO_INTS
+  by_id: immutables.Map = immutables.Map()  # id -> slot
+  by_text: immutables.Map = immutables.Map()  # `plain` text -> slot
+  by_step: immutables.Map = immutables.Map()  # step of the last write -> ids
+  ids: ordered.Ints = ordered.NO_INTS  # of all
+  steps: ordered.Ints = ordered.NO_INTS  # the keys of by_step
 
 
 class MemoryState(NamedTuple):
-  """The whole memory.
-
-  Attributes:
-    core: the core text.
-    core_tokens: its length.
-    lists: kind -> Notes.
-    by_slot: slot -> entry.
-    free: slots that are free below one that is not.
-    top: all slots from here on are free, the one before is not.
-    tokens: of all entries.
-    next_id: of the next entry.
-    log: every call, in order.
-  """
+  """The whole memory."""
 
   core: str = ''
   core_tokens: int = 0
   lists: immutables.Map = immutables.Map({kind: Notes() for kind in LISTS})
-  by_slot: immutables.Map = immutables.Map()
-  free: ordered.Ints = ordered.NO_INTS
-  top: int = 0
-  tokens: int = 0
-  next_id: int = 1
-  log: ordered.Chain = ordered.NO_ITEMS
+  by_slot: immutables.Map = immutables.Map()  # slot -> entry
+  free: ordered.Ints = ordered.NO_INTS  # free slots below one that is not
+  top: int = 0  # all slots from here on are free, the one before is not
+  tokens: int = 0  # of all entries
+  next_id: int = 1  # of the next entry
+  log: ordered.Chain = ordered.NO_ITEMS  # every call, in order
 
 
 def empty() -> MemoryState:
-  """Returns a memory that holds nothing."""
   return MemoryState()
 
 
@@ -177,7 +138,6 @@ def plain(text: str) -> str:
 
 
 def with_id(state: MemoryState, kind: str, entry_id: Any) -> Entry | None:
-  """Returns the entry of a list by its id."""
   return state.by_slot.get(state.lists[kind].by_id.get(entry_id))
 
 
@@ -226,7 +186,6 @@ def put(state: MemoryState, entry: Entry) -> MemoryState:
 
 
 def with_entries(state: MemoryState, found: Iterable[Entry]) -> MemoryState:
-  """Writes entries into their slots."""
   return functools.reduce(put, found, state)
 
 
@@ -249,7 +208,6 @@ def drop(state: MemoryState, entry: Entry) -> MemoryState:
 
 
 def free_slot(state: MemoryState) -> int:
-  """Returns the lowest slot that holds no entry."""
   return next(ordered.walk(state.free), state.top)
 
 
@@ -303,11 +261,7 @@ def to_json(state: MemoryState) -> dict[str, Any]:
 
 
 def from_json(value: dict[str, Any]) -> MemoryState:
-  """Reads what `to_json` made.
-
-  Raises:
-    ValueError: if a field is missing or unknown.
-  """
+  """Reads what `to_json` made; ValueError for a missing or unknown field."""
   value = dict(value)
   try:
     found = [entry for kind in LISTS for entry in value.pop(kind)]

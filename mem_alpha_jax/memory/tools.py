@@ -15,23 +15,14 @@ from mem_alpha_jax.text import tokenizer as tokenizer_lib
 
 
 class Tool(NamedTuple):
-  """One row of the table.
+  """One row of the table."""
 
-  Attributes:
-    name: name of the function in JSON.
-    description: what the model is told.
-    arguments: what a call takes, keys of ARGUMENTS in the order of JSON.
-    kinds: parts of the memory on which the tool works.
-    symbol: first token of a compact call.
-    effect: what it does; see memory/effects.py.
-  """
-
-  name: str
-  description: str
-  arguments: tuple[str, ...]
-  kinds: tuple[str, ...]
-  symbol: str
-  effect: Callable[..., effects.Done]
+  name: str  # of the function in JSON
+  description: str  # what the model is told
+  arguments: tuple[str, ...]  # of a call, keys of ARGUMENTS in their order
+  kinds: tuple[str, ...]  # parts of the memory on which the tool works
+  symbol: str  # first token of a compact call
+  effect: Callable[..., effects.Done]  # what it does; see memory/effects.py
 
   @property
   def ids(self) -> tuple[str, ...]:
@@ -136,7 +127,6 @@ def failure(error: str) -> str:
 
 
 def tool_schemas() -> list[dict[str, Any]]:
-  """Returns the function schemas."""
   return [
     {
       'type': 'function',
@@ -191,8 +181,6 @@ def call(
   """Checks a call by its values, which may be anything.
 
   Args:
-    name: of the tool.
-    arguments: by their names.
     view: the entries that were shown; no other can be named.
     repairs: of REPAIRS, that reading took so far.
   """

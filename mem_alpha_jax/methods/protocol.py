@@ -24,10 +24,9 @@ class Method(Protocol):
   """
 
   def observe(self, chunks: Sequence[str | None]) -> Sequence[Step] | None:
-    """Reads the next chunk of each stream; None where a stream has ended.
+    """Reads the next chunk of each stream, None where one has ended.
 
-    Returns:
-      A step a stream; None of a method that calls no tools.
+    A step a stream; None of a method that calls no tools.
     """
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
@@ -54,31 +53,19 @@ class Parts(Protocol):
 
 
 class Given(NamedTuple):
-  """What a method is made of.
+  """What a method is made of."""
 
-  Attributes:
-    parts: of the run.
-    config: of the method; the run's, or changed.
-    params: of the policy, for the methods that use it.
-    episodes: the streams of this process; only the oracle looks into them.
-    rows: their places among those of all processes.
-  """
-
-  parts: Parts
-  config: Any
-  params: Any
-  episodes: Sequence[Episode]
-  rows: Sequence[int]
+  parts: Parts  # of the run
+  config: Any  # of the method; the run's, or changed
+  params: Any  # of the policy, for the methods that use it
+  episodes: Sequence[Episode]  # of this process; only the oracle looks inside
+  rows: Sequence[int]  # their places among those of all processes
 
   def count(self, text: str) -> int:
     return self.parts.eval_setup.tokenizer.count(text)
 
   def chat_model(self) -> chat.ChatModel:
-    """The model at reading.url, or the one in this process that reads.
-
-    Raises:
-      ValueError: if there is neither.
-    """
+    """The model at reading.url or in this process; ValueError without one."""
     if self.parts.chat:
       return self.parts.chat
     raise ValueError(

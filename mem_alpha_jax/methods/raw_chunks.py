@@ -12,10 +12,7 @@ HASHED_SIZE = 256  # floats, where the config has no embedder
 
 def method(retrieval: str, top: int, given: Given) -> MemoryMethod:
   """Args: retrieval, as reading.retrieval; top chunks found; given."""
-  fields = {
-    'reading.retrieval': retrieval,
-    'reading.top_k': top,
-  }
+  fields = {'reading.retrieval': retrieval, 'reading.top_k': top}
   needs = RECALL[retrieval].vectors
   if needs and given.config.memory.embedder == 'none':
     fields |= {

@@ -63,9 +63,6 @@ def make(
   Of a run of several processes, each has the memories of its share.
 
   Args:
-    name: key of METHODS.
-    parts: of the run.
-    params: of the policy, for the methods that use it.
     episodes: the streams of all processes.
 
   Raises:

@@ -30,25 +30,15 @@ _NO_LIMIT = 1 << 30  # tokens; larger than any text
 
 
 class Seen(NamedTuple):
-  """What a rule sees of one memory when it reads a chunk.
+  """What a rule sees of one memory when it reads a chunk."""
 
-  Attributes:
-    memory: before the chunk.
-    chunk: the text.
-    view: entries that the policy would see.
-    limits: that `apply` will enforce on this step.
-    count: tokens of a text.
-    rng: generator of this episode and chunk.
-    notes: the facts of the chunk; only the oracle reads them.
-  """
-
-  memory: MemoryState
+  memory: MemoryState  # before the chunk
   chunk: str
-  view: tuple[Entry | None, ...]
-  limits: Limits
-  count: Callable[[str], int]
-  rng: np.random.Generator
-  notes: Sequence[OracleNote] = ()
+  view: tuple[Entry | None, ...]  # entries that the policy would see
+  limits: Limits  # that `apply` will enforce on this step
+  count: Callable[[str], int]  # tokens of a text
+  rng: np.random.Generator  # of this episode and chunk
+  notes: Sequence[OracleNote] = ()  # facts of the chunk; for the oracle alone
 
 
 Rule = Callable[[Seen], list[Op]]
@@ -220,7 +210,6 @@ _LIMITS = {
 
 
 def limits_of(name: str, limits: Limits) -> Limits:
-  """Returns the limits under which a rule writes."""
   return limits._replace(**_LIMITS.get(name, {}))
 
 

@@ -172,11 +172,8 @@ class Attention(nn.Module):
     out = self.attend(q, own, masks, prefix, bias)
     out = out.transpose(0, 2, 3, 1, 4, 5).reshape(*x.shape[:3], -1)
     fan = c.heads * c.head_size * 2 * c.layers
-    shape, names = (
-      (c.heads, c.head_size, c.width),
-      ('heads', 'head_dim', 'embed'),
-    )
-    o = param(self, 'o', shape, names, fan)
+    shape = c.heads, c.head_size, c.width
+    o = param(self, 'o', shape, ('heads', 'head_dim', 'embed'), fan)
     o = o.astype(x.dtype).reshape(-1, c.width)
     return matmul.dense(self, 'o', out, o), own
 

@@ -111,15 +111,8 @@ def _kept_forward(hidden, unembedding, temperature):
   expected = dot('nv,vd->nd', weights, unembedding) / total
   mean = (hidden.astype(jnp.float32) * expected).sum(-1) / temperature
   log_z = (jnp.log(total) + peak)[..., 0]
-  return (log_z, mean), (
-    hidden,
-    unembedding,
-    weights,
-    total,
-    peak,
-    mean,
-    expected,
-  )
+  saved = hidden, unembedding, weights, total, peak, mean, expected
+  return (log_z, mean), saved
 
 
 def _kept_fwd(hidden, unembedding, temperature):

@@ -141,7 +141,6 @@ def tempered_mixture(
 def at(
   values: Float[Array, 'B G n V'], tokens: Int[Array, 'B G n']
 ) -> Float[Array, 'B G n']:
-  """Returns the values of given tokens."""
   return jnp.take_along_axis(values, tokens[..., None], axis=-1)[..., 0]
 
 

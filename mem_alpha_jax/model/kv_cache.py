@@ -62,7 +62,6 @@ def init_cache(
 
 
 def grow(cache: Cache, slots: int) -> Cache:
-  """Returns the cache with room for `slots` places a sample."""
   more = slots - cache.tokens.shape[-1]
 
   def pad(x, axis, fill=0):

@@ -55,13 +55,6 @@ class ModelConfig:
       )
     if self.head_size % 2:
       raise ValueError(f'model.head_size={self.head_size} must be even (RoPE)')
-    if self.remat not in ('none', 'full', 'dots'):
-      raise ValueError(f'model.remat={self.remat!r}: use none, full or dots')
-    for name in ('dtype', 'param_dtype'):
-      if getattr(self, name) not in ('float32', 'bfloat16'):
-        raise ValueError(
-          f'model.{name}={getattr(self, name)!r}: use float32 or bfloat16'
-        )
 
 
 def model_config(fields: Mapping[str, Any], vocab_size: int) -> ModelConfig:

@@ -127,7 +127,6 @@ class Transformer(nn.Module):
     return self.final_norm(x)
 
   def pointer_keys(self, hidden: Float[Array, 'B P D']) -> Array:
-    """Returns the copy head's keys of a prefix."""
     return self.pointer.keys(hidden)
 
   def point(self, hidden, keys, tokens, mask, found) -> copy_head.Copy:

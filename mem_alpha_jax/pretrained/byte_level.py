@@ -44,7 +44,6 @@ def rules(
   """Returns the tokenizer.json that such a vocabulary would have.
 
   Args:
-    tokens: the token of each id.
     merges: pairs of tokens with a space between, the first to be merged first.
     types: tokenizer.ggml.token_type of each token.
     pre: key of `PRE`.

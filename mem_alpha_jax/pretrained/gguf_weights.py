@@ -14,16 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from mem_alpha_jax.model import masks, presets
-from mem_alpha_jax.pretrained import tensors
+from mem_alpha_jax.pretrained import hf_config, tensors
 from mem_alpha_jax.system import optional
 
 gguf = optional.load('gguf', 'models')
 
-FAMILIES = {
-  'llama': {},
-  'qwen2': {'qkv_bias': True},
-  'qwen3': {'qk_norm': True},
-}
 PERMUTED = ('llama',)
 FREQUENCIES = 'rope_freqs.weight'
 # Fields that change the model in ways ours has not, and their idle values.
@@ -104,10 +99,10 @@ def _parsed(path, unused_time, unused_size):
 
 def _architecture(path, reader):
   name = field(path, reader, 'general.architecture', str)
-  if name not in FAMILIES:
+  if name not in hf_config.FAMILIES:
     raise ValueError(
       f'{path}: general.architecture={name!r} is not supported: one of '
-      f'{sorted(FAMILIES)}'
+      f'{sorted(hf_config.FAMILIES)}'
     )
   return name
 
@@ -178,7 +173,7 @@ def read_config(path: str | os.PathLike) -> presets.ModelConfig:
       rope_theta=_shortest(get('rope.freq_base', float, 10000.0)),
       norm_eps=_shortest(get('attention.layer_norm_rms_epsilon', float)),
       tied='output.weight' not in shapes,
-      **FAMILIES[family],
+      **hf_config.FAMILIES[family][1],
     )
   except ValueError as error:
     raise ValueError(f'{path}: {error}') from error

@@ -199,8 +199,7 @@ def _rope(fields, path):
 def to_fields(config: presets.ModelConfig) -> dict[str, Any]:
   """Returns `config.json` of a model, without token ids and dtype.
 
-  Raises:
-    ValueError: if no public architecture has what it has, naming the field.
+  ValueError names the field that no public architecture has.
   """
   for name in ('copy_head', 'match_bias'):
     if getattr(config, name):

@@ -26,18 +26,11 @@ _NAMES = ('bos_token', 'eos_token', 'pad_token')
 
 
 class HFTokenizer:
-  """A BPE tokenizer of the `tokenizers` library.
+  """A BPE tokenizer of the `tokenizers` library: a types.Tokenizer.
 
-  Attributes:
-    eos_id: ends an answer.
-    eos_ids: eos_id, and what else ends one by generation_config.json.
-    pad_id: fills rows; that of eos where a model has none.
-    bos_id: begins a text; that of eos where a model has none.
-    vocab_size: ids are below it; an embedding may have more rows.
-    fingerprint: hash of the vocabulary, its rules and these ids.
-    chat_template: text of the template, None for none.
-    template_values: what the template is to be rendered with, besides
-      messages: `name`, its file, and `bos_token`, `eos_token`, `pad_token`.
+  Where a model has no pad or bos token they are that of eos, and its embedding
+  may have more rows than `vocab_size`. The template is to be rendered with
+  `template_values`: `name`, its file, and the special tokens.
   """
 
   def __init__(
@@ -51,7 +44,6 @@ class HFTokenizer:
     """Wraps a tokenizer with its added tokens.
 
     Args:
-      core: of the library.
       special: the tokens of `eos_token` and, if there are, `bos_token` and
         `pad_token`.
       template: the checkpoint's chat template and its file; without one, a

@@ -195,7 +195,6 @@ def save(
   Args:
     folder: must be empty if it is there.
     params: as `load` returns them; LoRA merged. A value head is left out.
-    config: of the model.
     dtype: of the tensors; that of the embedding by default.
     copy_from: the model's origin, whose tokenizer files are copied and whose
       config.json is kept but for the dtype.
@@ -229,7 +228,6 @@ def check_new(folder: str | os.PathLike) -> None:
 
 
 def _fields(config, dtype, copy_from):
-  """Returns the content of config.json."""
   fields = hf_config.to_fields(config)
   if copy_from is not None:
     path = _inside(copy_from, 'config.json')

@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Float, Int
 from mem_alpha_jax.model import pooling
 from mem_alpha_jax.pretrained import hf_config, hf_weights, tensors
 from mem_alpha_jax.system import optional
+from mem_alpha_jax.text import tokenizer as tokenizer_lib
 
 tokenizers = optional.load('tokenizers', 'models')
 
@@ -96,8 +97,6 @@ class Config(NamedTuple):
 
 
 class MiniLM(NamedTuple):
-  """A loaded encoder."""
-
   config: Config
   # Texts -> token ids of each, cut to the longest it was made for.
   tokenize: Callable[[Sequence[str]], list[list[int]]]
@@ -245,8 +244,7 @@ def _tokenizer(folder, config):
   tokenizer.enable_truncation(min(longest, config.positions))
 
   def tokenize(texts: Sequence[str]) -> list[list[int]]:
-    # Lone surrogates, which no UTF-8 can hold, become '?'.
-    texts = [text.encode('utf-8', 'replace').decode() for text in texts]
+    texts = [tokenizer_lib.valid(text) for text in texts]
     return [found.ids for found in tokenizer.encode_batch(texts)]
 
   return tokenize

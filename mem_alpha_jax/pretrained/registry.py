@@ -63,8 +63,7 @@ def adopt(
 ) -> presets.ModelConfig:
   """Returns a checkpoint's shape with the options of `config.model`.
 
-  Raises:
-    ValueError: if config.model describes another shape, naming the field.
+  ValueError names the field by which config.model describes another shape.
   """
   for field in dataclasses.fields(config):
     mine, theirs = getattr(wanted, field.name), getattr(config, field.name)

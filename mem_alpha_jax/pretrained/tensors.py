@@ -157,7 +157,6 @@ def assemble(
     config: of the model; only its layers are read where `wanted` is given.
     shardings: like the parameters; each device's part alone is read, and leaves
       that public checkpoints do not have are ignored. None: the default device.
-    dtype: of the result.
     wanted: the parameters; those of a decoder by default.
 
   Raises:

@@ -65,8 +65,6 @@ def make_reader(
 
   Args:
     model: a chat that it could not answer is missing.
-    answer_tokens: longest answer.
-    instructions: what every chat begins with.
     fits: whether the model can read a chat; where it cannot, notes are left
       out, the worst first.
   """

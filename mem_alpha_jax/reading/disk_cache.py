@@ -30,13 +30,9 @@ class CachedModel:
   def __init__(
     self, model: chat_lib.ChatModel, identity: Any, path: str | os.PathLike
   ):
-    """Args:
-    model: asked for what is not in the file.
-    identity: JSON-able; name, address and options of the model.
-    path: of the file; made when missing.
+    """Makes the file if it is missing; ValueError if it is no cache.
 
-    Raises:
-      ValueError: if the file is no cache.
+    `identity` is JSON-able: name, address and options of the model.
     """
     self._model, self._identity = model, json.dumps(identity, sort_keys=True)
     self._path, self._lock = pathlib.Path(path), threading.Lock()

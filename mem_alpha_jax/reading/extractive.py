@@ -104,9 +104,7 @@ def _candidates(
 
 
 def _supporting(
-  query: _Query,
-  notes: Sequence[Note],
-  lexicon: Mapping[str, frozenset[str]],
+  query: _Query, notes: Sequence[Note], lexicon: Mapping[str, frozenset[str]]
 ) -> list[tuple[Note, tuple[str, ...]]]:
   persons = lexicon['person']
   subject = query.subject
@@ -158,8 +156,6 @@ def answer(
   """Answers one question from retrieved notes.
 
   Args:
-    question: the question as asked.
-    notes: the retrieved entries.
     core: the core text; each of its clauses (split at '.' and ';') counts as
       a note of kind 'core', older than every entry.
     frames: known questions; the first that matches counts.

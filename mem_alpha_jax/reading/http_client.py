@@ -56,22 +56,14 @@ class Client:
 
   def __init__(
     self,
-    reading: Any,
-    key: str = '',
+    reading: Any,  # config.reading
+    key: str = '',  # sent as bearer token unless ''; never shown
+    # Others in tests:
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Any] = asyncio.sleep,
     draw: Callable[[], float] = random.random,
   ):
-    """Args:
-    reading: `config.reading`: where the server is, and how it is asked.
-    key: sent as bearer token unless ''; never shown.
-    now: a clock, for tests.
-    sleep: waits, for tests.
-    draw: from [0, 1), for tests.
-
-    Raises:
-      ValueError: a field of `reading.extra` is not free.
-    """
+    """Raises ValueError if a field of `reading.extra` is not free."""
     self.reading, self._key = reading, key
     extra = json.loads(reading.extra or '{}')
     if taken := _TAKEN & extra.keys():

@@ -76,9 +76,6 @@ async def send(
   """Posts a chat; whatever the network does becomes a Reply.
 
   Args:
-    client: of `connections`.
-    url: where to.
-    key: sent as bearer token unless ''.
     body: JSON; None gets what is there.
     timeout: seconds until the reply must be whole, the connection included.
   """
@@ -133,11 +130,7 @@ def _reply(body: bytes) -> Reply:
 
 
 def content_text(content: str | list | None) -> str | None:
-  """The text of a message's content, whole or in parts; None if it has none.
-
-  Raises:
-    TypeError: it is neither.
-  """
+  """The text of a content, whole or in parts, None without; else TypeError."""
   if isinstance(content, list):
     texts = [part['text'] for part in content if 'text' in part]
     return ''.join(texts) if texts else None

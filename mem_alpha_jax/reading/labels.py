@@ -5,6 +5,7 @@ runs without a language model. A line of a note is an example; its label is the
 last number in it.
 """
 
+import functools
 import math
 import re
 from collections.abc import Sequence
@@ -20,18 +21,16 @@ def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
   """The label of a text by the notes, '' if none shares a word with it.
 
   Args:
-    text: to be labelled.
-    notes: the retrieved entries.
     core: lines of it are examples, too.
     strict: if True, labels that are equally near make the reader abstain;
       else the newest of them wins.
   """
-  wanted = set(words_lib.terms(text))
+  wanted = _words(text)
   near: dict[str, float] = {}
   newest: dict[str, int] = {}
   for step, line in _lines(notes, core):
     numbers = _NUMBER.findall(line)
-    words = set(words_lib.terms(line)) - set(numbers[-1:])
+    words = _words(line).difference(numbers[-1:])
     shared = len(wanted & words)
     if numbers and shared:
       label = str(int(numbers[-1]))
@@ -50,13 +49,7 @@ def answer(text: str, notes: Sequence[Note], core: str, strict: bool) -> str:
 def make_reader(
   prefix: str, otherwise: protocol.Reader, strict: bool
 ) -> protocol.Reader:
-  """Returns a reader of questions that begin with `prefix`.
-
-  Args:
-    prefix: of a question about a label; the text follows.
-    otherwise: answers all other questions.
-    strict: see `answer`.
-  """
+  """Returns a reader of questions that are `prefix` and a text to label."""
 
   def read(requests: Sequence[Request]) -> list[str | None]:
     others = [r for r in requests if not r.question.startswith(prefix)]
@@ -69,6 +62,11 @@ def make_reader(
     ]
 
   return read
+
+
+@functools.lru_cache(1 << 14)
+def _words(text: str) -> frozenset[str]:
+  return frozenset(words_lib.terms(text))
 
 
 def _lines(notes: Sequence[Note], core: str):

@@ -42,17 +42,10 @@ class LmChat:
     params: Any,
     tokenizer: Any,
     *,
-    batch: int,
+    batch: int,  # chats of one call
+    # Padded lengths of last messages, tokens; what fits none has failed.
     buckets: Sequence[int],
   ):
-    """Args:
-    policy: the model's functions.
-    params: its parameters.
-    tokenizer: of the model.
-    batch: chats of one call.
-    buckets: padded lengths of last messages in tokens, ascending; a chat
-      whose last message fits none has failed.
-    """
     self._policy, self._params, self._tokenizer = policy, params, tokenizer
     self._batch, self._buckets = batch, buckets
     kept = functools.lru_cache(maxsize=_TEXTS)
@@ -108,11 +101,7 @@ class LmChat:
     return tuple(head), own
 
   def _pieces(self, chat: chat_lib.Chat) -> list[str]:
-    """What the template writes around the contents of the messages.
-
-    Raises:
-      ValueError: if it leaves out or repeats a message.
-    """
+    """What the template writes around the contents of the messages."""
     tokenizer = self._tokenizer
     if not tokenizer.chat_template:  # words of most tokenizers begin so
       chat = [

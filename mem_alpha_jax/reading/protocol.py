@@ -20,9 +20,11 @@ def cached(reader: Reader, size: int = CACHE) -> Reader:
   known: dict[Request, str] = {}
 
   def read(requests: Sequence[Request]) -> list[str | None]:
-    new = [r for r in dict.fromkeys(requests) if r not in known]
+    # A look-up hashes all notes of a request, so that a known one has one.
+    found = [(r, known.get(r)) for r in requests]
+    new = [*dict.fromkeys(r for r, answer in found if answer is None)]
     fresh = dict(zip(new, reader(new), strict=True)) if new else {}
-    answers = [fresh[r] if r in fresh else known[r] for r in requests]
+    answers = [fresh[r] if answer is None else answer for r, answer in found]
     known.update((r, a) for r, a in fresh.items() if a is not None)
     while len(known) > size:
       del known[next(iter(known))]  # the oldest
@@ -59,7 +61,6 @@ def check_missing(
   """Raises Unanswered if too many answers are missing.
 
   Args:
-    missing: their share.
     most: largest share that is borne, reading.max_missing; all is too many.
     where: what was asked for, for the message: 'the answers of step 3'.
     counts: what the reader says of itself, for the message.

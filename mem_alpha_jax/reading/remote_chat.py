@@ -5,12 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mem_alpha_jax.reading import (
-  chat,
-  disk_cache,
-  http_client,
-  http_transport,
-)
+from mem_alpha_jax.reading import chat, disk_cache, http_client, http_transport
 from mem_alpha_jax.system import multihost
 
 

@@ -85,8 +85,6 @@ def settle(
   Args:
     breaker: as it is now; it may have opened while the request was out.
     alive: whether the server did its job.
-    probe: whether the request was the probe.
-    now: the time.
     limit: failures in a row that open it; 0 never opens.
     pause: seconds that it stays open.
   """

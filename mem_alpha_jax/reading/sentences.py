@@ -44,7 +44,6 @@ def answer(question: str, notes: Sequence[Note], core: str) -> str:
   """What the best sentence of the notes says to a question.
 
   Args:
-    question: as asked.
     notes: the retrieved entries; of equally good sentences the first counts.
     core: lines of it are read after the notes.
 

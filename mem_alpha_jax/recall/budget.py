@@ -18,7 +18,6 @@ def within(
   Args:
     request: notes best first.
     budget: tokens of core and notes together; 0 is no limit.
-    count: tokens of a text.
   """
   if not budget:
     return request

@@ -18,6 +18,7 @@ from absl import logging
 from jaxtyping import Float
 
 from mem_alpha_jax.memory import slots as slots_lib
+from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.text import words
 
 EmbedFn = slots_lib.EmbedFn
@@ -34,11 +35,6 @@ def create(config: Any, policy: Any, tokenizer: Any) -> Callable:
   Only 'policy' looks at the parameters. A vector stays in a bank until its
   entry is written again or the bank is built again, as it is for each batch
   of episodes; so a batch sees the vectors of one policy.
-
-  Args:
-    config: the run's config.
-    policy: encodes for 'policy'.
-    tokenizer: of the policy.
 
   Raises:
     FileNotFoundError: for 'minilm' if it is not installed.
@@ -58,11 +54,7 @@ def create(config: Any, policy: Any, tokenizer: Any) -> Callable:
 
 
 def minilm() -> EmbedFn:
-  """all-MiniLM-L6-v2, of 384 floats.
-
-  Raises:
-    FileNotFoundError: if it is not installed.
-  """
+  """all-MiniLM-L6-v2, of 384 floats; FileNotFoundError if not installed."""
   from mem_alpha_jax.pretrained import minilm as minilm_lib
   from mem_alpha_jax.pretrained import packages
 
@@ -139,7 +131,6 @@ def in_batches(
   Args:
     tokenize: texts -> ids; those beyond the last of LENGTHS are cut.
     encode: tokens [B, L], lengths [B] -> unit vectors [B, E].
-    size: E.
   """
 
   def embed(texts: Sequence[str]) -> Float[np.ndarray, 'n E']:
@@ -151,10 +142,11 @@ def in_batches(
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     calls = []
     while order:
-      shape = _shape(len(order), len(rows[order[0]]))
-      part, order = order[: shape[0]], order[shape[0] :]
+      count, length = _shape(len(order), len(rows[order[0]]))
+      part, order = order[:count], order[count:]
+      filled = [rows[i] for i in part] + [[]] * (count - len(part))
       # Dispatched ahead: the device works while the next batch is padded.
-      calls.append((part, encode(*_padded([rows[i] for i in part], shape))))
+      calls.append((part, encode(*buckets_lib.pad(filled, length, 0))))
     for part, vectors in calls:
       out[part] = np.asarray(vectors, np.float32)[: len(part)]
     return out
@@ -175,12 +167,3 @@ def _shape(left: int, longest: int) -> tuple[int, int]:
   length = next(size for size in LENGTHS if longest <= size)
   full, rest = (tokens // length for tokens in CALL_TOKENS)
   return (full if left >= full else rest), length
-
-
-def _padded(rows, shape):
-  """Token ids [B, L] and lengths [B]; missing rows have length 0."""
-  tokens = np.zeros(shape, np.int32)
-  lengths = np.zeros(shape[0], np.int32)
-  for i, ids in enumerate(rows):
-    tokens[i, : len(ids)], lengths[i] = ids, len(ids)
-  return tokens, lengths

@@ -22,10 +22,7 @@ def find(
   """Looks up all texts, `width` padded ones of each memory at a time.
 
   Args:
-    score: a function of `scores`.
     vectors: the score looks at vectors; they come from one call of `embed`.
-    memories: N of them.
-    texts: of each memory.
     top: entries found for a text.
     width: Q of a search; a shape of its program.
   """

@@ -10,21 +10,13 @@ from mem_alpha_jax.types import Request
 
 
 class Recall(NamedTuple):
-  """One way.
-
-  Attributes:
-    requests: (memories, questions of each, budget in tokens, width) -> what a
-      reader is to be asked; `width` questions are looked up in one call.
-    find: (memories, texts of each, top, width) -> entries of each text, best
-      first.
-    score: of the program on the device that finds them.
-    vectors: it looks at vectors, so it needs `memory.embedder`.
-  """
-
+  # (memories, questions of each, budget in tokens, width) -> what a reader is
+  # to be asked; `width` questions are looked up in one call.
   requests: Callable[..., list[list[Request]]]
+  # (memories, texts of each, top, width) -> entries of each text, best first.
   find: Callable[..., flat.Found]
-  score: scores.Score
-  vectors: bool
+  score: scores.Score  # of the program on the device that finds them
+  vectors: bool  # it looks at vectors, so it needs `memory.embedder`
 
 
 def _flat(score: scores.Score, vectors: bool) -> Recall:

@@ -3,9 +3,8 @@
   N  memories    S  slots    Q  questions of a memory    k  slots returned
   U  words of a question, 0 is none    E  size of a vector
 
-A score is a function (bank, word ids [N, Q, U], vectors [N, Q, E] or None,
-overlap) -> [N, Q, S], higher is better, -inf where a slot holds nothing or
-fewer than `overlap` words of the question.
+A score is higher where an entry fits better, -inf where a slot holds nothing
+or fewer than `overlap` words of the question.
 """
 
 import functools
@@ -24,7 +23,10 @@ K1, B, EPSILON = 1.5, 0.75, 0.25  # of BM25
 RARE, EARLY = 1e-3, 1e-4  # of coverage: they part ties
 RANKS = 60.0  # added to ranks that are fused
 LEAST_WORDS = 8  # of a padded question
-Score = Callable[..., Float[Array, 'N Q S']]
+Words = Int[Array, 'N Q U']
+Vectors = Float[Array, 'N Q E'] | None
+Scores = Float[Array, 'N Q S']
+Score = Callable[[SlotBank, Words, Vectors, int], Scores]
 
 
 @functools.lru_cache(maxsize=1 << 14)
@@ -40,7 +42,6 @@ def encode_queries(
   U is LEAST_WORDS times a power of 4: few shapes, and no word is dropped.
 
   Args:
-    texts: for each memory its questions.
     questions: Q, None for the longest list; missing questions are zeros.
 
   Raises:
@@ -64,11 +65,8 @@ def encode_queries(
 
 
 def bm25(
-  bank: SlotBank,
-  query_ids: Int[Array, 'N Q U'],
-  query_vecs: Float[Array, 'N Q E'] | None = None,
-  overlap: int = 0,
-) -> Float[Array, 'N Q S']:
+  bank: SlotBank, query_ids: Words, query_vecs: Vectors = None, overlap: int = 0
+) -> Scores:
   """BM25 in each memory, with an idf that is always positive.
 
     score(q, d) = sum_{u in q and d} idf(u) (k1 + 1)
@@ -86,11 +84,8 @@ def bm25(
 
 
 def rank_bm25(
-  bank: SlotBank,
-  query_ids: Int[Array, 'N Q U'],
-  query_vecs: Float[Array, 'N Q E'] | None = None,
-  overlap: int = 0,
-) -> Float[Array, 'N Q S']:
+  bank: SlotBank, query_ids: Words, query_vecs: Vectors = None, overlap: int = 0
+) -> Scores:
   """The same, equal to rank_bm25.BM25Okapi 0.2.2, for comparison.
 
   idf(u) = log((n - f + 0.5) / (f + 0.5)); where that is negative EPSILON times
@@ -122,11 +117,8 @@ def _frequencies(ids: Int[Array, 'S W']) -> Int[Array, 'S+1']:
 
 
 def _bm25(
-  bank: SlotBank,
-  query_ids: Int[Array, 'N Q U'],
-  table: Float[Array, 'N S+1'],
-  overlap: int,
-) -> Float[Array, 'N Q S']:
+  bank: SlotBank, query_ids: Words, table: Float[Array, 'N S+1'], overlap: int
+) -> Scores:
   """BM25 where table[f] is the idf of a word in f entries."""
   length = jnp.sum(bank.term_ids > 0, -1)  # [N, S]
   mean = jnp.sum(length, -1) / jnp.maximum(jnp.sum(bank.valid, -1), 1)
@@ -164,11 +156,8 @@ def _hit(
 
 
 def coverage(
-  bank: SlotBank,
-  query_ids: Int[Array, 'N Q U'],
-  query_vecs: Float[Array, 'N Q E'] | None = None,
-  overlap: int = 0,
-) -> Float[Array, 'N Q S']:
+  bank: SlotBank, query_ids: Words, query_vecs: Vectors = None, overlap: int = 0
+) -> Scores:
   """What a text may change: the entries that share most of their words with it.
 
     score(q, d) = |q and d| / sqrt(|d|) - RARE log(same) - EARLY place
@@ -214,11 +203,8 @@ def _equal(values: Int[Array, 'S']) -> Int[Array, 'S']:
 
 
 def cosine(
-  bank: SlotBank,
-  query_ids: Int[Array, 'N Q U'] | None,
-  query_vecs: Float[Array, 'N Q E'],
-  overlap: int = 0,
-) -> Float[Array, 'N Q S']:
+  bank: SlotBank, query_ids: Words | None, query_vecs: Vectors, overlap: int = 0
+) -> Scores:
   """Cosine of query and entry; 0 where either has no direction."""
   del query_ids, overlap
   dots = jnp.einsum('nqe,nse->nqs', query_vecs, bank.embedding)
@@ -235,18 +221,15 @@ def _only_valid(bank, scores):
 
 
 def rrf(
-  bank: SlotBank,
-  query_ids: Int[Array, 'N Q U'],
-  query_vecs: Float[Array, 'N Q E'],
-  overlap: int = 0,
-) -> Float[Array, 'N Q S']:
+  bank: SlotBank, query_ids: Words, query_vecs: Vectors, overlap: int = 0
+) -> Scores:
   """BM25 and cosine, `fused`."""
   return fused(
     [f(bank, query_ids, query_vecs, overlap) for f in (bm25, cosine)]
   )
 
 
-def fused(scores: Sequence[Float[Array, 'N Q S']]) -> Float[Array, 'N Q S']:
+def fused(scores: Sequence[Scores]) -> Scores:
   """Reciprocal-rank fusion: sum over rankings of 1 / (RANKS + rank).
 
   Cormack et al. 2009, "Reciprocal Rank Fusion outperforms Condorcet and
@@ -262,7 +245,7 @@ def fused(scores: Sequence[Float[Array, 'N Q S']]) -> Float[Array, 'N Q S']:
 
 
 def top_k(
-  scores: Float[Array, 'N Q S'], k: int
+  scores: Scores, k: int
 ) -> tuple[Int[Array, 'N Q k'], Bool[Array, 'N Q k']]:
   """Returns the best slots, best first, and which of them are real.
 
@@ -280,8 +263,8 @@ def top_k(
 def best(
   score: Score,
   bank: SlotBank,
-  query_ids: Int[Array, 'N Q U'],
-  query_vecs: Float[Array, 'N Q E'] | None = None,
+  query_ids: Words,
+  query_vecs: Vectors = None,
   k: int = 5,
   overlap: int = 0,
 ) -> tuple[Int[Array, 'N Q k'], Bool[Array, 'N Q k']]:

@@ -24,41 +24,22 @@ UNFOLDED = 4  # unchanged entries shown before they fold away
 
 
 class TraceStep(NamedTuple):
-  """One chunk: what was read, said and done, and the memory after it.
+  """One chunk: what was read, said and done, and the memory after it."""
 
-  Attributes:
-    chunk: the text that was read.
-    response: the raw response, control symbols included.
-    calls: (text, ok, error) of every call in it, parse errors included.
-    memory: (kind, id, text) of every entry afterwards.
-    core: core text afterwards.
-  """
-
-  chunk: str
-  response: str
-  calls: Sequence[tuple[str, bool, str]]
-  memory: Sequence[tuple[str, int, str]]
-  core: str = ''
+  chunk: str  # the text that was read
+  response: str  # the raw response, control symbols included
+  calls: Sequence[tuple[str, bool, str]]  # text, ok, error; unreadable ones too
+  memory: Sequence[tuple[str, int, str]]  # kind, id, text of entries afterwards
+  core: str = ''  # afterwards
 
 
 class TraceAnswer(NamedTuple):
-  """One question.
-
-  Attributes:
-    question: its text.
-    type: its type.
-    gold: the gold answer.
-    answer: what the reader said, '' if it abstained.
-    correct: None if it could not be scored.
-    notes: texts that the reader was shown; None if that was not kept.
-  """
-
   question: str
   type: str
   gold: str
-  answer: str
-  correct: bool | None
-  notes: Sequence[str] | None = None
+  answer: str  # what the reader said, '' if it abstained
+  correct: bool | None  # None if it could not be scored
+  notes: Sequence[str] | None = None  # shown to the reader; None: not kept
 
 
 class Trace(NamedTuple):
@@ -76,8 +57,7 @@ def write(
 ) -> None:
   """Writes the page of (heading, traces side by side), whole or not at all.
 
-  Raises:
-    ValueError: the traces of an episode differ in chunks or questions.
+  ValueError if the traces of an episode differ in chunks or questions.
   """
   page = _template().render(
     title=title,

@@ -34,23 +34,14 @@ class Writer(contextlib.AbstractContextManager):
     tensorboard: bool = True,
     progress: bool = True,
   ):
-    """Opens the files.
-
-    Args:
-      workdir: folder of the run.
-      total: steps of the whole run, the end of the progress bar.
-      start: steps already done; later lines of an interrupted run are
-        dropped.
-      tensorboard: also write TensorBoard events, in `<workdir>/tensorboard`.
-      progress: show a bar on the terminal.
-    """
+    """Drops the lines that an interrupted run has after step `start`."""
     self._file = self._board = self._bar = None
     if jax.process_index() != 0:
       return
     folder = pathlib.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
     truncate(folder / FILE, start)
-    # Open for the life of the writer; `close` closes it.
+    # Open for the life of the writer.
     self._file = open(folder / FILE, 'a', encoding='utf-8')  # noqa: SIM115
     if tensorboard:
       import tensorboardX  # half a second that a run without it saves
@@ -90,9 +81,6 @@ class Writer(contextlib.AbstractContextManager):
       tqdm.tqdm.write(text)
 
   def __exit__(self, *unused) -> None:
-    self.close()
-
-  def close(self) -> None:
     """Closes the files and leaves the bar as it is."""
     for part in (self._file, self._board, self._bar):
       if part is not None:

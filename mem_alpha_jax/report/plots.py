@@ -68,7 +68,6 @@ def learning_curve(
   Args:
     rows: records of metrics.jsonl, each with its `step`; a metric may be
       absent from any of them.
-    path: of the PNG.
     references: label -> accuracy of dashed lines, e.g. the oracle's.
   """
   with matplotlib.rc_context(_STYLE):
@@ -90,6 +89,25 @@ def learning_curve(
     save(fig, path)
 
 
+def run_curves(
+  runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str
+) -> None:
+  """Writes a PNG: reward and held-out accuracy of runs, by name."""
+  with matplotlib.rc_context(_STYLE):
+    fig = figure.Figure(figsize=(10.5, 4.0), layout='constrained')
+    left, right = fig.subplots(1, 2)
+    for panel, key in ((left, 'reward/total'), (right, 'eval/accuracy')):
+      panel.set(title=key, xlabel='step')
+      found = [
+        {'step': row['step'], name: row.get(key)}
+        for name, rows in runs.items()
+        for row in rows
+      ]
+      labels = _lines(panel, found, {n: n for n in runs}, raw=panel is left)
+      _end_labels(panel, labels)
+    save(fig, path)
+
+
 def length_curve(
   length: Mapping[str, tables.Arms],
   path: str,
@@ -101,9 +119,7 @@ def length_curve(
 
   Args:
     length: multiple of the train length -> `before`, `after`, `baselines`.
-    path: of the PNG.
     cap: tokens of memory allowed per token read; drawn as a line.
-    train_chunks: chunks of a training episode, for the axis label.
     cap_base: tokens of memory allowed before reading, part of the cap.
   """
   multiples = sorted(length, key=int)
@@ -134,10 +150,7 @@ def length_curve(
 def stream_curves(found: Mapping[str, Any], options: Any, path: str) -> None:
   """Writes a PNG: accuracy, fixed lag, retention and size of each method.
 
-  Args:
-    found: method -> what stream_curves.curves returns.
-    options: stream.Options, for titles.
-    path: of the PNG.
+  `found` has what stream_curves.curves returns of each.
   """
   back = f'{options.lag} to {options.lag + options.every - 1}'
   titles = {
@@ -182,12 +195,7 @@ def _lines(
 ) -> list[tuple[float, str, str]]:
   """Draws each metric that occurs; returns (end, label, color) of each.
 
-  Args:
-    panel: to draw on.
-    rows: records with a `step`.
-    metrics: key -> label.
-    raw: True draws all points faintly under their running mean, False draws
-      the points with markers.
+  `raw` draws points faintly under their running mean, else they have markers.
   """
   labels = []
   for i, (key, label) in enumerate(metrics.items()):

@@ -40,9 +40,7 @@ def count_answers(
   """Returns per type [episodes, 2] of correct and answered, and the missing.
 
   Questions without a score are missing data: they are in neither column.
-
-  Raises:
-    ValueError: an answer of an episode outside [0, episodes).
+  ValueError for an answer of an episode outside [0, episodes).
   """
   counts, missing = {}, 0
   for answer in answers:
@@ -188,10 +186,8 @@ def over_seeds(values: Sequence[float]) -> Estimate:
 
   The interval of Student's t: with three seeds the normal one is 2.2 times
   too narrow. One run has a mean and no interval (NaN). Where runs share their
-  test episodes it says nothing of other episodes; see `micro`.
-
-  Raises:
-    ValueError: there are no values.
+  test episodes it says nothing of other episodes; see `micro`. ValueError
+  without values.
   """
   from scipy import stats
 
@@ -207,10 +203,6 @@ def over_seeds(values: Sequence[float]) -> Estimate:
 
 def accuracies(counts: Counts, sources: Sequence[str]) -> dict[str, Any]:
   """Returns what results.json holds of answers: of all, macro, and by type.
-
-  Args:
-    counts: of `count_answers`.
-    sources: of each episode.
 
   Returns:
     'accuracy', 'interval' and 'questions' of all, of 'macro' and 'by_type';

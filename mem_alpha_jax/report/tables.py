@@ -30,8 +30,6 @@ def results(
   """Returns the content of results.json.
 
   Args:
-    config: the run's config as a plain dict, with its `seed`.
-    seconds: wall time of the whole job.
     arms: `before`, `after` and `baselines` at train length.
     length: the same at each multiple of the train length.
   """
@@ -53,7 +51,6 @@ def systems(arms: Arms) -> dict[str, Arm]:
 
 
 def label(name: str) -> str:
-  """Returns the name of a system as tables and plots show it."""
   return _NAMES.get(name, name.replace('_', ' '))
 
 

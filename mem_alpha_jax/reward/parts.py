@@ -101,10 +101,6 @@ def total(parts: Mapping[str, Column], config) -> Column:
   NaN, and not the sum of what is left: that would be a reward of 0 for the
   missing part. The caller excludes and counts such rows. Parts of weight 0
   are logged but never looked at here.
-
-  Args:
-    parts: by name.
-    config: config.reward.
   """
   check(parts, config)
   weighted = [
@@ -116,11 +112,7 @@ def total(parts: Mapping[str, Column], config) -> Column:
 
 
 def check(names: Iterable[str], config) -> None:
-  """Refuses a config without a weight of each part.
-
-  Raises:
-    ValueError: naming the field.
-  """
+  """Raises ValueError, naming the field, for a part without a weight."""
   for name in names:
     if name not in config:
       raise ValueError(

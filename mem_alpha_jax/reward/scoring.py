@@ -38,15 +38,10 @@ class Asked(NamedTuple):
 
 
 def rule_for(rule: str, reader: str, kind: str = '') -> str:
-  """The rule of a source, as the answers of a reader need it.
+  """The rule of a source, as a reader's answers to a kind of question need it.
 
   A language model answers in a sentence: where the extractive reader must say
   the gold and no more, its sentence must hold the gold.
-
-  Args:
-    rule: of the source.
-    reader: `reading.reader`.
-    kind: type of the question; one without an answer asks to abstain.
   """
   if kind.endswith(UNANSWERABLE):
     return 'abstention'

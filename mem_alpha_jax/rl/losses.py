@@ -57,10 +57,7 @@ def importance_ratio(
   'token': r_t = exp(logp_t - old_t), PPO (arXiv 1707.06347). 'sequence':
   s = exp(mean_t (logp_t - old_t)) at each token of the row, the geometric
   mean of GSPO, Zheng et al. 2025, arXiv 2507.18071; with
-  aggregate='sequence_mean' the loss is then theirs.
-
-  Raises:
-    ValueError: for an unknown level.
+  aggregate='sequence_mean' the loss is then theirs. ValueError for others.
   """
   gap = log_ratio(logps, old_logps, mask)
   if level == 'sequence':
@@ -105,10 +102,7 @@ def kl_estimate(
     E[grad k2] = E[x grad log pi]             = grad KL(pi || ref)
     E[grad k3] = E[(1 - exp(-x)) grad log pi] = grad KL(ref || pi)
 
-  and k1 = x trains nothing: E[grad log pi] = 0. So k1 is refused.
-
-  Raises:
-    ValueError: for an unknown kind, k1 among them.
+  and k1 = x trains nothing: E[grad log pi] = 0. So k1 is refused (ValueError).
   """
   x = log_ratio(logps, ref_logps, mask)
   kinds = {
@@ -161,11 +155,7 @@ def clipped_value_loss(
 
 
 def count(mask: Mask, row_weight: Rows, mode: str) -> Float[Array, '']:
-  """The denominator of `aggregate`: tokens, or rows that have a token.
-
-  Raises:
-    ValueError: for an unknown mode.
-  """
+  """The denominator of a mode of `aggregate`; ValueError if it is unknown."""
   active = mask & (row_weight > 0)[..., None]
   if mode == 'token_mean':
     return active.sum().astype(jnp.float32)
@@ -244,13 +234,10 @@ def policy_loss(
     logps: under the parameters being trained.
     entropy: of the distributions that they come from, nats.
     values: of the state before each response token; the first is trained.
-    rows: what was sampled.
-    rl_config: config.rl.
     ref_logps: of the start policy; needed where kl_coef is not 0.
     old_logps: denominators of the ratio. None takes the sampler's, and the
       ratio itself is then the importance correction; log-probs that the
       trainer computed again bring in `rollout_correction`.
-    horizon: see `aggregate`.
 
   Raises:
     ValueError: for an unknown field value or missing ref_logps.

@@ -93,11 +93,7 @@ def create_optimizer(
   c = optim_config
   schedule = create_schedule(c, total_updates)
   adamw = optax.adamw(
-    schedule,
-    b1=c.b1,
-    b2=c.b2,
-    weight_decay=c.weight_decay,
-    mask=decay_mask,
+    schedule, b1=c.b1, b2=c.b2, weight_decay=c.weight_decay, mask=decay_mask
   )
   if c.clip_norm > 0:
     return optax.chain(optax.clip_by_global_norm(c.clip_norm), adamw), schedule

@@ -15,6 +15,8 @@ from mem_alpha_jax.rl import losses, optimizer
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import RolloutRows, TrainState
 
+LOGPS, VALUES = 0, 2  # of what `logps_and_entropy` of a policy returns
+
 
 def make_update_fn(
   policy: Any,
@@ -42,8 +44,6 @@ def make_update_fn(
 
   Args:
     policy: only its logps_and_entropy is used.
-    tx: optimizer.
-    rl_config: config.rl.
     temperature: of sampling; the log-probs trained are the sampler's.
     mesh: the state keeps the layout that `state_shardings` gives.
     horizon: constant of rl.aggregate='sequence_sum' in tokens; give the
@@ -174,10 +174,7 @@ def abstract_state(
 ) -> TrainState:
   """Shapes and places of a state; on a mesh, moments lie as parameters do.
 
-  Args:
-    params: arrays, or shapes that have a place.
-    tx: optimiser.
-    mesh: where the state lives.
+  `params` are arrays, or shapes that have a place.
   """
   shapes = jax.eval_shape(lambda p: init_state(p, tx), params)
   places = state_shardings(shapes.replace(params=params), tx, mesh)
@@ -227,33 +224,21 @@ def _agreed(rows, old_logps, limit: float) -> tuple[RolloutRows, dict]:
   return rows.replace(row_weight=jnp.where(kept, rows.row_weight, 0)), metrics
 
 
-def make_logps_fn(
+def make_forward_fn(
   policy: Any,
-  temperature: float,
+  output: int,  # LOGPS or VALUES
+  temperature: float = 1.0,
   mesh: Mesh | None = None,
   microbatches: int = 1,
-) -> Callable[[Any, RolloutRows], jax.Array]:
-  """Returns logps(params, rows) -> [M, G, R], for ref_logps and old_logps."""
-  return _forward(policy, temperature, mesh, microbatches, 0)
-
-
-def make_values_fn(
-  policy: Any, mesh: Mesh | None = None, microbatches: int = 1
 ) -> Callable[[Any, RolloutRows], Float[Array, 'M G R']]:
-  """Returns values(params, rows): the value head, for gae."""
-  return _forward(policy, 1.0, mesh, microbatches, 2)
-
-
-def _forward(policy, temperature, mesh, microbatches, output: int):
-  """One output of `logps_and_entropy`, by the micro-batches of an update."""
+  """Returns (params, rows) -> an output, by the micro-batches of an update."""
 
   def run(params, rows):
     parts = _split(rows, _microbatches(rows, microbatches, mesh), mesh)
 
     def one(i):
-      return policy.logps_and_entropy(params, _at(parts, i), temperature)[
-        output
-      ]
+      outputs = policy.logps_and_entropy(params, _at(parts, i), temperature)
+      return outputs[output]
 
     shape = jax.eval_shape(one, 0)
     found = jnp.zeros((len(parts.row_weight), *shape.shape), shape.dtype)
@@ -290,7 +275,6 @@ def _accumulate(objective, trained, frozen, batches, scales):
 
 
 def _at(batches, i):
-  """One micro-batch."""
   return jax.tree.map(
     lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), batches
   )
@@ -317,10 +301,7 @@ def _split(tree: Any, microbatches: int, mesh: Mesh | None) -> Any:
   """[M, ...] -> [microbatches, M / microbatches, ...], groups over BATCH.
 
   Micro-batch i takes groups i, i + n, i + 2n, ..: each device then cuts its
-  own groups and nothing moves between devices.
-
-  Raises:
-    ValueError: if M does not divide.
+  own groups and nothing moves between devices. ValueError if M does not divide.
   """
   groups = jax.tree.leaves(tree)[0].shape[0]
   devices = sharding.batch_parts(mesh)

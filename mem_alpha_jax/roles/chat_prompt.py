@@ -44,7 +44,6 @@ def make_form(tokenizer, style: str, order: str, thinking: bool) -> Form:
     style: key of instructions.STYLES.
     order: 'chunk_first': the memory follows the chunk in the user's message;
       'memory_first': it is in the system message, before the tools.
-    thinking: whether the model may think before it answers.
 
   Raises:
     ValueError: if the tokenizer has no chat template or it fails, naming its
@@ -85,10 +84,7 @@ def check(tokenizer, memory: ml_collections.ConfigDict) -> None:
   """Refuses a template that does not serve, before anything is built on it.
 
   A model falls back on the calls that its template writes, so they must be
-  some that `json_calls` reads.
-
-  Raises:
-    ValueError: naming the template.
+  some that `json_calls` reads. ValueError names the template.
   """
   if memory.prompt_format == 'compact':
     return

@@ -19,20 +19,11 @@ View = Sequence[state_lib.Entry | None]
 
 
 class Style(NamedTuple):
-  """One way to ask.
-
-  Attributes:
-    system: what the model is for.
-    tools: how it calls them, for templates that do not say so themselves.
-    schemas: what is given to templates that do, None to use `tools` always.
-    user: the user's message around CHUNK.
-    memory_text: (view, state) -> text that stands at MEMORY.
-  """
-
-  system: str
-  tools: str
-  schemas: list[dict[str, Any]] | None
-  user: str
+  system: str  # what the model is for
+  tools: str  # how it calls them, for templates that do not say so themselves
+  schemas: list[dict[str, Any]] | None  # for those; None uses `tools` always
+  user: str  # the user's message around CHUNK
+  # What stands at MEMORY.
   memory_text: Callable[[View, state_lib.MemoryState], str]
 
 
@@ -178,10 +169,6 @@ STYLES = {
   ),
   'brief': Style(BRIEF, _brief_tools(), None, f'{CHUNK}', brief_memory),
   'reference': Style(
-    REFERENCE_SYSTEM,
-    _reference_tools(),
-    None,
-    REFERENCE_USER,
-    reference_memory,
+    REFERENCE_SYSTEM, _reference_tools(), None, REFERENCE_USER, reference_memory
   ),
 }

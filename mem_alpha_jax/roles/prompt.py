@@ -28,21 +28,13 @@ class Room(NamedTuple):
 
 
 class Prompt(NamedTuple):
-  """Token ids of one prompt.
+  """Token ids of one prompt."""
 
-  Attributes:
-    prefix: ids that the samples of a group share.
-    own: ids after them, at least one.
-    view: the entries that are shown; handle <i> is view[i - 1].
-    truncated: ids of the texts that did not fit and were left out.
-    cut_entries: entries that were cut or left out for it.
-  """
-
-  prefix: list[int]
-  own: list[int]
-  view: tuple[Entry | None, ...]
-  truncated: int = 0
-  cut_entries: int = 0
+  prefix: list[int]  # ids that the samples of a group share
+  own: list[int]  # ids after them, at least one
+  view: tuple[Entry | None, ...]  # those shown; handle <i> is view[i - 1]
+  truncated: int = 0  # ids of the texts that did not fit and were left out
+  cut_entries: int = 0  # entries that were cut or left out for it
 
 
 def check(memory: ml_collections.ConfigDict) -> None:
@@ -69,11 +61,7 @@ def compact(
   ids, so what a position holds does not depend on the memory's age.
 
   Args:
-    tokenizer: with the symbols `compact_calls.symbols()`.
-    chunk: the text to read.
-    state: the memory; its core is shown.
     view: the entries to show, from recall/view.py.
-    memory: config.memory.
     room: most ids; the chunk loses its oldest ids to fit.
   """
   notes, truncated, cut = [], 0, 0

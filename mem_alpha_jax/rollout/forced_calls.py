@@ -44,16 +44,11 @@ class Starts(NamedTuple):
 
 
 class Forced(NamedTuple):
-  """First tokens of the samples of some groups, and how they were drawn.
+  """First tokens of the samples of some groups, and how they were drawn."""
 
-  Attributes:
-    tokens: FREE where the policy samples.
-    chance: q, with which these tokens were drawn rather than others: 1 of a
-      free sample or of one call, its share over the entries in view of an
-      update or a deletion.
-  """
-
-  tokens: Int[np.ndarray, '*groups G F']
+  tokens: Int[np.ndarray, '*groups G F']  # FREE where the policy samples
+  # q, with which these tokens were drawn: 1 of a free sample or of one call, of
+  # an update or a deletion its share over the entries in view.
   chance: Float[np.ndarray, '*groups G']
 
 
@@ -123,12 +118,10 @@ def forced_calls(
 
   Args:
     rng: keyed by step, episode and chunk.
-    tokenizer: gives the ids.
     visible: entries the writer sees, which an update can name.
     group_size: samples of the group; the first `count` of them are forced.
     count: forced samples. The first updates or deletes a random visible entry
       (if there is one), the others start with one of the other calls, in turn.
-    prompt_format: notation of the calls.
     deleted: share of the calls about an entry that delete it.
   """
   known = starts(tokenizer, prompt_format)

@@ -89,9 +89,6 @@ def sample(
   """W responses to each prompt.
 
   Args:
-    setup: has the jitted sampler.
-    params: policy parameters.
-    prompts: of N turns.
     forced: first tokens, FREE where there is none.
     keys: N * W of them.
     stride: turns side by side that share their prefix, prefilled once.

@@ -15,11 +15,7 @@ FOLDER = pathlib.Path(__file__).parents[1] / 'assets'
 
 
 def folder_of(name: str) -> pathlib.Path:
-  """The folder of a base checkpoint.
-
-  Raises:
-    FileNotFoundError: if there is none of this name.
-  """
+  """The folder of a base checkpoint; FileNotFoundError if there is none."""
   folder = FOLDER / name
   if not folder.is_dir():
     raise FileNotFoundError(

@@ -21,12 +21,7 @@ from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import chat as chat_lib
 from mem_alpha_jax.reading import judge as judge_lib
-from mem_alpha_jax.reading import (
-  labels,
-  protocol,
-  remote_chat,
-  sentences,
-)
+from mem_alpha_jax.reading import labels, protocol, remote_chat, sentences
 from mem_alpha_jax.reading import registry as reading_registry
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.recall import registry as recall
@@ -59,7 +54,6 @@ class Experiment(NamedTuple):
   judge: judge_lib.AnswerJudge | None  # of answers, in evaluations
 
   def reader_counts(self) -> dict[str, float]:
-    """See remote_chat.metrics."""
     if not self.chat:
       return {}
     return remote_chat.metrics(self.chat, self.config.reading)
@@ -177,12 +171,7 @@ def source_readers(
 
 
 def for_evaluation(experiment: Experiment, config) -> Experiment:
-  """The same policy and programs on what another config reads.
-
-  Args:
-    experiment: as `build` gave it.
-    config: differs in nothing but workdir.EVAL_FIELDS.
-  """
+  """The same on what a config that differs in EVAL_FIELDS alone reads."""
   chat = reading_registry.chat_model(config)
   setup = experiment.eval_setup._replace(config=config)
   return experiment._replace(
@@ -228,9 +217,7 @@ def model_shape(
 def init_params(experiment: Experiment, trained: Any = None) -> Any:
   """Parameters of the source, else random ones; born sharded.
 
-  Args:
-    experiment: what is built.
-    trained: the trained part, if a file has it: neither read nor made here.
+  What a file has `trained` is neither read nor made here.
   """
   key = jax.random.fold_in(jax.random.key(experiment.config.seed), INIT)
   policy, mesh, loaded = experiment.policy, experiment.mesh, {}

@@ -27,8 +27,6 @@ from mem_alpha_jax.types import TrainState
 
 
 class Restored(NamedTuple):
-  """What a checkpoint holds."""
-
   state: Any  # TrainState, or the part of it that was asked for
   data_state: Any
   extra: Any
@@ -85,14 +83,9 @@ class Manager:
     return self
 
   def __exit__(self, kind, *unused) -> None:
-    if kind is None:
-      self.close()
-    else:
-      self._manager.close()
-
-  def close(self) -> None:
     """Waits for what is being written and ends Orbax's threads."""
-    self.settle()
+    if kind is None:
+      self.settle()
     self._manager.close()
 
   def settle(self) -> None:
@@ -138,7 +131,6 @@ class Manager:
 
     Args:
       step: updates done so far; a step that has a checkpoint keeps it.
-      state: pytree of arrays.
       data_state: of the data iterator, JSON-able or with bytes.
       extra: what else the loop needs, JSON-able or with bytes; like
         `data_state` the same in every process.

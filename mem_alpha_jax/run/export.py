@@ -29,11 +29,6 @@ def export(config, workdir: str, out: str) -> pathlib.Path:
   transformers and vLLM load it. LoRA is merged, a value head left out, and
   tensors have the dtype the policy computes in, `model.dtype`.
 
-  Args:
-    config: of the run.
-    workdir: of the run.
-    out: folder to make.
-
   Raises:
     FileNotFoundError: if the workdir has no checkpoint.
     ValueError: if `out` has files, or the policy is of no public architecture,

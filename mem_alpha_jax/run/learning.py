@@ -16,19 +16,12 @@ from mem_alpha_jax.types import RolloutRows, TrainState
 
 
 class Learner(NamedTuple):
-  """The functions of an update; jitted, made once for a run.
+  """The functions of an update; jitted, made once for a run."""
 
-  Attributes:
-    tx: optimizer, with its schedule.
-    update: (state, rows, ref_logps, old_logps) -> (state, metrics).
-    logps: (params, rows) -> [M, G, R].
-    values: (params, rows) -> [M, G, R] of the value head, for gae.
-  """
-
-  tx: optax.GradientTransformation
-  update: Callable
-  logps: Callable
-  values: Callable
+  tx: optax.GradientTransformation  # optimizer, with its schedule
+  update: Callable  # (state, rows, ref_logps, old_logps) -> (state, metrics)
+  logps: Callable  # (params, rows) -> [M, G, R]
+  values: Callable  # (params, rows) -> [M, G, R] of the value head, for gae
 
 
 def create(config, policy: Policy, mesh: Mesh) -> Learner:
@@ -47,9 +40,12 @@ def create(config, policy: Policy, mesh: Mesh) -> Learner:
     skip_norm=config.optim.skip_norm,
     schedule=schedule,
   )
-  parts = mesh, config.rl.microbatches
-  logps = update_lib.make_logps_fn(policy, temperature, *parts)
-  values = update_lib.make_values_fn(policy, *parts)
+  logps, values = (
+    update_lib.make_forward_fn(
+      policy, output, temperature, mesh, config.rl.microbatches
+    )
+    for output in (update_lib.LOGPS, update_lib.VALUES)
+  )
   return Learner(tx, update, logps, values)
 
 
@@ -64,8 +60,6 @@ def learn(
   """Updates the state with every minibatch of a batch; counts the step.
 
   Args:
-    learner: of the run.
-    config: of the run.
     state: is donated.
     rows: of all processes.
     reference: trained part of the policy that the KL is to.

@@ -19,10 +19,7 @@ def newest_params(experiment, workdir: str) -> Any:
   """Parameters of the newest checkpoint of a workdir; no moments are read.
 
   Of its config only the model matters: the data may be of a source that has
-  no train split.
-
-  Raises:
-    FileNotFoundError: if it has none.
+  no train split. FileNotFoundError if it has no checkpoint.
   """
   keep = experiment.config.checkpoint.keep
   tokenizer = experiment.train_setup.tokenizer.fingerprint
@@ -36,11 +33,7 @@ def newest_params(experiment, workdir: str) -> Any:
 
 
 def start_params(experiment, workdir: str) -> Any:
-  """Parameters of the policy of a workdir before RL.
-
-  Raises:
-    FileNotFoundError: if it has not begun.
-  """
+  """Parameters of a workdir before RL; FileNotFoundError if it never began."""
   trained = None
   if not starts_from_source(experiment.config):
     trained = trained_start(experiment, workdir)
@@ -48,11 +41,7 @@ def start_params(experiment, workdir: str) -> Any:
 
 
 def shipped_params(experiment) -> Any:
-  """Parameters that a new run would start from, where nothing is trained.
-
-  Raises:
-    ValueError: if a warm start would have to make them.
-  """
+  """Parameters that a new run starts from; ValueError if it must train them."""
   config = experiment.config
   if name := config.warm_start.checkpoint:
     shapes = sharding.param_shapes(experiment.policy, experiment.mesh)

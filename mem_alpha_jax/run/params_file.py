@@ -39,7 +39,6 @@ def load(path: str | os.PathLike, example: Any) -> Any:
   """Reads what `save` wrote, in the structure of `example`.
 
   Args:
-    path: the `.npz` file.
     example: pytree of arrays or `jax.ShapeDtypeStruct`; where a leaf has a
       sharding, the result has it.
 

@@ -12,38 +12,24 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import collector, warm_start
+from mem_alpha_jax.rollout import starts as starts_lib
+from mem_alpha_jax.rollout import warm_start
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import (
-  checkpoint,
-  parameters,
-  params_file,
-)
+from mem_alpha_jax.run import checkpoint, parameters, params_file
 from mem_alpha_jax.system import multihost, sharding, stopping
 from mem_alpha_jax.types import Question, TrainState
 
 
 class Progress(NamedTuple):
-  """What one step hands to the next.
+  """What one step hands to the next."""
 
-  Attributes:
-    state: on the devices; the next update takes its memory.
-    data_state: of the data iterator, after the last whole step.
-    starts: from which memory each episode of the next batch begins; of this
-      process.
-    skipped: newest updates that were skipped, in a row.
-    started: of time.perf_counter(), had the run never been interrupted.
-    reference: what is trained, before RL; None without rl.kl_coef.
-    unmeasured: metrics of the step, until it was evaluated and logged.
-  """
-
-  state: TrainState
-  data_state: Any
-  starts: list[collector.Start]
-  skipped: int
-  started: float
-  reference: Any = None
-  unmeasured: dict[str, float] | None = None
+  state: TrainState  # on the devices; the next update takes its memory
+  data_state: Any  # of the data iterator, after the last whole step
+  starts: list[starts_lib.Start]  # memories of the next batch, of this process
+  skipped: int  # newest updates that were skipped, in a row
+  started: float  # of time.perf_counter(), had the run never been interrupted
+  reference: Any = None  # what is trained, before RL; None without rl.kl_coef
+  unmeasured: dict[str, float] | None = None  # the step's, until it was logged
 
   @property
   def step(self) -> int:
@@ -74,7 +60,7 @@ def begin(
   return Progress(
     update_lib.init_state(params, tx, experiment.mesh),
     loader.get_state(),
-    [collector.empty_start()] * len(mine),
+    [starts_lib.empty()] * len(mine),
     0,
     started,
     reference,
@@ -108,11 +94,7 @@ def _start(experiment, say: Callable[[str], None]) -> Any:
 
 
 def resume(
-  manager: checkpoint.Manager,
-  experiment,
-  tx: Any,
-  workdir: str,
-  started: float,
+  manager: checkpoint.Manager, experiment, tx: Any, workdir: str, started: float
 ) -> Progress | None:
   """The newest checkpoint, None if there is none.
 
@@ -156,7 +138,7 @@ def save(
   manager.save(now.step, state, now.data_state, extra, metric)
 
 
-def _pack(start: collector.Start) -> dict:
+def _pack(start: starts_lib.Start) -> dict:
   return {
     **start._asdict(),
     'state': state_lib.to_json(start.state),
@@ -164,8 +146,8 @@ def _pack(start: collector.Start) -> dict:
   }
 
 
-def _unpack(packed: dict) -> collector.Start:
+def _unpack(packed: dict) -> starts_lib.Start:
   questions = [Question(*fields) for fields in packed['history']]
   history = {q.text: q._replace(others=tuple(q.others)) for q in questions}
   state = state_lib.from_json(packed['state'])
-  return collector.Start(**{**packed, 'state': state, 'history': history})
+  return starts_lib.Start(**{**packed, 'state': state, 'history': history})

@@ -122,11 +122,7 @@ def read(workdir: str) -> dict[str, Any] | None:
 
 
 def _read_json(path: str, key: str) -> dict[str, Any]:
-  """A file that this module wrote.
-
-  Raises:
-    ValueError: it is damaged.
-  """
+  """A file that this module wrote; ValueError if it is damaged."""
   try:
     found = json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
     found[key]

@@ -27,7 +27,6 @@ def prepare(
 
   Args:
     workdir: the folder; `config.json` in it is written when it is missing.
-    config: a whole config.
 
   Raises:
     ValueError: if fields differ that may not, naming each with both values, or

@@ -21,16 +21,9 @@ class Buckets(NamedTuple):
 
 
 def from_config(rollout_config: Any) -> Buckets:
-  """Returns the table of `config.rollout`; ValueError if not ascending."""
-  table = {}
-  for kind in Buckets._fields:
-    sizes = tuple(rollout_config[f'{kind}_buckets'])
-    if not sizes or sizes[0] < 1 or list(sizes) != sorted(set(sizes)):
-      raise ValueError(
-        f'rollout.{kind}_buckets={sizes} must be ascending lengths above 0'
-      )
-    table[kind] = sizes
-  return Buckets(**table)
+  """The table of `config.rollout`."""
+  sizes = (rollout_config[f'{kind}_buckets'] for kind in Buckets._fields)
+  return Buckets(*map(tuple, sizes))
 
 
 def pick(buckets: Buckets, length: int, kind: str) -> int:

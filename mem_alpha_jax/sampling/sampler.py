@@ -119,9 +119,9 @@ def make_responder(
       """Picks token t from the hidden states of `queries` [B, G, 1]."""
       dist = policy.head(layers, shared, hidden, queries)
       token, score = choose(dist, uniform[state.t])
-      token = jnp.where(forced[state.t] >= 0, forced[state.t], token)
+      token = jnp.where(forced[state.t] >= 0, forced[state.t], token[..., 0])
       token = jnp.where(state.done, pad_id, token)
-      logp = jnp.where(state.done, 0.0, score(token))
+      logp = jnp.where(state.done, 0.0, score(token[..., None])[..., 0])
       return _State(
         t=state.t + 1,
         last=token,
@@ -234,7 +234,10 @@ def _pad_forced(forced, length):
 
 
 def _chooser(temperature, greedy):
-  """Returns choose(dist, uniform [B, G, 2]) -> (token, token -> logp)."""
+  """Returns choose(dist, uniform [B, G, 2]) -> (token, token -> logp).
+
+  Tokens and log-probs are [B, G, 1].
+  """
 
   def choose(dist, uniform):
     if temperature != 1.0 and dist.copy is not None:
@@ -246,13 +249,9 @@ def _chooser(temperature, greedy):
       token = distribution.mode(dist, stats, values)
     else:
       token = logits.sample(dist, values, uniform[:, :, None])
-
-    def score(token):
-      return distribution.log_prob(dist, stats, token[..., None], temperature)[
-        ..., 0
-      ]
-
-    return token[..., 0], score
+    return token, functools.partial(
+      distribution.log_prob, dist, stats, temperature=temperature
+    )
 
   def choose_dense(dist, uniform):
     """A tempered mixture is no mixture: all V log-probs are needed."""
@@ -261,10 +260,6 @@ def _chooser(temperature, greedy):
       token = distribution.argmax(values)
     else:
       token = logits.pick(jnp.exp(values), uniform[:, :, None, 0])
-
-    def score(token):
-      return distribution.at(values, token[..., None])[..., 0]
-
-    return token[..., 0], score
+    return token, functools.partial(distribution.at, values)
 
   return choose

@@ -147,9 +147,7 @@ def _where(given: dict[str, Any]) -> dict[str, Any]:
       f'--num_processes={count}'
     )
   return dict(
-    coordinator_address=coordinator,
-    num_processes=count,
-    process_id=process,
+    coordinator_address=coordinator, num_processes=count, process_id=process
   )
 
 

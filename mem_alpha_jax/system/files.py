@@ -22,11 +22,9 @@ SUM_BYTES = 64 * 2**20  # larger files are checked by size alone
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
   """Gives a name beside `path`; what is written there takes its place.
 
-  After an error, and when the process dies, `path` is as it was. Its folder is
-  made. Processes that race for a file each write a whole one.
-
-  Args:
-    path: of a file, or of a folder that is new or empty.
+  After an error, and when the process dies, `path` is as it was. It is a file,
+  or a folder that is new or empty; what it lies in is made. Processes that race
+  for a file each write a whole one.
   """
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)

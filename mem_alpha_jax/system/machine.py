@@ -11,15 +11,9 @@ import tempfile
 import jax
 
 _PACKAGES = (
-  'jax',
-  'jaxlib',
-  'flax',
-  'optax',
-  'orbax-checkpoint',
-  'grain',
-  'sentencepiece',
-  'numpy',
-)
+  'jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'grain',
+  'sentencepiece', 'numpy',
+)  # fmt: skip
 
 
 def summary(error: BaseException) -> str:
@@ -30,9 +24,8 @@ def summary(error: BaseException) -> str:
 
 def versions() -> dict[str, str]:
   """Versions of Python and the packages, the machine and its devices."""
-  found = {'python': platform.python_version()}
-  for name in _PACKAGES:
-    found[name] = importlib.metadata.version(name)
+  found = {name: importlib.metadata.version(name) for name in _PACKAGES}
+  found = {'python': platform.python_version(), **found}
   device = jax.devices()[0]
   found['platform'] = platform.platform()
   found['device'] = f'{jax.device_count()} x {device.device_kind}'

@@ -105,9 +105,7 @@ def together(function: Callable) -> Callable:
 def on_first(act: Callable[[], Any]) -> None:
   """Acts in the first process while the others wait.
 
-  Raises:
-    ValueError: in the others, what `act` raised in the first, if it is
-      something that a user can fix.
+  What `act` raises, if a user can fix it, is a ValueError in the others.
   """
   told, failed = '', None
   if jax.process_index() == 0:

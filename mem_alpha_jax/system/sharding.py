@@ -46,19 +46,11 @@ DECODE_RULES = LOGICAL_RULES | {
 }
 # By mesh.decode. One token is nothing to split; and where it was ('carried' on
 # a mesh of 2 x 2 x 2) XLA 0.10 on CPU sampled other tokens, so it is not.
-LAYOUTS = {
-  'same': LOGICAL_RULES | {'carried': ()},
-  'tensor': DECODE_RULES,
-}
+LAYOUTS = {'same': LOGICAL_RULES | {'carried': ()}, 'tensor': DECODE_RULES}
 
 
 def create_mesh(mesh_config: Any, devices: Sequence | None = None) -> Mesh:
-  """Returns the mesh of `config.mesh`; raises ValueError if it cannot be.
-
-  Args:
-    mesh_config: its sizes.
-    devices: those to spread over, default jax.devices().
-  """
+  """Returns the mesh of `config.mesh`; raises ValueError if it cannot be."""
   devices = jax.devices() if devices is None else devices
   shape = tuple(mesh_config[axis] for axis in AXES)
   have, want = len(devices), math.prod(shape)
@@ -93,8 +85,7 @@ def spec(
 ) -> PartitionSpec:
   """Maps logical names to mesh axes; dims that do not divide stay whole.
 
-  Raises:
-    ValueError: if two names of an array go to the same axis.
+  ValueError if two names of an array go to the same axis.
   """
   axes = [rules[name] for name in names]
   axes += [()] * (len(shape) - len(axes))
@@ -141,14 +132,7 @@ def param_shapes(policy: Any, mesh: Mesh) -> Any:
 
 
 def init_params(policy: Any, mesh: Mesh, key: Array, loaded: Any = None) -> Any:
-  """Initialises parameters directly in shards: no device holds them all.
-
-  Args:
-    policy: gives their shapes and first values.
-    mesh: where they live.
-    key: of the first values.
-    loaded: parameters that a checkpoint has; only the others are initialised.
-  """
+  """Initialises parameters, but for `loaded` ones, directly in shards."""
   have = traverse_util.flatten_dict(loaded or {})
   places = traverse_util.flatten_dict(param_shardings(policy, mesh))
   missing = {path: x for path, x in places.items() if path not in have}

@@ -24,11 +24,7 @@ class Stopped(Exception):
 
 
 class Watchdog(contextlib.AbstractContextManager):
-  """Watches `beat` while it is open.
-
-  Attributes:
-    seconds: longest time between two beats; 0 never ends anything.
-  """
+  """Watches `beat` while it is open; of 0 `seconds` it never ends anything."""
 
   def __init__(self, seconds: float, end: Callable[[str], None] | None = None):
     self.seconds, self._end = seconds, end or _end

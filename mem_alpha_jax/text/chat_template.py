@@ -55,9 +55,7 @@ def render(
   day TODAY.
 
   Args:
-    template: text of the template.
     messages: {'role': ..., 'content': ...} each, JSON values only.
-    tools: JSON schemas of the tools, None for none.
     add_generation_prompt: whether the prompt ends where the answer begins.
     name: the file that the template is from, for errors.
     **more: other variables, like `enable_thinking` or `bos_token`.
@@ -77,11 +75,7 @@ def render(
 def uses_tools(
   template: str, name: str | os.PathLike = 'chat template'
 ) -> bool:
-  """Whether the template writes the tools itself.
-
-  Raises:
-    ValueError: if the template is not one, naming the file.
-  """
+  """Whether the template writes the tools itself; ValueError names its file."""
   try:
     tree = _environment().parse(template)
   except (jinja2.TemplateError, RecursionError) as error:
@@ -106,11 +100,7 @@ def after_thought(text: str, start: int = 0) -> int:
 
 
 def built_in(vocabulary: Collection[str]) -> str | None:
-  """Template for checkpoints that come without, None if none fits.
-
-  Args:
-    vocabulary: the tokens of the model.
-  """
+  """Template for checkpoints that come without, None if none fits."""
   for file, tokens in _FORMATS.items():
     if all(token in vocabulary for token in tokens):
       return (_BUILT_IN / file).read_text(encoding='utf-8')

@@ -25,17 +25,11 @@ _QUOTED = re.compile(r"""\\(')|(\\.)|(")""", re.DOTALL)
 
 
 class Found(NamedTuple):
-  """What was read at a place of a text.
+  """What was read at a place of a text."""
 
-  Attributes:
-    value: of the JSON, None if there is none.
-    end: where the text goes on, or could not be read any further.
-    repaired: whether a strict parser would have refused it.
-  """
-
-  value: Any
-  end: int
-  repaired: bool = False
+  value: Any  # of the JSON, None if there is none
+  end: int  # where the text goes on, or could not be read any further
+  repaired: bool = False  # whether a strict parser would have refused it
 
 
 def read(text: str, start: int = 0) -> Found:

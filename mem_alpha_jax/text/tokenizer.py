@@ -156,11 +156,7 @@ class Tokenizer:
     return self._pieces.decode([int(i) for i in ids if int(i) > EOS])
 
   def symbol(self, name: str) -> int:
-    """Id of a control symbol.
-
-    Raises:
-      ValueError: if the tokenizer was trained without it.
-    """
+    """Id of a control symbol; ValueError if it was trained without it."""
     if name not in self._symbols:
       raise ValueError(
         f'tokenizer: no symbol {name!r}, only {list(self._symbols)}: it was '

@@ -18,15 +18,7 @@ def describe(
   overlaps: Sequence[leakage.Overlap],
   settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-  """Numbers of a build, as JSON.
-
-  Args:
-    splits: episodes by split, as they are written.
-    count: tokens of a text.
-    held_out: the sets that training was compared with.
-    overlaps: what was found; episodes with any are not in `splits`.
-    settings: of the build, copied as they are.
-  """
+  """Numbers of a build, as JSON; `splits` have no episode with an overlap."""
   names = {e.source for e in (*splits['train'], *overlaps)}
   return {
     'settings': dict(settings),

@@ -159,11 +159,9 @@ def build(
 
   Args:
     dataset: 'mixture', a key of mixture.built(), or a new name.
-    raw: folder of the raw files.
     data_dir: folder for what is built; `prepared.load` reads it.
     tokenizer: the policy's (`counter`).
     sources: what a new name mixes.
-    seed: of everything that is drawn.
     drop: training episodes that overlap with held-out ones are left out.
     held_out: evaluation sets by name, besides the validation split and the
       test splits of labelled texts.
