@@ -130,7 +130,9 @@ def test_trial_what_is_imported_is_declared_and_the_reverse(monkeypatch):
   core = modules(given['install_requires'])
   extra = modules(sum((v for k, v in given['extras_require'].items()
                        if k != 'dev'), []))  # fmt: skip
-  used = _roots(PACKAGE) - {'mem_alpha_jax', 'configs'}
+  own, tried = {'mem_alpha_jax', 'configs'}, {'torch', 'transformers'}
+  assert all(f'{name}==' in (ROOT / 'Makefile').read_text() for name in tried)
+  used = _roots(PACKAGE) - own - tried  # where `make parity` has brought them
   assert used <= core | extra, used - core - extra
   assert core - used <= {'tensorflow_datasets'}, core - used
   assert 'scipy' in core
