@@ -20,6 +20,9 @@ setuptools.setup(
   license='Apache-2.0',
   python_requires='>=3.11',
   packages=setuptools.find_packages(include=['mem_alpha_jax*', 'configs*']),
+  entry_points={
+    'console_scripts': ['mem-alpha = mem_alpha_jax.run.commands:main']
+  },
   package_data={'mem_alpha_jax': ['assets/*/*']},
   install_requires=[
     'absl-py>=2.1',

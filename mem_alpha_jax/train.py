@@ -12,6 +12,7 @@ from mem_alpha_jax.evaluation import held_out as held_out_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.rollout import assemble, collector, fit, samples
+from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, learning, summary
 from mem_alpha_jax.run import progress as progress_lib
@@ -167,7 +168,7 @@ def step(
     state, learned, skipped = learning.learn(
       learner, config, now.state, rows, now.reference, now.skipped
     )
-  starts = collector.next_starts(rollout.ends, config, number + 1, first)
+  starts = starts_lib.next_starts(rollout.ends, config, number + 1, first)
   scalars = {
     **rollout.metrics,
     **credit,

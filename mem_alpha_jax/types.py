@@ -56,7 +56,8 @@ class Turn(NamedTuple):
   question: Question | None = None  # to answer; None where `text` is a chunk
   live: bool = True  # False past the end of a schedule shorter than others
   index: int = 0  # t, its place in the schedule
-  trajectory: int = 0  # of the memories of its episode that live side by side
+  # Of the memories of its episode that live side by side; -1 of a re-roll.
+  trajectory: int = 0
   clock: int = 0  # turns its memory has lived through
   history: Mapping[str, Question] = {}  # by text, earlier ones that still hold
   state: Any = None  # the memory before it, a memory.state.MemoryState

@@ -5,8 +5,10 @@ import pytest
 import tiny_config
 from small_rollouts import TRAJECTORY, places, table
 
+from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rollout import assemble
+from mem_alpha_jax.rollout import samples as samples_lib
 
 
 def graded(samples, config):
@@ -82,6 +84,44 @@ def test_the_rows_that_pull_most_are_kept():
   some, _ = assemble.to_rows(samples, tiny_config.get_config(arg + '2'))
   pull = lambda x: -np.sort(-x.row_weight * np.abs(x.advantages[..., 0]))
   np.testing.assert_array_equal(pull(rows)[:, :2], pull(some))
+
+
+@pytest.mark.parametrize('shared', [True, False])
+def test_rerolls_are_groups_of_their_own(shared):
+  samples = table((4, 2))
+  keys = samples.keys
+  # Two re-rolls of turn 1 of the first episode, from its trajectory 2.
+  anchor = np.flatnonzero((keys.trajectory == 2) & (keys.turn == 1))[:1]
+  again = [np.repeat(column[anchor], 2) for column in keys[:6]]
+  keys = Keys(*map(np.append, keys[:6], again))
+  keys.trajectory[-2:] = -2, -1
+  index = assemble.grouped(keys, shared)
+  if not shared:
+    np.testing.assert_array_equal(index, np.arange(20)[:, None])
+    return
+  assert index.shape == (7, 3)
+  np.testing.assert_array_equal(index[-1], [18, 19, -1])
+  np.testing.assert_array_equal(
+    index[:-1], assemble.grouped(samples.keys, True)
+  )
+
+
+def test_responses_that_were_cut_are_kept_or_masked():
+  arg = 'rl.min_gap=0,rl.train_samples=0,rl.cut_responses='
+  samples = graded(table((4, 2)), tiny_config.get_config(arg + 'keep'))
+  place = samples_lib.count_names().index('cut_responses')
+  samples.counts[[3, 8], place] = 1
+  kept, told = assemble.to_rows(samples, tiny_config.get_config(arg + 'keep'))
+  rows, credit = assemble.to_rows(samples, tiny_config.get_config(arg + 'mask'))
+  found = places(samples, 'state')
+  for at, n in found.items():
+    wanted = 0 if n in (3, 8) else kept.row_weight[at]
+    assert rows.row_weight[at] == wanted
+  # They are compared with the others as ever.
+  np.testing.assert_array_equal(rows.advantages, kept.advantages)
+  lost = samples.mask[[3, 8]].sum()
+  assert told['rl/trained_tokens'] - credit['rl/trained_tokens'] == lost
+  assert told['rl/sampled_tokens'] == samples.mask.sum()
 
 
 def test_drawn_rows_are_those_of_their_step_and_weighed_by_their_chance():

@@ -15,16 +15,25 @@ from small_rollouts import (
   scripted,
 )
 
+from mem_alpha_jax.credit import groups
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory import tools
 from mem_alpha_jax.recall import embedders
 from mem_alpha_jax.roles import registry
-from mem_alpha_jax.rollout import assemble, collector, forced_calls, grading
+from mem_alpha_jax.rollout import (
+  assemble,
+  collector,
+  credit_questions,
+  forced_calls,
+  grading,
+)
 from mem_alpha_jax.rollout import samples as samples_lib
+from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import progress
+from mem_alpha_jax.types import Turn
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
 
@@ -217,7 +226,7 @@ def test_streams_go_on_with_their_own_memory_for_a_while(setups):
       s._replace(chain=s.chain + 1, read=step * 64 + i)
       for i, s in enumerate(starts)
     ]
-    starts = collector.next_starts(ends, config, step)
+    starts = starts_lib.next_starts(ends, config, step)
     for i, start in enumerate(starts):
       assert start.chain == 0 or start.read == step * 64 + i
       chains.append(start.chain)
@@ -231,14 +240,14 @@ def test_streams_go_on_with_their_own_memory_for_a_while(setups):
   never = config.copy_and_resolve_references()
   with never.unlocked():
     never.rollout.own_memory = 0.0
-  assert collector.next_starts(ends, never, 0) == empty_starts() * 16
+  assert starts_lib.next_starts(ends, never, 0) == empty_starts() * 16
 
 
 def test_trial_clocks_of_streams_never_run_back(setups):
   # 16 chunks, then 4: times 16 to 19, not 4 to 7. Its neighbors: an episode of
   # one chunk between, and a stream that begins again.
   setup = setups['state']
-  start, clocks = collector.empty_start(), []
+  start, clocks = starts_lib.empty(), []
   for length in (16, 4, 1, 3):
     (episode,) = episodes_of(length)
     (plan,) = collector._plans(setup.schedule(episode), start, 1)
@@ -261,7 +270,9 @@ def test_trial_clocks_of_streams_never_run_back(setups):
 def test_trial_what_is_earned_at_the_end_is_paid_once(
   setups, advantage, monkeypatch
 ):
-  half = lambda episodes, *_: np.full((2, len(episodes)), 0.5, np.float32)
+  half = lambda plans, *_: grading.Ends(
+    *np.full((2, len(plans)), 0.5, np.float32)
+  )
   monkeypatch.setattr(grading, 'end_scores', half)
   setup = scripted(setups['trajectory'], random_call(setups['state'].tokenizer))
   config = setup.config.copy_and_resolve_references()
@@ -278,6 +289,68 @@ def test_trial_what_is_earned_at_the_end_is_paid_once(
     # Elsewhere the mean of a trajectory is what it earned.
     assert (parts[name][~last] == (0 if advantage == 'gae' else 0.5)).all()
   assert (parts['calls'][~last] > 0).any()  # at its own turn, as ever
+
+
+def test_an_end_shared_by_evidence_sums_to_the_same(setups):
+  episodes = episodes_of(4, 1, 2, 3)
+  golds = {q.text: q.answer for e in episodes for q in e.questions}
+  read = lambda requests: [
+    golds[r.question] if r.notes else '' for r in requests
+  ]
+
+  def collect(share):
+    setup = scripted(
+      setups['trajectory'], random_call(setups['state'].tokenizer)
+    )
+    config = setup.config.copy_and_resolve_references()
+    config.reward.evidence, config.rl.group_by = share, 'chunk'
+    return collector.collect(
+      setup._replace(config=config, reader=read), None, episodes,
+      empty_starts(), 0,
+    ).samples  # fmt: skip
+
+  even, shared = collect(0.0), collect(0.5)
+  jax.tree.map(np.testing.assert_array_equal, even.keys, shared.keys)
+  whole = groups.ids(even.keys.episode, even.keys.trajectory)
+  total = lambda samples: np.bincount(whole, samples.parts['answers'])
+  np.testing.assert_allclose(total(even), total(shared), rtol=1e-5)
+  assert total(even).any()
+  moved = even.parts['answers'] != shared.parts['answers']
+  assert moved.any()
+  for name in ('calls', 'size', 'content'):
+    np.testing.assert_array_equal(even.parts[name], shared.parts[name])
+
+
+def test_rerolls_are_graded_at_once(setups):
+  episodes = episodes_of(4, 1, 2, 3)
+  golds = {q.text: q.answer for e in episodes for q in e.questions}
+  setup = scripted(setups['trajectory'], random_call(setups['state'].tokenizer))
+  config = setup.config.copy_and_resolve_references()
+  config.rollout.rerolls, config.rollout.rerolled = 8, 1.0
+  read = lambda requests: [
+    golds[r.question] if r.core else '' for r in requests
+  ]
+  samples = collector.collect(
+    setup._replace(config=config, reader=read), None, episodes,
+    empty_starts(), 0,
+  ).samples  # fmt: skip
+  keys, names = samples.keys, samples_lib.count_names()
+  counts = dict(zip(names, samples.counts.T, strict=True))
+  rows = np.flatnonzero((keys.trajectory < 0) & (keys.turn == 0))
+  assert len(rows) == 4 * 8
+  # An update of an empty memory is one of its core, with which all that the
+  # chunk is asked is right; nothing else changes an answer.
+  wrote = counts['update'] * counts['valid']
+  firsts = [Turn('writer', e.chunks[0], e, trajectory=-1) for e in episodes]
+  asked = [
+    sum(
+      golds[q.text] == q.answer for q in credit_questions.of_turn(turn, config)
+    )
+    for turn in firsts
+  ]
+  wanted = wrote[rows] * np.array(asked)[keys.episode[rows]]
+  np.testing.assert_array_equal(samples.parts['answers'][rows], wanted)
+  assert wanted.any() and not wanted.all()
 
 
 class _Bytes:

@@ -1,6 +1,7 @@
 import pytest
 
-from configs import babi, jsonl, labels, smollm2, tiny, tpu_v4
+from configs import babi, jsonl, labels, smollm2, tiny, tiny_paper, tpu_v4
+from mem_alpha_jax.config import compare
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.run import build
 
@@ -26,6 +27,7 @@ CONFIGS = {
   'labels': labels,
   'jsonl': jsonl,
   'smollm2': smollm2,
+  'tiny_paper': tiny_paper,
   'tpu_v4': tpu_v4,
 }
 
@@ -85,6 +87,18 @@ BAD = {
   'rl.advantage=gae': r'needs model\.value_head=True',
   'rl.advantage=gae,model.value_head=True': r"groups='trajectory'",
   'rl.group_by=episode': r"rollout\.groups='state' needs 'chunk'",
+  'reward.evidence=0.5': r"reward\.evidence=0\.5: .*reward\.when='end'",
+  'reward.evidence=0.5,reward.when=end,rollout.groups=trajectory,'
+  'rl.group_by=trajectory': r"undoes it; use rl\.group_by='chunk'",
+  'data.horizon=2;4': r'horizon=\(2, 4\): must end with data\.train_chunks=8',
+  'data.horizon=4;8': r'promote=\(\): data\.horizon=\(4, 8\) needs one step',
+  'data.horizon=8;4': r'use \(\) \(off\) or growing integers',
+  'rollout.rerolls=4': r"rerolls=4: .*rollout\.groups='trajectory'",
+  'rollout.rerolls=1,rollout.groups=trajectory': 'use 2 or more',
+  'rollout.rerolls=2,rollout.rerolled=0,rollout.groups=trajectory': (
+    r'rerolled=0.*no episode'
+  ),
+  'rl.cut_responses=drop': r"\['keep', 'mask'\]",
   'rl.minibatch_rows=100': r'multiple of rollout\.group_size=8',
   'rl.packed_groups=0,rl.minibatch_rows=24,rl.microbatches=2': (
     r'its 3 groups.*microbatches=2'
@@ -122,6 +136,9 @@ def test_more_entries_than_handles_are_refused_before_anything_is_built():
   [
     'rl.advantage=gae,model.value_head=True,rollout.groups=trajectory',
     'rl.group_by=episode,rollout.groups=trajectory,reward.when=end',
+    'reward.evidence=1,rollout.groups=trajectory,reward.when=end',
+    'data.horizon=2;4;8,data.promote=10;30',
+    'rollout.rerolls=4,rollout.groups=trajectory,rl.group_by=trajectory',
     'rl.dual_clip=0.0,rl.importance_cap=0.0,memory.cap_rate=0.0',
     'mesh.fsdp=8,rl.minibatch_rows=256,rl.microbatches=2',
     'reading.retrieval=rrf,memory.embedding_size=64,memory.embedder=hashed',
@@ -155,6 +172,46 @@ def test_updates_of_a_run():
   )
   # 160 rows in parts of 64 make 3 updates a step.
   assert validate_lib.total_updates(config) == 30
+  # 2 chunks, 64 rows, until step 4: one update; then 5 chunks, three.
+  with config.unlocked():
+    config.data.horizon, config.data.promote = (2, 5), (4,)
+  assert validate_lib.total_updates(config) == 4 * 1 + 6 * 3
+  # Two of the four episodes have 8 re-rolls a turn: 80 rows more of 160.
+  with config.unlocked():
+    config.data.horizon = config.data.promote = ()
+    config.rollout.rerolls = 8
+  assert validate_lib.total_updates(config) == 10 * 4
+
+
+# Of the recipe these alone are sizes, or the machine's.
+SIZED = {
+  'rollout.prefix_buckets', 'rollout.own_buckets', 'rollout.response_buckets',
+  'rollout.max_calls', 'rollout.probes', 'rl.minibatch_rows',
+  'rl.packed_groups',
+}  # fmt: skip
+
+
+def test_the_laptop_paper_run_is_that_of_the_slice_but_for_what_it_names():
+  mine, theirs = (
+    compare.flatten(module.get_config().to_dict())
+    for module in (tiny_paper, tpu_v4)
+  )
+  differ = {name for name in mine if mine[name] != theirs[name]}
+  section = lambda name: name.partition('.')[0]
+  sizes = {
+    name
+    for name in differ
+    if {name, section(name)} & {*tiny_paper.SMALLER, *tiny_paper.SIZES}
+  }
+  # Nothing that is not named, and nothing that is named and does not differ.
+  assert differ - sizes == set(tiny_paper.OTHERWISE)
+  assert all(why for _, why in tiny_paper.OTHERWISE.values())
+  recipe = {'rollout', 'reward', 'rl', 'optim', 'warm_start', 'lora'}
+  assert {name for name in sizes if section(name) in recipe} <= SIZED
+  paper = 'rollout.groups', 'reward.when', 'rl.advantage', 'rl.group_by'
+  assert [mine[name] for name in paper] == [
+    'trajectory', 'end', 'grpo', 'trajectory',
+  ]  # fmt: skip
 
 
 def test_qwen3_4b_has_its_parameters():

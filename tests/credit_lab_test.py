@@ -1,13 +1,16 @@
-"""The tabular lab: its gradient by enumeration, its memory by hand."""
+"""The labs of credit: a gradient by enumeration, a memory by hand, arms."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from experiments.credit_lab import arms, forked, measures
+from configs import tiny_paper
+from experiments.credit_lab import arms, forked, measures, synthetic
 from experiments.credit_lab import world as world_lib
 from experiments.credit_lab.world import FILLER, INSERT, SKIP, UPDATE
+from mem_alpha_jax.config import compare
+from mem_alpha_jax.config import validate as validate_lib
 
 KINDS = np.array([0, 1, FILLER, 0])
 WORLD = world_lib.build()
@@ -129,3 +132,13 @@ def test_measures_of_estimates_that_are_known():
   assert sure['cosine'] == '1.0000 1.0000 1.0000'
   for value, low, high in found.values():
     assert low <= value <= high
+
+
+@pytest.mark.parametrize('name', synthetic.cells())
+def test_every_arm_of_the_synthetic_lab_is_a_run(name):
+  config = synthetic.config_of(name, 'seed=1')
+  validate_lib.validate(config)
+  plain = compare.flatten(tiny_paper.get_config('seed=1').to_dict())
+  mine = compare.flatten(config.to_dict())
+  differ = {field for field in mine if mine[field] != plain[field]}
+  assert differ == set(synthetic.cells()[name])

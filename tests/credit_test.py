@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import ml_collections
 import numpy as np
 import pytest
@@ -123,25 +124,44 @@ def test_parts_change_nothing_for_who_looks_at_the_sum(name):
 ROOT2 = 1.2247449  # z of 1 and 5 beside 3: 2 / sqrt(8 / 3)
 
 
-def test_logo_without_rerolls_is_grpo_to_the_bit():
-  rewards = np.random.default_rng(0).normal(size=24)
+@pytest.mark.parametrize('by', groups.GROUP_BY)
+@pytest.mark.parametrize('name', ['grpo', 'dr_grpo', 'rloo'])
+def test_trajectories_are_to_the_bit_what_they_are_without_rerolls(name, by):
+  rewards = np.random.default_rng(0).normal(size=32)
   rewards[5] = NAN
-  keys = keys_of(*np.indices((2, 4, 3)).reshape(3, -1), state=np.arange(24))
-  np.testing.assert_array_equal(
-    forks.logo(rewards, keys, rl()), advantages.grpo(rewards, keys, rl())
+  whole = np.indices((2, 4, 3)).reshape(3, -1)
+  again = (
+    [0, 0, 1, 1, 1, 1, 1, 1],
+    np.tile([-2, -1], 4),
+    [1, 1, 0, 0, 1, 1, 2, 2],
   )
+  episode, trajectory, turn = np.concatenate([whole, again], 1)
+  state = np.concatenate([np.arange(24), [4, 4, 15, 15, 13, 13, 17, 17]])
+  keys = keys_of(episode, trajectory, turn, state=state)
+  alone = jax.tree.map(lambda x: x[:24], keys)
+  estimator = advantages.ESTIMATORS[name]
+  found = estimator(rewards, keys, rl(group_by=by))
+  np.testing.assert_array_equal(
+    found[:24], estimator(rewards[:24], alone, rl(group_by=by))
+  )
+  # Two re-rolls of a memory: gaps to their mean, whatever is compared else.
+  np.testing.assert_allclose(found[24::2], -found[25::2])
+  if name == 'grpo':
+    np.testing.assert_allclose(np.abs(found[24:]), 1)
 
 
-def test_rerolls_of_a_memory_are_compared_with_each_other_alone():
+@pytest.mark.parametrize('by', ['chunk', 'trajectory'])
+def test_rerolls_of_a_memory_are_compared_with_each_other_alone(by):
   # Turn 0 of two trajectories: 0 2. Three re-rolls of the first's memory 7:
   # 1 3 5. One of another memory: alone. Re-rolls of turn 1: 4 and missing.
   keys = keys_of(
-    0, [0, 1, -1, -1, -1, -1, -1, -1], [0] * 6 + [1] * 2,
+    0, [0, 1, -3, -2, -1, -1, -2, -1], [0] * 6 + [1] * 2,
     state=[7, 8, 7, 7, 7, 8, 9, 9],
   )  # fmt: skip
-  found = forks.logo(np.array([0, 2, 1, 3, 5, 9, 4, NAN]), keys, rl())
+  rewards = np.array([0, 2, 1, 3, 5, 9, 4, NAN])
+  found = advantages.compute(rewards, keys, rl(group_by=by)).advantages
   np.testing.assert_allclose(
-    found, [-1, 1, -ROOT2, 0, ROOT2, 0, 0, NAN], rtol=1e-6
+    found, [-1, 1, -ROOT2, 0, ROOT2, 0, 0, 0], rtol=1e-6
   )
 
 

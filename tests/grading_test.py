@@ -7,9 +7,10 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax.memory import batch as batch_lib
+from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts
-from mem_alpha_jax.rollout import collector, credit_questions, grading
+from mem_alpha_jax.rollout import credit_questions, grading, starts
 from mem_alpha_jax.run import progress
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
@@ -29,8 +30,8 @@ def score(config, **answers):
   """Accuracy at the end, with '' for what is not answered."""
   memories = batch_lib.Memories([state_lib.empty()], [9], config, len)
   read = lambda requests: [answers.get(r.question[:5], '') for r in requests]
-  found, _ = grading.end_scores([EPISODE], memories, read)
-  return found[0]
+  plan = [Turn('writer', text, EPISODE) for text in EPISODE.chunks]
+  return grading.end_scores([plan], memories, read).accuracy[0]
 
 
 def test_an_answer_is_scored_by_the_type_of_its_question(config):
@@ -48,6 +49,47 @@ def test_missing_answers_leave_the_mean(config):
   assert score(config, **{'Who h': None}) == pytest.approx(1 / 3)
   nothing = {q.text[:5]: None for q in EPISODE.questions}
   assert np.isnan(score(config, **nothing))
+
+
+def test_the_end_is_paid_to_the_turns_that_wrote_what_was_read():
+  # An earlier episode told of a kite at time 4; this one's turns are 5 6 7.
+  Op, limits = state_lib.Op, state_lib.Limits(32, 12, 64)
+  calls = {
+    4: [Op('insert', 'semantic', 'Ada kite')],
+    5: [Op('insert', 'semantic', 'Ada red kite')],
+    6: [Op('insert', 'semantic', 'Bob dog'), Op('update', 'core', 'I fly')],
+    7: [Op('update', 'semantic', 'Bob black dog', 3)],
+  }
+  state, count = state_lib.empty(), lambda text: len(text.split())
+  for clock, ops in calls.items():
+    for op in ops:
+      state, result = execution.apply(state, op, limits, count, clock)
+      assert result.ok
+    if clock == 4:
+      state = state_lib.without_log(state)
+  texts = ('Who has the kite?', 'Whose dog?', 'Who flew?', 'Who sang?')
+  questions = tuple(Question(t, 'Ada', 'single_hop', 0, 2) for t in texts)
+  episode = Episode(1, 'locomo', ('a', 'b', 'c'), questions)
+  plan = [Turn('writer', '', episode, clock=clock) for clock in (5, 6, 7)]
+  config = tiny_config.get_config('reward.evidence=0.5')
+  memories = batch_lib.Memories([state], [9], config, count)
+
+  def paid(*answers):
+    known = dict(zip(texts, answers, strict=True))
+    read = lambda requests: [known[r.question] for r in requests]
+    return grading.end_scores([plan], memories, read)
+
+  # Right, wrong, right, missing: 2 / 3, and 2 / 9 a turn if shared evenly. The
+  # first rests on an entry of turn 0, the core of turn 1 and one that is no
+  # turn's: 1 / 2 each. The second is lost, the third rests on the core alone.
+  # By evidence: 1 / 6, 1 / 6 + 1 / 3, 0. Half of both, paid three times:
+  found = paid('Ada', 'Cyd', 'Ada', None)
+  np.testing.assert_allclose(found.paid[0], [7 / 12, 13 / 12, 4 / 12])
+  assert found.accuracy[0] == pytest.approx(np.mean(found.paid[0]))
+  # The second alone: its entry was last written at turn 2.
+  found = paid('Cyd', 'Ada', 'Cyd', None).paid[0]
+  np.testing.assert_allclose(found, [1 / 6, 1 / 6 + 1 / 4, 1 / 6 + 1 / 4])
+  assert np.isnan(paid(None, None, None, None).paid[0]).all()
 
 
 def test_a_turn_is_graded_by_whole_questions(config):
@@ -105,6 +147,6 @@ def test_judged_content_is_the_share_of_true_calls(config):
 def test_questions_of_earlier_episodes_come_back_from_a_checkpoint():
   history = credit_questions.remembered(EPISODE, {})
   assert history[NAMES.text] == NAMES
-  start = collector.Start(state_lib.empty(), 7, 1, history)
+  start = starts.Start(state_lib.empty(), 7, 1, history)
   packed = json.loads(json.dumps(progress._pack(start)))
   assert progress._unpack(packed) == start

@@ -13,7 +13,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.report import metrics
 from mem_alpha_jax.rl import update
-from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import learning, progress
 from mem_alpha_jax.system import cluster, machine, multihost
@@ -100,7 +100,7 @@ def steps(config, workdir: str) -> None:
     build_lib.init_params(experiment), learner.tx, experiment.mesh
   )
   mine = multihost.share(range(config.data.batch_episodes))
-  starts = [collector.empty_start()] * len(mine)
+  starts = [starts_lib.empty()] * len(mine)
   now = progress.Progress(state, loader.get_state(), starts, 0, 0.0)
   with metrics.Writer(workdir, 2, 0, False, False) as writer:
     for _ in range(2):

@@ -67,6 +67,33 @@ def test_batches_are_lists_of_whole_episodes(config):
     assert all(isinstance(q.answer, str) for e in batch for q in e.questions)
 
 
+def test_episodes_grow_at_the_steps_of_the_horizon(root):
+  stages = ',data.horizon=1;2;3,data.promote=1;3'
+  batches = _take(_config(root, 'synthetic', stages), 5)
+  assert [{len(e.chunks) for e in b} for b in batches] == [
+    {1},
+    {2},
+    {2},
+    {3},
+    {3},
+  ]
+  # The order, and what the last stage reads, are as without.
+  plain = _take(_config(root, 'synthetic'), 5)
+  uids = lambda some: [e.uid for e in _flat(some)]
+  assert uids(batches) == uids(plain) and batches[3:] == plain[3:]
+  first = iter(
+    pipeline.make_dataset(_config(root, 'synthetic', stages), 'train')
+  )
+  next(first), next(first)
+  again = iter(
+    pipeline.make_dataset(_config(root, 'synthetic', stages), 'train')
+  )
+  again.set_state(first.get_state())
+  assert [next(again), next(again)] == batches[2:4]
+  with pytest.raises(ValueError, match='horizon.*source=babi.*use \\(\\)'):
+    _take(_config(root, 'babi', stages), 1)
+
+
 def test_joined_sources_come_by_turns(root):
   joined = _config(root, 'babi+banking77', ',data.shuffle=False')
   (batch,) = _take(joined, 1)

@@ -15,6 +15,7 @@ from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.roles import registry, role, writer
 from mem_alpha_jax.rollout import assemble, collector
+from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
@@ -57,7 +58,7 @@ def notes(tokenizer, words, rng):
     assert result.ok, result
   i = rng.integers(2)
   question = Question(PEOPLE[i], things[i], 'what', 0, 0)
-  start = collector.Start(state_lib.without_log(state), 0, 1, {})
+  start = starts_lib.Start(state_lib.without_log(state), 0, 1, {})
   return start, Episode(
     int(rng.integers(1 << 30)), 'synthetic', ('',), (question,)
   )

@@ -20,7 +20,9 @@ from small_rollouts import (
   scripted,
 )
 
+from configs import tiny_paper
 from mem_alpha_jax import train
+from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.config.fields import FIELDS
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import execution
@@ -28,6 +30,7 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.report import metrics
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector, warm_start
+from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import learning, parameters, progress
 from mem_alpha_jax.sampling import buckets as buckets_lib
@@ -208,6 +211,46 @@ def test_forced_samples_begin_as_told_and_are_never_carried_out(world):
     assert texts and all(text.startswith('free') for text in texts)
 
 
+def test_rerolls_are_further_rows_and_change_no_trajectory(world):
+  setup = world.setup('trajectory')
+  config = setup.config.copy_and_resolve_references()
+  config.rollout.rerolls = 2
+  plain, rollout = (
+    collector.collect(
+      some, world.params, episodes_of(3, 2, 3, 1), empty_starts(), 5
+    )
+    for some in (setup, setup._replace(config=config))
+  )
+  first, samples = plain.samples, rollout.samples
+  count = len(first.reward)
+  # Two of four episodes at each of three turns.
+  assert len(samples.reward) == count + 3 * 2 * 2
+  jax.tree.map(
+    lambda a, b: np.testing.assert_array_equal(a, b[:count]), first, samples
+  )
+  assert plain.ends == rollout.ends and plain.metrics == rollout.metrics
+  keys = jax.tree.map(lambda x: x[count:], samples.keys)
+  assert sorted(keys.trajectory) == [-2] * 6 + [-1] * 6
+  anchors = [first.keys.state.tolist().index(state) for state in keys.state]
+  for name in ('episode', 'turn', 'parent', 'role'):
+    wanted = getattr(first.keys, name)[anchors]
+    np.testing.assert_array_equal(getattr(keys, name), wanted)
+  jax.tree.map(
+    lambda x: np.testing.assert_array_equal(x[count:], x[anchors]),
+    samples.prompts,
+  )
+  assert (
+    len({*zip(keys.episode.tolist(), keys.turn.tolist(), strict=True)}) == 6
+  )
+  assert not np.isnan(samples.reward[count:]).any()
+  # To the bit, trajectories learn what they learn without.
+  rows, credit = assemble.to_rows(first, setup.config)
+  more, told = assemble.to_rows(samples, config)
+  np.testing.assert_array_equal(rows.advantages, more.advantages[:count])
+  np.testing.assert_array_equal(rows.row_weight, more.row_weight[:count])
+  assert credit['reward/total'] == told['reward/total']
+
+
 class OneBatch:
   """A loader that has one batch."""
 
@@ -264,14 +307,46 @@ def test_trial_gae_computes_its_values_by_one_program(world):
   assert learner.values._cache_size() == learner.logps._cache_size() == 1
 
 
-def crowded_start(tokenizer, count: int) -> collector.Start:
+def test_trial_a_step_of_the_paper_recipe_with_all_its_options(world):
+  config = tiny_paper.get_config().unlock()
+  sizes = {
+    name: value
+    for name, value in tiny_config.FIELDS.items()
+    if name not in tiny_paper.OTHERWISE and name != 'rollout.forced'
+  }
+  config.update_from_flattened_dict(sizes)
+  config.rollout.rerolls, config.reward.evidence = 2, 0.5
+  config.rl.group_by, config.rl.cut_responses = 'chunk', 'mask'
+  config.data.horizon, config.data.promote = (2, 3), (1,)
+  config.lock()
+  validate_lib.validate(config)
+  experiment = build_lib.build(config, world.folder)
+  learner = learning.create(config, experiment.policy, experiment.mesh)
+  params = jax.tree.map(jnp.copy, world.params)
+  state = update_lib.init_state(params, learner.tx, experiment.mesh)
+  now = progress.Progress(state, {}, empty_starts(), 0, 0.0)
+  loader = iter(pipeline.make_dataset(config, 'train'))
+  for chunks in config.data.horizon:
+    now, scalars = train.step(experiment, learner, loader, now, metrics.Timer())
+    assert scalars['rl/skipped'] == 0 and np.isfinite(scalars['rl/loss'])
+    # Two of four episodes have two re-rolls a turn beside four trajectories.
+    rows = chunks * 4 * (4 + 1)
+    assert 0 < scalars['rl/trained_tokens'] <= scalars['rl/sampled_tokens']
+    assert rows <= scalars['rl/sampled_tokens'] <= 16 * rows
+  moved = jax.tree.map(
+    lambda a, b: float(np.abs(a - b).max()), now.state.params, world.params
+  )
+  assert max(jax.tree.leaves(moved)) > 0
+
+
+def crowded_start(tokenizer, count: int) -> starts_lib.Start:
   """A memory of so many short entries."""
   state, limits = state_lib.empty(), state_lib.Limits(0, 12, 1024)
   for i in range(count):
     op = state_lib.Op('insert', 'semantic', f'{chr(97 + i % 26)} {i}')
     state, result = execution.apply(state, op, limits, tokenizer.count, 0)
     assert result.ok
-  return collector.Start(state_lib.without_log(state), 999, 1, {})
+  return starts_lib.Start(state_lib.without_log(state), 999, 1, {})
 
 
 def test_trial_nothing_compiles_after_a_pass_over_the_buckets(world):

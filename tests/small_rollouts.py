@@ -9,7 +9,7 @@ from mem_alpha_jax.data import synthetic
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts as parts_lib
-from mem_alpha_jax.rollout import collector, forced_calls, play
+from mem_alpha_jax.rollout import forced_calls, play, starts
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.sampling import sampler
 
@@ -36,10 +36,10 @@ def episodes_of(*lengths):
 
 
 def empty_starts():
-  return [collector.empty_start()] * 4
+  return [starts.empty()] * 4
 
 
-def full_start(tokenizer) -> collector.Start:
+def full_start(tokenizer) -> starts.Start:
   """A memory of two entries, each as long as an entry may be."""
   state, limits = state_lib.empty(), state_lib.Limits(0, 12, 64)
   for letters in ('abcdefghijkl', 'mnopqrstuvwx'):
@@ -49,7 +49,7 @@ def full_start(tokenizer) -> collector.Start:
     op = state_lib.Op('insert', 'semantic', ' '.join(letters[:count]))
     state, result = execution.apply(state, op, limits, tokenizer.count, 0)
     assert result.ok
-  return collector.Start(state_lib.without_log(state), 60, 1, {})
+  return starts.Start(state_lib.without_log(state), 60, 1, {})
 
 
 def recorded(setup):

@@ -30,7 +30,8 @@ def logo(task: Task) -> dict[str, Rows]:
   episode, turn = episode[site], turn[site]
   seen, action, own, so_far = _tried(task, episode % b, turn, state, rng)
   k, none = flat.keys, np.full_like(turn, -1)
-  columns = episode, none, turn, 0 * turn, len(k.turn) + site, none
+  again = np.tile(np.arange(-REROLLS, 0), len(turn) // REROLLS)
+  columns = episode, again, turn, 0 * turn, len(k.turn) + site, none
   keys = groups.Keys(*map(_both, k[:6], columns))
   rows = flat.rows(None)
   weight = np.full(len(turn), rows.weight[0])
@@ -44,7 +45,7 @@ def logo(task: Task) -> dict[str, Rows]:
     'logo, questions so far': (mine, so_far),
     'logo, end and so far': (end, so_far),
   }
-  credit = lambda pay: forks.logo(_both(*pay), keys, options())
+  credit = lambda pay: advantages.grpo(_both(*pay), keys, options())
   return {name: rows._replace(advantage=credit(p)) for name, p in pays.items()}
 
 

@@ -1,6 +1,8 @@
 """The main result: three seeds of the laptop run, before and after RL.
 
   python -m experiments.tiny_learning.run [--seeds=0,1,2] [--out=runs/tiny]
+  python -m experiments.tiny_learning.run --config=configs/tiny_paper.py \
+    --out=runs/tiny_paper
 
 Runs (or takes up, or only reads) <out>_seed<k> and writes results.json and
 the plots of the first seed beside this file.
@@ -12,14 +14,15 @@ import shutil
 
 from absl import app, flags
 
-from configs import tiny
 from experiments import results
 from mem_alpha_jax import train
+from mem_alpha_jax.config import command
 from mem_alpha_jax.report import statistics, tables
 from mem_alpha_jax.system import files
 
 HERE = pathlib.Path(__file__).parent
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds to run.')
+_CONFIG = flags.DEFINE_string('config', 'configs/tiny.py', 'Config file.')
 _OUT = flags.DEFINE_string('out', 'runs/tiny', 'Prefix of the workdirs.')
 _ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
 
@@ -30,7 +33,7 @@ def run(seed: int) -> dict:
   path = pathlib.Path(workdir) / 'results.json'
   if not path.exists():
     overrides = ','.join(filter(None, [f'seed={seed}', _ARG.value]))
-    train.train(tiny.get_config(overrides), workdir)
+    train.train(command.load(_CONFIG.value, overrides), workdir)
   return json.loads(path.read_text())
 
 

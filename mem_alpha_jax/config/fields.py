@@ -58,6 +58,8 @@ _section(
   turn_words=Field(0, 'longer turns are split, of locomo; 0: none', natural),
   batch_episodes=Field(24, 'of one batch, over all processes'),
   train_chunks=Field(8, 'chunks of a training episode'),
+  horizon=Field((), 'chunks by stage; (): train_chunks', rules.stages),
+  promote=Field((), 'steps at which the next stage begins', rules.stages),
   wording=Field('plain', 'of source=synthetic', 'plain | varied'),
   chunk_sentences=Field(1, 'sentences of one chunk; of varied: the most'),
   overwrite=Field(0.65, 'share of facts that change a fact', fraction),
@@ -201,6 +203,8 @@ _section(
   ),
   own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
   chain=Field(5, 'earlier episodes such a memory may have read', natural),
+  rerolls=Field(0, 'of a turn, from the memory of one trajectory', natural),
+  rerolled=Field(0.5, 'share of episodes whose turn has them', fraction),
   shuffled=Field(0.0, 'share of turns that see entries unranked', fraction),
   max_calls=Field(4, 'calls of a response that are carried out'),
   probes=Field(8, 'most questions that grade one step'),
@@ -219,6 +223,7 @@ _section(
     0.0, 'of a call of r2, if it had slips (rollout/repaired)', fraction
   ),
   when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
+  evidence=Field(0.0, 'of r1 paid to who wrote what was read', fraction),
 )
 _section(
   'rl',
@@ -237,6 +242,7 @@ _section(
     'heaviest: those that pull most, biased; pull: drawn by it, weighted',
     'heaviest | pull',
   ),
+  cut_responses=Field('keep', 'those without an end', 'keep | mask'),
   minibatch_rows=Field(512, 'samples of one update; a batch makes several'),
   clip_low=Field(0.2, 'ratio clip below 1', rules.number(0, 1, above=True)),
   clip_high=Field(0.28, 'ratio clip above 1', positive),

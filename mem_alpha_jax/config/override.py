@@ -51,7 +51,7 @@ def apply(
 
 def _value(text: str, old: Any) -> Any:
   if isinstance(old, tuple):
-    return tuple(map(_literal, text.strip('()[]').split(';')))
+    return tuple(map(_literal, filter(None, text.strip('()[]').split(';'))))
   value = _literal(text)
   whole = isinstance(value, int) and not isinstance(value, bool)
   return float(value) if whole and isinstance(old, float) else value

@@ -105,6 +105,11 @@ tasks = several(
 natural = integer(0)
 fraction = number(0, 1)
 positive = number(0, above=True)
+stages = of_type(
+  list | tuple,
+  '() (off) or growing integers, 1 or more',
+  lambda value: not value or _grows(value),
+)
 KINDS = {
   bool: of_type(bool, 'True or False'),
   int: integer(1),

@@ -4,6 +4,8 @@ Every field has its rule in fields.py; what fields must agree on is here.
 A message names the field, its value and what is allowed.
 """
 
+import itertools
+
 import ml_collections
 
 from mem_alpha_jax.config import compare
@@ -34,6 +36,7 @@ def validate(config: ml_collections.ConfigDict) -> None:
   _check_model(config)
   _check_devices(config)
   _check_memory(config)
+  _check_horizon(config)
   _check_learning(config)
 
 
@@ -99,6 +102,20 @@ def _check_devices(c: ml_collections.ConfigDict) -> None:
     c.data.batch_episodes % (c.mesh.data * c.mesh.fsdp) == 0,
     f'data.batch_episodes={c.data.batch_episodes}: must be a multiple of '
     f'mesh.data={c.mesh.data} times mesh.fsdp={c.mesh.fsdp}',
+  )
+
+
+def _check_horizon(c: ml_collections.ConfigDict) -> None:
+  horizon, promote = tuple(c.data.horizon), tuple(c.data.promote)
+  last = c.data.train_chunks
+  _require(
+    not horizon or horizon[-1] == last,
+    f'data.horizon={horizon}: must end with data.train_chunks={last}',
+  )
+  _require(
+    len(promote) == max(len(horizon) - 1, 0),
+    f'data.promote={promote}: data.horizon={horizon} needs one step between '
+    'two stages',
   )
 
 
@@ -188,6 +205,8 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     not shared or rl.group_by == 'chunk',
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
+  _check_evidence(c)
+  _check_rerolls(c)
   width = rollout.group_size if shared else 1
   _require(
     rl.minibatch_rows % width == 0,
@@ -206,6 +225,40 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
   )
 
 
+def _check_evidence(c: ml_collections.ConfigDict) -> None:
+  share, rl = c.reward.evidence, c.rl
+  at_end = c.reward.when == 'end' and c.rollout.groups == 'trajectory'
+  _require(
+    not share or at_end,
+    f'reward.evidence={share}: shares the reward of an end among its turns; '
+    "needs reward.when='end' and rollout.groups='trajectory'",
+  )
+  _require(
+    not share or (rl.group_by != 'trajectory' and rl.advantage != 'gae'),
+    f'reward.evidence={share}: rl.group_by={rl.group_by!r} with '
+    f'rl.advantage={rl.advantage!r} sums over turns and so undoes it; use '
+    "rl.group_by='chunk' and no gae",
+  )
+
+
+def _check_rerolls(c: ml_collections.ConfigDict) -> None:
+  count, share = c.rollout.rerolls, c.rollout.rerolled
+  _require(
+    not count or (c.rollout.groups == 'trajectory' and c.rl.advantage != 'gae'),
+    f'rollout.rerolls={count}: are beside trajectories, and compared; needs '
+    "rollout.groups='trajectory' and no rl.advantage='gae'",
+  )
+  _require(
+    count != 1,
+    'rollout.rerolls=1: one has none to be compared with; use 2 or more',
+  )
+  _require(
+    not count or round(share * c.data.batch_episodes) > 0,
+    f'rollout.rerolled={share}: is no episode of '
+    f'data.batch_episodes={c.data.batch_episodes}; raise it',
+  )
+
+
 def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
   groups, rows, kernel = c.rl.packed_groups, c.rl.packed_rows, c.model.attention
   _require(
@@ -221,7 +274,17 @@ def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
 
 
 def total_updates(config: ml_collections.ConfigDict) -> int:
-  """Optimiser updates of a run whose episodes all have the full length."""
+  """Optimiser updates of a run whose episodes are as long as is asked for."""
   data, rollout = config.data, config.rollout
-  rows = data.batch_episodes * data.train_chunks * rollout.group_size
-  return config.num_steps * -(-rows // config.rl.minibatch_rows)
+  rows = data.batch_episodes * rollout.group_size
+  rows += rollout.rerolls * round(rollout.rerolled * data.batch_episodes)
+  steps = (0, *data.promote, config.num_steps)
+  steps = [min(step, config.num_steps) for step in steps]
+  return sum(
+    (end - begin) * -(-rows * chunks // config.rl.minibatch_rows)
+    for (begin, end), chunks in zip(
+      itertools.pairwise(steps),
+      data.horizon or (data.train_chunks,),
+      strict=True,
+    )
+  )

@@ -1,4 +1,4 @@
-"""Credit of rows that fork: re-rolls of one memory, and trees of turns.
+"""Credit of rows that fork: trees of turns.
 
 Keys.parent makes a tree of the rows of an episode; a row whose parent has no
 other child goes on with its branch. As in advantages.py, NaN is missing and a
@@ -14,22 +14,6 @@ from jaxtyping import Bool, Int
 
 from mem_alpha_jax.credit import advantages, groups
 from mem_alpha_jax.credit.advantages import Column
-
-
-def logo(rewards: Column, keys: groups.Keys, config: Any) -> Column:
-  """Trajectories compared turn by turn, and re-rolls of one memory.
-
-  A_i = z(r_i; rows of the same episode, turn and role) of trajectories, and
-  A_i = z(r_i; re-rolls of the same state and role) of re-rolls, whose
-  trajectory is -1, in one loss. LoGo-GRPO of Memory-R2, arXiv 2605.21768,
-  equations 11 to 17: no weight mixes the two, the anchor is not among its
-  re-rolls. Without re-rolls it is GRPO with rl.group_by=chunk to the bit.
-  Ours: the floor; a group of one gets 0 (as released, its raw reward).
-  """
-  again = keys.trajectory < 0
-  apart = np.where(again, -1 - groups.ids(keys.state, keys.role), keys.role)
-  stats = groups.compare(rewards, keys._replace(role=apart), 'chunk')
-  return stats.gap / np.maximum(stats.std, config.std_floor)
 
 
 def siblings(

@@ -16,7 +16,8 @@ class Keys(NamedTuple):
 
   Attributes:
     episode: its place in the batch.
-    trajectory: which of the episode's G samples it belongs to.
+    trajectory: which of the episode's G samples it belongs to; of a re-roll,
+      a turn tried again from a memory that one of them had, -1, -2 and so on.
     turn: its place in the schedule of the episode.
     role: what the turn was for.
     state: the memory that it saw; equal for the samples of one memory.
@@ -86,10 +87,17 @@ def compare(
       reward 0 the mean is 0.75, not 0.5, and the short one's rows are pushed
       down three times as hard (0.75) as the long one's are pulled up (0.25).
       Roles are never compared.
+
+  A re-roll is compared with those from its memory alone, and trajectories are
+  as without any: LoGo-GRPO of Memory-R2, arXiv 2605.21768, equations 11 to 17
+  (with 'chunk'). No weight mixes the two. Ours: re-rolls alone teach nothing
+  (as released, their raw reward).
   """
   score = np.asarray(rewards, np.float64)
   counted = ~np.isnan(score)
   columns = (keys.episode, keys.role)
+  if (again := keys.trajectory < 0).any():
+    columns = (*columns, np.where(again, keys.state, -1))
   if group_by == 'trajectory':
     whole = ids(*columns, keys.trajectory)
     score = means(whole, score, counted)[whole]

@@ -8,6 +8,7 @@ k of one process alone, and the state of an iterator counts batches: it is the
 same in every process, however many they are.
 """
 
+import bisect
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -36,6 +37,7 @@ def make_dataset(
   dict, and an iterator set to it gives the very batches that would have come
   next. Batches are lists: episodes are ragged text and are never stacked.
   No episode is left out or repeated to fill a batch: one may span two epochs.
+  With data.horizon batch k has episodes of the stage that data.promote says.
 
   Args:
     read_options: threads that make episodes, and batches made ahead.
@@ -57,14 +59,37 @@ def make_dataset(
       f'data.batch_episodes={config.data.batch_episodes} is not a positive '
       f'multiple of the {process_count} processes'
     )
-  source = make_source(config, split)
-  dataset = grain.MapDataset.range(len(source))
+  stages = [make_source(stage, split) for stage in _stages(config) or [config]]
+  dataset = grain.MapDataset.range(len(stages[0]))
   if config.data.shuffle:
     dataset = dataset.seed(config.seed % _SEEDS).shuffle()
   dataset = dataset.repeat().batch(config.data.batch_episodes, batch_fn=list)
   mine = slice(process_index * size, (process_index + 1) * size)
-  dataset = dataset.map(lambda batch: [source[i] for i in batch[mine]])
-  return dataset.to_iter_dataset(read_options)
+
+  def make(number: int, batch: list[int]) -> list[Episode]:
+    stage = bisect.bisect_right(config.data.promote, number)
+    return [stages[stage][i] for i in batch[mine]]
+
+  return dataset.map_with_index(make).to_iter_dataset(read_options)
+
+
+def _stages(config: ml_collections.ConfigDict) -> list:
+  """The config of each stage of data.horizon.
+
+  Raises:
+    ValueError: if episodes have the length they have.
+  """
+  if config.data.horizon and not any_length(config):
+    raise ValueError(
+      f'config.data.horizon={config.data.horizon}: data.source='
+      f'{config.data.source} has episodes of its own length; use ()'
+    )
+  found = []
+  for chunks in config.data.horizon:
+    stage = config.copy_and_resolve_references().unlock()
+    stage.data.train_chunks = chunks
+    found.append(stage)
+  return found
 
 
 def make_source(

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory.state import Limits, MemoryState, Op, OpResult
@@ -13,6 +15,15 @@ def limits(memory: Any, read: int) -> Limits:
   m = memory
   cap = int(m.cap_base + m.cap_rate * read) if m.cap_rate else None
   return Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)
+
+
+def slots_needed(states: Sequence[MemoryState], config: Any) -> int:
+  """Room for the calls of a step: the configured slots, doubled."""
+  used = max((state.top for state in states), default=0)
+  slots = config.memory.slots
+  while slots < used + config.rollout.max_calls:
+    slots *= 2
+  return slots
 
 
 class Memories:
@@ -36,7 +47,7 @@ class Memories:
     self.config, self.count_tokens = config, count_tokens
     self.adapt, self.embed = adapt, embed
     if bank is None:
-      slots, width = self._slots_needed(), config.memory.entry_tokens
+      slots, width = slots_needed(states, config), config.memory.entry_tokens
       bank = slots_lib.from_states(states, slots, width, embed)
     self.bank = bank
 
@@ -68,6 +79,14 @@ class Memories:
     self.states = list(states)
     self.bank = self._edited(self.bank, states, results)
 
+  def some(self, at: Sequence[int]) -> 'Memories':
+    """Copies of these."""
+    bank = jax.tree.map(lambda x: x[at], self.bank)
+    return Memories(
+      [self.states[i] for i in at], [self.read[i] for i in at], self.config,
+      self.count_tokens, self.adapt, self.embed, bank,
+    )  # fmt: skip
+
   def forked(
     self, states: Sequence[MemoryState], results: Sequence[Sequence[OpResult]]
   ) -> 'Memories':
@@ -93,13 +112,5 @@ class Memories:
     width = bank.term_ids.shape[2]
     edits = slots_lib.edits(states, touched, width, self.embed)
     width = edits.rows.term_ids.shape[2]
-    bank = slots_lib.grow(bank, self._slots_needed(), width)
+    bank = slots_lib.grow(bank, slots_needed(self.states, self.config), width)
     return slots_lib.apply_edits(bank, edits)
-
-  def _slots_needed(self) -> int:
-    """Room for the calls of a step: the configured slots, doubled."""
-    used = max((state.top for state in self.states), default=0)
-    slots = self.config.memory.slots
-    while slots < used + self.config.rollout.max_calls:
-      slots *= 2
-    return slots

@@ -9,10 +9,10 @@ from mem_alpha_jax.credit import advantages as advantages_lib
 from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rollout import collector, forced_calls, grading
-from mem_alpha_jax.rollout.samples import Samples
+from mem_alpha_jax.rollout.samples import Samples, count_names
 from mem_alpha_jax.types import RolloutRows
 
-Index = Int[np.ndarray, 'M G']  # rows of the table, by group
+Index = Int[np.ndarray, 'M G']  # rows of the table, by group; -1: none
 
 
 def to_rows(
@@ -38,11 +38,14 @@ def to_rows(
   found = advantages_lib.compute(reward, keys, rl)
   weight = forced_calls.weights(samples.forced, samples.logps, found.advantages)
   weight = np.float32(weight * ~np.isnan(reward))
+  if rl.cut_responses == 'mask':  # they still are what others are compared to
+    weight *= samples.counts[:, count_names().index('cut_responses')] == 0
+  weight = np.append(weight, np.float32(0))  # of row -1
   if config.rollout.groups == 'state' and rl.min_gap:
     explored = (samples.forced.tokens != forced_calls.FREE).any(-1)
     index = index[_informative(reward[index], explored[index], rl.min_gap)]
   if 0 < rl.train_samples < index.shape[1]:
-    pull = (weight * np.abs(found.advantages))[index]
+    pull = weight[index] * np.abs(found.advantages)[index]
     rng = np.random.default_rng((config.seed, step, 6))
     columns, factor = selected(pull, rl.train_samples, rl.train_draw, rng)
     index = np.take_along_axis(index, columns, axis=1)
@@ -56,9 +59,11 @@ def to_rows(
     old_values=keys.value,
   )
   return rows, {
-    'reward/total': grading.mean(reward),
+    'reward/total': grading.mean(reward[keys.trajectory >= 0]),
     'rl/degenerate_groups': found.degenerate_share,
     'rl/missing_rewards': float(np.isnan(reward).mean()),
+    'rl/sampled_tokens': int(samples.mask.sum()),
+    'rl/trained_tokens': int(rows.response_mask[rows.row_weight > 0].sum()),
   }
 
 
@@ -104,11 +109,22 @@ def selected(
 
 
 def grouped(keys: Keys, shared: bool) -> Index:
-  """Groups of equal prefix: G samples of a turn if shared, else row by row."""
+  """Groups of equal prefix: G samples of a turn if shared, else row by row.
+
+  Re-rolls of a turn are a group of their own.
+  """
   if not shared:
     return np.arange(len(keys.turn))[:, None]
   order = np.lexsort((keys.trajectory, keys.turn, keys.episode))
-  return order.reshape(-1, keys.trajectory.max() + 1)
+  again = keys.trajectory[order] < 0
+  found = [order[~again].reshape(-1, keys.trajectory.max() + 1)]
+  if again.any():
+    found.append(order[again].reshape(-1, -keys.trajectory.min()))
+  wide = max(x.shape[1] for x in found)
+  pad = lambda x: np.pad(
+    x, ((0, 0), (0, wide - x.shape[1])), constant_values=-1
+  )
+  return np.concatenate([*map(pad, found)])
 
 
 def pack(samples: Samples, index: Index, weight, **columns) -> RolloutRows:

@@ -6,7 +6,8 @@ Two ways to form groups of G samples, chosen by `rollout.groups`:
               one of them, drawn at random, is carried out. The groups'
               prompts are shared, so each is prefilled once.
   trajectory  the reference: G memories per episode live side by side and
-              every sample carries out its own calls.
+              every sample carries out its own calls. Beside them there may
+              be re-rolls (rollout/rerolls.py).
 
 Each process of a run steps its own episodes; sampling is one program of all,
 and what training needs of the samples is gathered at the end.
@@ -25,20 +26,17 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import registry, role, writer
-from mem_alpha_jax.rollout import credit_questions, forced_calls, grading, play
+from mem_alpha_jax.rollout import (
+  credit_questions,
+  forced_calls,
+  grading,
+  play,
+  rerolls,
+)
 from mem_alpha_jax.rollout import samples as samples_lib
+from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.system import multihost, stopping
-from mem_alpha_jax.types import Episode, Outcome, Question, Turn
-
-
-class Start(NamedTuple):
-  """The memory an episode begins with."""
-
-  state: state_lib.MemoryState
-  read: int  # tokens its stream has shown so far
-  chain: int  # episodes it has lived through
-  history: dict[str, Question]  # by text: those that still hold
-  clock: int = 0  # turns it has lived through, of episodes of any lengths
+from mem_alpha_jax.types import Episode, Outcome, Turn
 
 
 class Setup(NamedTuple):
@@ -57,7 +55,8 @@ class Setup(NamedTuple):
 
 class Rollout(NamedTuple):
   samples: samples_lib.Samples  # of all processes
-  ends: list[Start]  # memories after the batch, one an episode of this process
+  # Memories after the batch, one an episode of this process.
+  ends: list[starts_lib.Start]
   metrics: dict[str, float]  # of all processes
 
 
@@ -73,36 +72,15 @@ def shares_prefix(config) -> bool:
 
 def prompt_width(config) -> int:
   """Samples of one group that share a prefix in training rows."""
-  return config.rollout.group_size if shares_prefix(config) else 1
-
-
-def empty_start() -> Start:
-  return Start(state_lib.empty(), 0, 0, {})
-
-
-def next_starts(
-  ends: Sequence[Start], config, step: int, first: int = 0
-) -> list[Start]:
-  """Own-memory starts: most streams go on with the memory they wrote.
-
-  A memory that has lived through `rollout.chain` episodes is dropped, so
-  no training memory is older than chain + 1 episodes. `first` is the place
-  of the first in the batch of all processes.
-  """
-  starts = []
-  for i, end in enumerate(ends, first):
-    rng = np.random.default_rng((config.seed, step, i, 1))
-    kept = rng.random() < config.rollout.own_memory
-    fits = end.chain <= config.rollout.chain
-    starts.append(end if kept and fits and end.chain else empty_start())
-  return starts
+  size = max(config.rollout.group_size, config.rollout.rerolls)
+  return size if shares_prefix(config) else 1
 
 
 def collect(
   setup: Setup,
   params: Any,
   episodes: Sequence[Episode],
-  starts: Sequence[Start],
+  starts: Sequence[starts_lib.Start],
   step: int,
 ) -> Rollout:
   """Rolls out one batch; every process of a run calls it.
@@ -133,12 +111,20 @@ def collect(
     embed=setup.embed(params),
   )
   (longest,) = multihost.largest(max(map(len, plans)))
-  played = []
+  played, again, anchors = [], [], []
   for t in range(longest):
     stopping.beat(f'step {step + 1}, turn {t + 1} of {longest}')
     turns = _turns(setup, memories, plans, t, step)
+    at = rerolls.anchors(turns, copies, config, step)
+    if at.size:
+      anchors.append(at)
+      again.append(_reroll(setup, params, memories, turns, at, step))
     played.append(_play(setup, params, memories, turns, step, copies))
-  return _finish(setup, memories, plans, played, starts, answers)
+  rollout = _finish(setup, memories, plans, played, starts, answers)
+  if not again:
+    return rollout
+  samples = rerolls.join(rollout.samples, again, anchors, copies, config)
+  return rollout._replace(samples=samples)
 
 
 def _counted(setup: Setup, answers: collections.Counter) -> Setup:
@@ -150,7 +136,7 @@ def _counted(setup: Setup, answers: collections.Counter) -> Setup:
   )
 
 
-def _plans(turns: Sequence[Turn], start: Start, copies: int):
+def _plans(turns: Sequence[Turn], start: starts_lib.Start, copies: int):
   """The schedule of each of an episode's memories."""
   for trajectory in range(copies):
     yield [
@@ -197,9 +183,39 @@ def _shuffled(setup: Setup, turn: Turn, view: view_lib.View, step: int):
 def _play(
   setup: Setup, params, memories, turns: Sequence[Turn], step: int, copies: int
 ) -> samples_lib.Played:
-  """Shows, samples, acts and grades each turn, and keeps what it wrote."""
+  """Responds to each turn, grades what was done, and keeps what was written."""
   config = setup.config
   width = config.rollout.group_size // copies
+  # Memories of one episode side by side share the prefix of a chat prompt.
+  stride = copies if shares_prefix(config) else 1
+  played = _respond(setup, params, turns, step, width, stride)
+  turns, outcomes = played.turns, played.outcomes
+  if not _at_end(config):
+    outcomes = grading.gained(memories, turns, outcomes, setup.reader, width)
+  chosen = _carry_out(setup, memories, turns, outcomes, step)
+  return played._replace(outcomes=outcomes, chosen=chosen)
+
+
+def _reroll(setup: Setup, params, memories, turns, at, step: int):
+  """Responds to the turns of some memories again, and keeps nothing."""
+  width = setup.config.rollout.rerolls
+  turns = [turns[i]._replace(trajectory=rerolls.TRAJECTORY) for i in at]
+  played = _respond(setup, params, turns, step, width, 1)
+  outcomes = grading.gained(
+    memories.some(at), played.turns, played.outcomes, setup.reader, width
+  )
+  return played._replace(outcomes=outcomes)
+
+
+def _respond(
+  setup: Setup,
+  params,
+  turns: Sequence[Turn],
+  step: int,
+  width: int,
+  stride: int,
+) -> samples_lib.Played:
+  """Shows each turn, samples `width` responses and does what they say."""
   turns, shown = play.show(setup, turns)
   prompts = play.pad(setup, shown)
   forced = _forced(setup, turns, step, width)
@@ -210,8 +226,6 @@ def _play(
     np.array([x.trajectory * width + w for x in turns for w in range(width)]),
     turns[0].index,
   )
-  # Memories of one episode side by side share the prefix of a chat prompt.
-  stride = copies if shares_prefix(config) else 1
   sampled = play.sample(setup, params, prompts, forced.tokens, keys, stride)
   outcomes = [
     _act(setup, turn, *responses)
@@ -221,9 +235,7 @@ def _play(
   ]
   if setup.content_judge:
     outcomes = grading.judged(setup.content_judge, turns, outcomes)
-  if not _at_end(config):
-    outcomes = grading.gained(memories, turns, outcomes, setup.reader, width)
-  chosen = _carry_out(setup, memories, turns, outcomes, step)
+  chosen = np.zeros(len(turns), np.int32)
   cut = [(p.truncated > 0, p.cut_entries > 0) for p in shown]
   return samples_lib.Played(
     turns, cut, prompts, forced, sampled, outcomes, chosen
@@ -303,19 +315,19 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
   """Grades ends, gathers the table, and keeps the memories."""
   copies = len(plans) // len(starts)
   episodes = [plan[0].episode for plan in plans]
-  ends = grading.end_scores(episodes, memories, setup.reader)
+  ends = grading.end_scores(plans, memories, setup.reader)
   samples = samples_lib.gather(
     played, ends if _at_end(setup.config) else None, copies, setup.config
   )
   names = [(a, b) for a in samples_lib.ASKED for b in ('asked', 'missing')]
   asked = np.array([[answers[name] for name in names]])
-  ends, asked = multihost.gather((ends, asked))
+  ends, asked = multihost.gather((ends._replace(paid=None), asked))
   told = dict(zip(names, asked.sum(0).tolist(), strict=True))
   firsts = range(0, len(plans), copies)
   return Rollout(
     samples,
     [
-      Start(
+      starts_lib.Start(
         state_lib.without_log(memories.states[i]),
         memories.read[i],
         start.chain + 1,

@@ -15,13 +15,13 @@ History = Mapping[str, Question]  # by text, of earlier episodes
 def of_turn(turn: Turn, config) -> list[Question]:
   """The questions that grade a turn.
 
-  reward.when='step': the questions true now that a call can change;
-  'end': those that evaluation asks after the last chunk.
+  reward.when='step', and re-rolls: the questions true now that a call can
+  change; 'end': those that evaluation asks after the last chunk.
   """
   if not turn.live or turn.question is not None:
     return []
   limit = config.rollout.probes
-  if config.reward.when == 'end':
+  if config.reward.when == 'end' and turn.trajectory >= 0:
     return ending(turn.episode)[:limit]
   history = turn.history if config.rollout.retain else {}
   questions = {**history, **current(turn.episode, turn.chunk)}

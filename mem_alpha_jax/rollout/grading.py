@@ -1,10 +1,12 @@
 """What a turn is worth: answers after each response minus those before."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from mem_alpha_jax.credit import shares
 from mem_alpha_jax.data import sources
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
@@ -13,9 +15,19 @@ from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts, scoring
 from mem_alpha_jax.rollout import credit_questions
-from mem_alpha_jax.types import Episode, Outcome, Question, Turn
+from mem_alpha_jax.types import Episode, Outcome, Question, Request, Turn
 
 Outcomes = Sequence[Sequence[Outcome]]  # of each turn: W, or none if not live
+Plan = Sequence[Turn]  # of one memory
+
+
+class Ends(NamedTuple):
+  """What the memories of a batch are worth at its end."""
+
+  accuracy: Float[np.ndarray, 'N']  # on asked questions; NaN: none answered
+  compression: Float[np.ndarray, 'N']
+  # r1 of each turn, by reward.evidence; None: all are paid the accuracy.
+  paid: Sequence[Float[np.ndarray, 'T']] | None = None
 
 
 def judged(
@@ -119,27 +131,62 @@ def _answers(memories, turns, outcomes, asked, reader, width: int):
 
 
 def end_scores(
-  episodes: Sequence[Episode],
+  plans: Sequence[Plan],
   memories: batch_lib.Memories,
   reader: protocol.Reader,
-) -> tuple[Float[np.ndarray, 'N'], Float[np.ndarray, 'N']]:
-  """Accuracy on the asked questions, NaN without any, and compression.
-
-  The accuracy is that of the questions that were answered.
-  """
+) -> Ends:
+  """Asks what evaluation would ask of each memory, after its last turn."""
+  config, episodes = memories.config, [plan[0].episode for plan in plans]
   questions = [credit_questions.ending(e) for e in episodes]
   texts = [[q.text for q in row] for row in questions]
-  requests = recall.requests(memories, texts, memories.config.rollout.probes)
+  requests = recall.requests(memories, texts, config.rollout.probes)
   given = protocol.ask(reader, requests)
-  score = [
-    mean(np.array(_scores(*one, memories.config), float))
+  marks = [
+    np.array(_scores(*one, config), float)
     for one in zip(episodes, questions, given, strict=True)
   ]
   sizes = [
     parts.compression(state_lib.token_length(s), n)
     for s, n in zip(memories.states, memories.read, strict=True)
   ]
-  return np.array(score, np.float32), np.array(sizes, np.float32)
+  found = Ends(*np.float32([[mean(m) for m in marks], sizes]))
+  if not config.reward.evidence:
+    return found
+  each = zip(plans, marks, requests, memories.states, strict=True)
+  return found._replace(
+    paid=[_by_evidence(*one, config.reward.evidence) for one in each]
+  )
+
+
+def _by_evidence(
+  plan: Plan,
+  marks: Float[np.ndarray, 'Q'],
+  requests: Sequence[Request],
+  state: state_lib.MemoryState,
+  beta: float,
+) -> Float[np.ndarray, 'T']:
+  """r1 of each turn of a memory; their mean is that of the marks.
+
+  credit.shares.evidence, of which each turn is paid T times, so that the other
+  parts weigh what they weigh without it. An entry, or the core, is of the turn
+  that wrote it last, and of none if an earlier episode did.
+  """
+  if np.isnan(marks).all():
+    return np.full(len(plan), np.nan)
+  core = [
+    record.step
+    for record in state.log.newest()
+    if record.op.kind == 'core' and record.result.ok
+  ][:1]
+  steps = [
+    [*(note.step for note in request.notes), *(core if request.core else ())]
+    for request in requests
+  ]
+  written = np.full((1, len(steps), max(1, *map(len, steps))), -1)
+  for row, shown in zip(written[0], steps, strict=True):
+    row[: len(shown)] = shown
+  turns = np.where(written < plan[0].clock, -1, written - plan[0].clock)
+  return len(plan) * shares.evidence(marks[None], turns, len(plan), beta)[0]
 
 
 def mean(values: np.ndarray) -> float:

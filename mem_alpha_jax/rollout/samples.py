@@ -48,7 +48,7 @@ def _kinds() -> list[str]:
 
 
 class Samples(NamedTuple):
-  """Rows in the order of (episode, trajectory, turn)."""
+  """Rows in the order of (episode, trajectory, turn); re-rolls come last."""
 
   keys: Keys
   prompts: play.Prompts  # N rows
@@ -74,13 +74,16 @@ class Played(NamedTuple):
 
 
 def gather(
-  played: Sequence[Played], ends: tuple | None, copies: int, config: Any
+  played: Sequence[Played],
+  ends: grading.Ends | None,
+  copies: int,
+  config: Any,
 ) -> Samples:
   """Grades what this process played and joins the tables of all.
 
   Args:
-    ends: accuracy and compression of each memory at its end, [N] each, where
-      they are the reward of every turn before; None where a turn has its own.
+    ends: of each memory, where they are the reward of every turn before; None
+      where a turn has its own.
       An estimator that sums the turns of a trajectory (gae) is paid them at
       the last turn alone, else a trajectory of T turns would earn them T times.
     copies: memories of an episode.
@@ -96,10 +99,11 @@ def gather(
   if ends is not None:
     once = config.rl.advantage == 'gae'
     last = {i: t for i, _, t in places}
+    paid = ends.paid or [[r1] * len(played) for r1 in ends.accuracy]
     outcomes = [
       o._replace(gain=0.0, compression=0.0)
       if once and t < last[i]
-      else o._replace(gain=ends[0][i], compression=ends[1][i])
+      else o._replace(gain=paid[i][t], compression=ends.compression[i])
       for (i, _, t), o in zip(places, outcomes, strict=True)
     ]
   parts, reward = _earned(turns, outcomes, config.reward)
@@ -205,12 +209,12 @@ def _table(by_row: dict, by_turn: dict, copies: int) -> Samples:
 
 
 def metrics(
-  samples: Samples, ends: tuple, answers: Mapping[str, int]
+  samples: Samples, ends: grading.Ends, answers: Mapping[str, int]
 ) -> dict[str, float]:
   """Scalars of a batch.
 
   Args:
-    ends: accuracy and compression at the end of each trajectory.
+    ends: of each trajectory.
     answers: how many were `asked` for and are `missing`.
   """
   sums = dict(zip(count_names(), samples.counts.sum(0).tolist(), strict=True))
@@ -221,8 +225,8 @@ def metrics(
       f'reward/{name}': grading.mean(column)
       for name, column in samples.parts.items()
     },
-    'rollout/end_accuracy': grading.mean(ends[0]),
-    'rollout/compression': grading.mean(ends[1]),
+    'rollout/end_accuracy': grading.mean(ends.accuracy),
+    'rollout/compression': grading.mean(ends.compression),
     'rollout/valid_calls': sums['valid']
     / max(sums['calls'] - sums['repeats'] + sums['unread'], 1),
     **{

@@ -12,7 +12,8 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import collector, warm_start
+from mem_alpha_jax.rollout import starts as starts_lib
+from mem_alpha_jax.rollout import warm_start
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, parameters, params_file
 from mem_alpha_jax.system import multihost, sharding, stopping
@@ -24,7 +25,7 @@ class Progress(NamedTuple):
 
   state: TrainState  # on the devices; the next update takes its memory
   data_state: Any  # of the data iterator, after the last whole step
-  starts: list[collector.Start]  # memories of the next batch, of this process
+  starts: list[starts_lib.Start]  # memories of the next batch, of this process
   skipped: int  # newest updates that were skipped, in a row
   started: float  # of time.perf_counter(), had the run never been interrupted
   reference: Any = None  # what is trained, before RL; None without rl.kl_coef
@@ -59,7 +60,7 @@ def begin(
   return Progress(
     update_lib.init_state(params, tx, experiment.mesh),
     loader.get_state(),
-    [collector.empty_start()] * len(mine),
+    [starts_lib.empty()] * len(mine),
     0,
     started,
     reference,
@@ -137,7 +138,7 @@ def save(
   manager.save(now.step, state, now.data_state, extra, metric)
 
 
-def _pack(start: collector.Start) -> dict:
+def _pack(start: starts_lib.Start) -> dict:
   return {
     **start._asdict(),
     'state': state_lib.to_json(start.state),
@@ -145,8 +146,8 @@ def _pack(start: collector.Start) -> dict:
   }
 
 
-def _unpack(packed: dict) -> collector.Start:
+def _unpack(packed: dict) -> starts_lib.Start:
   questions = [Question(*fields) for fields in packed['history']]
   history = {q.text: q._replace(others=tuple(q.others)) for q in questions}
   state = state_lib.from_json(packed['state'])
-  return collector.Start(**{**packed, 'state': state, 'history': history})
+  return starts_lib.Start(**{**packed, 'state': state, 'history': history})

@@ -1,0 +1,216 @@
+"""Every way to say who earned it, trained on the synthetic world.
+
+  python -m experiments.credit_lab.synthetic [--seeds=0,1,2] [--millions=2]
+
+An arm is configs/tiny_paper.py with some fields changed, and trains until it
+has sampled and trained so many million tokens, re-rolls among them. A cell is
+one arm and seed: a process and a file of its own, not run again where the file
+is there. Two go side by side, one core each. Then the table, and curves.png.
+"""
+
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+
+from absl import app, flags
+from matplotlib import figure
+
+from configs import tiny_paper
+from experiments import results, side_by_side
+from mem_alpha_jax import train
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import held_out
+from mem_alpha_jax.report import metrics, plots, statistics, tables
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import learning, progress
+from mem_alpha_jax.system import files, machine
+
+HERE = pathlib.Path(__file__).parent
+LENGTHS = (1, 13)
+POINTS = 8  # of a curve
+TURNS = {'rl.group_by': 'chunk'}
+ARMS = {
+  'grpo': {},
+  'grpo, turns': TURNS,
+  'grpo, pooled rows (reference)': {'rl.group_by': 'episode'},
+  'dr_grpo': {'rl.advantage': 'dr_grpo'},
+  'rloo': {'rl.advantage': 'rloo'},
+  'gdpo': {'rl.advantage': 'gdpo'},
+  'evidence, beta 0.5': {**TURNS, 'reward.evidence': 0.5},
+  'evidence, beta 1': {**TURNS, 'reward.evidence': 1.0},
+  'logo, 4 re-rolls': {**TURNS, 'rollout.rerolls': 4},
+  'logo, trajectories': {'rollout.rerolls': 4},
+  'grpo, horizon 2, 4': {'data.horizon': (2, 4), 'data.promote': (100,)},
+}
+# The reward of the end alone, or the answers after each turn minus before.
+REWARDS = {'end': {}, 'dense': {'reward.when': 'step'}}
+# Not in the table of the end: one memory of each episode, tried eight times.
+SAME_STATE = {**TURNS, 'rollout.groups': 'state', 'reward.when': 'step'}
+
+_SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds of an arm.')
+_MILLIONS = flags.DEFINE_float('millions', 2.0, 'Tokens of a cell.')
+_ONLY = flags.DEFINE_list('only', [], 'Arms, by the beginning of their names.')
+_ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
+_CELL = flags.DEFINE_string('cell', '', 'Runs one cell alone (internal).')
+_CORES = flags.DEFINE_list('cores', ['0', '1'], 'Cores, one for each cell.')
+_OUT = flags.DEFINE_string('out', 'runs/credit_synthetic', 'Folder of cells.')
+
+
+def cells(only: Sequence[str] = ()) -> dict[str, dict]:
+  """Name -> the fields that it changes; of names that begin so, or all."""
+  found = {
+    f'{arm}; {name}': {**changes, **reward}
+    for name, reward in REWARDS.items()
+    for arm, changes in ARMS.items()
+    if name == 'end' or 'reward.evidence' not in changes
+  }
+  found['same state; dense'] = SAME_STATE
+  kept = tuple(only) or ''
+  return {name: c for name, c in found.items() if name.startswith(kept)}
+
+
+def config_of(name: str, arg: str = ''):
+  """The config of a cell; `arg` as configs/tiny_paper.py has it."""
+  config = tiny_paper.get_config(arg)
+  with config.unlocked():
+    config.update_from_flattened_dict(cells()[name])
+  return config
+
+
+def run(name: str, seed: int, workdir: str) -> dict:
+  """Trains a cell until its tokens are spent; its numbers."""
+  arg = ','.join(filter(None, [f'seed={seed},log.progress=False', _ARG.value]))
+  config = config_of(name, arg)
+  machine.use_compilation_cache()
+  os.makedirs(workdir, exist_ok=True)
+  experiment = build_lib.build(config, workdir)
+  learner = learning.create(config, experiment.policy, experiment.mesh)
+  loader = iter(pipeline.make_dataset(config, 'train'))
+  now = progress.begin(experiment, learner.tx, loader, workdir, 0.0, print)
+  watched = pipeline.eval_episodes(config, 'validation')
+  sampled = trained = seconds = 0
+  budget, curve = _MILLIONS.value * 1e6, []
+  while True:
+    if sampled + trained >= len(curve) / POINTS * budget:
+      found = held_out.validation(experiment, now.state.params, watched)
+      curve.append((sampled + trained, found['eval/accuracy']))
+    if sampled + trained >= budget:
+      break
+    started = time.perf_counter()
+    now, scalars = train.step(experiment, learner, loader, now, metrics.Timer())
+    seconds += time.perf_counter() - started
+    sampled += scalars['rl/sampled_tokens']
+    trained += scalars['rl/trained_tokens']
+  return {
+    'steps': now.step,
+    'sampled_tokens': sampled,
+    'trained_tokens': trained,
+    'seconds': seconds,
+    'peak_rss_bytes': machine.peak_rss_bytes(),
+    'curve': curve,
+    'arms': {
+      str(m): held_out.arm(
+        'policy', experiment, now.state.params,
+        pipeline.eval_episodes(config, 'test', m),
+      )[0]
+      for m in LENGTHS
+    },
+  }  # fmt: skip
+
+
+def job(name: str, seed: int) -> side_by_side.Job:
+  """One cell, run by this file in a process of its own."""
+  place = ''.join(c if c.isalnum() else '_' for c in name)
+  place = f'{_OUT.value}/{_MILLIONS.value:g}/{place}_seed{seed}'
+  command = [sys.executable, '-m', 'experiments.credit_lab.synthetic']
+  command += [f'--cell={name}', f'--seeds={seed}', f'--out={place}']
+  command += [f'--millions={_MILLIONS.value}', f'--arg={_ARG.value}']
+  return side_by_side.Job(command, f'{place}/cell.json')
+
+
+def row(name: str, found: list[dict]) -> dict:
+  """Of one arm: accuracy by length over its seeds, and what it cost."""
+  mean = lambda key: sum(one[key] for one in found) / len(found)
+  accuracy, revised = {}, {}
+  for m in map(str, LENGTHS):
+    arms = [one['arms'][m] for one in found]
+    accuracy[m] = statistics.seeds_cell([arm['accuracy'] for arm in arms])
+    kinds = [arm['by_type']['overwritten']['accuracy'] for arm in arms]
+    revised[m] = statistics.seeds_cell(kinds)
+  cost = 'steps', 'sampled_tokens', 'trained_tokens', 'seconds'
+  return {
+    'arm': name,
+    'changes': cells()[name],
+    'accuracy': accuracy,
+    'overwritten': revised,
+    'curves': [one['curve'] for one in found],
+    **{key: mean(key) for key in (*cost, 'peak_rss_bytes')},
+  }
+
+
+def table(rows: list[dict]) -> str:
+  header = [f'{m}x, overwritten' for m in LENGTHS]
+  header += ['steps', 'sampled', 'trained', 'seconds', 'peak MB']
+  lines = []
+  for one in rows:
+    both = [
+      f'{one["accuracy"][m]["mean"]:.3f} / {one["overwritten"][m]["mean"]:.3f}'
+      for m in map(str, LENGTHS)
+    ]
+    numbers = [one[k] for k in ('steps', 'sampled_tokens', 'trained_tokens')]
+    numbers += [one['seconds'], one['peak_rss_bytes'] / 1e6]
+    lines.append((one['arm'], *both, *(f'{n:.0f}' for n in numbers)))
+  return tables.grid(('', *header), lines)
+
+
+def draw(rows: list[dict], path: pathlib.Path) -> None:
+  """Strict accuracy on validation worlds over tokens, a panel a reward."""
+  fig = figure.Figure(figsize=(11, 4.8), layout='constrained')
+  panels = fig.subplots(1, len(REWARDS), sharey=True)
+  for panel, reward in zip(panels, REWARDS, strict=True):
+    for one in rows:
+      arm, _, paid = one['arm'].partition('; ')
+      if paid != reward:
+        continue
+      points = [zip(*c, strict=True) for c in one['curves']]
+      tokens, accuracy = zip(*points, strict=True)
+      mean = lambda columns: [sum(c) / len(c) for c in zip(*columns)]  # noqa
+      panel.plot(mean(tokens), mean(accuracy), label=arm)
+    panel.set_title(f'reward: {reward}', fontsize=10, loc='left')
+    panel.set_xlabel('tokens sampled and trained')
+    panel.legend(fontsize=7, frameon=False)
+  panels[0].set_ylabel('strict accuracy, validation')
+  plots.save(fig, str(path))
+
+
+def main(argv):
+  del argv
+  seeds = [int(seed) for seed in _SEEDS.value]
+  if _CELL.value:
+    found = run(_CELL.value, seeds[0], _OUT.value)
+    files.write_json(pathlib.Path(_OUT.value, 'cell.json'), found)
+    return
+  names = list(cells(_ONLY.value))
+  jobs = {(name, s): job(name, s) for s in seeds for name in names}
+  side_by_side.run(list(jobs.values()), [int(c) for c in _CORES.value])
+  read = lambda key: json.loads(pathlib.Path(jobs[key].done).read_text())
+  rows = [row(name, [read((name, s)) for s in seeds]) for name in names]
+  folder = results.folder(HERE, _OUT.value)
+  files.write_json(
+    folder / 'synthetic.json',
+    {
+      'seeds': seeds,
+      'millions': _MILLIONS.value,
+      'rows': rows,
+      'versions': machine.versions(),
+    },
+  )
+  draw(rows, folder / 'curves.png')
+  print(table(rows))
+
+
+if __name__ == '__main__':
+  app.run(main)
