@@ -8,6 +8,7 @@ SERVE = [
   'mcp>=2.3,<3',
   'prometheus-client>=0.21',
   'sqlalchemy>=2.0.40,<3',
+  'starlette',  # of the version that fastapi asks for
   'uvicorn>=0.40',
 ]
 # What reads public checkpoints and chat templates; real models need it.
@@ -20,6 +21,9 @@ setuptools.setup(
   license='Apache-2.0',
   python_requires='>=3.11',
   packages=setuptools.find_packages(include=['mem_alpha_jax*', 'configs*']),
+  entry_points={
+    'console_scripts': ['mem-alpha = mem_alpha_jax.run.commands:main']
+  },
   package_data={'mem_alpha_jax': ['assets/*/*']},
   install_requires=[
     'absl-py>=2.1',

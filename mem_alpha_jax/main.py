@@ -20,6 +20,7 @@ _MODES = {
   'stream': 'run.stream.main',
   'export': 'run.export.main',
   'compile': 'compile.main.main',
+  'doctor': 'run.doctor.main',
 }
 command.define_flags(list(_MODES))
 cluster.define_flags()

@@ -11,7 +11,7 @@ from mem_alpha_jax.evaluation import stream
 from mem_alpha_jax.report import html as html_lib
 from mem_alpha_jax.report import plots, statistics, tables
 from mem_alpha_jax.report.html import Trace, TraceAnswer, TraceStep
-from mem_alpha_jax.run import summary
+from mem_alpha_jax.run import compare, summary
 from mem_alpha_jax.system import files
 
 
@@ -322,3 +322,28 @@ def test_trial_damaged_results_are_named_in_one_line(tmp_path, text):
     ) as told:
       read(str(tmp_path))
     assert '\n' not in str(told.value)
+
+
+def test_runs_beside_each_other(tmp_path, capsys):
+  rows = [
+    {'step': n, 'reward/total': n / 9, 'eval/accuracy': 0.5} for n in (1, 2)
+  ]
+  for name, seed in (('a', 1), ('b', 2)):
+    config = {'seed': seed, 'rl': {'lam': 1.0}}
+    files.write_json(tmp_path / name / 'config.json', config)
+    lines = ''.join(f'{json.dumps(row)}\n' for row in rows)
+    (tmp_path / name / 'metrics.jsonl').write_text(lines)
+  result = tables.results({'seed': 1}, 1.0, LENGTH[1], LENGTH)
+  files.write_json(tmp_path / 'a' / 'results.json', result)
+  runs, out = [str(tmp_path / name) for name in 'ab'], str(tmp_path / 'c.png')
+  assert compare.main([*runs, f'--out={out}']) == 0
+  told = capsys.readouterr().out
+  assert 'rl.lam' not in told
+  lines = [' '.join(line.split()) for line in told.splitlines()]
+  assert lines[2] == 'seed 1 2'
+  assert 'after RL, 13x 0.700 [0.68, 0.72]' in lines
+  assert 'overwritten, 1x 0.500 [0.48, 0.52]' in lines
+  assert f'{runs[1]}: not finished' in told
+  assert png_size(tmp_path / 'c.png') == (1575, 600)
+  assert compare.main([str(tmp_path / 'c')]) == 2
+  assert 'no run there' in capsys.readouterr().err

@@ -154,7 +154,7 @@ def routes(calls):
 _FIELDS = (
   'text', 'messages', 'role', 'content', 'time', 'request', 'query', 'k',
   'question', 'n', 'format', 'events', 'results', 'memory', 'seq', 'kind',
-  'at', 'parts', 'limits', 'calls',
+  'at', 'parts', 'limits', 'calls', 'user', 'stream',
 )  # fmt: skip
 _JSON = st.recursive(
   st.none()
@@ -184,6 +184,10 @@ _GOOD = st.sampled_from(
     {'query': 'zebra'},
     {'question': 'zebra'},
     {'n': 3},
+    *(
+      {'messages': [{'role': 'user', 'content': 'zebra'}], 'user': name}
+      for name in ('ana', 'eve')
+    ),
     {'results': [{'memory': 'a b'}]},
     {},
   ]

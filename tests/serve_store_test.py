@@ -44,7 +44,7 @@ def test_killed_at_random_every_acknowledged_add_is_there_once(tmp_path):
     replayed = events.fold(events.Position(), found)
     assert memory.of(name).stats()['steps'] == replayed.clock > 3
     with memory._service.held(name) as now:
-      assert now == replayed
+      assert now[:4] == replayed[:4]  # the trail is of this process
   memory.close()
 
 

@@ -40,7 +40,7 @@ class Rules:
     self.batches.append((kind, len(jobs)))
     return [getattr(self, kind)(*job) for job in jobs]
 
-  def write(self, position, chunk):
+  def write(self, namespace, position, chunk):
     state, limits = position.state, self.limits(0)
     first = chunk.split()[0]
     old = [e for e in state_lib.entries(state) if e.text.split()[0] == first]
@@ -53,15 +53,16 @@ class Rules:
     log = tuple(state.log)
     return events.Part(text=chunk, tokens=self.count(chunk), log=log)
 
-  def find(self, state, text):
+  def find(self, namespace, position, text):
     words = set(text.lower().split())
     score = lambda e: len(words & set(e.text.lower().split()))
-    found = [e for e in state_lib.entries(state) if score(e)]
+    found = [e for e in state_lib.entries(position.state) if score(e)]
     return sorted(found, key=score, reverse=True)
 
-  def answer(self, state, text):
-    notes = [Note(e.kind, e.text, e.step) for e in self.find(state, text)[:2]]
-    request = Request(text, tuple(notes), state.core)
+  def answer(self, namespace, position, text):
+    found = self.find(namespace, position, text)[:2]
+    notes = [Note(e.kind, e.text, e.step) for e in found]
+    request = Request(text, tuple(notes), position.state.core)
     return request, notes[0].text if notes else ''
 
 

@@ -17,6 +17,15 @@ def limits(memory: Any, read: int) -> Limits:
   return Limits(m.core_tokens, m.entry_tokens, m.max_slots, cap)
 
 
+def slots_needed(states: Sequence[MemoryState], config: Any) -> int:
+  """Room for the calls of a step: the configured slots, doubled."""
+  used = max((state.top for state in states), default=0)
+  slots = config.memory.slots
+  while slots < used + config.rollout.max_calls:
+    slots *= 2
+  return slots
+
+
 class Memories:
   """A batch of memories.
 
@@ -38,7 +47,7 @@ class Memories:
     self.config, self.count_tokens = config, count_tokens
     self.adapt, self.embed = adapt, embed
     if bank is None:
-      slots, width = self._slots_needed(), config.memory.entry_tokens
+      slots, width = slots_needed(states, config), config.memory.entry_tokens
       bank = slots_lib.from_states(states, slots, width, embed)
     self.bank = bank
 
@@ -103,13 +112,5 @@ class Memories:
     width = bank.term_ids.shape[2]
     edits = slots_lib.edits(states, touched, width, self.embed)
     width = edits.rows.term_ids.shape[2]
-    bank = slots_lib.grow(bank, self._slots_needed(), width)
+    bank = slots_lib.grow(bank, slots_needed(self.states, self.config), width)
     return slots_lib.apply_edits(bank, edits)
-
-  def _slots_needed(self) -> int:
-    """Room for the calls of a step: the configured slots, doubled."""
-    used = max((state.top for state in self.states), default=0)
-    slots = self.config.memory.slots
-    while slots < used + self.config.rollout.max_calls:
-      slots *= 2
-    return slots

@@ -29,8 +29,8 @@ class MemoryMethod:
   ):
     embed = embed or given.parts.eval_setup.embed(given.params)
     self._write = write
-    self._make = lambda states, read: batch_lib.Memories(
-      states, read, given.config, given.count, adapt, embed
+    self._make = lambda states, read, bank: batch_lib.Memories(
+      states, read, given.config, given.count, adapt, embed, bank
     )
     n = len(given.episodes)
     self.take([state_lib.empty()] * n, [0] * n, [0] * n)
@@ -40,14 +40,16 @@ class MemoryMethod:
     states: Sequence[state_lib.MemoryState],
     read: Sequence[int],
     times: Sequence[int],
+    bank: slots_lib.SlotBank | None = None,
   ) -> None:
     """Goes on with these memories, as many as they are.
 
     Args:
       read: tokens that each one's stream has shown.
       times: chunks that each one has read.
+      bank: of the states; without one it is built.
     """
-    self.memories, self._times = self._make(states, read), list(times)
+    self.memories, self._times = self._make(states, read, bank), list(times)
 
   def observe(self, chunks: Sequence[str | None]) -> list[Step]:
     texts = [chunk or '' for chunk in chunks]

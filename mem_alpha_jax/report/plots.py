@@ -89,6 +89,25 @@ def learning_curve(
     save(fig, path)
 
 
+def run_curves(
+  runs: Mapping[str, Sequence[Mapping[str, Any]]], path: str
+) -> None:
+  """Writes a PNG: reward and held-out accuracy of runs, by name."""
+  with matplotlib.rc_context(_STYLE):
+    fig = figure.Figure(figsize=(10.5, 4.0), layout='constrained')
+    left, right = fig.subplots(1, 2)
+    for panel, key in ((left, 'reward/total'), (right, 'eval/accuracy')):
+      panel.set(title=key, xlabel='step')
+      found = [
+        {'step': row['step'], name: row.get(key)}
+        for name, rows in runs.items()
+        for row in rows
+      ]
+      labels = _lines(panel, found, {n: n for n in runs}, raw=panel is left)
+      _end_labels(panel, labels)
+    save(fig, path)
+
+
 def length_curve(
   length: Mapping[str, tables.Arms],
   path: str,
@@ -176,10 +195,7 @@ def _lines(
 ) -> list[tuple[float, str, str]]:
   """Draws each metric that occurs; returns (end, label, color) of each.
 
-  Args:
-    metrics: key -> label.
-    raw: True draws all points faintly under their running mean, False draws
-      the points with markers.
+  `raw` draws points faintly under their running mean, else they have markers.
   """
   labels = []
   for i, (key, label) in enumerate(metrics.items()):

@@ -5,6 +5,7 @@ that the writer made, or an edit. Events are never changed. One that is taken
 back is named by a later one, and is left out where the state is made.
 """
 
+import itertools
 from collections.abc import Collection, Iterable
 from typing import Annotated, Literal, NamedTuple
 
@@ -17,6 +18,11 @@ from mem_alpha_jax.memory.state import LogRecord, MemoryState
 MOST = 2**31  # above all numbers of events, entries and tokens
 # Kinds after which a state cannot be had from the one before.
 BREAKS = ('undo', 'clear')
+# Changes that led to a memory, the newest last: a mark of each, which no other
+# change of this process has, and the slots that it touched.
+Trail = tuple[tuple[int, tuple[int, ...]], ...]
+_TRAIL = 32  # changes that are remembered
+_marks = itertools.count(1)
 _Count = Annotated[int, pydantic.Field(ge=0, lt=MOST)]
 
 
@@ -65,12 +71,14 @@ class Position(NamedTuple):
     read: tokens that it was told.
     clock: parts that it has lived through, the step of the next.
     seq: of the last event.
+    trail: of the state, from which `banks` see what is new in it.
   """
 
   state: MemoryState = state_lib.empty()
   read: int = 0
   clock: int = 0
   seq: int = 0
+  trail: Trail = ()
 
 
 def taken_back(events: Iterable[Event]) -> set[int]:
@@ -112,4 +120,8 @@ def step(now: Position, part: Part, undone: bool = False) -> Position:
       f'event {now.seq + 1} does not replay: a call has another result than '
       'it had; the store is damaged or of another version'
     )
-  return after._replace(state=state_lib.without_log(state))
+  slots = tuple(slot for record in part.log for slot in record.result.slots)
+  return after._replace(
+    state=state_lib.without_log(state),
+    trail=(*now.trail, (next(_marks), slots))[-_TRAIL:],
+  )

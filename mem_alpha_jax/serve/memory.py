@@ -103,8 +103,7 @@ class Memory:
     def read(now: Position) -> list[Event]:
       position, parts = now, []
       for chunk in chunks:
-        job = model.Read(position, chunk)
-        parts.append(self._service.queue.ask('write', job))
+        parts.append(self._ask('write', position, chunk))
         position = events.step(position, parts[-1])
       return [_event(now, 'add', request=request, parts=tuple(parts))]
 
@@ -112,7 +111,7 @@ class Memory:
 
   def search(self, query: str, k: int = 5) -> list[Value]:
     """The notes that fit best, best first; at most model.FOUND."""
-    found = self._service.queue.ask('find', model.Asked(self._state(), query))
+    found = self._ask('find', self._now(), query)
     return [_note(entry) for entry in found[: max(k, 0)]]
 
   def answer(self, question: str) -> Value:
@@ -120,12 +119,10 @@ class Memory:
 
     The answer is '' where they do not tell, and None if the reader failed.
     """
-    state = self._state()
-    asked = model.Asked(state, question)
-    request, answer = self._service.queue.ask('answer', asked)
-    notes = []
+    now, notes = self._now(), []
+    request, answer = self._ask('answer', now, question)
     for note in request.notes:
-      entry = state_lib.with_text(state, note.kind, note.text)
+      entry = state_lib.with_text(now.state, note.kind, note.text)
       notes.append(
         {'id': entry and entry.id, 'kind': note.kind, 'text': note.text}
       )
@@ -139,7 +136,7 @@ class Memory:
     """
     if kind not in (None, *KINDS):
       raise ValueError(f'kind={kind!r}: use one of {KINDS}')
-    return _all(self._state(), kind)
+    return _all(self._now().state, kind)
 
   def update(self, id: int | str, text: str) -> Value:
     """Replaces the text of a note, or of the core (id 'core').
@@ -221,20 +218,24 @@ class Memory:
     return {'imported': len(calls) - len(refused), 'refused': refused}
 
   def stats(self) -> Value:
-    with self._service.held(self.namespace) as now:
-      state, read, clock, seq = now
+    now = self._now()
+    count = lambda kind: state_lib.count(now.state, kind)
     return {
-      'notes': {kind: state_lib.count(state, kind) for kind in state_lib.LISTS},
-      'tokens': state_lib.token_length(state),
-      'most_tokens': self._service.serving.limits(read).total_tokens,
-      'read_tokens': read,
-      'steps': clock,
-      'events': seq,
+      'notes': {kind: count(kind) for kind in state_lib.LISTS},
+      'tokens': state_lib.token_length(now.state),
+      'most_tokens': self._service.serving.limits(now.read).total_tokens,
+      'read_tokens': now.read,
+      'steps': now.clock,
+      'events': now.seq,
     }
 
-  def _state(self) -> MemoryState:
+  def _now(self) -> Position:
     with self._service.held(self.namespace) as now:
-      return now.state
+      return now
+
+  def _ask(self, kind: str, now: Position, text: str) -> Any:
+    job = model.Job(self.namespace, now, text)
+    return self._service.queue.ask(kind, job)
 
   def _edit(self, kind: str, id: int | str, text: str = '') -> Value:
     def edit(now: Position) -> list[Event]:

@@ -20,7 +20,7 @@ from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import writer as writer_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
-from mem_alpha_jax.serve import events
+from mem_alpha_jax.serve import banks, events
 from mem_alpha_jax.serve.events import Position
 from mem_alpha_jax.text import english, tokenizer
 from mem_alpha_jax.types import Episode, Request, Turn
@@ -31,18 +31,15 @@ KINDS = ('write', 'find', 'answer')  # of jobs
 Said = str | Sequence[Mapping[str, str]]  # a text, or messages of a chat
 
 
-class Read(NamedTuple):
-  """A memory, and the chunk that it is to read."""
+class Job(NamedTuple):
+  """What a memory is to read, or is asked."""
 
+  namespace: str
   position: Position
-  chunk: str
+  text: str | None  # None fills a batch
 
 
-class Asked(NamedTuple):
-  """A memory, and what it is asked."""
-
-  state: state_lib.MemoryState
-  text: str
+_NO_JOB = Job('', Position(), None)
 
 
 class Model:
@@ -64,6 +61,7 @@ class Model:
     nobody = [Episode(i, 'serve', (), ()) for i in range(batch)]
     given = Given(experiment, self._config, params, nobody, range(batch))
     self._method, self.count = policy.method(given), given.count
+    self._banks = banks.Banks(self._config, self._method.memories.embed)
     self._room = self._chunk_room()
 
   def chunks(self, said: Said, time: str | None = None) -> list[str]:
@@ -98,26 +96,28 @@ class Model:
   def warm(self) -> None:
     """Compiles what requests need, so that none of them waits for it."""
     for n in {1, self.batch}:
-      self.run('write', [Read(Position(), 'a')] * n)
-      for kind in ('find', 'answer'):
-        self.run(kind, [Asked(state_lib.empty(), 'a')] * n)
+      for kind in KINDS:
+        self.run(kind, [Job('', Position(), 'a')] * n)
 
-  def run(self, kind: str, jobs: Sequence) -> list:
+  def run(self, kind: str, jobs: Sequence[Job]) -> list:
     """Does jobs of one kind.
 
-    write: Read -> events.Part; find: Asked -> entries, best first; answer:
-    Asked -> (Request, answer).
+    write -> events.Part; find -> entries, best first; answer -> (Request,
+    answer).
     """
-    return getattr(self, f'_{kind}')(jobs)
-
-  def _write(self, jobs: Sequence[Read]) -> list[events.Part]:
-    rest = [None] * (self._size(jobs) - len(jobs))
-    chunks = [job.chunk for job in jobs]
-    at = [job.position for job in jobs] + [Position() for _ in rest]
+    size = 1 if len(jobs) == 1 else self.batch
+    rest = [_NO_JOB] * (size - len(jobs))
+    names, at, texts = zip(*jobs, *rest, strict=True)
     self._method.take(
-      [p.state for p in at], [p.read for p in at], [p.clock for p in at]
+      [now.state for now in at],
+      [now.read for now in at],
+      [now.clock for now in at],
+      self._banks.bank(names, at),
     )
-    steps = self._method.observe([*chunks, *rest])
+    return getattr(self, f'_{kind}')(texts)[: len(jobs)]
+
+  def _write(self, chunks: Sequence[str | None]) -> list[events.Part]:
+    steps = self._method.observe(chunks)
     return [
       events.Part(
         text=chunk,
@@ -125,29 +125,22 @@ class Model:
         log=tuple(step.state.log),
         errors=tuple(step.written.errors),
       )
-      for step, chunk in zip(steps, chunks, strict=False)
+      for step, chunk in zip(steps, chunks, strict=True)
+      if chunk is not None
     ]
 
-  def _find(self, jobs: Sequence[Asked]) -> list[list[state_lib.Entry]]:
-    texts = self._ask(jobs)
+  def _find(self, texts: Sequence[str | None]) -> list[list[state_lib.Entry]]:
     way = recall.RECALL[self._config.reading.retrieval]
-    found = way.find(self._method.memories, texts, FOUND, 1)
-    return [row[0] for row in found[: len(jobs)]]
+    asked = [[tokenizer.valid(text or '')] for text in texts]
+    found = way.find(self._method.memories, asked, FOUND, 1)
+    return [row[0] for row in found]
 
-  def _answer(self, jobs: Sequence[Asked]) -> list[tuple[Request, str | None]]:
-    rows = self._method.requests(self._ask(jobs))[: len(jobs)]
-    requests = [row[0] for row in rows]
+  def _answer(
+    self, texts: Sequence[str | None]
+  ) -> list[tuple[Request, str | None]]:
+    asked = [[] if text is None else [tokenizer.valid(text)] for text in texts]
+    requests = [row[0] for row in self._method.requests(asked) if row]
     return list(zip(requests, self._setup.reader(requests), strict=True))
-
-  def _ask(self, jobs: Sequence[Asked]) -> list[list[str]]:
-    """Takes up the memories of the jobs, padded; returns their questions."""
-    rest = [Asked(state_lib.empty(), '')] * (self._size(jobs) - len(jobs))
-    states = [job.state for job in (*jobs, *rest)]
-    self._method.take(states, [0] * len(states), [0] * len(states))
-    return [[tokenizer.valid(job.text)] for job in (*jobs, *rest)]
-
-  def _size(self, jobs: Sequence) -> int:
-    return 1 if len(jobs) == 1 else self.batch
 
   def _chunk_room(self) -> int:
     """Tokens of a chunk that are sure to be read.

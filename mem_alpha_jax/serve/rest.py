@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from mem_alpha_jax.memory.state import KINDS
-from mem_alpha_jax.serve import guards, mcp_tools, model
+from mem_alpha_jax.serve import chat, guards, mcp_tools, model
 from mem_alpha_jax.serve import memory as memory_lib
 from mem_alpha_jax.serve import store as store_lib
 from mem_alpha_jax.serve.memory import Memory
@@ -100,6 +100,7 @@ def make(service: Service, limits: Limits = Limits()) -> fastapi.FastAPI:  # noq
     app.add_exception_handler(kind, _told)
   _add_reads(app, door.parameter(writing=False))
   _add_writes(app, door.parameter(writing=True))
+  chat.add(app, door.caller(), door.memory, service.serving.count)
   app.router.routes.append(routing.Route(f'{_ROOT}/mcp', mcp))
 
   @app.get('/health')
@@ -216,11 +217,18 @@ class _Door:
       raise HTTPException(403, f'this key may not {what} this namespace')
     return Memory(self._service, name)
 
-  def parameter(self, writing: bool) -> Any:
-    """The type of a route's parameter: the memory of its path."""
+  def caller(self) -> Any:
+    """The type of a route's parameter: the key of a request."""
 
-    def memory(name: _Name, given: _Given) -> Memory:
-      key = self.key(given.credentials if given else '')
+    def key(given: _Given) -> store_lib.Key:
+      return self.key(given.credentials if given else '')
+
+    return Annotated[store_lib.Key, fastapi.Depends(key)]
+
+  def parameter(self, writing: bool) -> Any:
+    """The same: the memory of its path."""
+
+    def memory(name: _Name, key: self.caller()) -> Memory:
       return self.memory(key, name, writing)
 
     return Annotated[Memory, fastapi.Depends(memory)]
