@@ -8,6 +8,7 @@ SERVE = [
   'mcp>=2.3,<3',
   'prometheus-client>=0.21',
   'sqlalchemy>=2.0.40,<3',
+  'starlette',  # of the version that fastapi asks for
   'uvicorn>=0.40',
 ]
 # What reads public checkpoints and chat templates; real models need it.

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 GIB = 2**30  # bytes
 UNANSWERABLE = '_abs'  # ends a question type: nothing was said about it
+ERRATUM = '_erratum'  # ends a question type: its gold is known to be wrong
 
 
 class Question(NamedTuple):

@@ -149,7 +149,7 @@ def test_the_whole_is_what_the_template_gives():
 
 
 @pytest.mark.parametrize('order', ['chunk_first', 'memory_first'])
-def test_what_does_not_fit_is_left_out_and_counted(order):
+def test_trial_what_does_not_fit_is_left_out_and_counted(order):
   free, _, _ = render(chunk='old ' * 40 + 'new', prompt_order=order)
   own_room = len(free.own) - 10
   if order == 'memory_first':

@@ -192,7 +192,7 @@ def test_one_call_embeds_what_a_step_writes_and_one_what_it_asks(setups):
 
 
 @GROUPS
-def test_a_judge_gives_the_content_part(setups, groups):
+def test_trial_a_judge_gives_the_content_part(setups, groups):
   tokenizer, asked = setups['state'].tokenizer, []
 
   def judge(notes):
@@ -452,7 +452,33 @@ def test_trial_what_acts_on_and_grades_a_turn_is_what_was_shown(
   assert rollout.metrics['rollout/cut_entries'] == np.mean(wanted)
 
 
-def test_a_run_is_warned_once_of_what_is_cut(monkeypatch):
+def test_trial_what_is_cut_of_prompts_and_responses_is_counted(
+  setups, monkeypatch
+):
+  setup = scripted(setups['state'], random_call(setups['state'].tokenizer))
+  role, generate = registry.ROLES['writer'], setup.generate
+
+  def show(setup, turn):  # of the first turns three tokens are lost
+    cut = 3 * (turn.index == 0)
+    return role.show(setup, turn)._replace(truncated=cut)
+
+  def say(*args):  # one response of a group reaches its end
+    samples = generate(*args)
+    finished = np.zeros(samples.finished.shape, bool)
+    finished[:, 0] = True
+    return samples._replace(finished=finished)
+
+  monkeypatch.setitem(registry.ROLES, 'writer', role._replace(show=show))
+  metrics = collector.collect(
+    setup._replace(generate=say), None, episodes_of(3, 1, 2, 2),
+    empty_starts(), 0,
+  ).metrics  # fmt: skip
+  assert metrics['rollout/cut_prompts'] == 4 / 8
+  assert metrics['rollout/cut_responses'] == 1 - 1 / G
+  assert metrics['rollout/cut_entries'] == 0
+
+
+def test_trial_a_run_is_warned_once_of_what_is_cut(monkeypatch):
   said = []
   monkeypatch.setattr(
     samples_lib.logging, 'warning', lambda text, *args: said.append(text % args)

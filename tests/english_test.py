@@ -28,5 +28,5 @@ EXAMPLES = dict(
 
 
 @pytest.mark.parametrize('word', EXAMPLES)
-def test_examples_of_the_paper(word):
+def test_trial_examples_of_the_paper(word):
   assert english.stem(word) == EXAMPLES[word]

@@ -56,6 +56,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
     ('rl.nope=1', r'config.rl.nope=1: there is no such field'),
     ('rl.kl_coeff=1', 'did you mean rl.kl_coef'),
     ('rl=1', 'config.rl=1: there is no such field'),
+    ('eval.bootstrap=1', 'config.eval.bootstrap=1: there is no such field'),
     ('eval.lengths=1,2', 'separated by semicolons: write eval.lengths=1;2'),
     ('eval.lengths=2;1', 'use growing integers, 1 or more'),
     ('rl.kl_coef=1e400', 'config.rl.kl_coef=inf: use a finite number'),
@@ -370,6 +371,21 @@ def test_trial_of_what_make_passes_on():
     '--config=configs/tiny.py:eval.lengths=1;2',
     '--mode=eval',
   ]
+
+
+def test_trial_of_what_make_quick_ends_with():
+  said = subprocess.run(
+    ['make', '-n', 'quick', 'READY='], cwd=ROOT, capture_output=True, text=True
+  ).stdout
+  assert 'num_steps=30' in said and '--workdir=runs/quick' in said
+  ends = said[said.index('echo') :]
+  for told in (
+    'learning_curve.png',
+    'episodes.html',
+    '`make run`',
+    'README.md',
+  ):
+    assert told in ends
 
 
 def test_trial_of_a_learning_rate_that_is_too_high(tmp_path):

@@ -1,5 +1,6 @@
 """Evaluation: arms with intervals, all on the same episodes."""
 
+import numpy as np
 import pytest
 import tiny_config
 
@@ -8,6 +9,7 @@ from experiments.paper_tables import cells
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.evaluation import stream as stream_lib
+from mem_alpha_jax.memory import slots
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import memory, registry
 from mem_alpha_jax.methods.protocol import Written
@@ -261,6 +263,20 @@ def test_trial_a_source_without_an_oracle_has_no_row_of_it(
   )
   arms, _ = held_out.with_baselines(experiment, None, only)
   assert [*arms[1]['baselines']] == ['no_memory']
+
+
+@pytest.mark.parametrize('name', ['keep_everything', 'rag_bm25'])
+def test_trial_all_words_of_a_chunk_are_indexed_for_baselines(
+  experiment, episodes, name, monkeypatch
+):
+  monkeypatch.setattr(memory.view, 'look', lambda *_: [(None,)])  # none needed
+  method = registry.make(name, experiment, None, episodes[:1])
+  chunk = ' '.join(f'word{i}' for i in range(301))
+  method.observe([chunk])
+  found = np.asarray(method.memories.bank.term_ids)
+  assert np.isin(slots.encode_terms(chunk), found).all()
+  (entry,) = state_lib.entries(method.memories.states[0])
+  assert entry.text == chunk
 
 
 def test_trial_all_methods_look_as_often(experiment, episodes):

@@ -1,13 +1,19 @@
 """Looking entries up for a question, in one step and in two."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tiny_config
 
+from mem_alpha_jax.data import locomo
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.recall import registry, view
+from mem_alpha_jax.text import words as words_lib
+
+REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
 
 
 def test_a_second_hop_finds_what_the_question_does_not_name():
@@ -111,20 +117,27 @@ def test_a_full_bank_grows_and_keeps_its_vectors():
 
 
 def test_trial_a_long_chunk_finds_the_notes_that_it_changes():
-  """Behind a header, in the middle of a text of 700 words."""
+  """Behind a header, in the middle of a text of 700 words, in both lists."""
   config = tiny_config.get_config('memory.view_entries=2')
   batch = batch_lib.Memories(
     [state_lib.empty()], [10**6], config, lambda text: len(text.split()),
     lambda limits: limits._replace(entry_tokens=10**6),
   )  # fmt: skip
-  said = ' '.join(f'word{i}' for i in range(700))
-  texts = ['Zoe Rome', 'user assistant dialogue', f'{said} zebra', 'Ana Oslo']
-  ops = [state_lib.Op('insert', 'semantic', text=text) for text in texts]
+  said = [f'word{i}' for i in range(700)]
+  long = ' '.join([*said[-22:], 'zebra'])  # more words than an entry may have
+  texts = ['Zoe Rome', 'user assistant dialogue', long, 'Ana Oslo']
+  kinds = ['semantic', 'semantic', 'episodic', 'episodic']
+  ops = [
+    state_lib.Op('insert', kind, text)
+    for kind, text in zip(kinds, texts, strict=True)
+  ]
   batch.write([ops], [0])
+  said[350] = 'Zoe moved to Lima'
   chunk = (
     'Dialogue between User and Assistant on 2024-03-01 00:00\n'
-    f'User: {said.replace("word350", "Zoe moved to Lima")} dialogue'
+    f'User: {" ".join(said)} dialogue'
   )
+  # Two of both lists together, where the reference shows two of each.
   shown = view.look(batch, [chunk])[0]
   assert {entry.text for entry in shown} == {texts[0], texts[2]}
   ((request,),) = registry.requests(batch, [['Which zebra?']], 1)
@@ -132,3 +145,30 @@ def test_trial_a_long_chunk_finds_the_notes_that_it_changes():
   question = 'Which label number does this sample have? Sample: assistant'
   ((request,),) = registry.requests(batch, [[question]], 1)
   assert [note.text for note in request.notes] == [texts[1]]
+
+
+@pytest.mark.skipif(not REAL.exists(), reason='no ../shared/data')
+@pytest.mark.parametrize('kept, least, most', [(12, 0, 0.2), (None, 0.45, 1)])
+def test_trial_whole_turns_are_found_by_all_of_their_words(kept, least, most):
+  """Of one dialogue of LoCoMo; 12 words of each were once indexed."""
+  dialogue = locomo.load(str(REAL))[0]
+  texts = [locomo.note(turn) for turn in dialogue.turns]
+  place = {t.id: text for t, text in zip(dialogue.turns, texts, strict=True)}
+  cut = {' '.join(words_lib.content(text)[:kept]): text for text in texts}
+  asked = [q for q in dialogue.questions
+           if q.evidence and {*q.evidence} <= {*place}
+           and 'adversarial' not in q.category][:32]  # fmt: skip
+  config = tiny_config.get_config('reading.top_k=5,memory.slots=512')
+  batch = batch_lib.Memories(
+    [state_lib.empty()], [10**6], config, lambda text: len(text.split()),
+    lambda limits: limits._replace(entry_tokens=10**6),
+  )  # fmt: skip
+  ops = [state_lib.Op('insert', 'semantic', text=text) for text in cut]
+  batch.write([ops], [0])
+  (requests,) = registry.requests(batch, [[q.text for q in asked]], 32)
+  recall = [
+    np.mean([place[turn] in {cut[n.text] for n in request.notes}
+             for turn in question.evidence])
+    for question, request in zip(asked, requests, strict=True)
+  ]  # fmt: skip
+  assert least <= np.mean(recall) <= most

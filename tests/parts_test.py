@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
+from mem_alpha_jax.memory import json_calls, reference_tools
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.state import Op, OpResult
 from mem_alpha_jax.reward import parts
@@ -61,6 +62,22 @@ def test_trial_calls_is_the_share_of_valid_calls(
 ):
   done = outcome([insert('x')] * len(results), results, errors, noop=noop)
   assert one(parts.calls, done) == expected
+
+
+@pytest.mark.parametrize('notation', [json_calls, reference_tools])
+@pytest.mark.parametrize('shown, earned', [((), 0), ((3,), 0.5), ((3, 7), 1)])
+def test_trial_calls_about_what_was_not_shown_earn_nothing(
+  notation, shown, earned
+):
+  # Two notes deleted unseen once earned 0.5, where a no-op had 0.1.
+  deletes = [Op('delete', 'semantic', entry_id=i) for i in (3, 7)]
+  view = [state_lib.Entry(i, 'semantic', '', 0, 0, 0) for i in shown]
+  read = notation.parse('\n'.join(map(notation.render, deletes)), view)
+  ops = [call.op for call in read.calls if call.op]
+  errors = [call.error for call in read.calls if call.error]
+  assert len(ops) == len(shown) and all('unknown id' in e for e in errors)
+  done = outcome(ops, [OK] * len(ops), len(errors))
+  assert one(parts.calls, done) == one(parts.content, done) == earned
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,14 @@ def test_the_table_has_every_number():
     assert name in text
 
 
+@pytest.mark.parametrize('backend, told', [('gpu', 1), ('cpu', 0), ('tpu', 0)])
+def test_trial_what_jax_takes_of_a_gpu_is_told(monkeypatch, backend, told):
+  monkeypatch.setattr(footprint.jax, 'default_backend', lambda: backend)
+  text = footprint.table(FULL)
+  for words in ('takes 75%', 'XLA_PYTHON_CLIENT_MEM_FRACTION', 'vLLM'):
+    assert text.count(words) == told
+
+
 FULL = footprint.Plan(1, 2, 0, 2, 1, 1, 1, 0, 4)
 WAYS = {
   'parameters': (FULL, '', 'lora.rank'),

@@ -96,7 +96,7 @@ def test_fixed_width_does_not_tell_how_full_the_memory_is(notes):
   assert len(made.prefix) == 1 + 3 + 2 * (3 + 2) + 1
 
 
-def test_truncation_is_counted():
+def test_trial_truncation_is_counted():
   made, prefix, _ = render(
     (entry(1, 'a b c d e'), None), 'u v w x', 'core is long', budget=17
   )

@@ -1,5 +1,6 @@
 """Training against a real server that fails at 30% of its requests."""
 
+import json
 import os
 
 import numpy as np
@@ -76,6 +77,15 @@ def test_the_key_comes_from_the_environment(monkeypatch):
   monkeypatch.setenv('READER_KEY', 'secret\n')
   client = remote_chat.from_config(config)
   assert client._key == 'secret' and 'secret' not in repr(client)
+
+
+def test_trial_the_experiment_shows_what_is_committed():
+  cells = json.loads(run_lib.RESULTS.read_text())
+  text = run_lib.table({name: cells[name] for name in run_lib.CELLS})
+  rows = {row.split('  ')[0]: row for row in text.splitlines()}
+  for name in http_client.COUNTS:
+    assert f'requests: {name}' in rows
+  assert set(rows['rewards: zeroed'].split()[2:]) == {'0'}
 
 
 def test_the_server_reads_what_a_reader_is_shown():

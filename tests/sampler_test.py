@@ -139,7 +139,7 @@ def test_samples_follow_the_distribution():
 
 
 @pytest.mark.parametrize('streams', [2, 3])
-def test_streams_do_not_change_rows(monkeypatch, streams):
+def test_trial_streams_do_not_change_rows(monkeypatch, streams):
   """Three streams of one prompt each; two do not divide three prompts."""
   rows = small_models.rows()
   monkeypatch.setattr(sampler.os, 'cpu_count', lambda: 1)

@@ -74,7 +74,7 @@ def test_imports_point_one_way(path):
   assert not back, f'{path.relative_to(ROOT)} imports back: {sorted(back)}'
 
 
-def test_an_import_back_is_seen():
+def test_trial_an_import_back_is_seen():
   tree = ast.parse('def f():\n  from mem_alpha_jax.run import build\n')
   assert backward('memory', imported_rooms(tree)) == {'run'}
   assert not backward('compile', imported_rooms(tree))

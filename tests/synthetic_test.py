@@ -5,7 +5,8 @@ import re
 import pytest
 import synthetic_reading
 
-from mem_alpha_jax.data import synthetic
+from configs import tiny
+from mem_alpha_jax.data import pipeline, synthetic
 from mem_alpha_jax.data import synthetic_words as words
 from mem_alpha_jax.types import Note
 
@@ -66,6 +67,19 @@ def _expected(chunks):
         name, day, month, venue = key
         golds = {name.title(), venue, f'{day} {month.title()}'}
         yield _asked_texts(key), golds, EVENTS, first, last
+
+
+@pytest.mark.parametrize('multiple, percent', [(1, 17), (13, 13)])
+def test_trial_the_share_of_questions_about_the_user(multiple, percent):
+  """Of an evaluation: the user has no name that a pair could hold out."""
+  asked = [
+    question.text
+    for episode in pipeline.eval_episodes(tiny.get_config(), 'test', multiple)
+    for question in episode.questions
+    if question.asked
+  ]
+  own = {a.user_question for a in words.ATTRIBUTES.values()}
+  assert round(100 * sum(text in own for text in asked) / len(asked)) == percent
 
 
 def test_words_have_one_kind_and_one_split():

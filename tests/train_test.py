@@ -139,7 +139,7 @@ def test_mode_eval_measures_the_newest_checkpoint(finished):
   assert 'before' not in found
 
 
-def test_mode_eval_needs_a_checkpoint(tmp_path):
+def test_trial_of_an_evaluation_of_a_mistyped_workdir(tmp_path):
   config = tiny_config.get_config()
   with pytest.raises(FileNotFoundError, match='no run there'):
     summary.main(config, str(tmp_path / 'mistyped'))
@@ -150,7 +150,7 @@ def test_mode_eval_needs_a_checkpoint(tmp_path):
 
 
 @pytest.mark.slow
-def test_trial_of_a_stop_in_an_evaluation(tmp_path, finished):
+def test_trial_of_a_stop_in_an_evaluation(tmp_path, finished, capsys):
   """The step before it is saved, and evaluated when the run goes on."""
 
   def stopped(*unused):
@@ -162,7 +162,9 @@ def test_trial_of_a_stop_in_an_evaluation(tmp_path, finished):
     with pytest.raises(stopping.Stopped, match='step 3'):
       train.train(tiny_config.get_config(), folder)
   assert [row['step'] for row in lines(folder)] == [1]
+  assert 'resumed' not in capsys.readouterr().out
   train.train(tiny_config.get_config(), folder)
+  assert 'resumed at step 2\n' in capsys.readouterr().out
   assert lines(folder) == lines(finished[0])
 
 
@@ -239,7 +241,7 @@ def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('arg', ['', 'lora.rank=2'])
-def test_a_restore_makes_no_second_state(tmp_path, monkeypatch, arg):
+def test_trial_a_restore_makes_no_second_state(tmp_path, monkeypatch, arg):
   if arg:
     pytest.importorskip('qwix')
   folder = str(tmp_path)

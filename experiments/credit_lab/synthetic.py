@@ -138,8 +138,9 @@ def row(name: str, found: list[dict]) -> dict:
   for m in map(str, LENGTHS):
     arms = [one['arms'][m] for one in found]
     accuracy[m] = statistics.seeds_cell([arm['accuracy'] for arm in arms])
-    kinds = [arm['by_type']['overwritten']['accuracy'] for arm in arms]
-    revised[m] = statistics.seeds_cell(kinds)
+    kinds = [arm['by_type'].get('overwritten') for arm in arms]
+    known = [kind['accuracy'] for kind in kinds if kind]  # few ask for none
+    revised[m] = statistics.seeds_cell(known or [float('nan')])
   cost = 'steps', 'sampled_tokens', 'trained_tokens', 'seconds'
   return {
     'arm': name,

@@ -34,8 +34,7 @@ def validate(config: ml_collections.ConfigDict) -> None:
         f'config.{name}={values[name]!r}: use {allowed} ({field.meaning})'
       )
   _check_model(config)
-  _check_kernels(config)
-  _check_mesh(config)
+  _check_devices(config)
   _check_memory(config)
   _check_horizon(config)
   _check_learning(config)
@@ -87,7 +86,7 @@ def _check_model(c: ml_collections.ConfigDict) -> None:
   )
 
 
-def _check_kernels(c: ml_collections.ConfigDict) -> None:
+def _check_devices(c: ml_collections.ConfigDict) -> None:
   m = c.model
   _require(
     m.attention == 'xla' or not m.match_bias,
@@ -99,14 +98,10 @@ def _check_kernels(c: ml_collections.ConfigDict) -> None:
     f"mesh.decode='tensor': mesh.fsdp={c.mesh.fsdp} must divide "
     f'model.kv_heads={m.kv_heads}',
   )
-
-
-def _check_mesh(c: ml_collections.ConfigDict) -> None:
-  data, fsdp = c.mesh.data, c.mesh.fsdp
   _require(
-    c.data.batch_episodes % (data * fsdp) == 0,
+    c.data.batch_episodes % (c.mesh.data * c.mesh.fsdp) == 0,
     f'data.batch_episodes={c.data.batch_episodes}: must be a multiple of '
-    f'mesh.data={data} times mesh.fsdp={fsdp}',
+    f'mesh.data={c.mesh.data} times mesh.fsdp={c.mesh.fsdp}',
   )
 
 

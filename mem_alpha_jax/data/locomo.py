@@ -35,13 +35,23 @@ CATEGORIES = {
 ADVERSARIAL = 'adversarial'
 ANSWERED = 'adversarial_answered'
 _UNANSWERABLE = 5
-# Questions that the dialogue itself contradicts, by dialogue, place among its
-# questions, and digest of question and gold: a gold with another day of the
-# week than the evidence, a gold whose date is none, a question about a month
-# after the last session. Their types end with _erratum, so that tables show the
-# published golds with them and without.
-_ERRATUM = '_erratum'
-ERRATA = {(26, 5): 'afaf95d8', (41, 48): '125b1f1e', (41, 69): 'f1755a04'}
+# Questions that the very turns of their evidence contradict, by dialogue and
+# place among its questions, with the digest of question and gold: one that its
+# publisher corrects is not marked. Types of marked ones end with ERRATUM, so
+# that tables show the published golds with them and without.
+ERRATA = {
+  (26, 5): 'afaf95d8',  # ran on another day of the week
+  (26, 94): 'b2a8e83c',  # it is Caroline's bowl
+  (26, 135): 'af6eb028',  # was hurt in September
+  (26, 138): '4d78d5f9',  # Melanie painted it
+  (30, 31): '08c70fb3',  # from 20 January to 20 June, not six months
+  (30, 57): '9d9d4173',  # Jon's advice to Gina
+  (30, 63): '263e5109',  # on another day
+  (41, 48): '125b1f1e',  # the date of the gold is none
+  (41, 68): '90aeac52',  # the dialogue ends before that December
+  (41, 69): 'f1755a04',  # as well
+  (41, 129): '72d13cdb',  # Maria thinks so
+}
 _PUBLISHER = 'https://github.com/snap-research/locomo'
 _ALL = 'locomo10.json'
 _SESSION = re.compile(r'session_(\d+)(_date_time)?')
@@ -237,7 +247,7 @@ def _dialogue(data, asked: Sequence[_Asked], uid: int, where: str) -> Dialogue:
         q.category == ANSWERED for q in questions
       ),
       'contradicted by the dialogue, marked': sum(
-        q.category.endswith(_ERRATUM) for q in questions
+        q.category.endswith(types.ERRATUM) for q in questions
       ),
     },
   )
@@ -278,7 +288,7 @@ def _flagged(question: Question, uid: int, place: int) -> Question:
   key = content.digest(f'{question.text}\n{question.answer}').hex()
   if key[:8] != ERRATA.get((uid, place)):
     return question
-  return question._replace(category=question.category + _ERRATUM)
+  return question._replace(category=question.category + types.ERRATUM)
 
 
 SOURCES = (

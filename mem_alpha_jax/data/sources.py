@@ -7,6 +7,7 @@ import ml_collections
 
 from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.types import ERRATUM
 
 # Modules of this folder; the first pattern that fits a name counts.
 _MODULES = """
@@ -81,7 +82,7 @@ def rule_of(name: str, reader: str, kind: str = '', judge: bool = False) -> str:
   Raises:
     ValueError: for an unknown source.
   """
-  source = of(name)
+  source, kind = of(name), kind.removesuffix(ERRATUM)
   if judge and source.judged:
     return scoring.JUDGE
   return scoring.rule_for(source.rules.get(kind, source.rule), reader, kind)

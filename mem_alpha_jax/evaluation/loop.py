@@ -57,11 +57,6 @@ class Outcome(NamedTuple):
   seconds: list[float]  # of reading a chunk, of one stream
 
 
-def nothing(streams: int) -> Outcome:
-  empty = [Record([], [], collections.Counter(), []) for _ in range(streams)]
-  return Outcome(empty, [])
-
-
 def panel(parts: Parts, readers: Sequence[protocol.Reader]) -> Panel:
   """A run's rules and judge; a judge decides where the source has no own."""
   judge, reader = parts.judge, parts.config.reading.reader
@@ -91,7 +86,8 @@ def run(
     outcome: of the chunks that the method has read already.
     save: called whenever something was asked.
   """
-  outcome = outcome or nothing(len(episodes))
+  empty = [Record([], [], collections.Counter(), []) for _ in episodes]
+  outcome = outcome or Outcome(empty, [])
   records, seconds = outcome
   (longest,) = multihost.largest(max(len(e.chunks) for e in episodes))
   for t in range(len(seconds), longest):

@@ -39,11 +39,6 @@ class Reply(NamedTuple):
   note: str = ''  # what the server says of a fault, one line
 
 
-def trusted() -> ssl.SSLContext:
-  """The certificates that this machine trusts; slow enough to keep."""
-  return ssl.create_default_context()
-
-
 def connections(context: ssl.SSLContext) -> httpx2.AsyncClient:
   """What requests go out through, as an `async with`.
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from absl import logging
 
 from mem_alpha_jax.reading import chat
-from mem_alpha_jax.types import UNANSWERABLE
+from mem_alpha_jax.types import ERRATUM, UNANSWERABLE
 
 TOKENS = 1024  # of a verdict at most; a judge that thinks needs some hundreds
 _NAMES = r'verdict|answer|judg(?:e?ment|e)|decision|result|label|correct'
@@ -94,6 +94,7 @@ _CONTENT = (
 
 def criterion(kind: str) -> str:
   """What is asked of an answer to a question of a type."""
+  kind = kind.removesuffix(ERRATUM)
   return ABSTAIN if kind.endswith(UNANSWERABLE) else CRITERIA.get(kind, SAME)
 
 

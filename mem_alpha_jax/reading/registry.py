@@ -28,10 +28,6 @@ class Kind(NamedTuple):
   sentences: bool = False
 
 
-def _extractive(config, chat, rules):
-  return rules(True), rules(False)
-
-
 def _chat(config, chat, rules):
   fits = getattr(chat, 'fits', lambda chat: True)
   reader = chat_reader.make_reader(
@@ -41,7 +37,7 @@ def _chat(config, chat, rules):
 
 
 READERS = {
-  'extractive': Kind(_extractive),
+  'extractive': Kind(lambda config, chat, rules: (rules(True), rules(False))),
   'lm': Kind(_chat, sentences=True),
   'remote': Kind(_chat, sentences=True),
 }

@@ -77,7 +77,8 @@ def score(
   said = chat.final_text(prediction)
   if said is None:
     return 0.0
-  golds = [g for g in _golds(gold) if g.strip()]
+  golds = [gold] if isinstance(gold, str) else gold
+  golds = [g for g in golds if g.strip()]
   if rule not in WHOLE:
     said = chat.first_line(said)
   if not golds or rule == 'abstention':
@@ -120,7 +121,3 @@ def score_all(
   for i, verdict in zip(cases, verdicts, strict=True):
     marks[i] = None if verdict is None else float(verdict)
   return marks
-
-
-def _golds(gold: str | Sequence[str]) -> Sequence[str]:
-  return [gold] if isinstance(gold, str) else gold

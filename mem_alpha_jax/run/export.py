@@ -67,7 +67,9 @@ def _origin(experiment, workdir, made) -> pathlib.Path:
     positions = gguf_weights.context_length(source.path)
     tokenizer.save(made)
   else:
-    positions = _longest(experiment.config.rollout)
+    # Of the longest sequence that the policy was trained on.
+    table = buckets.from_config(experiment.config.rollout)
+    positions = sum(sizes[-1] for sizes in table)
     shutil.copy(pathlib.Path(workdir) / 'tokenizer.model', made)
   ids = {f'{n}_token_id': getattr(tokenizer, f'{n}_id', None) for n in SPECIAL}
   if len(tokenizer.eos_ids) > 1:
@@ -75,9 +77,3 @@ def _origin(experiment, workdir, made) -> pathlib.Path:
   fields |= {'max_position_embeddings': positions, **ids}
   files.write_json(made / 'config.json', fields)
   return made
-
-
-def _longest(rollout) -> int:
-  """Tokens of the longest sequence that the policy was trained on."""
-  table = buckets.from_config(rollout)
-  return sum(sizes[-1] for sizes in table)
