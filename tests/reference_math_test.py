@@ -355,7 +355,10 @@ def test_trial_k1_trains_nothing_and_is_refused():
 
 def test_trial_groups_without_variance_still_pull_by_kl():
   rows = ragged_rows(np.random.default_rng(3))
-  flat = rows.replace(advantages=np.zeros_like(rows.advantages))
+  flat = rows.replace(
+    advantages=np.zeros_like(rows.advantages),
+    row_weight=np.ones_like(rows.row_weight),
+  )
   c = rl(np.random.default_rng(0))
   c.advantage, c.entropy_coef, c.importance_cap = 'grpo', 0.0, 0.0
 
