@@ -112,7 +112,8 @@ def of_workdir(workdir: str) -> ml_collections.ConfigDict:
   if differ:
     raise ValueError(
       f'--workdir={workdir} is of a run of another version of this code, '
-      f'which differs in {", ".join(differ)}; give --config'
+      f'which differs in {", ".join(differ)}; give --config, or go back to '
+      'the code that made it'
     )
   return config.lock()
 
