@@ -8,6 +8,7 @@ one arm and seed: a process and a file of its own, not run again where the file
 is there. Two go side by side, one core each. Then the table, and curves.png.
 """
 
+import argparse
 import json
 import os
 import pathlib
@@ -15,7 +16,6 @@ import sys
 import time
 from collections.abc import Sequence
 
-from absl import app, flags
 from matplotlib import figure
 
 from configs import tiny_paper
@@ -50,14 +50,6 @@ REWARDS = {'end': {}, 'dense': {'reward.when': 'step'}}
 # Not in the table of the end: one memory of each episode, tried eight times.
 SAME_STATE = {**TURNS, 'rollout.groups': 'state', 'reward.when': 'step'}
 
-_SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds of an arm.')
-_MILLIONS = flags.DEFINE_float('millions', 2.0, 'Tokens of a cell.')
-_ONLY = flags.DEFINE_list('only', [], 'Arms, by the beginning of their names.')
-_ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
-_CELL = flags.DEFINE_string('cell', '', 'Runs one cell alone (internal).')
-_CORES = flags.DEFINE_list('cores', ['0', '1'], 'Cores, one for each cell.')
-_OUT = flags.DEFINE_string('out', 'runs/credit_synthetic', 'Folder of cells.')
-
 
 def cells(only: Sequence[str] = ()) -> dict[str, dict]:
   """Name -> the fields that it changes; of names that begin so, or all."""
@@ -80,9 +72,10 @@ def config_of(name: str, arg: str = ''):
   return config
 
 
-def run(name: str, seed: int, workdir: str) -> dict:
+def run(asked: argparse.Namespace) -> dict:
   """Trains a cell until its tokens are spent; its numbers."""
-  arg = ','.join(filter(None, [f'seed={seed},log.progress=False', _ARG.value]))
+  name, (seed,), workdir = asked.cell, asked.seeds, asked.root
+  arg = ','.join(filter(None, [f'seed={seed},log.progress=False', asked.arg]))
   config = config_of(name, arg)
   machine.use_compilation_cache()
   os.makedirs(workdir, exist_ok=True)
@@ -92,7 +85,7 @@ def run(name: str, seed: int, workdir: str) -> dict:
   now = progress.begin(experiment, learner.tx, loader, workdir, 0.0, print)
   watched = pipeline.eval_episodes(config, 'validation')
   sampled = trained = seconds = 0
-  budget, curve = _MILLIONS.value * 1e6, []
+  budget, curve = asked.millions * 1e6, []
   while True:
     if sampled + trained >= len(curve) / POINTS * budget:
       found = held_out.validation(experiment, now.state.params, watched)
@@ -121,13 +114,13 @@ def run(name: str, seed: int, workdir: str) -> dict:
   }  # fmt: skip
 
 
-def job(name: str, seed: int) -> side_by_side.Job:
+def job(asked: argparse.Namespace, name: str, seed: str) -> side_by_side.Job:
   """One cell, run by this file in a process of its own."""
   place = ''.join(c if c.isalnum() else '_' for c in name)
-  place = f'{_OUT.value}/{_MILLIONS.value:g}/{place}_seed{seed}'
+  place = f'{asked.root}/{asked.millions:g}/{place}_seed{seed}'
   command = [sys.executable, '-m', 'experiments.credit_lab.synthetic']
-  command += [f'--cell={name}', f'--seeds={seed}', f'--out={place}']
-  command += [f'--millions={_MILLIONS.value}', f'--arg={_ARG.value}']
+  command += [f'--cell={name}', f'--seeds={seed}', f'--root={place}']
+  command += [f'--millions={asked.millions}', f'--arg={asked.arg}']
   return side_by_side.Job(command, f'{place}/cell.json')
 
 
@@ -187,31 +180,47 @@ def draw(rows: list[dict], path: pathlib.Path) -> None:
   plots.save(fig, str(path))
 
 
-def main(argv):
-  del argv
-  seeds = [int(seed) for seed in _SEEDS.value]
-  if _CELL.value:
-    found = run(_CELL.value, seeds[0], _OUT.value)
-    files.write_json(pathlib.Path(_OUT.value, 'cell.json'), found)
+def main():
+  names = lambda text: text.split(',')
+  parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+  )
+  parser.add_argument('--seeds', type=names, default=['0', '1', '2'])
+  parser.add_argument('--millions', type=float, default=2.0, help='of a cell')
+  parser.add_argument(
+    '--only', type=names, default=[], help='arms, by the beginning of a name'
+  )
+  parser.add_argument('--arg', default='', help='fields: field=value,...')
+  parser.add_argument('--cores', type=names, default=['0', '1'])
+  parser.add_argument(
+    '--root', default='runs/credit_synthetic', help='of cells'
+  )
+  parser.add_argument('--cell', default='', help='runs one alone (internal)')
+  parser.add_argument(
+    '--out', type=pathlib.Path, default=HERE / 'synthetic.json'
+  )
+  asked = results.parse(parser)
+  if asked.cell:
+    files.write_json(pathlib.Path(asked.root, 'cell.json'), run(asked))
     return
-  names = list(cells(_ONLY.value))
-  jobs = {(name, s): job(name, s) for s in seeds for name in names}
-  side_by_side.run(list(jobs.values()), [int(c) for c in _CORES.value])
+  arms = list(cells(asked.only))
+  jobs = {(name, s): job(asked, name, s) for s in asked.seeds for name in arms}
+  side_by_side.run(list(jobs.values()), [int(c) for c in asked.cores])
   read = lambda key: json.loads(pathlib.Path(jobs[key].done).read_text())
-  rows = [row(name, [read((name, s)) for s in seeds]) for name in names]
-  folder = results.folder(HERE, _OUT.value)
+  rows = [row(name, [read((name, s)) for s in asked.seeds]) for name in arms]
+  asked.out.parent.mkdir(parents=True, exist_ok=True)
   files.write_json(
-    folder / 'synthetic.json',
+    asked.out,
     {
-      'seeds': seeds,
-      'millions': _MILLIONS.value,
+      'seeds': asked.seeds,
+      'millions': asked.millions,
       'rows': rows,
       'versions': machine.versions(),
     },
   )
-  draw(rows, folder / 'curves.png')
+  draw(rows, asked.out.with_name('curves.png'))
   print(table(rows))
 
 
 if __name__ == '__main__':
-  app.run(main)
+  main()
