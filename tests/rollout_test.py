@@ -307,6 +307,7 @@ def test_trial_gae_computes_its_values_by_one_program(world):
   assert learner.values._cache_size() == learner.logps._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_trial_a_step_of_the_paper_recipe_with_all_its_options(world):
   config = tiny_paper.get_config().unlock()
   sizes = {
@@ -349,6 +350,7 @@ def crowded_start(tokenizer, count: int) -> starts_lib.Start:
   return starts_lib.Start(state_lib.without_log(state), 999, 1, {})
 
 
+@pytest.mark.slow
 def test_trial_nothing_compiles_after_a_pass_over_the_buckets(world):
   setup, calls = recorded(world.setup('state'))
   experiment = world.experiments['state']._replace(train_setup=setup)
