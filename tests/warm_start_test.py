@@ -35,13 +35,14 @@ def loader(config):
   return iter(pipeline.make_dataset(config, 'train'))
 
 
-def drawn(setup, count):
-  """(chunk, view, text, ids) of `count` random demonstrations."""
+def drawn(setup, count, most=1):
+  """(chunk, view, text, ids) of `count` demonstrations, 1 to `most` chunks."""
   rng = np.random.default_rng(1)
   places = setup.config.memory.view_entries
   episodes = itertools.chain.from_iterable(loader(setup.config))
   for episode in itertools.islice(episodes, count // 9):
-    for t, chunk in enumerate(episode.chunks):
+    for t in range(len(episode.chunks)):
+      chunk = ' '.join(episode.chunks[t - t % most : t + 1])
       view = warm_start.random_view(rng, episode.chunks[:t], places)
       for _ in range(3):
         ids = warm_start.demonstration(rng, chunk, view, setup, 60)
@@ -50,13 +51,14 @@ def drawn(setup, count):
 
 def test_demonstrations_are_valid_calls_of_all_kinds(setup):
   seen, counts = collections.Counter(), collections.Counter()
-  for chunk, view, text, ids in drawn(setup, 900):
+  for chunk, view, text, ids in drawn(setup, 1800, 3):
     assert ids == setup.tokenizer.encode(text)
     said = writer.read(setup, ids, view)
     ops, noop = said.ops, said.noop
     assert not said.errors and noop == (not ops), text
     assert not any(said.repairs), text
     counts[len(ops)] += 1
+    assert len(ops) <= len(english.sentences(chunk))
     targets = [op.entry_id for op in ops if op.entry_id is not None]
     assert len(targets) == len(set(targets)), text
     seen.update(f'{op.tool} {op.kind}' for op in ops)

@@ -77,12 +77,17 @@ def random_view(
 def calls(
   rng: np.random.Generator, chunk: str, view: Sequence
 ) -> list[state_lib.Op]:
-  """Valid calls about the chunk, otherwise random; none stores nothing."""
+  """Valid calls about the chunk, otherwise random; none stores nothing.
+
+  One a sentence at most: a policy that was shown more goes on to make them.
+  """
   kinds, shares = zip(*CALLS, strict=True)
   visible = [entry for entry in view if entry is not None]
   rng.shuffle(visible)
   ops = []
-  for _ in range(rng.choice(len(COUNTS), p=COUNTS)):
+  sentences = english.sentences(chunk.strip())
+  count = min(rng.choice(len(COUNTS), p=COUNTS), max(1, len(sentences)))
+  for _ in range(count):
     tool, kind = kinds[rng.choice(len(kinds), p=shares)]
     if tool != 'insert' and not visible:
       tool, kind = kinds[0]
