@@ -64,8 +64,13 @@ def make_reader(
   return read
 
 
-@functools.lru_cache(1 << 14)
 def _words(text: str) -> frozenset[str]:
+  # Chunks of thousands of tokens are read once, and would fill memory.
+  return _kept(text) if len(text) < 1000 else _kept.__wrapped__(text)
+
+
+@functools.lru_cache(1 << 14)
+def _kept(text: str) -> frozenset[str]:
   return frozenset(words_lib.terms(text))
 
 
