@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: metrics.jsonl, TensorBoard, the terminal."""
+"""Where the numbers of a run go: metrics.jsonl, the terminal, services."""
 
 import contextlib
 import json
@@ -13,6 +13,7 @@ import jax
 import numpy as np
 import tqdm
 
+from mem_alpha_jax.report import services
 from mem_alpha_jax.system import files
 
 FILE = 'metrics.jsonl'
@@ -33,9 +34,11 @@ class Writer(contextlib.AbstractContextManager):
     start: int = 0,
     tensorboard: bool = True,
     progress: bool = True,
+    service: str = 'none',
   ):
     """Drops the lines that an interrupted run has after step `start`."""
-    self._file = self._board = self._bar = None
+    self._file = self._bar = None
+    self._sinks = []
     if jax.process_index() != 0:
       return
     folder = pathlib.Path(workdir)
@@ -43,12 +46,9 @@ class Writer(contextlib.AbstractContextManager):
     truncate(folder / FILE, start)
     # Open for the life of the writer.
     self._file = open(folder / FILE, 'a', encoding='utf-8')  # noqa: SIM115
-    if tensorboard:
-      import tensorboardX  # half a second that a run without it saves
-
-      self._board = tensorboardX.SummaryWriter(
-        str(folder / 'tensorboard'), purge_step=start + 1
-      )
+    for name, wanted in services.SERVICES.items():
+      if tensorboard if name == 'tensorboard' else name == service:
+        self._sinks.append(wanted(folder, start))
     if progress:
       self._bar = tqdm.tqdm(
         total=total, initial=start, unit='step', dynamic_ncols=True
@@ -62,10 +62,9 @@ class Writer(contextlib.AbstractContextManager):
     line = json.dumps({'step': int(step), **plain}, allow_nan=False)
     self._file.write(line + '\n')
     self._file.flush()
-    if self._board is not None:
-      for name, value in plain.items():
-        if value is not None:
-          self._board.add_scalar(name, value, int(step))
+    finite = {n: value for n, value in plain.items() if value is not None}
+    for sink in self._sinks:
+      sink.write(int(step), finite)
 
   def advance(self, step: int, **shown: float) -> None:
     """Moves the bar to `step` and shows numbers on it (the reward)."""
@@ -82,10 +81,10 @@ class Writer(contextlib.AbstractContextManager):
 
   def __exit__(self, *unused) -> None:
     """Closes the files and leaves the bar as it is."""
-    for part in (self._file, self._board, self._bar):
+    for part in (self._file, *self._sinks, self._bar):
       if part is not None:
         part.close()
-    self._file = self._board = self._bar = None
+    self._file, self._sinks, self._bar = None, [], None
 
 
 class Timer:
