@@ -62,7 +62,7 @@ def plain(found):
 def test_random_operations_give_what_langgraph_gives(memory):
   rng, theirs = random.Random(0), InMemoryStore()
   ours = langgraph_store.LangGraphStore(memory)
-  for _ in range(150):
+  for _ in range(60):
     ops = [drawn(rng) for _ in range(rng.randrange(1, 4))]
     if any(isinstance(op, base.SearchOp) and op.filter for op in ops):
       ops = [op for op in ops if not isinstance(op, base.PutOp)]
@@ -70,7 +70,9 @@ def test_random_operations_give_what_langgraph_gives(memory):
   # The writer's notes and those of other processes do not get in the way.
   memory.add('Ana lives in Rome')
   again = langgraph_store.LangGraphStore(memory)
-  assert plain(again.search((), limit=99)) == plain(theirs.search((), limit=99))
+  # Namespaces are in the order in which each was first asked about.
+  everything = lambda store: sorted(plain(store.search((), limit=99)), key=repr)
+  assert everything(again) == everything(theirs) != []
   again.put(('a',), 'new', {'n': 1})
   assert ours.get(('a',), 'new').value == {'n': 1}
   memory.undo()

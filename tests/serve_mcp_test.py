@@ -128,7 +128,7 @@ def test_an_agent_over_http_has_the_rights_of_its_key(tmp_path):
 
 # What the README adds: twelve sentences, of which one changes a fact.
 SAID = """Ana has a job as a baker. My home is in Rome. Tom's hobby is chess.
-  Emma's boss is Boris. Peter is allergic to peanuts. The coffee was cold.
+  Emma's boss is Boris. Peter is allergic to cherries. The coffee was cold.
   On 3 May Laura went to the museum. Maria's home is in Paris. I have a job as
   a poet. Tom's best friend is Igor. Ana dreams of a job as a pilot."""
 CHANGED = 'These days my home is in Oslo.'

@@ -58,7 +58,7 @@ def server(store: str) -> Iterator[tuple[httpx2.Client, int]]:
   with socket.socket() as found:
     found.bind(('127.0.0.1', 0))
     port = found.getsockname()[1]
-  process = _FORK.Process(target=_serve, args=[store, port])
+  process = _FORK.Process(target=_serve, args=[store, port], daemon=True)
   process.start()
   url = f'http://127.0.0.1:{port}'
   headers = {'Authorization': f'Bearer {key}'}
@@ -68,9 +68,11 @@ def server(store: str) -> Iterator[tuple[httpx2.Client, int]]:
         http.get('/health')
         break
       time.sleep(0.05)
-    yield http, process.pid
-  process.kill()
-  process.join()
+    try:
+      yield http, process.pid
+    finally:
+      process.kill()
+      process.join()
 
 
 def add(http: httpx2.Client, name: str, text: str, **given) -> httpx2.Response:

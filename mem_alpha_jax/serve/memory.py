@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.state import (
@@ -24,6 +26,7 @@ from mem_alpha_jax.serve import events, formats, model
 from mem_alpha_jax.serve import store as store_lib
 from mem_alpha_jax.serve.events import Event, Part, Position
 from mem_alpha_jax.serve.service import Service
+from mem_alpha_jax.system import machine
 from mem_alpha_jax.text import tokenizer
 
 NAME = r'[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,63}'  # of a namespace
@@ -74,6 +77,8 @@ class Memory:
     Raises:
       FileNotFoundError, ValueError, store.StoreError: in one line.
     """
+    if not jax.config.jax_compilation_cache_dir:  # the caller's own, if any
+      machine.use_compilation_cache()
     kept = store_lib.Store(store)
     serving = model.Model(*model.open_run(run, fields))
     return cls(Service(kept, serving), namespace)
