@@ -77,6 +77,7 @@ class Written(NamedTuple):
   repairs: Sequence[frozenset[str]] = ()
   text: str = ''  # the response
   lost: bool = False  # True for a reply that could not be had or used
+  cut: bool = False  # True for a response that has no end
 
 
 class Outcome(NamedTuple):

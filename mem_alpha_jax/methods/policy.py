@@ -20,7 +20,8 @@ def writer(given: Given) -> memory.Writer:
     ]
     return [
       writer_lib.read(setup, ids, turn.view)._replace(
-        text=setup.tokenizer.decode(ids)
+        text=setup.tokenizer.decode(ids),
+        cut=not set(ids[-1:]) & set(setup.tokenizer.eos_ids),
       )
       for turn, ids in play.respond(setup, given.params, turns)
     ]
