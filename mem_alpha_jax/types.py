@@ -76,6 +76,10 @@ class Written(NamedTuple):
   # memory.tools.REPAIRS that reading each operation took; () if not counted.
   repairs: Sequence[frozenset[str]] = ()
   text: str = ''  # the response
+  view: Sequence = ()  # the entries shown, as Turn.view; () if not kept
+  tokens: Sequence[
+    tuple[str, float]
+  ] = ()  # of the response, and their log-probs
   lost: bool = False  # True for a reply that could not be had or used
 
 
