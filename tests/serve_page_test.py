@@ -241,6 +241,23 @@ def test_a_store_beside_it_needs_its_key_and_runs_are_never_written(
   service.close()
 
 
+def test_a_name_from_elsewhere_that_leads_here_reads_nothing(runs):
+  status = lambda host, name: (
+    TestClient(_guarded(runs, host), f'http://{name}:8700')
+    .get('/runs')
+    .status_code
+  )
+  assert status('127.0.0.1', 'localhost') == 200
+  assert status('127.0.0.1', 'evil.example') == 400
+  assert status('0.0.0.0', 'node7') == 200  # whoever asked for all gets all
+
+
+def _guarded(runs, host):
+  app = Starlette(routes=page.routes(str(runs), store=False))
+  page.guard(app, host)
+  return app
+
+
 def test_a_folder_that_is_not_there_is_told_at_the_start(tmp_path):
   with pytest.raises(FileNotFoundError, match='--runs=.*no folder'):
     page.routes(str(tmp_path / 'nothing'), store=False)

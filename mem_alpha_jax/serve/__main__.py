@@ -105,8 +105,11 @@ def _page_alone() -> None:
 def _serve(app) -> None:
   import uvicorn
 
+  from mem_alpha_jax.serve import page
+
   print(f'http://{_HOST.value}:{_PORT.value}/ is the page', flush=True)
   if _RUNS.value:
+    page.guard(app, _HOST.value)
     print(f'{_RUNS.value} can be read there without a key', flush=True)
   uvicorn.run(
     app, host=_HOST.value, port=_PORT.value, log_level='warning',

@@ -10,6 +10,8 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from mem_alpha_jax.report import metrics
 from mem_alpha_jax.report import page as page_lib
 from mem_alpha_jax.run import compare, summary
 
+_HERE = ('127.0.0.1', 'localhost')
 _DEPTHS = ('', '*/', '*/*/')  # at which workdirs are looked for
 _GROWING = (metrics.FILE, page_lib.TURNS)
 _MOST = 16 * 2**20  # bytes of a file in one answer
@@ -61,6 +64,15 @@ def routes(runs: str | None, store: bool) -> list[Route]:
     Route('/', _page),
     *(Route(path, functools.partial(_told, of)) for path, of in pages.items()),
   ]
+
+
+def guard(app: Starlette, host: str) -> None:
+  """Where none but this machine is to read: answers to its own names alone.
+
+  Else a page from elsewhere could have its name lead here, and read on.
+  """
+  if host in _HERE:
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*_HERE])
 
 
 def _page(unused_request: Request) -> Response:
