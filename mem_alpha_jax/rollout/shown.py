@@ -66,13 +66,8 @@ def groups(
       for w in range(width)
       if (i * width + w, t) in rows
     ]
-    if tries and copies == 1:  # all of them saw the same
-      view = tries[0]['view']
-      tries = [{**one, 'view': None} for one in tries]
-    else:
-      view = None
     if tries:
-      turns.append({'chunk': step.turns[0].text, 'view': view, 'tries': tries})
+      turns.append({'chunk': step.turns[0].text, 'tries': tries})
   uid = played[0].turns[0].episode.uid
   return {
     'heading': f'training episode {uid}',

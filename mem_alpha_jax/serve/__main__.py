@@ -92,8 +92,9 @@ def _rest(service) -> None:
 
 
 def _page_alone() -> None:
-  if not _RUNS.value:
-    raise ValueError('give --store=FILE, --runs=FOLDER, or both')
+  of_store = (_MCP, _NEW_KEY, _REMOVE_KEY, _KEYS)
+  if not _RUNS.value or any(flag.value for flag in of_store):
+    raise ValueError('give --store=FILE; --runs=FOLDER alone is for the page')
   optional.load('uvicorn', 'serve')
   from starlette.applications import Starlette
 

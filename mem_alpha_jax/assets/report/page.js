@@ -307,13 +307,14 @@ function parts(reward, mean) {
 function turn({ e, i, turn }) {
   const total = (k) => (turn.tries[k].reward || {}).total, order = [...turn.tries.keys()].sort((a, b) => (total(b) || 0) - (total(a) || 0));
   const paid = order.map(total).filter((x) => x != null), mean = paid.reduce((x, y) => x + y, 0) / paid.length;
+  const same = new Set(turn.tries.map((one) => JSON.stringify(one.view))).size === 1, view = (one) => part('In view', entries(one.view, 'nothing'));
   const tried = (k, one = turn.tries[k]) => h('section', { class: `card ${paid.length && total(k) === paid[0] ? 'best' : ''}` },
     h('div', { class: 'bar' }, h('strong', {}, say(e.names[k])), one.kept && chip('carried out', 'ok'), one.forced && chip('first call forced')),
-    one.view && part('In view', entries(one.view, 'nothing')), part('Sampled', tokens(one)),
+    !same && view(one), part('Sampled', tokens(one)),
     part('Calls', list(one.calls.map(([text, ok, error]) => h('li', {}, h('code', {}, say(text)), ' ', badge(ok, ok ? 'ok' : say(error)))), 'none')),
     part('Memory', list(one.changes.map(change), 'unchanged')), one.reward ? part('Reward', parts(one.reward, mean)) : memory(e, k, i));
   return h('article', {}, small(say(e.heading), `, turn ${i + 1} of ${e.turns.length}`), h('div', { class: 'said' }, say(turn.chunk)),
-    turn.view && part('In view', entries(turn.view, 'nothing')), h('div', { class: 'tries' }, order.map((k) => tried(k))));
+    same && view(turn.tries[0]), h('div', { class: 'tries' }, order.map((k) => tried(k))));
 }
 
 // Turns that share rare words with a question and its gold.
