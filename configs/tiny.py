@@ -2,7 +2,7 @@
 
 python -m mem_alpha_jax.main --config=configs/tiny.py --workdir=runs/tiny
 
-The defaults of mem_alpha_jax/config/fields.py, where every field has its
+The defaults of mem_alpha_jax/config/sections/, where every field has its
 meaning, unit and rule.
 """
 

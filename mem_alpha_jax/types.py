@@ -81,6 +81,7 @@ class Written(NamedTuple):
     tuple[str, float]
   ] = ()  # of the response, and their log-probs
   lost: bool = False  # True for a reply that could not be had or used
+  cut: bool = False  # True for a response that has no end
 
 
 class Outcome(NamedTuple):

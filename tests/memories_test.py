@@ -41,6 +41,22 @@ def test_a_second_hop_finds_what_the_question_does_not_name():
   assert found[2] == [{'milk Mary', 'Mary kitchen'}, {'John garden'}, set()]
 
 
+def test_trial_a_second_hop_asks_with_what_a_reader_is_shown():
+  # Of 20 notes that all share a word with the question one fits it. Asked with
+  # all of them the second look-up knew nothing of the question.
+  texts = [f'we saw {a}{b} {b}{a} {a}x{b}' for a in 'abcde' for b in 'fghi']
+  config = tiny_config.get_config('reading.hops=2,reading.top_k=64')
+  config.reading.budget = 10
+  batch = batch_lib.Memories(
+    [state_lib.empty()], [1000], config, lambda text: len(text.split())
+  )
+  notes = [*texts[:10], 'we met Tom', *texts[10:], 'Tom saw Rome']
+  ops = [state_lib.Op('insert', 'semantic', text=text) for text in notes]
+  batch.write([ops], [0])
+  ((request,),) = registry.requests(batch, [['Whom have we met?']], 1)
+  assert 'we met Tom' in {note.text for note in request.notes}
+
+
 MEANINGS = ('milk dairy', 'kitchen cook', 'garden lawn')
 
 

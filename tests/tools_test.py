@@ -408,3 +408,20 @@ def test_trial_a_note_that_spells_symbols_is_text(text):
   assert small_calls.there_and_back(op, VIEW).calls == [tools.ParsedCall(op)]
   response = compact_calls.parse(tok, tok.encode_text(text), VIEW)
   assert parsed(response) == [None] and not response.noop
+
+
+def test_failures_are_named_by_kind_and_by_cause():
+  refused, unread = (
+    ['bad text: too long', 'full'],
+    ['unreadable: no', 'no call'],
+  )
+  found = tools.failed_names(unread, refused, cut=True)
+  assert sorted(found) == sorted(
+    f'failed_{kind}'
+    for kind in (
+      'unreadable', 'no_call', 'truncated', 'truncated', 'bad_text', 'too_long',
+      'full',
+    )
+  )  # fmt: skip
+  assert set(found) <= set(tools.FAILED)
+  assert 'failed_truncated' not in tools.failed_names(unread, refused, False)

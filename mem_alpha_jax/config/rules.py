@@ -4,7 +4,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 # A rule returns '' for a value that is allowed, else what is allowed.
@@ -133,9 +133,7 @@ class Field(NamedTuple):
   may_differ: str = NEVER  # NEVER, RESUME or EVALUATION
 
 
-def section(
-  name: str, may_differ: str, fields: Mapping[str, Field]
-) -> dict[str, Field]:
+def section(name: str, may_differ: str, /, **fields: Field) -> dict[str, Field]:
   """Fields of a section under their dotted names, all with a rule."""
 
   def complete(field: Field) -> Field:

@@ -1,6 +1,6 @@
 """Checks a config before anything is built from it.
 
-Every field has its rule in fields.py; what fields must agree on is here.
+Every field has its rule in sections/; what fields must agree on is here.
 A message names the field, its value and what is allowed.
 """
 
@@ -11,7 +11,7 @@ import ml_collections
 from mem_alpha_jax.config import compare
 from mem_alpha_jax.config.fields import FIELDS
 
-TABLE = 'mem_alpha_jax/config/fields.py'
+TABLE = 'mem_alpha_jax/config/sections/'
 COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
 

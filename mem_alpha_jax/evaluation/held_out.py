@@ -14,7 +14,7 @@ from absl import logging
 
 from mem_alpha_jax.data import pipeline, sources
 from mem_alpha_jax.evaluation import loop
-from mem_alpha_jax.memory.tools import TOOLS
+from mem_alpha_jax.memory.tools import FAILED, TOOLS
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.methods.protocol import Parts
 from mem_alpha_jax.reading import protocol
@@ -23,7 +23,9 @@ from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
 READERS = ('strict', 'lenient')  # the order of a run's readers
-CALLS = (*TOOLS, 'noop', 'repeats', 'repaired', 'valid', 'all', 'lost')
+CALLS = (
+  *TOOLS, 'noop', 'repeats', 'repaired', 'valid', 'all', 'lost', 'cut', *FAILED,
+)  # fmt: skip
 
 
 def lengths(config, split: str, held_out: str = 'pairs') -> dict[int, list]:
@@ -213,4 +215,8 @@ def validation(parts: Parts, params: Any, episodes: Sequence) -> dict:
     'eval/overwritten': overwritten.get('accuracy', float('nan')),
     'eval/memory_share': found['memory_share'],
     'eval/valid_calls': found['valid_calls'] or 0.0,
+    **{
+      f'eval/{name}': found['calls'][name] / max(found['calls']['all'], 1)
+      for name in FAILED
+    },
   }

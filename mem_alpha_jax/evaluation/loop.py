@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from mem_alpha_jax.data import sources
 from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.memory import tools
 from mem_alpha_jax.methods.protocol import Method, Parts, Step
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
@@ -48,7 +49,8 @@ class Record(NamedTuple):
 
   answered: list[Answered]  # questions in the order in which they were asked
   held: list[tuple[int, int]]  # chunks read, tokens then; where the plan asks
-  # By tool, and 'valid', 'all', 'repeats', 'repaired', 'noop', 'lost' replies.
+  # By tool, and 'valid', 'all', 'repeats', 'repaired', 'noop', 'lost' replies,
+  # 'cut' ones, and memory.tools.FAILED.
   calls: collections.Counter
   steps: list[page.TraceStep]  # of the trace, if asked for
 
@@ -188,6 +190,9 @@ def _calls(step: Step) -> collections.Counter:
   found['repeats'] = sum(result.neutral for result in results)
   found['all'] = len(results) - found['repeats'] + len(written.errors)
   found['valid'] = sum(result.ok for result in results)
+  found['cut'] = int(written.cut)
+  refused = [r.error for r in results if not (r.ok or r.neutral)]
+  found.update(tools.failed_names(written.errors, refused, written.cut))
   return found
 
 

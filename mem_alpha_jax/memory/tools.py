@@ -98,6 +98,11 @@ FAILURES = (
   'full',
   'too many calls',
 )
+# Failures by kind as metrics name them. The last two are of other kinds, too.
+FAILED = tuple(
+  f'failed_{kind.replace(" ", "_")}'
+  for kind in (*FAILURES, 'too long', 'truncated')
+)
 _ID = re.compile(r'[\s#(\[]*([0-9]{1,9})(?:\.0+)?[\s)\]]*')
 
 
@@ -124,6 +129,25 @@ def failed(kind: str, detail: str = '') -> ParsedCall:
 def failure(error: str) -> str:
   """The kind of an error, of FAILURES."""
   return error.partition(':')[0]
+
+
+def failed_names(
+  unread: Sequence[str], refused: Sequence[str], cut: bool
+) -> list[str]:
+  """Of FAILED, once for every call that did nothing.
+
+  Twice for a text that is longer than its place, and for what could not be
+  read of a response that was cut at its limit.
+
+  Args:
+    unread: errors of calls that could not be read.
+    refused: errors of calls that the memory refused.
+    cut: whether the response has no end.
+  """
+  errors = [*refused, *unread]
+  kinds = [*map(failure, errors), *['truncated'] * (cut * len(unread))]
+  kinds += ['too long' for error in errors if error.endswith(': too long')]
+  return [f'failed_{kind.replace(" ", "_")}' for kind in kinds]
 
 
 def tool_schemas() -> list[dict[str, Any]]:

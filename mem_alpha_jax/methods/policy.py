@@ -23,6 +23,7 @@ def writer(given: Given) -> memory.Writer:
         text=setup.tokenizer.decode(ids),
         view=turn.view,
         tokens=shown.tokens(setup.tokenizer, ids, logps),
+        cut=not set(ids[-1:]) & set(setup.tokenizer.eos_ids),
       )
       for turn, ids, logps in play.respond(setup, given.params, turns)
     ]

@@ -62,32 +62,31 @@ def requests(
 ) -> list[list[Request]]:  # fmt: skip
   """The `reading.top_k` entries that score best, and the core.
 
-  With reading.hops above 1 the question is looked up again together with the
-  entries it found: "Where is the milk?" finds 'milk Mary', and both of them
-  find 'Mary kitchen'.
+  With reading.hops above 1 the question is looked up again together with what
+  it is shown: "Where is the milk?" finds 'milk Mary', and both of them find
+  'Mary kitchen'.
   """
   config, texts = memories.config.reading, questions
-  for hop in range(config.hops):
-    if hop:
-      texts = [
-        [
-          ' '.join([question, *(entry.text for entry in entries)])
-          for question, entries in zip(*row, strict=True)
-        ]
-        for row in zip(questions, found, strict=True)
-      ]
+  for _ in range(config.hops):
     found = find(score, vectors, memories, texts, config.top_k, width)
-  return [
-    [
-      budget_lib.within(
-        Request(question, tuple(map(_note, entries)), state.core),
-        budget,
-        memories.count_tokens,
+    shown = [
+      [
+        budget_lib.within(
+          Request(question, tuple(map(_note, entries)), state.core),
+          budget,
+          memories.count_tokens,
+        )
+        for question, entries in zip(row, best, strict=True)
+      ]
+      for state, row, best in zip(
+        memories.states, questions, found, strict=True
       )
-      for question, entries in zip(row, best, strict=True)
     ]
-    for state, row, best in zip(memories.states, questions, found, strict=True)
-  ]
+    texts = [
+      [' '.join([r.question, *(note.text for note in r.notes)]) for r in row]
+      for row in shown
+    ]
+  return shown
 
 
 def _note(entry) -> Note:

@@ -10,7 +10,7 @@ from absl import logging
 from jaxtyping import Bool, Float, Int
 
 from mem_alpha_jax.credit.groups import Keys
-from mem_alpha_jax.memory.tools import FAILURES, REPAIRS, TOOLS, failure
+from mem_alpha_jax.memory.tools import FAILED, REPAIRS, TOOLS, failed_names
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import forced_calls, grading, play
@@ -43,8 +43,7 @@ def count_names() -> tuple[str, ...]:
 
 def _kinds() -> list[str]:
   """Of slips and of failed calls."""
-  failed = [f'failed_{kind.replace(" ", "_")}' for kind in FAILURES]
-  return [*(f'repaired_{kind}' for kind in REPAIRS), *failed]
+  return [*(f'repaired_{kind}' for kind in REPAIRS), *FAILED]
 
 
 class Samples(NamedTuple):
@@ -163,14 +162,15 @@ def _counts(o: Outcome, step: Played, i: int, w: int) -> tuple[int, ...]:
   tools = [op.tool for op in o.ops]
   slips = [kind for repairs in o.repairs for kind in repairs]
   wrong = [r.error for r in o.results if not (r.ok or r.neutral)]
-  kinds = [failure(error) for error in (*wrong, *o.errors)]
+  cut = not step.sampled.finished[i, w]
+  kinds = failed_names(o.errors, wrong, cut)
   return (
     *map(tools.count, TOOLS),
     len(o.results), sum(r.ok for r in o.results),
     sum(r.neutral for r in o.results), sum(map(bool, o.repairs)),
     len(o.errors), o.noop,
-    step.sampled.mask[i, w].sum(), not step.sampled.finished[i, w],
-    *step.cut[i], *map(slips.count, REPAIRS), *map(kinds.count, FAILURES),
+    step.sampled.mask[i, w].sum(), cut,
+    *step.cut[i], *map(slips.count, REPAIRS), *map(kinds.count, FAILED),
   )  # fmt: skip
 
 

@@ -176,15 +176,17 @@ const WHICH = {
 };
 
 function flatten(episodes) {
-  const text = (...some) => some.flat(2).join('\n').toLowerCase();
   return episodes.flatMap((e) => [
     { key: e.heading, e, top: true },
     ...e.turns.map((turn, i) => ({ key: `${e.heading}/${i}`, e, i, turn, tools: turn.tries.flatMap(tools),
-      failed: turn.tries.some((one) => one.calls.some((call) => !call[1])),
-      text: text(turn.chunk, turn.tries.map((one) => [one.text, one.calls.map((call) => call[0])])) })),
-    ...e.questions.map((q, i) => ({ key: `${e.heading}/q${i}`, e, q, type: q.type, marks: q.tries.map((one) => one.correct),
-      text: text(q.question, q.gold, q.tries.map((one) => [one.answer, one.notes || []])) })),
+      failed: turn.tries.some((one) => one.calls.some((call) => !call[1])) })),
+    ...e.questions.map((q, i) => ({ key: `${e.heading}/q${i}`, e, q, type: q.type, marks: q.tries.map((one) => one.correct) })),
   ]);
+}
+function text({ turn, q }) {
+  const some = turn ? [turn.chunk, turn.tries.map((one) => [one.text, one.calls.map((call) => call[0])])] :
+    [q.question, q.gold, q.tries.map((one) => [one.answer, one.notes || []])];
+  return some.flat(3).join('\n').toLowerCase();
 }
 
 function filtered() {
@@ -194,7 +196,7 @@ function filtered() {
   for (const row of rows) {
     if (row.top) { top = row; continue; }
     if ((fits && !fits(row)) || (state.type && row.type !== state.type)) continue;
-    if ((state.tool && !(row.tools || []).includes(state.tool)) || !asked.every((word) => row.text.includes(word))) continue;
+    if ((state.tool && !(row.tools || []).includes(state.tool)) || (asked.length && !asked.every((word) => (row.text ||= text(row)).includes(word)))) continue;
     if (top) found.push(top);
     top = null;
     found.push(row);

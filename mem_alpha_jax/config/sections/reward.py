@@ -1,0 +1,26 @@
+"""Fields of the reward: the weight of each part, and how it is paid."""
+
+from mem_alpha_jax.config.rules import (
+  NEVER,
+  Field,
+  fraction,
+  section,
+)
+
+SECTIONS = (
+  section(
+    'reward',
+    NEVER,
+    answers=Field(1.0, 'weight of r1, answers'),
+    calls=Field(0.3, 'weight of r2, share of valid calls'),
+    size=Field(0.1, 'weight of r3, compression'),
+    content=Field(0.1, 'weight of r4, content found in the chunk'),
+    content_judge=Field('', "remote: the server says what is found; '': words"),
+    noop=Field(1.0, 'r2 and r4 of storing nothing; the reference: 0', fraction),
+    repair=Field(
+      0.0, 'of a call of r2, if it had slips (rollout/repaired)', fraction
+    ),
+    when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
+    evidence=Field(0.0, 'of r1 paid to who wrote what was read', fraction),
+  ),
+)

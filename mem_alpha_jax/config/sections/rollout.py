@@ -1,0 +1,35 @@
+"""Fields of what is sampled in training."""
+
+from mem_alpha_jax.config.rules import (
+  NEVER,
+  Field,
+  fraction,
+  natural,
+  positive,
+  section,
+)
+
+SECTIONS = (
+  section(
+    'rollout',
+    NEVER,
+    group_size=Field(8, 'samples of a group'),
+    groups=Field('state', 'what its samples share', 'state | trajectory'),
+    temperature=Field(1.0, 'of sampling in training', positive),
+    prefix_buckets=Field((80,), 'padded prefix lengths, tokens'),
+    own_buckets=Field((1,), 'padded own-context lengths, tokens'),
+    response_buckets=Field((18,), 'padded response lengths, tokens'),
+    forced=Field(4, 'samples of a group with forced first tokens', natural),
+    forced_deletes=Field(
+      0.0, 'share of those about an entry that delete it', fraction
+    ),
+    own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
+    chain=Field(5, 'earlier episodes such a memory may have read', natural),
+    rerolls=Field(0, 'of a turn, from the memory of one trajectory', natural),
+    rerolled=Field(0.5, 'share of episodes whose turn has them', fraction),
+    shuffled=Field(0.0, 'share of turns that see entries unranked', fraction),
+    max_calls=Field(4, 'calls of a response that are carried out'),
+    probes=Field(8, 'most questions that grade one step'),
+    retain=Field(True, 'ask what earlier episodes told, too'),
+  ),
+)
