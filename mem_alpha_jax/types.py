@@ -77,9 +77,7 @@ class Written(NamedTuple):
   repairs: Sequence[frozenset[str]] = ()
   text: str = ''  # the response
   view: Sequence = ()  # the entries shown, as Turn.view; () if not kept
-  tokens: Sequence[
-    tuple[str, float]
-  ] = ()  # of the response, and their log-probs
+  tokens: Sequence = ()  # of the response: text and log-prob of each
   lost: bool = False  # True for a reply that could not be had or used
   cut: bool = False  # True for a response that has no end
 
