@@ -129,13 +129,16 @@ def test_an_agent_over_http_has_the_rights_of_its_key(tmp_path):
 # What the README adds: twelve sentences, of which one changes a fact.
 SAID = """Ana has a job as a baker. My home is in Rome. Tom's hobby is chess.
   Emma's boss is Boris. Peter is allergic to cherries. The coffee was cold.
-  On 3 May Laura went to the museum. Maria's home is in Paris. I have a job as
-  a poet. Tom's best friend is Igor. Ana dreams of a job as a pilot."""
+  On 3 May Laura went to the museum. Ana dreams of a job as a pilot.
+  I have a job as a poet. Maria's home is in Paris. Tom's best friend is Igor.
+"""
 CHANGED = 'These days my home is in Oslo.'
 ANSWERS = {
   'Where is my home?': 'oslo',
   'What job does Ana have?': 'baker',
   "Who is Emma's boss?": 'boris',
+  'What job do I have?': 'poet',
+  'What is Peter allergic to?': 'cherries',
   'Where did Laura go on 3 May?': 'museum',
 }
 

@@ -6,14 +6,14 @@ import math
 import os
 import pathlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 import tqdm
 
-from mem_alpha_jax.report import services
+from mem_alpha_jax.report import page, services
 from mem_alpha_jax.system import files
 
 FILE = 'metrics.jsonl'
@@ -25,6 +25,7 @@ class Writer(contextlib.AbstractContextManager):
   `metrics.jsonl` has one JSON object a line: `step` first, then the names
   given. What depends on the machine (seconds, memory, compilations) goes
   under `time/`, so that the rest of two equal runs is equal to the byte.
+  `turns.jsonl` has what a page shows of some steps.
   """
 
   def __init__(
@@ -43,7 +44,9 @@ class Writer(contextlib.AbstractContextManager):
       return
     folder = pathlib.Path(workdir)
     folder.mkdir(parents=True, exist_ok=True)
-    truncate(folder / FILE, start)
+    for name in (FILE, page.TURNS):
+      truncate(folder / name, start)
+    self._turns = folder / page.TURNS
     # Open for the life of the writer.
     self._file = open(folder / FILE, 'a', encoding='utf-8')  # noqa: SIM115
     for name, wanted in services.SERVICES.items():
@@ -65,6 +68,12 @@ class Writer(contextlib.AbstractContextManager):
     finite = {n: value for n, value in plain.items() if value is not None}
     for sink in self._sinks:
       sink.write(int(step), finite)
+
+  def show(self, step: int, of: Callable[[], Mapping[str, Any]]) -> None:
+    """Writes a line of what was sampled in a step, if this process writes."""
+    if self._file is not None:
+      with open(self._turns, 'a', encoding='utf-8') as file:
+        file.write(json.dumps({'step': step, **of()}) + '\n')
 
   def advance(self, step: int, **shown: float) -> None:
     """Moves the bar to `step` and shows numbers on it (the reward)."""
