@@ -63,7 +63,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any]:
     if now:
       print(f'resumed at step {now.step}')
       done = now.step - (now.unmeasured is not None)
-    log = config.log.tensorboard, config.log.progress
+    log = config.log.tensorboard, config.log.progress, config.log.service
     with metrics_lib.Writer(workdir, config.num_steps, done, *log) as writer:
       if now is None:
         now = progress_lib.begin(
@@ -96,8 +96,7 @@ def _steps(
     now = measure(now)  # what a stop, or a reader that failed, left
     while now.step < experiment.config.num_steps:
       now, scalars = step(experiment, learner, loader, now, timer)
-      now = now._replace(unmeasured=scalars)
-      now = measure(now)
+      now = measure(now._replace(unmeasured=scalars))
     progress_lib.save(manager, now)
     stopping.beat('the evaluation after RL')
   # The step that had begun is done again, from the same keys.
@@ -118,13 +117,15 @@ def _measure(experiment, validation, manager, writer, now: Progress):
   due = lambda every: now.step % every == 0 or now.step == config.num_steps
   if due(config.eval.every):
     found = held_out_lib.validation(experiment, now.state.params, validation)
+    if now.shown:
+      writer.show(now.step, now.shown)
   writer.write(now.step, {**scalars, **found})
   writer.advance(
     now.step,
     reward=scalars['reward/total'],
     accuracy=scalars['rollout/end_accuracy'],
   )
-  now = now._replace(unmeasured=None)
+  now = now._replace(unmeasured=None, shown=None)
   if due(config.checkpoint.every):
     progress_lib.save(manager, now, found.get('eval/accuracy'))
   return now
@@ -179,6 +180,7 @@ def step(
   }
   data_state = loader.get_state()
   now = now._replace(
-    state=state, data_state=data_state, starts=starts, skipped=skipped
-  )
+    state=state, data_state=data_state, starts=starts, skipped=skipped,
+    shown=rollout.shown,
+  )  # fmt: skip
   return now, scalars

@@ -76,6 +76,8 @@ class Written(NamedTuple):
   # memory.tools.REPAIRS that reading each operation took; () if not counted.
   repairs: Sequence[frozenset[str]] = ()
   text: str = ''  # the response
+  view: Sequence = ()  # the entries shown, as Turn.view; () if not kept
+  tokens: Sequence = ()  # of the response: text and log-prob of each
   lost: bool = False  # True for a reply that could not be had or used
   cut: bool = False  # True for a response that has no end
 

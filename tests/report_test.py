@@ -1,6 +1,5 @@
-"""Tests for results.json, tables, plots and the page of episodes."""
+"""Tests for results.json, tables and plots."""
 
-import html.parser
 import json
 import struct
 
@@ -8,9 +7,7 @@ import numpy as np
 import pytest
 
 from mem_alpha_jax.evaluation import stream
-from mem_alpha_jax.report import html as html_lib
 from mem_alpha_jax.report import plots, statistics, tables
-from mem_alpha_jax.report.html import Trace, TraceAnswer, TraceStep
 from mem_alpha_jax.run import compare, summary
 from mem_alpha_jax.system import files
 
@@ -192,119 +189,6 @@ def test_end_labels_do_not_overlap():
   places = [text.xy[1] for text in panel.texts]
   assert [text.get_text() for text in panel.texts] == ['a', 'b', 'c', 'd']
   assert np.diff(places).min() > 0.055 and places[-1] == 0.9
-
-
-EVIL = '<script>alert("x")</script> & \'q\' \ud800'
-STEPS = (
-  TraceStep(
-    'Marta is a baker.',
-    '<ins><sem> Marta job baker',
-    [('insert', True, '')],
-    [('semantic', 1, 'Marta job baker')],
-  ),
-  TraceStep(
-    'Now a pilot.',
-    '<upd><1> Marta job pilot',
-    [('update', True, '')],
-    [('semantic', 1, 'Marta job pilot'), ('episodic', 2, '3 May Leo')],
-    'core of it',
-  ),
-  TraceStep(EVIL, EVIL, [(EVIL, False, EVIL)], [('episodic', 2, EVIL)]),
-)
-ANSWERS = (
-  TraceAnswer('Marta?', 'overwritten', 'pilot', 'pilot', True, ('a job',)),
-  TraceAnswer('Leo?', 'who', 'leo', '', False, ()),
-  TraceAnswer(EVIL, EVIL, EVIL, EVIL, None, None),
-)
-
-
-class Page(html.parser.HTMLParser):
-  """Collects tags and checks that they are balanced."""
-
-  def __init__(self, text):
-    super().__init__()
-    self.tags, self.open, self.marked = [], [], []
-    self.feed(text)
-    assert self.open == []
-
-  def handle_starttag(self, tag, attrs):
-    self.tags.append(tag)
-    self.marked.append(dict(attrs).get('class', ''))
-    if tag != 'meta':
-      self.open.append(tag)
-
-  def handle_endtag(self, tag):
-    assert self.open.pop() == tag
-
-
-def written(tmp_path, *traces):
-  path = tmp_path / 'episodes.html'
-  html_lib.write(path, [(EVIL, traces)])
-  return path.read_text(encoding='utf-8')
-
-
-def test_page_is_balanced_escaped_and_self_contained(tmp_path):
-  text = written(
-    tmp_path, Trace('before RL', STEPS, ANSWERS), Trace(EVIL, STEPS, ANSWERS)
-  )
-  page = Page(text)
-  assert not {'script', 'img', 'link', 'iframe'} & set(page.tags)
-  assert 'http://' not in text and 'https://' not in text
-  assert '&lt;script&gt;' in text and '&#55296;' in text
-  assert '&lt;ins&gt;&lt;sem&gt; Marta job baker' in text
-
-
-def test_page_marks_changes_and_answers(tmp_path):
-  text = written(tmp_path, Trace('one', STEPS, ANSWERS))
-  text = text.replace('<bdi>', '').replace('</bdi>', '')
-  assert '<li class="new"><span class="id">1</span>Marta job baker' in text
-  assert 'Marta job pilot <del>Marta job baker</del></li>' in text
-  assert 'class="gone"><span class="id">1</span><del>Marta job pilot' in text
-  assert '<del>core of it</del>' in text
-  assert '1 of 2 right' in text and '1 not scored' in text
-  assert text.count('>retrieved<') == 2  # not where it was not kept
-  assert '1 failed calls' in text
-
-
-def test_trial_page_isolates_directions_and_shows_controls(tmp_path):
-  turned = 'a\u202eb \x00 \x1b[0m \x85'  # overrides what follows
-  step = TraceStep(turned, turned, [(turned, False, turned)], [], turned)
-  answer = TraceAnswer(turned, turned, turned, turned, False, (turned,))
-  text = written(tmp_path, Trace(turned, [step], [answer]))
-  shown = 'a\u202eb \u2400 \u241b[0m \\x85'
-  assert text.count(shown) == text.count(f'<bdi>{shown}</bdi>') == 13
-  assert not set('\x00\x1b\x85') & set(text)
-
-
-def test_trial_page_limits_the_height_of_long_texts(tmp_path):
-  long = 'x' * 100_000
-  step = TraceStep(long, long, [(long, True, '')], [('semantic', 1, long)])
-  answer = TraceAnswer(long, 'who', 'x', long, False, (long,))
-  text = written(tmp_path, Trace('one', [step], [answer]))
-  limited = text[: text.index('max-height: 14em; overflow: auto')]
-  limited = limited[limited.rindex('}') :]
-  for place in ('.chunk > bdi', '.chunk > span', '.cell p', '.memory li'):
-    assert place in limited
-  assert '.notes li' in limited and '.calls li' in limited
-  assert text.count(long) == 7
-
-
-def test_page_folds_many_unchanged_entries(tmp_path):
-  memory = [('semantic', i, f'note {i}') for i in range(9)]
-  steps = [
-    TraceStep('a', '', (), memory),
-    TraceStep('b', '', (), [*memory, ('semantic', 9, 'fresh')]),
-  ]
-  text = written(tmp_path, Trace('one', steps, ()))
-  assert '<summary>9 unchanged</summary>' in text
-  assert text.count('class="new">') == 10
-
-
-def test_traces_of_different_episodes_are_refused(tmp_path):
-  with pytest.raises(ValueError, match='differ in their chunks'):
-    written(tmp_path, Trace('a', STEPS, ()), Trace('b', STEPS[:2], ()))
-  with pytest.raises(ValueError, match='differ in their questions'):
-    written(tmp_path, Trace('a', STEPS, ANSWERS), Trace('b', STEPS, ()))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.report import metrics as metrics_lib
+from mem_alpha_jax.report import page as page_lib
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.rollout import assemble, collector, warm_start
 from mem_alpha_jax.run import build as build_lib
@@ -96,6 +97,25 @@ def test_plots_and_episodes_are_there(finished):
     assert (folder / name).read_bytes().startswith(b'\x89PNG\r\n')
   page = (folder / 'episodes.html').read_text()
   assert 'before RL' in page and 'after RL' in page
+
+
+def test_a_run_records_what_the_page_shows(finished):
+  folder = finished[0]
+  (episode,) = read(folder, page_lib.EPISODES)
+  assert episode['names'] == ['before RL', 'after RL']
+  assert len(episode['turns']) == 3 and episode['questions']
+  for one in (one for turn in episode['turns'] for one in turn['tries']):
+    said = ''.join(piece for piece, _ in one['tokens'])
+    assert ' '.join(said.split()) == ' '.join(one['text'].split())
+    assert all(logp <= 0 for _, logp in one['tokens'])
+  rows = metrics_lib.read(os.path.join(folder, page_lib.TURNS))
+  assert [row['step'] for row in rows] == [2, 4]  # as it is evaluated
+  for turn in (turn for row in rows for turn in row['turns']):
+    assert len(turn['tries']) == 4
+    assert sum(one['kept'] for one in turn['tries']) == 1
+    assert sum(one['forced'] for one in turn['tries']) == 1
+    parts = {*parts_lib.PARTS, 'total'}
+    assert all(set(one['reward']) == parts for one in turn['tries'])
 
 
 def test_a_finished_run_is_not_run_again(finished, monkeypatch):

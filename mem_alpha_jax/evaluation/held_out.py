@@ -18,7 +18,7 @@ from mem_alpha_jax.memory.tools import FAILED, TOOLS
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.methods.protocol import Parts
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.report import html, statistics, tables
+from mem_alpha_jax.report import page, statistics, tables
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
@@ -130,7 +130,7 @@ def arm(
   params: Any,
   episodes: Sequence[Episode],
   traces: int = 0,
-) -> tuple[tables.Arm, list[html.Trace]]:
+) -> tuple[tables.Arm, list[page.Trace]]:
   """A method's numbers on episodes, and its first traces; args as `read`."""
   began = time.perf_counter()
   records, seconds = read(name, parts, params, episodes, traces)
@@ -171,7 +171,7 @@ def at_lengths(
   params: Any,
   episodes: dict[int, list],
   say: Callable = lambda line: None,
-) -> tuple[dict[int, tables.Arm], list[html.Trace]]:
+) -> tuple[dict[int, tables.Arm], list[page.Trace]]:
   """A method at every length; traces come from the train length."""
   arms, traces = {}, []
   for multiple, some in episodes.items():
@@ -184,7 +184,7 @@ def at_lengths(
 
 def with_baselines(
   parts: Parts, params: Any, episodes: dict[int, list]
-) -> tuple[dict[int, tables.Arms], list[html.Trace]]:
+) -> tuple[dict[int, tables.Arms], list[page.Trace]]:
   """The policy and the baselines at every length, and the policy's traces."""
   arms, traces = at_lengths('policy', parts, params, episodes, print)
   others = {

@@ -16,8 +16,9 @@ from mem_alpha_jax.memory import tools
 from mem_alpha_jax.methods.protocol import Method, Parts, Step
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
-from mem_alpha_jax.report import html
+from mem_alpha_jax.report import page
 from mem_alpha_jax.reward import scoring
+from mem_alpha_jax.rollout import shown
 from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode, Request
 
@@ -51,7 +52,7 @@ class Record(NamedTuple):
   # By tool, and 'valid', 'all', 'repeats', 'repaired', 'noop', 'lost' replies,
   # 'cut' ones, and memory.tools.FAILED.
   calls: collections.Counter
-  steps: list[html.TraceStep]  # of the trace, if asked for
+  steps: list[page.TraceStep]  # of the trace, if asked for
 
 
 class Outcome(NamedTuple):
@@ -162,22 +163,23 @@ def ask(
   return found
 
 
-def trace(episode: Episode, record: Record) -> html.Trace:
+def trace(episode: Episode, record: Record) -> page.Trace:
   """What the method did with an episode, by the first reader."""
   answers = []
   for a in record.answered:
     question, score = episode.questions[a.index], a.scores[0]
     answers.append(
-      html.TraceAnswer(
+      page.TraceAnswer(
         question.text,
         question.type,
         question.answer,
         a.answers[0],
         None if score is None else score == 1.0,
         tuple(note.text for note in a.request.notes),
+        a.request.core,
       )
     )
-  return html.Trace(f'{episode.source} {episode.uid}', record.steps, answers)
+  return page.Trace(f'{episode.source} {episode.uid}', record.steps, answers)
 
 
 def _calls(step: Step) -> collections.Counter:
@@ -194,12 +196,14 @@ def _calls(step: Step) -> collections.Counter:
   return found
 
 
-def _trace_step(chunk: str, step: Step) -> html.TraceStep:
+def _trace_step(chunk: str, step: Step) -> page.TraceStep:
   written, results, state = step
-  calls = [
-    (f'{op.tool} {op.kind} {op.entry_id or ""} {op.text}', r.ok, r.error)
-    for op, r in zip(written.ops, results, strict=True)
-  ]
-  calls += [('unreadable', False, error) for error in written.errors]
-  memory = [(e.kind, e.id, e.text) for e in state_lib.entries(state)]
-  return html.TraceStep(chunk, written.text, calls, memory, state.core)
+  return page.TraceStep(
+    chunk,
+    written.text,
+    shown.calls(written, results),
+    shown.entries(state_lib.entries(state)),
+    state.core,
+    shown.entries(written.view),
+    written.tokens,
+  )

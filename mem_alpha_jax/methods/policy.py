@@ -5,7 +5,7 @@ import itertools
 from mem_alpha_jax.methods import memory
 from mem_alpha_jax.methods.protocol import Given
 from mem_alpha_jax.roles import writer as writer_lib
-from mem_alpha_jax.rollout import play
+from mem_alpha_jax.rollout import play, shown
 from mem_alpha_jax.types import Turn, Written
 
 
@@ -21,9 +21,11 @@ def writer(given: Given) -> memory.Writer:
     return [
       writer_lib.read(setup, ids, turn.view)._replace(
         text=setup.tokenizer.decode(ids),
+        view=turn.view,
+        tokens=shown.tokens(setup.tokenizer, ids, logps),
         cut=not set(ids[-1:]) & set(setup.tokenizer.eos_ids),
       )
-      for turn, ids in play.respond(setup, given.params, turns)
+      for turn, ids, logps in play.respond(setup, given.params, turns)
     ]
 
   return write

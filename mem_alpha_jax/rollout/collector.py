@@ -14,6 +14,7 @@ and what training needs of the samples is gathered at the end.
 """
 
 import collections
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from mem_alpha_jax.rollout import (
   grading,
   play,
   rerolls,
+  shown,
 )
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.rollout import starts as starts_lib
@@ -58,6 +60,7 @@ class Rollout(NamedTuple):
   # Memories after the batch, one an episode of this process.
   ends: list[starts_lib.Start]
   metrics: dict[str, float]  # of all processes
+  shown: Callable[[], dict]  # the first episode, for a page
 
 
 def shares_prefix(config) -> bool:
@@ -339,4 +342,5 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
     samples_lib.metrics(samples, ends, told)
     # Twice as many from one step to the next: look-ups compile again.
     | {'rollout/slots': memories.bank.valid.shape[1]},
+    functools.partial(shown.groups, setup.tokenizer, played, samples, copies),
   )

@@ -120,16 +120,16 @@ def sample(
 
 def respond(
   setup: Any, params: Any, turns: Sequence[Turn]
-) -> list[tuple[Turn, list[int]]]:
-  """Each turn as it is shown, and the ids of a response, forced to nothing."""
+) -> list[tuple[Turn, list[int], list[float]]]:
+  """Each turn as it is shown, and ids and log-probs of a free response."""
   n, t = len(turns), max(turn.index for turn in turns)
   keys = row_keys(setup.key, 0, np.arange(n), np.zeros(n, int), t)
   free = forced_calls.free(n, 1, forced_calls.WIDTH['compact'])
   turns, shown = show(setup, turns)
   out = sample(setup, params, pad(setup, shown), free.tokens, keys)
   return [
-    (turn, ids[mask].tolist())
-    for turn, ids, mask in zip(
-      turns, out.tokens[:, 0], out.mask[:, 0], strict=True
+    (turn, ids[mask].tolist(), logps[mask].tolist())
+    for turn, ids, logps, mask in zip(
+      turns, out.tokens[:, 0], out.logps[:, 0], out.mask[:, 0], strict=True
     )
   ]

@@ -10,6 +10,7 @@ from mem_alpha_jax.config import compare as compare_lib
 from mem_alpha_jax.report import metrics, plots, tables
 from mem_alpha_jax.run import summary
 
+HEADING = 'strict [95%]'  # of result_rows
 _SYSTEMS = ('before', 'after')
 Values = dict[str, Any]  # of each run, by its name
 
@@ -31,28 +32,33 @@ def main(argv: Sequence[str]) -> int:
 def _show(names: Sequence[str], out: str) -> None:
   folders = {name: pathlib.Path(name) for name in names}
   read = lambda of: {name: of(path) for name, path in folders.items()}
-  print(config_table(read(lambda p: compare_lib.read(p / compare_lib.FILE))))
-  print(f'\n{result_table(read(summary.read))}')
+  differ = config_rows(read(lambda p: compare_lib.read(p / compare_lib.FILE)))
+  same = 'the configs are the same'
+  print(tables.grid(('config', *folders), differ) if differ else same)
+  results = read(summary.read)
+  found = {name: result for name, result in results.items() if result}
+  if found:
+    print(f'\n{tables.grid((HEADING, *found), result_rows(found))}')
+  for name in results:
+    if name not in found:
+      print(f'{name}: not finished')
   plots.run_curves(read(_rows), out)
   print(f'\n{out}: reward and held-out accuracy by step')
 
 
-def config_table(configs: Values) -> str:
-  """The fields in which runs differ, one line each."""
+def config_rows(configs: Values) -> list[tuple[str, ...]]:
+  """The fields in which runs differ, each with its value in every run."""
   fields = sorted(set().union(*configs.values()))
   rows = []
   for field in fields:
     values = [config.get(field, '-') for config in configs.values()]
     if any(value != values[0] for value in values):
       rows.append((field, *map(str, values)))
-  if not rows:
-    return 'the configs are the same'
-  return tables.grid(('config', *configs), rows)
+  return rows
 
 
-def result_table(results: Values) -> str:
+def result_rows(found: Values) -> list[tuple[str, ...]]:
   """Strict accuracy [95%] before and after RL, by length and by type."""
-  found = {name: result for name, result in results.items() if result}
   length = {
     name: {int(at): tables.systems(arms) for at, arms in one['length'].items()}
     for name, one in found.items()
@@ -66,9 +72,7 @@ def result_table(results: Values) -> str:
   kinds = [arm['by_type'] if arm else {} for arm in after]
   for kind in sorted(set().union(*kinds)):
     rows.append((f'  {kind}, 1x', *(_cell(one.get(kind)) for one in kinds)))
-  table = tables.grid(('strict [95%]', *found), rows)
-  missing = [f'{name}: not finished' for name in results if name not in found]
-  return '\n'.join([*([table] if found else []), *missing])
+  return rows
 
 
 def _cell(arm: tables.Arm | None) -> str:

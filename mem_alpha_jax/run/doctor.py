@@ -248,9 +248,9 @@ def _replies(
   began = time.perf_counter()
   said = play.respond(setup, params, turns)
   seconds = time.perf_counter() - began
-  written = [writer.read(setup, ids, turn.view) for turn, ids in said]
+  written = [writer.read(setup, ids, turn.view) for turn, ids, _ in said]
   valid = sum(not one.errors and (one.noop or bool(one.ops)) for one in written)
-  ended = sum(ids[-1] in setup.tokenizer.eos_ids for _, ids in said)
+  ended = sum(ids[-1] in setup.tokenizer.eos_ids for _, ids, _ in said)
   n = len(turns)
   yield Line(FINE if valid else LOOK, f'{valid} of {n} replies can be read')
   yield Line(FINE if ended else LOOK, f'{ended} of {n} replies come to an end')

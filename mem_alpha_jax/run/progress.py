@@ -30,6 +30,7 @@ class Progress(NamedTuple):
   started: float  # of time.perf_counter(), had the run never been interrupted
   reference: Any = None  # what is trained, before RL; None without rl.kl_coef
   unmeasured: dict[str, float] | None = None  # the step's, until it was logged
+  shown: Callable[[], dict] | None = None  # of its batch, the same
 
   @property
   def step(self) -> int:

@@ -11,7 +11,7 @@ import jax
 
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out as held_out_lib
-from mem_alpha_jax.report import html, metrics, plots, tables
+from mem_alpha_jax.report import metrics, page, plots, tables
 from mem_alpha_jax.rollout import fit
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
@@ -91,13 +91,26 @@ def _write_files(result, workdir: str, traces_before, traces_after) -> None:
       train_chunks=config['data']['train_chunks'],
       cap_base=config['memory']['cap_base'],
     )
-  html.write(
-    path('episodes.html'),
-    [
-      (b.title, (b._replace(title='before RL'), a._replace(title='after RL')))
-      for b, a in zip(traces_before, traces_after, strict=True)
-    ],
-  )
+  episodes = [
+    _both(*traces) for traces in zip(traces_before, traces_after, strict=True)
+  ]
+  files.write_text(path(page.EPISODES), json.dumps(files.plain(episodes)))
+  page.write(path('episodes.html'), episodes)
+
+
+def episodes(workdir: str) -> list[page.Value]:
+  """Held-out ones before and after RL; before alone while a run trains."""
+  path = os.path.join(workdir, page.EPISODES)
+  if os.path.exists(path):
+    return json.loads(pathlib.Path(path).read_text(encoding='utf-8'))
+  return list(map(_both, read_before(workdir)[1]))
+
+
+def _both(before: page.Trace, after: page.Trace | None = None) -> page.Value:
+  named = [before._replace(title='before RL')]
+  if after:
+    named.append(after._replace(title='after RL'))
+  return page.episode(before.title, named)
 
 
 def _unseen_words(experiment, params) -> dict:
@@ -161,10 +174,10 @@ def write_before(
 def read_before(workdir: str) -> tuple[dict, list]:
   found = _read_json(os.path.join(workdir, 'before.json'), 'traces')
   traces = [
-    html.Trace(
+    page.Trace(
       title,
-      [html.TraceStep(*step) for step in steps],
-      [html.TraceAnswer(*answer) for answer in answers],
+      [page.TraceStep(*step) for step in steps],
+      [page.TraceAnswer(*answer) for answer in answers],
     )
     for title, steps, answers in found['traces']
   ]

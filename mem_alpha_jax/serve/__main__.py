@@ -12,8 +12,11 @@ from mem_alpha_jax.system import machine, optional
 _STORE = flags.DEFINE_string(
   'store', None, 'File of the store, made if missing; or postgresql://...'
 )
+_RUNS = flags.DEFINE_string(
+  'runs', None, 'Folder of workdirs, which the page at / shows.'
+)
 _RUN = flags.DEFINE_string(
-  'run', '', 'Workdir of a run, or a config file; the shipped policy if empty.'
+  'run', '', 'Workdir of a run, or a config file; the shipped writer if empty.'
 )
 _FIELDS = flags.DEFINE_string('fields', '', 'field=value,... of its config.')
 _HOST = flags.DEFINE_string('host', '127.0.0.1', 'Where REST listens.')
@@ -32,7 +35,6 @@ _NAMESPACES = flags.DEFINE_list(
 _READS = flags.DEFINE_bool('read_only', False, 'Of the new key.')
 _REMOVE_KEY = flags.DEFINE_string('remove_key', None, 'Name of a key.')
 _KEYS = flags.DEFINE_bool('keys', False, 'Lists the keys.')
-flags.mark_flag_as_required('store')
 
 
 def main(argv: list[str]) -> int:
@@ -48,6 +50,9 @@ def main(argv: list[str]) -> int:
 
 
 def _main() -> None:
+  if not _STORE.value:
+    _page_alone()
+    return
   store = store_lib.Store(_STORE.value)
   if _NEW_KEY.value or _REMOVE_KEY.value or _KEYS.value:
     _keys(store)
@@ -74,16 +79,42 @@ def _main() -> None:
 
 
 def _rest(service) -> None:
-  uvicorn = optional.load('uvicorn', 'serve')
-  from mem_alpha_jax.serve import rest
+  optional.load('uvicorn', 'serve')
+  from mem_alpha_jax.serve import page, rest
 
   rate = _RATE.value
   limits = rest.Limits(_BODY.value * 1024, rate, 2 * max(rate, 1))
+  app = rest.make(service, limits)
+  app.router.routes += page.routes(_RUNS.value, store=True)
   where = f'http://{_HOST.value}:{_PORT.value}'
   print(f'{where}/v1, docs at {where}/docs', flush=True)
+  _serve(app)
+
+
+def _page_alone() -> None:
+  of_store = (_MCP, _NEW_KEY, _REMOVE_KEY, _KEYS)
+  if not _RUNS.value or any(flag.value for flag in of_store):
+    raise ValueError('give --store=FILE; --runs=FOLDER alone is for the page')
+  optional.load('uvicorn', 'serve')
+  from starlette.applications import Starlette
+
+  from mem_alpha_jax.serve import page
+
+  _serve(Starlette(routes=page.routes(_RUNS.value, store=False)))
+
+
+def _serve(app) -> None:
+  import uvicorn
+
+  from mem_alpha_jax.serve import page
+
+  print(f'http://{_HOST.value}:{_PORT.value}/ is the page', flush=True)
+  if _RUNS.value:
+    page.guard(app, _HOST.value)
+    print(f'{_RUNS.value} can be read there without a key', flush=True)
   uvicorn.run(
-    rest.make(service, limits), host=_HOST.value, port=_PORT.value,
-    log_level='warning', access_log=False,
+    app, host=_HOST.value, port=_PORT.value, log_level='warning',
+    access_log=False,
   )  # fmt: skip
 
 
