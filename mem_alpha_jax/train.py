@@ -63,7 +63,7 @@ def _train(config, workdir: str, started: float) -> dict[str, Any]:
     if now:
       print(f'resumed at step {now.step}')
       done = now.step - (now.unmeasured is not None)
-    log = config.log.tensorboard, config.log.progress
+    log = config.log.tensorboard, config.log.progress, config.log.service
     with metrics_lib.Writer(workdir, config.num_steps, done, *log) as writer:
       if now is None:
         now = progress_lib.begin(

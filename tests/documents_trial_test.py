@@ -19,6 +19,7 @@ BUILD = (ROOT / 'BUILD.md').read_text()
 # What a package is imported as, where that is not its name.
 IMPORTED = {
   'absl-py': 'absl', 'importlib_resources': None, 'mem_alpha_jax': None,
+  'langgraph-checkpoint': 'langgraph', 'mlflow-skinny': 'mlflow',
   'ml-collections': 'ml_collections', 'orbax-checkpoint': 'orbax',
   'prometheus-client': 'prometheus_client', 'pyarrow': 'pyarrow',
   'rank-bm25': 'rank_bm25', 'tensorflow-datasets': 'tensorflow_datasets',

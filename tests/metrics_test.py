@@ -2,6 +2,7 @@ import json
 import math
 import subprocess
 import sys
+import types
 
 import jax.numpy as jnp
 import numpy as np
@@ -88,3 +89,46 @@ assert 'tensorflow' not in sys.modules
   (events,) = (tmp_path / 'tensorboard').glob('events.*')
   data = events.read_bytes()
   assert b'\x01a' in data and b'\x01b' not in data
+
+
+class Fake:
+  """Stands for wandb or mlflow and writes down what it is asked."""
+
+  def __init__(self, name):
+    self.asked = asked = []
+    run = types.SimpleNamespace(
+      id='r7', info=types.SimpleNamespace(run_id='r7'),
+      log=lambda scalars, step: asked.append((step, scalars)),
+      finish=lambda: asked.append('end'),
+    )  # fmt: skip
+
+    def begin(run_id=None, **given):
+      asked.append(given.get('id', run_id))
+      return run
+
+    self.init = self.start_run = begin
+    self.log_metrics = lambda scalars, step: run.log(scalars, step)
+    self.end_run = run.finish
+
+
+@pytest.mark.parametrize('name', ['wandb', 'mlflow'])
+def test_a_service_has_the_numbers_and_a_resumed_run_goes_on_there(
+  tmp_path, monkeypatch, name
+):
+  fake = Fake(name)
+  monkeypatch.setitem(sys.modules, name, fake)
+  for start in (0, 1):
+    with open_writer(tmp_path, start, service=name) as writer:
+      writer.write(start + 1, {'a': 0.5, 'b': math.nan})
+  assert fake.asked == [
+    None,
+    (1, {'a': 0.5}),
+    'end',
+    'r7',
+    (2, {'a': 0.5}),
+    'end',
+  ]
+  assert len(metrics.read(tmp_path / metrics.FILE)) == 2
+  monkeypatch.setitem(sys.modules, name, None)
+  with pytest.raises(ValueError, match=rf'{name} is not installed.*\[{name}\]'):
+    open_writer(tmp_path, service=name)

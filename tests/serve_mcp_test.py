@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import sys
 import threading
 import time
@@ -125,28 +126,45 @@ def test_an_agent_over_http_has_the_rights_of_its_key(tmp_path):
   service.close()
 
 
+# What the README adds: twelve sentences, of which one changes a fact.
+SAID = """Ana has a job as a baker. My home is in Rome. Tom's hobby is chess.
+  Emma's boss is Boris. Peter is allergic to cherries. The coffee was cold.
+  On 3 May Laura went to the museum. Ana dreams of a job as a pilot.
+  I have a job as a poet. Maria's home is in Paris. Tom's best friend is Igor.
+"""
+CHANGED = 'These days my home is in Oslo.'
+ANSWERS = {
+  'Where is my home?': 'oslo',
+  'What job does Ana have?': 'baker',
+  "Who is Emma's boss?": 'boris',
+  'What job do I have?': 'poet',
+  'What is Peter allergic to?': 'cherries',
+  'Where did Laura go on 3 May?': 'museum',
+}
+
+
 @pytest.mark.slow
 def test_an_agent_that_starts_the_program(tmp_path):
-  """The writer is the one of the package before RL: it calls at random."""
+  """The writer is the trained one of the package."""
   arguments = ['-m', 'mem_alpha_jax.serve', '--mcp', '--namespace=ana']
   program = StdioServerParameters(
     command=sys.executable,
     args=[*arguments, f'--store={tmp_path / "m.db"}', '--batch=1'],
     env={'PYTHONPATH': os.pathsep.join(sys.path), 'JAX_PLATFORMS': 'cpu'},
   )
+  readme = pathlib.Path(__file__).parents[1].joinpath('README.md').read_text()
+  assert all(' '.join(text.split()) in ' '.join(readme.split())
+             for text in (SAID, CHANGED))  # fmt: skip
 
   async def run():
     async with Client(program) as client:
-      result = await client.call_tool(
-        'memory_add', {'text': 'Ana has a job as a baker.'}
-      )
+      for text in (SAID, CHANGED):
+        result = await client.call_tool('memory_add', {'text': text})
+        assert not result.is_error, result
       calls = result.structured_content['calls']
-      listed = await client.call_tool('memory_list', {})
-      notes = listed.structured_content['result']
-      assert {c['id'] for c in calls if c['ok']} == {n['id'] for n in notes}
-      answer = await client.call_tool(
-        'memory_answer', {'question': 'What job does Ana have?'}
-      )
-      assert not answer.is_error and 'answer' in answer.structured_content
+      assert [call['tool'] for call in calls] == ['update']
+      for question, answer in ANSWERS.items():
+        result = await client.call_tool('memory_answer', {'question': question})
+        assert result.structured_content['answer'].lower() == answer, question
 
   anyio.run(run)

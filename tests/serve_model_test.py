@@ -19,7 +19,7 @@ BATCH = 3  # the one shape of this file's sampler, beside 1
 @pytest.fixture(scope='module')
 def run():
   """The policy of the package before RL, whose calls are valid."""
-  return model_lib.open_run('', 'reading.budget=30')
+  return model_lib.open_run('configs/tiny.py', 'reading.budget=30')
 
 
 @pytest.fixture(scope='module')

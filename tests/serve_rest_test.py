@@ -1,15 +1,12 @@
 """REST: what callers are told, and what they can never read."""
 
-import json
 import logging
-import string
-import urllib.parse
 
 import hypothesis
 import pytest
+import small_requests
 import small_serving
 from fastapi.testclient import TestClient
-from hypothesis import strategies as st
 
 from mem_alpha_jax.serve import memory as memory_lib
 from mem_alpha_jax.serve import rest
@@ -144,70 +141,38 @@ def test_a_store_that_fails_is_no_error_of_the_server(tmp_path):
   calls.service.close()
 
 
-def routes(calls):
-  paths = calls.client.get('/openapi.json').json()['paths']
-  return sorted(
-    (method.upper(), path) for path, how in paths.items() for method in how
-  )
+HEADERS = {
+  'Content-Type': 'application/json',
+  'Accept': 'application/json, text/event-stream',
+}
 
 
-_FIELDS = (
-  'text', 'messages', 'role', 'content', 'time', 'request', 'query', 'k',
-  'question', 'n', 'format', 'events', 'results', 'memory', 'seq', 'kind',
-  'at', 'parts', 'limits', 'calls', 'user', 'stream',
-)  # fmt: skip
-_JSON = st.recursive(
-  st.none()
-  | st.booleans()
-  | st.integers(-5, 2**70)
-  | st.floats()
-  | st.text(max_size=20)
-  | st.sampled_from(['core', 'semantic', 'mem_alpha_jax memory 1', 'zebra']),
-  lambda inner: (
-    st.lists(inner, max_size=3)
-    | st.dictionaries(
-      st.sampled_from(_FIELDS),
-      inner,
-      max_size=4,
-    )
-  ),
-  max_leaves=8,
-)
-quote = lambda text: urllib.parse.quote(text, safe='')
-_WORD = st.text(string.printable, min_size=1, max_size=12)
-# As they are meant to be asked, so that it is not all refused at the door.
-_GOOD = st.sampled_from(
-  [
-    {'text': 'Ana lives in Rome'},
-    {'text': 'zebra gone', 'request': 'r'},
-    {'messages': [{'role': 'user', 'content': 'hello'}]},
-    {'query': 'zebra'},
-    {'question': 'zebra'},
-    {'n': 3},
-    *(
-      {'messages': [{'role': 'user', 'content': 'zebra'}], 'user': name}
-      for name in ('ana', 'eve')
-    ),
-    {'results': [{'memory': 'a b'}]},
-    {},
-  ]
-)  # fmt: skip
+def test_no_request_reads_another_namespace_or_breaks_the_server(calls):
+  """Every route and tool with ana's key, any namespace, any body."""
 
+  @hypothesis.given(small_requests.asked(small_requests.routes(calls.client)))
+  @hypothesis.settings(max_examples=150, deadline=None)
+  def one(asked):
+    method, name, path, body = asked
+    answer = calls(method, path, content=body, headers=HEADERS)
+    assert answer.status_code < 500, (method, path, body, answer.text)
+    assert KNOWN not in answer.text, 'what eve alone knows'
+    if name == 'eve' and not path.endswith('/mcp'):  # whose errors are told
+      assert 400 <= answer.status_code < 500
+    eve = memory_lib.Memory(calls.service, 'eve')
+    assert [note['text'] for note in eve.all()] == [KNOWN]
 
-@hypothesis.given(st.data())
-@hypothesis.settings(max_examples=150, deadline=None)
-def test_no_request_reads_another_namespace_or_breaks_the_server(calls, data):
-  """Every route with ana's key, any namespace, any body."""
-  method, route = data.draw(st.sampled_from(routes(calls)))
-  name = data.draw(st.sampled_from(['ana', 'eve', 'Eve', '*']) | _WORD)
-  note = data.draw(st.sampled_from(['1', '2', 'core']) | _WORD)
-  path = route.replace('{name}', quote(name)).replace('{id}', quote(note))
-  body = data.draw(st.binary(max_size=30) | (_GOOD | _JSON).map(json.dumps))
-  kind = {'Content-Type': 'application/json'}
-  answer = calls(method, path, content=body, headers=kind)
-  assert answer.status_code < 500, (method, path, body, answer.text)
-  assert KNOWN not in answer.text, 'what eve alone knows'
-  if name == 'eve' and '{name}' in route:
-    assert 400 <= answer.status_code < 500
-  eve = memory_lib.Memory(calls.service, 'eve')
-  assert [note['text'] for note in eve.all()] == [KNOWN]
+  with calls.client:  # MCP answers while the application lives
+    one()
+    # It is reached, and of eve it tells ana nothing.
+    said = {'jsonrpc': '2.0', 'id': 1, 'method': 'tools/call'}
+    for tool, given in (('search', {'query': 'zebra'}), ('list', {})):
+      call = {'name': f'memory_{tool}', 'arguments': given}
+      told = {
+        name: calls(
+          'POST', f'/v1/namespaces/{name}/mcp', said | {'params': call},
+          headers=HEADERS,
+        ).json()['result']
+        for name in ('ana', 'eve')
+      }  # fmt: skip
+      assert not told['ana']['isError'] and told['eve']['isError']

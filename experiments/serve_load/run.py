@@ -1,6 +1,6 @@
 """Many clients add to many namespaces over REST: batched, and one by one.
 
-  nice python -m experiments.serve_load.run [--run=runs/tiny] [--seconds=300]
+  nice python -m experiments.serve_load.run [--run=] [--seconds=300]
 
 Starts the server twice, with --batch and with --batch=1, on a new store each;
 clients are threads of this process, each with one request in flight. Sentences
@@ -35,7 +35,7 @@ WAIT = 600  # seconds for the server to compile
 
 def arguments() -> argparse.Namespace:
   parser = argparse.ArgumentParser(description=__doc__)
-  parser.add_argument('--run', default='runs/tiny')
+  parser.add_argument('--run', default='', help="'': the shipped writer")
   parser.add_argument('--seconds', type=float, default=300)
   parser.add_argument('--clients', type=int, default=32)
   parser.add_argument('--namespaces', type=int, default=200)

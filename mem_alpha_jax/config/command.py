@@ -98,6 +98,8 @@ def load(path: str, arg: str = '') -> ml_collections.ConfigDict:
 def of_workdir(workdir: str) -> ml_collections.ConfigDict:
   """The config that a run has left in its folder.
 
+  Fields that change nothing of a run may be newer than it: their defaults.
+
   Raises:
     FileNotFoundError: if there is no run.
     ValueError: if it cannot be read, or is of another version.
@@ -108,7 +110,7 @@ def of_workdir(workdir: str) -> ml_collections.ConfigDict:
   known = {n: tuples(value) for n, value in there.items() if n in FIELDS}
   with config.ignore_type():
     config.update_from_flattened_dict(known)
-  differ = sorted(set(FIELDS) ^ set(there))
+  differ = sorted((set(FIELDS) ^ set(there)) - compare.RESUME_FIELDS)
   if differ:
     raise ValueError(
       f'--workdir={workdir} is of a run of another version of this code, '

@@ -1,4 +1,4 @@
-"""Where the numbers of a run go: metrics.jsonl, TensorBoard, the terminal."""
+"""Where the numbers of a run go: metrics.jsonl, the terminal, services."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import tqdm
 
-from mem_alpha_jax.report import page
+from mem_alpha_jax.report import page, services
 from mem_alpha_jax.system import files
 
 FILE = 'metrics.jsonl'
@@ -35,9 +35,11 @@ class Writer(contextlib.AbstractContextManager):
     start: int = 0,
     tensorboard: bool = True,
     progress: bool = True,
+    service: str = 'none',
   ):
     """Drops the lines that an interrupted run has after step `start`."""
-    self._file = self._board = self._bar = None
+    self._file = self._bar = None
+    self._sinks = []
     if jax.process_index() != 0:
       return
     folder = pathlib.Path(workdir)
@@ -47,12 +49,9 @@ class Writer(contextlib.AbstractContextManager):
     self._turns = folder / page.TURNS
     # Open for the life of the writer.
     self._file = open(folder / FILE, 'a', encoding='utf-8')  # noqa: SIM115
-    if tensorboard:
-      import tensorboardX  # half a second that a run without it saves
-
-      self._board = tensorboardX.SummaryWriter(
-        str(folder / 'tensorboard'), purge_step=start + 1
-      )
+    for name, wanted in services.SERVICES.items():
+      if tensorboard if name == 'tensorboard' else name == service:
+        self._sinks.append(wanted(folder, start))
     if progress:
       self._bar = tqdm.tqdm(
         total=total, initial=start, unit='step', dynamic_ncols=True
@@ -66,10 +65,9 @@ class Writer(contextlib.AbstractContextManager):
     line = json.dumps({'step': int(step), **plain}, allow_nan=False)
     self._file.write(line + '\n')
     self._file.flush()
-    if self._board is not None:
-      for name, value in plain.items():
-        if value is not None:
-          self._board.add_scalar(name, value, int(step))
+    finite = {n: value for n, value in plain.items() if value is not None}
+    for sink in self._sinks:
+      sink.write(int(step), finite)
 
   def show(self, step: int, of: Callable[[], Mapping[str, Any]]) -> None:
     """Writes a line of what was sampled in a step, if this process writes."""
@@ -92,10 +90,10 @@ class Writer(contextlib.AbstractContextManager):
 
   def __exit__(self, *unused) -> None:
     """Closes the files and leaves the bar as it is."""
-    for part in (self._file, self._board, self._bar):
+    for part in (self._file, *self._sinks, self._bar):
       if part is not None:
         part.close()
-    self._file = self._board = self._bar = None
+    self._file, self._sinks, self._bar = None, [], None
 
 
 class Timer:

@@ -16,7 +16,7 @@ _RUNS = flags.DEFINE_string(
   'runs', None, 'Folder of workdirs, which the page at / shows.'
 )
 _RUN = flags.DEFINE_string(
-  'run', '', 'Workdir of a run, or a config file; the shipped policy if empty.'
+  'run', '', 'Workdir of a run, or a config file; the shipped writer if empty.'
 )
 _FIELDS = flags.DEFINE_string('fields', '', 'field=value,... of its config.')
 _HOST = flags.DEFINE_string('host', '127.0.0.1', 'Where REST listens.')

@@ -39,6 +39,15 @@ class Part(_Row):
   errors: tuple[str, ...] = ()  # of calls that could not be read
 
 
+class Item(_Row):
+  """What a program keeps word by word, beside the notes; None takes it away."""
+
+  namespace: tuple[str, ...]
+  key: str
+  value: dict[str, pydantic.JsonValue] | None = None
+  index: bool | tuple[str, ...] = True  # looked up; or these fields of it
+
+
 class Event(_Row):
   """One transaction.
 
@@ -49,14 +58,16 @@ class Event(_Row):
     request: the caller's name for it; done once however often it is sent.
     parts: what was read and called.
     undone: events that an 'undo' takes back.
+    items: what was put, which no state shows.
   """
 
   seq: _Count
-  kind: Literal['add', 'update', 'delete', 'import', 'undo', 'clear']
+  kind: Literal['add', 'update', 'delete', 'import', 'undo', 'clear', 'put']
   at: str
   request: str | None = None
   parts: tuple[Part, ...] = ()
   undone: tuple[_Count, ...] = ()
+  items: tuple[Item, ...] = ()
 
   @property
   def log(self) -> list[LogRecord]:

@@ -1,6 +1,6 @@
 """A memory as a Python object: one namespace of a store, and a trained writer.
 
-  memory = Memory.open('memory.db', run='runs/tiny', namespace='ana')
+  memory = Memory.open('memory.db', namespace='ana')
   memory.add('Ana has a job as a baker. Ana lives in Rome.')
   memory.answer('Where does Ana live?')['answer']
 
@@ -10,6 +10,8 @@ What is returned is plain JSON-able values; REST and MCP send the same.
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import jax
 
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
@@ -24,6 +26,7 @@ from mem_alpha_jax.serve import events, formats, model
 from mem_alpha_jax.serve import store as store_lib
 from mem_alpha_jax.serve.events import Event, Part, Position
 from mem_alpha_jax.serve.service import Service
+from mem_alpha_jax.system import machine
 from mem_alpha_jax.text import tokenizer
 
 NAME = r'[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,63}'  # of a namespace
@@ -63,7 +66,7 @@ class Memory:
     cls, store: str, run: str = '', namespace: str = 'default',
     fields: str = '',
   ) -> 'Memory':  # fmt: skip
-    """Opens a store with the writer of a run.
+    """Opens a store with the writer of a run, or the tiny one of the package.
 
     Args:
       store: a file, made if it is missing, or an address of SQLAlchemy.
@@ -74,6 +77,8 @@ class Memory:
     Raises:
       FileNotFoundError, ValueError, store.StoreError: in one line.
     """
+    if not jax.config.jax_compilation_cache_dir:  # the caller's own, if any
+      machine.use_compilation_cache()
     kept = store_lib.Store(store)
     serving = model.Model(*model.open_run(run, fields))
     return cls(Service(kept, serving), namespace)
@@ -153,7 +158,7 @@ class Memory:
 
   def history(self, id: int | str | None = None) -> list[Value]:
     """What was called on a note, or on the whole memory, the oldest first."""
-    found = self._service.store.events(self.namespace)
+    found = self.events()
     undone = events.taken_back(found)
     return [
       {
@@ -181,7 +186,7 @@ class Memory:
     last = []
 
     def undo(now: Position) -> list[Event]:
-      found = self._service.store.events(self.namespace)
+      found = self.events()
       gone = events.taken_back(found)
       live = [e for e in found[::-1] if e.seq not in gone]
       last[:] = [e for e in live if any(r.result.ok for r in e.log)][:n]
@@ -197,7 +202,7 @@ class Memory:
 
   def export(self) -> Value:
     """All there is, with history, JSON-able."""
-    found = self._service.store.events(self.namespace)
+    found = self.events()
     return formats.export(self.namespace, self.all(), found)
 
   def import_(self, value: Any) -> Value:
@@ -216,6 +221,14 @@ class Memory:
     calls = list(map(_call, done.log))
     refused = [call for call in calls if not call['ok']]
     return {'imported': len(calls) - len(refused), 'refused': refused}
+
+  def put(self, items: Sequence[events.Item]) -> None:
+    """Keeps values under keys; neither writer, reader nor `undo` sees them."""
+    self._do(lambda now: [_event(now, 'put', items=tuple(items))])
+
+  def events(self, after: int = 0) -> list[Event]:
+    """The log from the event after that one on."""
+    return self._service.store.events(self.namespace, after)
 
   def stats(self) -> Value:
     now = self._now()

@@ -28,6 +28,8 @@ from mem_alpha_jax.types import Episode, Request, Turn
 FOUND = 32  # entries of a search at most, a shape of its program
 BATCH = 16  # memories of one call
 KINDS = ('write', 'find', 'answer')  # of jobs
+# Config and policy of a memory that names no run.
+SHIPPED = 'configs/tiny.py', 'warm_start.checkpoint=tiny_writer'
 Said = str | Sequence[Mapping[str, str]]  # a text, or messages of a chat
 
 
@@ -161,16 +163,16 @@ def open_run(run: str = '', fields: str = '') -> tuple[Any, Any]:
 
   Args:
     run: a workdir; or a config file, for model.source or the policy in the
-      package as they come; '' is configs/tiny.py: the policy before RL.
+      package before RL as they come; '' is the trained one in the package.
     fields: 'field=value,...' of the config, for instance reading.reader.
 
   Raises:
     FileNotFoundError: if there is no run, or no checkpoint in it.
     ValueError: for a config that does not fit.
   """
-  path = run or 'configs/tiny.py'
+  path, arg = (run, '') if run else SHIPPED
   trained = not path.endswith('.py')
-  config = command.of_workdir(path) if trained else command.load(path)
+  config = command.of_workdir(path) if trained else command.load(path, arg)
   config = override.apply(config, override.pairs(fields))
   validate.validate(config)
   with tempfile.TemporaryDirectory() as new:

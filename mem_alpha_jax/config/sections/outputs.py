@@ -49,6 +49,7 @@ SECTIONS = (
     'log',
     RESUME,
     tensorboard=Field(True, 'events beside metrics.jsonl'),
+    service=Field('none', 'that has the numbers, too', 'none | wandb | mlflow'),
     progress=Field(True, 'a bar on the terminal'),
     watchdog=Field(
       0.0, 'seconds without a sign of life that end a run; 0: none'
