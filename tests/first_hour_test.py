@@ -235,6 +235,26 @@ def test_trial_of_a_second_ctrl_c():
   assert process.returncode == interrupt.CODE and 'stopped in' in output
 
 
+def test_trial_of_ctrl_c_when_all_is_done():
+  # Python takes the handlers away before it has left.
+  code = f"""{_SLEEPS.partition('def work')[0]}
+import os
+class Last:
+  def __del__(self, write=os.write, sleep=time.sleep):
+    write(1, b'leaving' + bytes([10]))
+    sleep(1)
+os.last = Last()
+"""
+  process = subprocess.Popen(
+    [sys.executable, '-c', code],
+    cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+  )  # fmt: skip
+  assert process.stdout.readline() == 'leaving\n'
+  process.send_signal(signal.SIGINT)
+  assert process.communicate(timeout=30) == ('', None)
+  assert process.returncode == 0
+
+
 def test_trial_of_another_second_evaluation(tmp_path):
   path = tmp_path / 'eval.json'
   for name in ('eval.json', 'eval_2.json', 'eval_3.json'):

@@ -9,6 +9,7 @@ to save it first waits for the main thread to do so, which asks `asked`.
 Nothing is imported here that takes long.
 """
 
+import atexit
 import contextlib
 import os
 import select
@@ -36,9 +37,16 @@ def install() -> None:
     _pipe.extend(os.pipe())
     os.set_blocking(_pipe[1], False)
     threading.Thread(target=_watch, daemon=True).start()
+    atexit.register(_over)
   signal.set_wakeup_fd(_pipe[1], warn_on_full_buffer=False)
   for number in _SIGNALS:
     signal.signal(number, lambda *unused: None)
+
+
+def _over() -> None:
+  """The work is done: Python, as it leaves, would die of what comes now."""
+  for number in _SIGNALS:
+    signal.signal(number, signal.SIG_IGN)
 
 
 def asked() -> bool:
