@@ -41,7 +41,8 @@ def arguments() -> argparse.Namespace:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--turns', type=int, default=10_000)
   parser.add_argument('--chromium', default='/usr/bin/chromium')
-  parser.add_argument('--shots', type=pathlib.Path, default='runs/inspector')
+  shots = pathlib.Path('runs/inspector')
+  parser.add_argument('--shots', type=pathlib.Path, default=shots)
   parser.add_argument('--out', type=pathlib.Path, default=HERE / 'results.json')
   return results.parse(parser)
 
@@ -128,7 +129,7 @@ def served(root: pathlib.Path, out: pathlib.Path):
     service.close()
 
 
-def walk(tab, key: str, shot, phone: bool) -> list[str]:
+def walk(tab, key: str, shot, phone: bool, run: pathlib.Path) -> list[str]:
   """What a user does; raises where the page does not follow."""
   done, back = [], lambda: phone and tab.click('.back')
   tab.goto(f'http://127.0.0.1:{PORT}/')
@@ -136,6 +137,11 @@ def walk(tab, key: str, shot, phone: bool) -> list[str]:
   assert tab.locator('.chart path').count() >= 2
   shot('runs')
   done.append('two runs compared: curves, and the field that differs')
+  if not phone:
+    with open(run / metrics.FILE, 'a', encoding='utf-8') as file:
+      file.write('{"step": 501, "reward/total": 0.9}\n')
+    tab.wait_for_selector('text=step 501')
+    done.append('what a run writes shows up')
   tab.get_by_role('button', name='Episodes').click()
   tab.wait_for_selector('[role=option]')
   tab.select_option('[aria-label=which]', 'wrong')
@@ -220,7 +226,7 @@ def main() -> None:
       shot = lambda of, name=name, tab=tab: tab.screenshot(
         path=options.shots / f'{name}_{of}.png'
       )
-      walked[name] = walk(tab, key, shot, name == 'phone')
+      walked[name] = walk(tab, key, shot, name == 'phone', root / 'runs' / 'b')
       assert not wrong, wrong
     for name, address in {
       'served': f'http://127.0.0.1:{PORT}/#tab=episodes',
