@@ -37,6 +37,7 @@ setuptools.setup(
     'jax>=0.10,<0.12',
     'jaxtyping>=0.3',
     'jinja2>=3.1.6',
+    'markupsafe>=2.1',
     'matplotlib>=3.8',
     'ml-collections>=1.0',
     'nltk>=3.9',

@@ -68,6 +68,18 @@ def test_edits_histories_and_undo(memory):
   assert memory.add('Tom has a dog')['calls'][0]['id'] == 2
 
 
+def test_calls_that_failed_go_with_what_they_failed_for(memory):
+  memory.add('Tom has a dog')
+  memory.add('Ana lives in Rome')
+  (call,) = memory.add('Ana lives in Rome')[
+    'calls'
+  ]  # an update of what is gone
+  assert not call['ok']
+  assert [u['event'] for u in memory.undo()] == [2]
+  assert texts(memory) == ['Tom has a dog']
+  assert [r['undone'] for r in memory.history()] == [False, True, True]
+
+
 def test_a_request_is_done_once(memory):
   first = memory.add('Ana lives in Rome', request='r1')
   assert memory.add('Ana lives in Rome', request='r1') == first

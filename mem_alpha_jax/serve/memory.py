@@ -190,8 +190,9 @@ class Memory:
       gone = events.taken_back(found)
       live = [e for e in found[::-1] if e.seq not in gone]
       last[:] = [e for e in live if any(r.result.ok for r in e.log)][:n]
-      undone = tuple(event.seq for event in last)
-      return [_event(now, 'undo', undone=undone)] if last else []
+      # What failed since then might not have failed without them.
+      since = [e.seq for e in live if last and e.log and e.seq >= last[-1].seq]
+      return [_event(now, 'undo', undone=tuple(since))] if last else []
 
     self._do(undo)
     return list(map(_added, last))

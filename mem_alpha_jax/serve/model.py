@@ -27,6 +27,7 @@ from mem_alpha_jax.types import Episode, Request, Turn
 
 FOUND = 32  # entries of a search at most, a shape of its program
 BATCH = 16  # memories of one call
+FEW = 4  # a call of so many costs about a quarter
 KINDS = ('write', 'find', 'answer')  # of jobs
 # Config and policy of a memory that names no run.
 SHIPPED = 'configs/tiny.py', 'warm_start.checkpoint=tiny_writer'
@@ -56,9 +57,10 @@ class Model:
     """Args:
     experiment: as run.build made it.
     params: of the policy.
-    batch: memories of one call; one alone has a program of its own.
+    batch: memories of one call, at most; a few have smaller programs.
     """
     self.batch, self._config = batch, experiment.config
+    self._sizes = sorted({1, min(FEW, batch), batch})
     self._setup = experiment.eval_setup
     nobody = [Episode(i, 'serve', (), ()) for i in range(batch)]
     given = Given(experiment, self._config, params, nobody, range(batch))
@@ -97,7 +99,7 @@ class Model:
 
   def warm(self) -> None:
     """Compiles what requests need, so that none of them waits for it."""
-    for n in {1, self.batch}:
+    for n in self._sizes:
       for kind in KINDS:
         self.run(kind, [Job('', Position(), 'a')] * n)
 
@@ -107,7 +109,7 @@ class Model:
     write -> events.Part; find -> entries, best first; answer -> (Request,
     answer).
     """
-    size = 1 if len(jobs) == 1 else self.batch
+    size = next(size for size in self._sizes if size >= len(jobs))
     rest = [_NO_JOB] * (size - len(jobs))
     names, at, texts = zip(*jobs, *rest, strict=True)
     self._method.take(

@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import hashlib
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -98,7 +99,11 @@ class Store:
       url, given = sa.URL.create('sqlite', database=address), {'timeout': wait}
     with self._reported():
       self._engine = sa.create_engine(url, connect_args=given)
+      # One writer at a time: SQLite gives its lock to whoever comes right then,
+      # so that of many threads one may wait for too long.
+      self._turn = contextlib.nullcontext()
       if self._engine.dialect.name == 'sqlite':
+        self._turn = threading.Lock()
         sa.event.listen(self._engine, 'connect', _prepare)
       _TABLES.create_all(self._engine)
 
@@ -142,7 +147,7 @@ class Store:
       for event in events
     ]
     try:
-      with self._reported(), self._engine.begin() as to:
+      with self._reported(), self._turn, self._engine.begin() as to:
         if instead:
           to.execute(_EVENTS.delete().where(_EVENTS.c.namespace == namespace))
         to.execute(_EVENTS.insert(), rows)
