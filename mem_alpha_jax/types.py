@@ -141,6 +141,9 @@ class Tokenizer(Protocol):
   def count(self, text: str) -> int:
     """Tokens of a note or chunk."""
 
+  def pieces(self) -> list[bytes | None]:
+    """The bytes of each id's text, None of special tokens and symbols."""
+
 
 @struct.dataclass
 class RolloutRows:
@@ -164,6 +167,8 @@ class RolloutRows:
   # Where the own tokens of each device's groups stand in packed rows, one
   # sample after the other; -1: nothing does. None: each sample is a row.
   places: Int[Array, 'batches rows L'] | None = None
+  # What a grammar lets a response name, flat; None: sampled without a grammar.
+  targets: Int[Array, 'M G targets'] | None = None
 
 
 @struct.dataclass

@@ -491,3 +491,39 @@ def test_trial_a_run_is_warned_once_of_what_is_cut(monkeypatch):
     samples_lib.warn_of_cuts(few | {'rollout/cut_entries': 0.02})
   (line,) = said
   assert line.startswith('rollout/cut_entries: more than 1% of the prompts')
+
+
+@GROUPS
+def test_a_page_shows_every_sample_of_the_first_episode_as_it_was(
+  setups, groups
+):
+  tokenizer = setups['state'].tokenizer
+  episodes = episodes_of(3, 2, 3, 1)
+  rollout = collector.collect(
+    scripted(setups[groups], random_call(tokenizer)),
+    None, episodes, empty_starts(), 0,
+  )  # fmt: skip
+  found, samples = rollout.shown(), rollout.samples
+  counts = dict(zip(samples_lib.count_names(), samples.counts.T, strict=True))
+  turns = found['turns']
+  assert [turn['chunk'] for turn in turns] == list(episodes[0].chunks)
+  assert len(found['names']) == G
+  kept = [sum(one['kept'] for one in turn['tries']) for turn in turns]
+  assert kept == [1 if groups == 'state' else G] * 3
+  keys, changed = samples.keys, 0
+  for t, g in np.ndindex(3, G):
+    one = turns[t]['tries'][g]
+    (row,) = np.flatnonzero(
+      (keys.episode == 0) & (keys.turn == t) & (keys.trajectory == g)
+    )
+    said = samples.response[row][samples.mask[row]]
+    assert one['text'] == tokenizer.decode(said)
+    assert [logp for _, logp in one['tokens']] == [-1.0] * len(said)
+    assert len(one['calls']) == counts['calls'][row] + counts['unread'][row]
+    done = sum(ok for _, ok, _ in one['calls'])
+    assert done == counts['valid'][row] == len(one['changes'])
+    assert one['reward']['total'] == pytest.approx(
+      samples.reward[row], abs=1e-4
+    )
+    changed += done
+  assert changed

@@ -124,21 +124,53 @@ def _public(monkeypatch, path, reader, **fields):
   return run.lock()
 
 
-def test_trial_lora_is_merged_tokenizer_and_template_are_kept(
-  tmp_path, monkeypatch
-):
+@pytest.fixture(scope='module')
+def adapted(tmp_path_factory):
+  """Folders of a base, what was exported of it, its shape and parameters."""
   pytest.importorskip('qwix')
-  origin = tmp_path / 'origin'
+  folder = tmp_path_factory.mktemp('adapted')
+  origin = folder / 'origin'
   small_checkpoints.write('qwen3', origin)
   (origin / 'tokenizer.json').write_text('{"there": 1}')
-  config = _public(
-    monkeypatch,
-    origin,
-    hf_weights,
-    **{'lora.rank': 2, 'model.value_head': True},
+  fields = {'lora.rank': 2, 'lora.alpha': 3.0, 'model.value_head': True}
+  with pytest.MonkeyPatch.context() as patch:
+    config = _public(patch, origin, hf_weights, **fields)
+    shape, params = _run(config, folder / 'run')
+    out = export.export(config, str(folder / 'run'), str(folder / 'out'))
+  return origin, out, shape, params
+
+
+def test_the_adapter_beside_its_base_is_the_policy(adapted):
+  origin, out, shape, params = adapted
+  torch, adapter = small_checkpoints.torch, out.parent / 'adapter'
+  made, ids = _reload(origin), small_checkpoints.tokens()
+  fields = json.loads((adapter / 'adapter_config.json').read_text())
+  found = hf_weights.safetensors_numpy.load_file(
+    adapter / 'adapter_model.safetensors'
   )
-  shape, params = _run(config, tmp_path / 'run')
-  out = export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
+  assert len(found) == 2 * 7 * shape.layers
+  weights, scale = made.state_dict(), fields['lora_alpha'] / fields['r']
+  for name in found:
+    if '.lora_A.' in name:
+      a, b = found[name], found[name.replace('.lora_A.', '.lora_B.')]
+      module = name.removeprefix('base_model.model.').split('.lora_A')[0]
+      assert module.rpartition('.')[2] in fields['target_modules']
+      weights[f'{module}.weight'] += torch.tensor(scale * b @ a)
+  logits = small_checkpoints.reference_logits(made, ids)
+  small_checkpoints.check_prompt_logps(shape, params, ids, logits, 1e-4)
+
+
+def test_peft_loads_the_adapter(adapted):
+  peft = pytest.importorskip('peft', reason='peft is not installed')
+  origin, out, shape, params = adapted
+  ids = small_checkpoints.tokens()
+  made = peft.PeftModel.from_pretrained(_reload(origin), out.parent / 'adapter')
+  logits = small_checkpoints.reference_logits(made.eval(), ids)
+  small_checkpoints.check_prompt_logps(shape, params, ids, logits, 1e-4)
+
+
+def test_trial_lora_is_merged_tokenizer_and_template_are_kept(adapted):
+  origin, out, shape, params = adapted
   ids = small_checkpoints.tokens()
   merged = small_checkpoints.reference_logits(_reload(out), ids)
   # The training pass, with the factors beside the kernels.
@@ -180,3 +212,24 @@ def test_trial_a_model_from_gguf_gets_tokenizer_and_ends(tmp_path, monkeypatch):
     half,
     params,
   )
+
+
+def test_what_a_merge_in_bfloat16_changed_is_said(
+  tmp_path, monkeypatch, capsys
+):
+  pytest.importorskip('qwix')
+  small_checkpoints.write('qwen3', tmp_path / 'origin')
+  fields = {'lora.rank': 2, 'model.dtype': 'bfloat16'}
+  config = _public(monkeypatch, tmp_path / 'origin', hf_weights, **fields)
+  _run(config, tmp_path / 'run')
+
+  def respond(setup, params, turns):
+    """Another response to the first turn where nothing is beside a kernel."""
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    factors = any(lora.is_factor((path[-1].key,)) for path, _ in leaves)
+    return [(t, [int(t is turns[0] and not factors)]) for t in turns]
+
+  monkeypatch.setattr(export.play, 'respond', respond)
+  export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
+  said = capsys.readouterr().out
+  assert 'merged in bfloat16: 3 of 4 greedy responses' in said

@@ -294,7 +294,9 @@ def test_trial_of_a_package_that_is_missing(name):
     ('a/mine', 'OWNER/mine'),
   ],
 )
-def test_trial_of_a_model_that_is_not_there(name, repository):
+def test_trial_of_a_model_that_is_not_there(name, repository, monkeypatch):
+  hub = pytest.importorskip('huggingface_hub')
+  monkeypatch.setattr(hub.constants, 'HF_HUB_OFFLINE', True)
   with pytest.raises(FileNotFoundError) as caught:
     registry.open_model(name)
   told = str(caught.value)

@@ -1,11 +1,14 @@
 """The plan against XLA's own count, and what is told when it does not fit."""
 
+import importlib.util
+
 import jax
 import numpy as np
 import pytest
 import tiny_config
 
-from configs import tpu_v4
+from configs import colab_v5e, gpu_24gb, tpu_v4
+from configs.paper import memalpha_4b
 from mem_alpha_jax import types
 from mem_alpha_jax.compile import footprint, programs
 from mem_alpha_jax.config import validate as validate_lib
@@ -14,6 +17,7 @@ from mem_alpha_jax.model import presets
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import forced_calls
+from mem_alpha_jax.run import build
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import RolloutRows
 
@@ -159,3 +163,35 @@ def test_qwen3_4b_without_sharding_is_refused():
   assert 14.9 * gib < found.parameters < 15 * gib  # 4.02e9 in float32
   with pytest.raises(ValueError, match='lora.rank|batch_episodes|micro'):
     footprint.check(found._replace(available=24 * gib), config)
+
+
+@pytest.mark.parametrize(
+  'module, size, more, told',
+  [
+    (colab_v5e, 16, 'data.batch_episodes=128', r'lower data\.batch_episodes'),
+    (gpu_24gb, 18, 'data.batch_episodes=64', r'lower data\.batch_episodes=64'),
+    (gpu_24gb, 18, 'lora.rank=0,model.param_dtype=float32', 'lora.rank to 16'),
+    (memalpha_4b, 60, 'lora.rank=0,model.param_dtype=float32', 'rank'),
+  ],
+)
+def test_recipes_fit_and_what_does_not_is_refused_by_field(
+  module, size, more, told
+):
+  """Of a GPU, in the three quarters that JAX takes of it."""
+
+  def plan(arg):
+    config = module.get_config(arg)
+    validate_lib.validate(config)
+    mesh = sharding.create_mesh(config.mesh)
+    shape = build.model_shape(config, config.tokenizer.vocab_size, None)
+    policy = policy_lib.make_policy(shape, mesh=mesh)
+    return footprint.make(config, policy, mesh, int(size * types.GIB)), config
+
+  if not importlib.util.find_spec('qwix'):
+    pytest.skip('qwix is not installed: of the extra lora')
+  found, config = plan('')
+  footprint.check(found, config)
+  assert found.peak > found.available / 4, 'room for more'
+  found, config = plan(more)
+  with pytest.raises(ValueError, match=told):
+    footprint.check(found, config)

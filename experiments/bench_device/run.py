@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import common, gpu_h100
-from mem_alpha_jax.compile import programs
+from mem_alpha_jax.compile import programs, roofline
 from mem_alpha_jax.model import policy, presets
 from mem_alpha_jax.rl import optimizer, update
 from mem_alpha_jax.sampling import sampler
@@ -112,7 +112,8 @@ def work(task: Task, shape: presets.ModelConfig) -> dict[str, dict[str, float]]:
   keys and values that it must read, a group's prefix once.
   """
   table, *layers = (
-    math.prod(dims) for dims, _ in policy.matrix_axes(policy.make_policy(shape))
+    math.prod(dims)
+    for dims, _ in roofline.matrix_axes(policy.make_policy(shape))
   )
   weights, t = sum(layers), task.tokens
   b, g = task.prompts, task.samples

@@ -35,6 +35,11 @@ def main(config, workdir: str) -> list[dict[str, Any]]:
     ValueError: for the first program that does not fit, naming the field to
       change; the table has been written.
   """
+  if config.rollout.grammar != 'off':
+    raise ValueError(
+      f'rollout.grammar={config.rollout.grammar!r}: is of a tokenizer, which '
+      "--mode=compile does without; compile with 'off'"
+    )
   devices = topology_devices(config.mesh.topology)
   mesh = sharding.create_mesh(config.mesh, devices)
   shape = build_lib.model_shape(config, config.tokenizer.vocab_size, None)
@@ -42,7 +47,7 @@ def main(config, workdir: str) -> list[dict[str, Any]]:
   chip = chip_of(config.mesh.topology, devices)
   planned = footprint.make(config, policy, mesh, chip and chip.hbm)
   print(footprint.table(planned), flush=True)
-  axes = policy_lib.matrix_axes(policy)
+  axes = roofline.matrix_axes(policy)
   rows = []
   lines = [' | '.join(COLUMNS)]
   print(lines[0])
@@ -83,10 +88,11 @@ def topology_devices(name: str) -> list:
   os.environ.setdefault('ALLOW_MULTIPLE_LIBTPU_LOAD', 'true')
   os.environ.setdefault('TPU_WORKER_HOSTNAMES', 'localhost')
   os.environ.setdefault('TPU_ACCELERATOR_TYPE', name.replace(':', '-'))
+  options = dict(roofline.CHIPS[kind].options)
+  if name.endswith(':1x1'):  # a chip by itself, as Colab lends one
+    options['chips_per_host_bounds'] = (1, 1, 1)
   try:
-    found = topologies.get_topology_desc(
-      name, 'tpu', **roofline.CHIPS[kind].options
-    )
+    found = topologies.get_topology_desc(name, 'tpu', **options)
   except Exception as error:  # libtpu's own kinds
     first = machine.summary(error)
     raise ValueError(

@@ -8,7 +8,9 @@ measurement.
 import math
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
+from flax import traverse_util
 from jax.sharding import Mesh, NamedSharding
 
 from mem_alpha_jax.compile.instructions import Cost
@@ -52,6 +54,20 @@ class Work(NamedTuple):
   step_bytes: int = 0
 
 
+def matrix_axes(policy: Any) -> list[tuple[tuple, tuple]]:
+  """Shape and logical names of what multiplies each token, unembedding first.
+
+  An embedding that is no unembedding is only looked up, not multiplied.
+  """
+  c = policy.config
+  shapes = jax.eval_shape(policy.init, jax.random.key(0))
+  flat = traverse_util.flatten_dict(shapes)
+  names = traverse_util.flatten_dict(policy.logical_axes())
+  unembedding = ('embedding',) if c.tied else ('head',)
+  paths = [unembedding, *(path for path in flat if path[0] == 'blocks')]
+  return [(flat[path].shape, names[path]) for path in paths]
+
+
 def model_work(
   config: Any, c: presets.ModelConfig, mesh: Mesh, program: Program, axes: Any
 ) -> Work:
@@ -60,7 +76,7 @@ def model_work(
   2 N flops a token forward for N parameters that multiply it, 4 a pair of
   query and visible key for each element of a head; three times that with the
   backward pass (Kaplan et al. 2020, arXiv 2001.08361, without its embedding).
-  `axes` are those of policy.matrix_axes.
+  `axes` are those of `matrix_axes`.
   """
   if program.kind in ('reshard', 'retrieve'):
     return Work(0.0)

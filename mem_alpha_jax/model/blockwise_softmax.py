@@ -11,12 +11,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt
 
 from mem_alpha_jax.model import matmul
 
 SMALL = 4096  # vocabularies up to it are one block, and keep it
-HIDDEN = -1e30  # logit of a token that is none
+HIDDEN = -1e30  # logit of a token that is none, or is not allowed
+Bits = UInt[Array, '... words']  # which tokens are allowed, a bit each
 # Full precision in float32 (a no-op on CPU): logits must agree with
 # `token_logits`; bfloat16 products are exact in float32 anyway.
 EXACT = dict(
@@ -57,6 +58,24 @@ def token_logits(
   return (hidden.astype(jnp.float32) * rows).sum(-1)
 
 
+def is_set(words: UInt[Array, '...'], tokens: Int[Array, '...']) -> Array:
+  """Whether the bit of a token is set in the word that it is in."""
+  return (words >> (tokens % 32).astype(jnp.uint32)) & 1 > 0
+
+
+def allowed(bits: Bits, tokens: Int[Array, 'T']) -> Bool[Array, '... T']:
+  return is_set(jnp.take(bits, tokens // 32, axis=-1, mode='clip'), tokens)
+
+
+def barred(values: Float[Array, '... V'], bits: Bits | None) -> Array:
+  """Logits, HIDDEN where the token is not allowed; None allows all."""
+  if bits is None:
+    return values
+  each = is_set(bits[..., None], jnp.arange(32))
+  each = each.reshape(*bits.shape[:-1], -1)[..., : values.shape[-1]]
+  return jnp.where(each, values, HIDDEN)
+
+
 def dot(spec: str, a: Array, b: Array) -> Array:
   """An einsum in the dtype of `a`, exact and with a float32 result."""
   return jnp.einsum(spec, a, b.astype(a.dtype), **EXACT)
@@ -76,22 +95,26 @@ def stats(
   unembedding: Array,
   block_logits: int,
   temperature: float = 1.0,
+  bits: Bits | None = None,
 ) -> Stats:
   """Returns the statistics of softmax(hidden unembedding^T / temperature).
 
-  Of a large vocabulary at most `block_logits` logits exist at once.
+  Of a large vocabulary at most `block_logits` logits exist at once. With `bits`
+  it is the softmax over the tokens that these allow.
   """
   # Rows in one dimension: gradients then sum over one, without transposes.
   flat = hidden.reshape(-1, hidden.shape[-1])
+  if bits is not None:
+    bits = bits.reshape(-1, bits.shape[-1])
   if unembedding.shape[0] <= SMALL:
-    flat = _kept_stats(flat, unembedding, temperature)
+    flat = _kept_stats(flat, unembedding, bits, temperature)
   else:
-    flat = _blocked_stats(flat, unembedding, block_logits, temperature)
+    flat = _blocked_stats(flat, unembedding, bits, block_logits, temperature)
   return Stats(*(x.reshape(hidden.shape[:-1]) for x in flat))
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _kept_stats(hidden, unembedding, temperature):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _kept_stats(hidden, unembedding, bits, temperature):
   """Returns (log_z, mean logit) of softmax(hidden unembedding^T / T).
 
   With W the unembedding, e = exp(logits - max), s = sum e and u = e W / s, the
@@ -99,11 +122,11 @@ def _kept_stats(hidden, unembedding, temperature):
   and (hidden g / s / T)^T e (of W): no [.., V] array but e is ever written,
   where plain autodiff also writes and transposes softmax * g.
   """
-  return _kept_forward(hidden, unembedding, temperature)[0]
+  return _kept_forward(hidden, unembedding, bits, temperature)[0]
 
 
-def _kept_forward(hidden, unembedding, temperature):
-  values = logits(hidden, unembedding) / temperature
+def _kept_forward(hidden, unembedding, bits, temperature):
+  values = barred(logits(hidden, unembedding) / temperature, bits)
   peak = values.max(-1, keepdims=True)
   weights = jnp.exp(values - peak)
   total = weights.sum(-1, keepdims=True)
@@ -111,16 +134,20 @@ def _kept_forward(hidden, unembedding, temperature):
   expected = dot('nv,vd->nd', weights, unembedding) / total
   mean = (hidden.astype(jnp.float32) * expected).sum(-1) / temperature
   log_z = (jnp.log(total) + peak)[..., 0]
-  saved = hidden, unembedding, weights, total, peak, mean, expected
+  saved = hidden, unembedding, bits, weights, total, peak, mean, expected
   return (log_z, mean), saved
 
 
-def _kept_fwd(hidden, unembedding, temperature):
-  return _kept_forward(hidden.value, unembedding.value, temperature)
+def _kept_fwd(hidden, unembedding, bits, temperature):
+  return _kept_forward(*_primal(hidden, unembedding, bits), temperature)
+
+
+def _primal(*args):
+  return jax.tree.map(lambda x: x.value, args)
 
 
 def _kept_bwd(temperature, saved, cotangents):
-  hidden, unembedding, weights, total, peak, mean, expected = saved
+  hidden, unembedding, bits, weights, total, peak, mean, expected = saved
   d_log_z, d_mean = cotangents
   d_hidden, d_table = 0.0, 0.0
   if not isinstance(d_log_z, SymbolicZero):
@@ -130,7 +157,7 @@ def _kept_bwd(temperature, saved, cotangents):
     d_table = dot('nd,nv->vd', scaled, weights)
   if not isinstance(d_mean, SymbolicZero):
     # d mean / d logit_v = q_v (1 + logit_v - mean)
-    values = logits(hidden, unembedding) / temperature
+    values = barred(logits(hidden, unembedding) / temperature, bits)
     slope = jnp.exp(values - peak) / total * (1 + values - mean[..., None])
     slope = (slope * d_mean[..., None] / temperature).astype(hidden.dtype)
     d_hidden += dot('nv,vd->nd', slope, unembedding)
@@ -138,6 +165,7 @@ def _kept_bwd(temperature, saved, cotangents):
   return (
     jnp.asarray(d_hidden, hidden.dtype) + jnp.zeros_like(hidden),
     jnp.asarray(d_table, unembedding.dtype) + jnp.zeros_like(unembedding),
+    None,
   )
 
 
@@ -162,25 +190,28 @@ def _blocks(
   return unembedding.reshape(size, blocks, width)
 
 
-def _block_logits(hidden, blocks, j, vocab, temperature):
+def _block_logits(hidden, blocks, bits, j, vocab, temperature):
   """Returns (logits [.., size] of block j, its rows)."""
   size, count, _ = blocks.shape
   block = jax.lax.dynamic_index_in_dim(blocks, j, 1, keepdims=False)
   values = logits(hidden, block) / temperature
   if size * count > vocab:
     values = jnp.where(jnp.arange(size) * count + j < vocab, values, HIDDEN)
+  if bits is not None:
+    tokens = jnp.arange(size) * count + j
+    values = jnp.where(allowed(bits, tokens), values, HIDDEN)
   return values, block
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _blocked_stats(hidden, unembedding, block_logits, temperature):
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _blocked_stats(hidden, unembedding, bits, block_logits, temperature):
   """As `_kept_stats`, block by block; only the results are kept."""
   vocab = unembedding.shape[0]
   blocks = _blocks(unembedding, len(hidden), block_logits)
 
   def step(carry, j):
     peak, total, mean = carry
-    values, _ = _block_logits(hidden, blocks, j, vocab, temperature)
+    values, _ = _block_logits(hidden, blocks, bits, j, vocab, temperature)
     higher = jnp.maximum(peak, values.max(-1))
     weights = jnp.exp(values - higher[..., None])
     shrink = jnp.exp(peak - higher)
@@ -195,14 +226,14 @@ def _blocked_stats(hidden, unembedding, block_logits, temperature):
   return jnp.log(total) + peak, mean / total
 
 
-def _blocked_fwd(hidden, unembedding, block_logits, temperature):
-  given = hidden.value, unembedding.value
+def _blocked_fwd(hidden, unembedding, bits, block_logits, temperature):
+  given = _primal(hidden, unembedding, bits)
   found = _blocked_stats(*given, block_logits, temperature)
   return found, (*given, *found)
 
 
 def _blocked_bwd(block_logits, temperature, saved, cotangents):
-  hidden, unembedding, log_z, mean = saved
+  hidden, unembedding, bits, log_z, mean = saved
   d_log_z, d_mean = cotangents
   blocks = _blocks(unembedding, len(hidden), block_logits)
 
@@ -219,7 +250,7 @@ def _blocked_bwd(block_logits, temperature, saved, cotangents):
   def step(carry, j):
     d_hidden, d_blocks = carry
     values, block = _block_logits(
-      hidden, blocks, j, unembedding.shape[0], temperature
+      hidden, blocks, bits, j, unembedding.shape[0], temperature
     )
     d_values = slope(values)
     d_hidden += dot('nv,vd->nd', d_values, block)
@@ -231,7 +262,7 @@ def _blocked_bwd(block_logits, temperature, saved, cotangents):
   carry, _ = jax.lax.scan(step, carry, jnp.arange(blocks.shape[1]))
   d_hidden, d_blocks = carry
   d_table = d_blocks.reshape(-1, unembedding.shape[1])[: len(unembedding)]
-  return d_hidden.astype(hidden.dtype), d_table
+  return d_hidden.astype(hidden.dtype), d_table, None
 
 
 _blocked_stats.defvjp(_blocked_fwd, _blocked_bwd, symbolic_zeros=True)

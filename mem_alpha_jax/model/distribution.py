@@ -6,11 +6,12 @@ the prefix, so log-probs, entropy, the mode and samples are computed from the
 vocabulary softmax and a [.., P] correction; nothing of size V is scattered.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.model import blockwise_softmax, copy_head
 
@@ -21,6 +22,48 @@ class Distribution(NamedTuple):
   hidden: Float[Array, 'B G n D']
   unembedding: Float[Array, 'V D']
   copy: copy_head.Copy | None
+
+
+def restrict(
+  dist: Distribution,
+  whole: blockwise_softmax.Stats,
+  rest: blockwise_softmax.Stats,
+  bits: blockwise_softmax.Bits,
+) -> Distribution:
+  """The distribution over allowed tokens, with `rest` as its statistics.
+
+  Of a mixture, what is allowed of each part, normalized, is one again:
+  q(v) = p(v) / M, M = (1 - g) Z_rest / Z + g sum_j a_j over allowed places j.
+  """
+  if dist.copy is None:
+    return dist
+  copy = dist.copy
+  weights = jnp.where(places(dist, bits), copy.weights, 0.0)
+  total = weights.sum(-1)
+  found = total > 0
+  log_total = jnp.where(
+    found, jnp.log(jnp.where(found, total, 1.0)), blockwise_softmax.HIDDEN
+  )
+  log_keep = copy.log_keep + rest.log_z - whole.log_z
+  log_gate = copy.log_gate + log_total
+  mass = jnp.logaddexp(log_keep, log_gate)
+  share = weights / jnp.where(found, total, 1.0)[..., None]
+  copy = copy._replace(
+    log_gate=log_gate - mass, log_keep=log_keep - mass, weights=share
+  )
+  return dist._replace(copy=copy)
+
+
+def places(
+  dist: Distribution, bits: blockwise_softmax.Bits
+) -> Bool[Array, 'B G n P']:
+  """Whether what stands at each place of the prefix is allowed."""
+  tokens = dist.copy.tokens[:, None, None]
+  shape = (*bits.shape[:-1], tokens.shape[-1])
+  word = jnp.broadcast_to(tokens // 32, shape)
+  return blockwise_softmax.is_set(
+    jnp.take_along_axis(bits, word, axis=-1), tokens
+  )
 
 
 def log_prob(
@@ -88,13 +131,20 @@ def mode(
   dist: Distribution,
   stats: blockwise_softmax.Stats,
   values: Float[Array, 'B G n V'],
+  bits: blockwise_softmax.Bits | None = None,
 ) -> Int[Array, 'B G n']:
-  """Returns the most likely token; `values` are `logits` of the hidden."""
+  """Returns the most likely token; `values` are `logits` of the hidden.
+
+  `bits` allow some of the tokens, as in `values`, in the statistics and in
+  `dist`, which is restricted to them.
+  """
   best = argmax(values)
   if dist.copy is None:
     return best
   top = dist.copy.log_keep + values.max(-1) - stats.log_z
   _, mixed, _ = _prefix_terms(dist, stats)
+  if bits is not None:
+    mixed = jnp.where(places(dist, bits), mixed, blockwise_softmax.HIDDEN)
   place = argmax(mixed)
   b, g, n = place.shape
   flat = place.reshape(b, -1)
@@ -130,11 +180,14 @@ def dense(
 
 
 def tempered_mixture(
-  dist: Distribution, temperature: float
+  dist: Distribution,
+  temperature: float,
+  bits: blockwise_softmax.Bits | None = None,
 ) -> Float[Array, 'B G n V']:
-  """Returns all log-probs of p^(1/temperature) / Z, normalized."""
+  """Returns all log-probs of p^(1/temperature) / Z over allowed tokens."""
   values = blockwise_softmax.logits(dist.hidden, dist.unembedding)
   values = dense(dist, blockwise_softmax.stats_of(values), values) / temperature
+  values = blockwise_softmax.barred(values, bits)
   return values - blockwise_softmax.stats_of(values).log_z[..., None]
 
 
@@ -149,17 +202,27 @@ def log_prob_and_entropy(
   tokens: Int[Array, 'B G n'],
   block_logits: int,
   temperature: float = 1.0,
+  bits: blockwise_softmax.Bits | None = None,
 ) -> tuple[Float[Array, 'B G n'], Float[Array, 'B G n']]:
   """Returns log-probs of `tokens` and entropy under p^(1/temperature) / Z.
+
+  With `bits` over the tokens that these allow.
 
   It is the float32 logits that are divided, never the hidden states: in
   bfloat16 those would be rounded again, by up to 0.05 nats of a log-prob. See
   blockwise_softmax.stats for `block_logits`.
   """
   if temperature != 1.0 and dist.copy is not None:
-    values = tempered_mixture(dist, temperature)
+    values = tempered_mixture(dist, temperature, bits)
     return at(values, tokens), -blockwise_softmax.stats_of(values).mean
-  stats = blockwise_softmax.stats(
-    dist.hidden, dist.unembedding, block_logits, temperature
+  of = functools.partial(
+    blockwise_softmax.stats,
+    dist.hidden,
+    dist.unembedding,
+    block_logits,
+    temperature,
   )
+  stats = of(bits)
+  if bits is not None and dist.copy is not None:
+    dist = restrict(dist, of(), stats, bits)
   return log_prob(dist, stats, tokens, temperature), entropy(dist, stats)

@@ -20,6 +20,12 @@ def take(places: Places, x: Array) -> Array:
   return found.reshape(-1, 1, n)
 
 
+def behind(response: Int[Array, 'M G R'], context: int) -> Array:
+  """What follows each own token of a sample that is not packed [M, G, n]."""
+  first = jnp.repeat(response[..., :1], context, axis=-1)
+  return jnp.concatenate([first, response[..., 1:]], axis=-1)
+
+
 def owner(places: Places, width: int, n: int) -> Int[Array, 'b rows']:
   """The group, of its device, of the samples of each row."""
   return jnp.maximum(places[..., 0], 0) // (width * n)

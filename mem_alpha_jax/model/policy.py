@@ -21,6 +21,7 @@ from mem_alpha_jax.model import (
   decoding,
   distribution,
   flash,
+  grammar,
   kv_cache,
   lora,
   packing,
@@ -46,6 +47,7 @@ class Policy:
   options: dict | None  # XLA's, for a program with a decode loop
   unstacked: bool  # a decode loop reads a copy of each layer by itself
   keeps_stacked: bool  # and keeps them stacked as well
+  table: grammar.Table | None = None  # of responses that have targets
 
   def init(self, key: Array) -> Params:
     """First values, in the dtype they are kept in; LoRA's stay float32."""
@@ -208,12 +210,17 @@ class Policy:
     One prefill and one extend over own ++ response[:-1]; only the R hidden
     states that predict a response token reach the head; all of packed rows.
     `temperature` is a Python float; other than 1 it needs all V log-probs at
-    each position. Values are zeros without a value head.
+    each position. Values are zeros without a value head. Rows with targets were
+    sampled by the grammar, and have the log-probs of what it allows.
     """
     hidden, tokens, targets, prefix = self._predicting(params, rows)
     dist = self._head(params, prefix, hidden, tokens, self.layout)
     logps, entropy = distribution.log_prob_and_entropy(
-      dist, targets, self.config.block_logits, temperature
+      dist,
+      targets,
+      self.config.block_logits,
+      temperature,
+      grammar.of_rows(self.table, rows),
     )
     values = jnp.zeros(hidden.shape[:-1], jnp.float32)
     if self.config.value_head:
@@ -231,8 +238,7 @@ class Policy:
     context, response = rows.own.shape[-1], rows.response
     tokens = jnp.concatenate([rows.own, response[..., :-1]], axis=-1)
     if rows.places is not None:
-      targets = jnp.repeat(response[..., :1], context, axis=-1)
-      targets = jnp.concatenate([targets, response[..., 1:]], axis=-1)
+      targets = packing.behind(response, context)
       tokens, masks, prefix = masks_lib.packed(
         self.config, rows.places, tokens, prefix, rows.own_length, context
       )
@@ -285,14 +291,18 @@ class Policy:
 
 
 def make_policy(
-  config: presets.ModelConfig, mesh: Mesh | None = None, decode: str = 'same'
+  config: presets.ModelConfig,
+  mesh: Mesh | None = None,
+  decode: str = 'same',
+  table: grammar.Table | None = None,
 ) -> Policy:
   """Builds the policy of a decoder.
 
   With a mesh of more than one device, activations and caches are kept
   sharded: batch over 'data' and 'fsdp', kv heads over 'tensor'. `decode` is
   config.mesh.decode, the layout of what decode loops read; other than 'same'
-  it must not matter to the results beyond rounding.
+  it must not matter to the results beyond rounding. `table` is the grammar of
+  responses.
   """
 
   def layout(rules):
@@ -309,26 +319,13 @@ def make_policy(
     options=decoding.options(config, mesh),
     unstacked=decoding.copies(config, mesh),
     keeps_stacked=decoding.keeps_stacked(mesh),
+    table=table,
   )
 
 
 def num_params(params: Params) -> int:
   """Returns the number of parameters; shapes suffice."""
   return sum(x.size for x in jax.tree.leaves(params))
-
-
-def matrix_axes(policy: Policy) -> list[tuple[tuple, tuple]]:
-  """Shape and logical names of what multiplies each token, unembedding first.
-
-  An embedding that is no unembedding is only looked up, not multiplied.
-  """
-  c = policy.config
-  shapes = jax.eval_shape(policy.init, jax.random.key(0))
-  flat = traverse_util.flatten_dict(shapes)
-  names = traverse_util.flatten_dict(policy.logical_axes())
-  unembedding = ('embedding',) if c.tied else ('head',)
-  paths = [unembedding, *(path for path in flat if path[0] == 'blocks')]
-  return [(flat[path].shape, names[path]) for path in paths]
 
 
 def _model(config, layout=attention.PLAIN):

@@ -64,6 +64,10 @@ def model_config(fields: Mapping[str, Any], vocab_size: int) -> ModelConfig:
 
 
 PRESETS = {
+  'qwen3-0.6b': dict(
+    layers=28, width=1024, heads=16, kv_heads=8, head_size=128, ffn=3072,
+    vocab_size=151936, rope_theta=1e6, norm_eps=1e-6, qk_norm=True, tied=True,
+  ),
   'qwen3-4b': dict(
     layers=36, width=2560, heads=32, kv_heads=8, head_size=128, ffn=9728,
     vocab_size=151936, rope_theta=1e6, norm_eps=1e-6, qk_norm=True, tied=True,

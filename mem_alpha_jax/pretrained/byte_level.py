@@ -20,6 +20,24 @@ _WORDS = (
 )
 
 
+def _letters() -> dict[str, int]:
+  """The byte that each character of a vocabulary stands for."""
+  shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+  hidden = [b for b in range(256) if b not in shown]
+  letters = {chr(b): b for b in shown}
+  return letters | {chr(256 + i): b for i, b in enumerate(hidden)}
+
+
+_BYTES = _letters()
+
+
+def spelled(token: str) -> bytes:
+  """The bytes of a token; those of UTF-8 if it is not of such characters."""
+  if all(c in _BYTES for c in token):
+    return bytes(_BYTES[c] for c in token)
+  return token.encode()
+
+
 def _split(numbers: str) -> list[dict[str, Any]]:
   pattern = {'Regex': _WORDS.format(numbers=numbers)}
   split = {'type': 'Split', 'pattern': pattern, 'behavior': 'Isolated'}

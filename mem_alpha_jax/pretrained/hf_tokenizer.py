@@ -120,6 +120,24 @@ class HFTokenizer:
     """Tokens of a note or chunk, as `encode_text` gives them."""
     return len(self._encode_text(text))
 
+  def pieces(self) -> list[bytes | None]:
+    """The bytes of each id's text, None of special tokens.
+
+    Raises:
+      ValueError: if the tokenizer is not of bytes.
+    """
+    decoder = json.loads(self._core.to_str())['decoder'] or {}
+    if decoder.get('type') != 'ByteLevel':
+      raise ValueError(
+        f'{self._source}: decoder.type={decoder.get("type")!r} of '
+        "tokenizer.json: rollout.grammar='calls' needs ByteLevel; use 'off'"
+      )
+    found: list[bytes | None] = [None] * self.vocab_size
+    for token, i in self._core.get_vocab().items():
+      if i not in self._silent:
+        found[i] = byte_level.spelled(token)
+    return found
+
   def save(self, folder: str | os.PathLike) -> None:
     """Writes tokenizer.json and tokenizer_config.json for transformers."""
     folder = pathlib.Path(folder)

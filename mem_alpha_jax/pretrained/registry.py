@@ -3,14 +3,19 @@
 import dataclasses
 import math
 import pathlib
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import packages
+from mem_alpha_jax.system import machine, optional
 
 # Names that stand for files of a package; the others are paths.
 PACKAGED = {'smollm2': packages.smollm2_gguf}
+# OWNER/NAME on huggingface.co; nobody there may have these names.
+_HUB = re.compile(r'(?!(?:models|datasets|spaces)/)\w[\w.-]*/\w[\w.-]*')
+_FETCHED = ['*.json', '*.jinja', '*.safetensors']
 # By the name of a model, who publishes it on huggingface.co.
 OWNERS = {'qwen': 'Qwen', 'smollm': 'HuggingFaceTB', 'llama': 'meta-llama'}
 # Fields of config.model that a checkpoint does not decide.
@@ -30,22 +35,33 @@ class Pretrained(NamedTuple):
 
 
 def open_model(name: str) -> Pretrained:
-  """Opens 'smollm2', a Hugging Face folder, or a .gguf file.
+  """Opens 'smollm2', a Hugging Face folder, a .gguf file, or OWNER/NAME.
 
-  Only the header and the tokenizer are read; `load` reads the weights.
+  Only the header and the tokenizer are read; `load` reads the weights. What is
+  OWNER/NAME on huggingface.co and no path here is fetched into the cache that
+  huggingface_hub keeps, and found there without a network.
 
   Raises:
     FileNotFoundError: if there is no such model.
     ValueError: for files that are broken or not supported, naming them.
   """
   path = PACKAGED[name]() if name in PACKAGED else pathlib.Path(name)
+  why = ''
+  if not path.exists() and _HUB.fullmatch(name):
+    try:
+      hub = optional.load('huggingface_hub', 'models')
+      fetched = hub.snapshot_download(name, allow_patterns=_FETCHED)
+      path = pathlib.Path(fetched)
+    except (OSError, ValueError) as error:  # no package, network or model
+      why = f', and not fetched ({machine.summary(error)})'
   if not path.exists():
     owner = OWNERS.get(path.name.partition('-')[0].lower().rstrip('23.5'))
     raise FileNotFoundError(
-      f'model {name!r}: no such folder or file; download it (pip install '
+      f'model {name!r}: no such folder or file{why}; download it (pip install '
       f'huggingface_hub; hf download {owner or "OWNER"}/{path.name} '
       f'--local-dir {name}), or give one of {list(PACKAGED)}, another Hugging '
-      'Face folder or a .gguf file (--mode=compile plans without a model)'
+      'Face folder, a .gguf file or OWNER/NAME (--mode=compile plans without a '
+      'model)'
     )
   from mem_alpha_jax.pretrained import gguf_weights, hf_tokenizer, hf_weights
 

@@ -31,6 +31,12 @@ def look(memories: Memories, chunks: Sequence[str]) -> list[View]:
   return [_fill(row[0], m.view_entries) for row in found]
 
 
+def places(memory) -> int:
+  """Places of a view, `memory` being its config."""
+  both = memory.view == 'newest' and memory.prompt_format != 'compact'
+  return memory.view_entries * (1 + both)
+
+
 def newest(state: state_lib.MemoryState, memory) -> View:
   """The view 'newest' of one memory, `memory` being its config."""
   count = memory.view_entries

@@ -30,8 +30,9 @@ def make_rows(
   The advantage of a response goes to each of its tokens; its return and old
   value go to its first token, the only one whose value is trained.
 
-  `context` has prefix, prefix_length, own and own_length of the rows; a row
-  whose reward is missing weighs 0; log-probs are the sampler's, zeros if None.
+  `context` has prefix, prefix_length, own and own_length of the rows, and the
+  targets of those sampled by a grammar; a row whose reward is missing weighs 0;
+  log-probs are the sampler's, zeros if None.
   """
   first = mask & (np.arange(mask.shape[-1]) == 0)
 

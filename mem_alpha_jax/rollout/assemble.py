@@ -136,6 +136,8 @@ def pack(samples: Samples, index: Index, weight, **columns) -> RolloutRows:
     own=prompts.own[index],
     own_length=prompts.own_length[index],
   )
+  if prompts.targets is not None:
+    context['targets'] = prompts.targets[index]
   return batching.make_rows(
     context,
     samples.response[index],

@@ -220,7 +220,7 @@ def _respond(
 ) -> samples_lib.Played:
   """Shows each turn, samples `width` responses and does what they say."""
   turns, shown = play.show(setup, turns)
-  prompts = play.pad(setup, shown)
+  prompts = play.pad(setup, shown, turns)
   forced = _forced(setup, turns, step, width)
   keys = play.row_keys(
     setup.key,

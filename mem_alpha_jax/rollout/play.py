@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from mem_alpha_jax.memory import notations
 from mem_alpha_jax.roles import prompt as prompt_lib
 from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import forced_calls
@@ -25,6 +26,8 @@ class Prompts(NamedTuple):
   prefix_length: Int[np.ndarray, 'N']
   own: Int[np.ndarray, 'N C']
   own_length: Int[np.ndarray, 'N']
+  # What responses may name, flat; None where rollout.grammar is off.
+  targets: Int[np.ndarray, 'N targets'] | None = None
 
 
 class Responses(NamedTuple):
@@ -47,8 +50,15 @@ def show(
   return seen, shown
 
 
-def pad(setup: Any, prompts: Sequence[prompt_lib.Prompt]) -> Prompts:
-  """Right-pads to the smallest buckets that hold the longest."""
+def pad(
+  setup: Any,
+  prompts: Sequence[prompt_lib.Prompt],
+  turns: Sequence[Turn] = (),
+) -> Prompts:
+  """Right-pads to the smallest buckets that hold the longest.
+
+  With the turns that they show, also says what responses may name.
+  """
   parts = {
     name: [getattr(p, name) for p in prompts] for name in ('prefix', 'own')
   }
@@ -57,7 +67,14 @@ def pad(setup: Any, prompts: Sequence[prompt_lib.Prompt]) -> Prompts:
   for (name, lists), length in zip(parts.items(), longest, strict=True):
     width = buckets_lib.pick(setup.buckets, length, name)
     arrays += buckets_lib.pad(lists, width, setup.tokenizer.pad_id)
-  return Prompts(*arrays)
+  if not turns or setup.config.rollout.grammar == 'off':
+    return Prompts(*arrays)
+  name, tokenizer = setup.config.memory.prompt_format, setup.tokenizer
+  targets = [
+    notations.targets(name, tokenizer, turn.view, turn.state.core).ravel()
+    for turn in turns
+  ]
+  return Prompts(*arrays, np.stack(targets))
 
 
 @jax.jit
@@ -98,6 +115,7 @@ def sample(
   """
   n, width = forced.shape[:2]
   groups = (n // stride, stride * width)
+  targets = () if prompts.targets is None else (prompts.targets,)
   out = setup.generate(
     params,
     prompts.prefix[::stride],
@@ -106,6 +124,7 @@ def sample(
     np.repeat(prompts.own_length, width).reshape(groups),
     forced.reshape(*groups, -1),
     keys.reshape(groups),
+    *(np.repeat(x, width, 0).reshape(*groups, -1) for x in targets),
   )
   arrays = (np.asarray(x) for x in out)
   out = Responses(*(x.reshape(n, width, *x.shape[2:]) for x in arrays))
@@ -126,7 +145,7 @@ def respond(
   keys = row_keys(setup.key, 0, np.arange(n), np.zeros(n, int), t)
   free = forced_calls.free(n, 1, forced_calls.WIDTH['compact'])
   turns, shown = show(setup, turns)
-  out = sample(setup, params, pad(setup, shown), free.tokens, keys)
+  out = sample(setup, params, pad(setup, shown, turns), free.tokens, keys)
   return [
     (turn, ids[mask].tolist(), logps[mask].tolist())
     for turn, ids, logps, mask in zip(

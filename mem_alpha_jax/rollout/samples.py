@@ -179,6 +179,8 @@ def _stacked(prompts: Sequence[play.Prompts]) -> play.Prompts:
 
   def stack(name):
     arrays = [getattr(p, name) for p in prompts]
+    if arrays[0] is None:
+      return None
     if arrays[0].ndim > 1:
       widest = max(a.shape[1] for a in arrays)
       arrays = [np.pad(a, ((0, 0), (0, widest - a.shape[1]))) for a in arrays]
@@ -203,7 +205,7 @@ def _table(by_row: dict, by_turn: dict, copies: int) -> Samples:
     state=np.ravel_multi_index((memory, turn), by_turn['live'].shape),
     parent=np.where(turn, before, -1),
   )
-  prompts = play.Prompts(*(x[memory, turn] for x in by_turn['prompts']))
+  prompts = jax.tree.map(lambda x: x[memory, turn], by_turn['prompts'])
   rows = jax.tree.map(lambda x: x[at], by_row)
   return Samples(keys, prompts, **rows)
 

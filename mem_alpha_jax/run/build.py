@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.data import labelled, pipeline, sources
 from mem_alpha_jax.data import source as source_lib
-from mem_alpha_jax.memory import compact_calls
+from mem_alpha_jax.memory import compact_calls, notations
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
@@ -23,7 +23,7 @@ from mem_alpha_jax.reading import chat as chat_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import labels, protocol, remote_chat, sentences
 from mem_alpha_jax.reading import registry as reading_registry
-from mem_alpha_jax.recall import embedders
+from mem_alpha_jax.recall import embedders, view
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rl import optimizer
@@ -75,7 +75,9 @@ def build(config, workdir: str) -> Experiment:
   mesh = sharding.create_mesh(config.mesh)
   multihost.meet(mesh)
   shape = model_shape(config, tokenizer.vocab_size, source)
-  policy = policy_lib.make_policy(shape, mesh=mesh, decode=config.mesh.decode)
+  table = _grammar(config, tokenizer, shape.vocab_size)
+  decode = config.mesh.decode
+  policy = policy_lib.make_policy(shape, mesh, decode, table)
   chat = reading_registry.chat_model(config)
   strict, lenient = source_readers(config, chat)
   reader = strict if config.reading.strict else lenient
@@ -86,14 +88,7 @@ def build(config, workdir: str) -> Experiment:
   content_judge = _judge(judges, config.reward.content_judge, chat)
 
   def setup(greedy: bool) -> collector.Setup:
-    generate = sampler.make_sampler(
-      policy,
-      response_len=config.rollout.response_buckets[-1],
-      eos_id=tokenizer.eos_ids,
-      pad_id=tokenizer.pad_id,
-      temperature=config.rollout.temperature,
-      greedy=greedy,
-    )
+    generate = make_sampler(config, policy, tokenizer, greedy)
     generate = multihost.together(generate)
     return collector.Setup(
       config, tokenizer, generate, buckets, reader, key, embed, content_judge
@@ -110,6 +105,33 @@ def build(config, workdir: str) -> Experiment:
     source,
     chat,
     _judge(reading_registry.JUDGES, config.reading.judge, chat),
+  )
+
+
+def make_sampler(config, policy, tokenizer, greedy: bool) -> Callable:
+  """The sampler of a run."""
+  return sampler.make_sampler(
+    policy,
+    response_len=config.rollout.response_buckets[-1],
+    eos_id=tokenizer.eos_ids,
+    pad_id=tokenizer.pad_id,
+    temperature=config.rollout.temperature,
+    greedy=greedy,
+  )
+
+
+def _grammar(config, tokenizer, vocab: int):
+  """The table of rollout.grammar, None if it is off."""
+  if config.rollout.grammar == 'off':
+    return None
+  return notations.table(
+    config.memory.prompt_format,
+    tokenizer,
+    vocab=vocab,
+    entries=view.places(config.memory),
+    calls=config.rollout.max_calls,
+    thinks=config.memory.thinking,
+    opens=chat_prompt.opens_thought(tokenizer, config.memory),
   )
 
 

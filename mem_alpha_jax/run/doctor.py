@@ -19,6 +19,7 @@ from mem_alpha_jax.data.source import SPLITS
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import http_transport, remote_chat
+from mem_alpha_jax.recall import view
 from mem_alpha_jax.roles import chat_prompt, writer
 from mem_alpha_jax.rollout import fit, play
 from mem_alpha_jax.run import build as build_lib
@@ -239,7 +240,7 @@ def _replies(
   """What the policy writes beside an empty memory, and how fast."""
   config, setup = experiment.config, experiment.eval_setup
   chunks = itertools.chain.from_iterable(e.chunks for e in episodes)
-  empty = (None,) * config.memory.view_entries
+  empty = (None,) * view.places(config.memory)
   turns = [
     Turn('writer', text, state=state_lib.empty(), view=empty)
     for text in itertools.islice(chunks, _CHUNKS)

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from mem_alpha_jax.model import (
   blockwise_softmax,
   distribution,
+  grammar,
   kv_cache,
   matmul,
 )
@@ -51,6 +52,7 @@ class _State(NamedTuple):
   logps: Float[Array, 'R B G']
   mask: Bool[Array, 'R B G']
   done: Bool[Array, 'B G']
+  rules: grammar.State | None  # where responses with targets are
 
 
 def make_sampler(
@@ -62,15 +64,18 @@ def make_sampler(
   `forced` ids >= 0 replace the sampled token at their position; keys are
   typed, token t of a row uses fold_in(key, t), so that a row's sample does
   not depend on where in a batch it is. One compilation a shape; on CPU the
-  prompts are sampled in streams. `options` are those of `make_responder`.
+  prompts are sampled in streams. `options` are those of `make_responder`. With
+  a last argument `targets` [B, G, K n] the policy's grammar holds.
   """
   respond = make_responder(policy, response_len, **options)
 
-  def generate(params, prefix, prefix_length, own, own_length, forced, keys):
+  def generate(
+    params, prefix, prefix_length, own, own_length, forced, keys, targets=None
+  ):
     shared = policy.prefill(params, prefix, prefix_length)
     size = prefix.shape[1] + own.shape[2] + response_len
     layers = policy.prepare(params, size)
-    return respond(layers, shared, own, own_length, forced, keys)
+    return respond(layers, shared, own, own_length, forced, keys, targets)
 
   generate = jax.jit(generate, compiler_options=policy.options)
   one_device = policy.mesh is None or policy.mesh.size == 1
@@ -89,7 +94,7 @@ def make_responder(
   greedy: bool = False,
   segment: int = SEGMENT,
 ) -> Callable[..., Samples]:
-  """Returns respond(layers, shared, own, own_length, forced, keys).
+  """Returns respond(layers, shared, own, own_length, forced, keys, targets).
 
   As `make_sampler`, for a prefix that many calls share: `shared` is what
   `policy.prefill` gave of it and `layers` what `policy.prepare` gave for the
@@ -104,9 +109,12 @@ def make_responder(
   choose = _chooser(temperature, greedy)
   ends = (eos_id,) if isinstance(eos_id, int) else tuple(eos_id)
 
-  def respond(layers, shared, own, own_length, forced, keys):
+  def respond(layers, shared, own, own_length, forced, keys, targets=None):
     b, g, context = own.shape
-    length = response_len
+    length, table, rules = response_len, policy.table, None
+    if targets is not None:
+      targets = targets.reshape(b, g, *table.targets)
+      rules = grammar.begin(table, targets)
     whole = policy.place(shared)
     shared = policy.unstack(whole)
     # The last token is never run, so it needs no slot.
@@ -118,10 +126,16 @@ def make_responder(
     def emit(state, hidden, queries, cache):
       """Picks token t from the hidden states of `queries` [B, G, 1]."""
       dist = policy.head(layers, shared, hidden, queries)
-      token, score = choose(dist, uniform[state.t])
+      bits, rules = None, state.rules
+      if rules is not None:
+        found = grammar.look(table, targets, rules, length - state.t)
+        bits = grammar.bits(table, found, forced[state.t])[:, :, None]
+      token, score = choose(dist, uniform[state.t], bits)
       token = jnp.where(forced[state.t] >= 0, forced[state.t], token[..., 0])
       token = jnp.where(state.done, pad_id, token)
       logp = jnp.where(state.done, 0.0, score(token[..., None])[..., 0])
+      if rules is not None:
+        rules = grammar.advance(table, targets, rules, token)
       return _State(
         t=state.t + 1,
         last=token,
@@ -133,6 +147,7 @@ def make_responder(
         done=functools.reduce(
           operator.or_, (token == end for end in ends), state.done
         ),
+        rules=rules,
       )
 
     def step(state):
@@ -149,7 +164,8 @@ def make_responder(
     at = own_length[..., None] - 1
     hidden = jnp.take_along_axis(hidden, at[..., None], axis=2)
     queries = jnp.take_along_axis(own, at, axis=2)
-    state = emit(_start(b, g, length, pad_id), hidden, queries, cache)
+    state = _start(b, g, length, pad_id)._replace(rules=rules)
+    state = emit(state, hidden, queries, cache)
     for end in stops:
       grown = policy.grow_cache(state.cache, context + end - 1)
       state = jax.lax.while_loop(
@@ -212,6 +228,7 @@ def _start(b, g, length, pad_id):
     logps=jnp.zeros((length, b, g), jnp.float32),
     mask=jnp.zeros((length, b, g), bool),
     done=jnp.zeros((b, g), bool),
+    rules=None,
   )
 
 
@@ -234,28 +251,32 @@ def _pad_forced(forced, length):
 
 
 def _chooser(temperature, greedy):
-  """Returns choose(dist, uniform [B, G, 2]) -> (token, token -> logp).
+  """Returns choose(dist, uniform [B, G, 2], bits) -> (token, token -> logp).
 
-  Tokens and log-probs are [B, G, 1].
+  Tokens and log-probs are [B, G, 1]; `bits` are of those allowed, or None.
   """
 
-  def choose(dist, uniform):
+  def choose(dist, uniform, bits):
     if temperature != 1.0 and dist.copy is not None:
-      return choose_dense(dist, uniform)
+      return choose_dense(dist, uniform, bits)
     values = blockwise_softmax.logits(dist.hidden, dist.unembedding)
     values /= temperature
     stats = blockwise_softmax.stats_of(values)
+    if bits is not None:
+      values, whole = blockwise_softmax.barred(values, bits), stats
+      stats = blockwise_softmax.stats_of(values)
+      dist = distribution.restrict(dist, whole, stats, bits)
     if greedy:
-      token = distribution.mode(dist, stats, values)
+      token = distribution.mode(dist, stats, values, bits)
     else:
       token = logits.sample(dist, values, uniform[:, :, None])
     return token, functools.partial(
       distribution.log_prob, dist, stats, temperature=temperature
     )
 
-  def choose_dense(dist, uniform):
+  def choose_dense(dist, uniform, bits):
     """A tempered mixture is no mixture: all V log-probs are needed."""
-    values = distribution.tempered_mixture(dist, temperature)
+    values = distribution.tempered_mixture(dist, temperature, bits)
     if greedy:
       token = distribution.argmax(values)
     else:

@@ -168,6 +168,16 @@ class Tokenizer:
     """Tokens of a note or chunk, as `encode_text` gives them."""
     return len(self._encode_text(text))
 
+  def pieces(self) -> list[bytes | None]:
+    """The bytes of each id's text, None of special ids and control symbols."""
+    known = {i: bytes([b]) for b, i in enumerate(self._bytes)}
+    silent = {*range(UNK + 1), *self._symbols.values()}
+    text = lambda i: self._pieces.id_to_piece(i).replace(_SPACE, ' ').encode()
+    return [
+      None if i in silent else known.get(i) or text(i)
+      for i in range(self.vocab_size)
+    ]
+
   def _uncached(self, text: str) -> tuple[int, ...]:
     text = valid(text)
     if text and not text.startswith(' '):

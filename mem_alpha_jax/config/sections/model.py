@@ -14,7 +14,7 @@ SECTIONS = (
   section(
     'model',
     NEVER,
-    source=Field('', "'': born here; smollm2, a folder, a .gguf file"),
+    source=Field('', "'': born here; smollm2, a path, OWNER/NAME of the hub"),
     layers=Field(3, 'decoder blocks'),
     width=Field(64, 'residual stream'),
     heads=Field(4, 'query heads'),

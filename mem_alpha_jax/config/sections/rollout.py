@@ -19,6 +19,9 @@ SECTIONS = (
     prefix_buckets=Field((80,), 'padded prefix lengths, tokens'),
     own_buckets=Field((1,), 'padded own-context lengths, tokens'),
     response_buckets=Field((18,), 'padded response lengths, tokens'),
+    grammar=Field(
+      'off', 'calls: of tokens that go on to valid calls', 'off | calls'
+    ),
     forced=Field(4, 'samples of a group with forced first tokens', natural),
     forced_deletes=Field(
       0.0, 'share of those about an entry that delete it', fraction
