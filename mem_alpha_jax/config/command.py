@@ -25,6 +25,7 @@ python -m mem_alpha_jax.main --config=FILE[:FIELD=VALUE,...] --workdir=FOLDER
   --verbosity=1         adds the traceback to a one-line error
 
 Exit codes: 0 done, 2 for what you can fix, 130 asked to stop, 3 watchdog.
+Beside it: mem-alpha compare RUN RUN ..., and mem-alpha serve --help.
 
 Fields, with the values of configs/tiny.py; tuples are written a;b:
 """
