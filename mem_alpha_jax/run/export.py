@@ -101,7 +101,7 @@ def _say_what_merging_changed(experiment, params) -> None:
     )
   )
   said = [
-    [ids for _, ids in play.respond(one, values, turns)]
+    [ids for _, ids, _ in play.respond(one, values, turns)]
     for one, values in ((setup, params), (other, merged))
   ]
   same = sum(map(operator.eq, *said))
