@@ -227,7 +227,7 @@ def test_what_a_merge_in_bfloat16_changed_is_said(
     """Another response to the first turn where nothing is beside a kernel."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
     factors = any(lora.is_factor((path[-1].key,)) for path, _ in leaves)
-    return [(t, [int(t is turns[0] and not factors)]) for t in turns]
+    return [(t, [int(t is turns[0] and not factors)], []) for t in turns]
 
   monkeypatch.setattr(export.play, 'respond', respond)
   export.export(config, str(tmp_path / 'run'), str(tmp_path / 'out'))
