@@ -96,7 +96,8 @@ def _steps(
     now = measure(now)  # what a stop, or a reader that failed, left
     while now.step < experiment.config.num_steps:
       now, scalars = step(experiment, learner, loader, now, timer)
-      now = measure(now._replace(unmeasured=scalars))
+      now = now._replace(unmeasured=scalars)  # kept if the next line stops
+      now = measure(now)
     progress_lib.save(manager, now)
     stopping.beat('the evaluation after RL')
   # The step that had begun is done again, from the same keys.
