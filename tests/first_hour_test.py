@@ -295,8 +295,8 @@ def test_trial_of_a_package_that_is_missing(name):
   ],
 )
 def test_trial_of_a_model_that_is_not_there(name, repository, monkeypatch):
-  hub = pytest.importorskip('huggingface_hub')
-  monkeypatch.setattr(hub.constants, 'HF_HUB_OFFLINE', True)
+  constants = pytest.importorskip('huggingface_hub.constants')
+  monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
   with pytest.raises(FileNotFoundError) as caught:
     registry.open_model(name)
   told = str(caught.value)

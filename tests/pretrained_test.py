@@ -62,7 +62,7 @@ def hub(tmp_path, monkeypatch):
   """A cache of huggingface_hub that holds one model, and no network."""
   small_checkpoints = pytest.importorskip('small_checkpoints')
   small_tokenizers = pytest.importorskip('small_tokenizers')
-  constants = pytest.importorskip('huggingface_hub').constants
+  constants = pytest.importorskip('huggingface_hub.constants')
   monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path))
   monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
   home = tmp_path / 'models--Owner--Tiny-0.1B'
