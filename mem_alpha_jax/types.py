@@ -10,7 +10,7 @@ N  memories                      S  slots of a memory   W  terms of a slot
 Q  questions                     E  embedding size      k  retrieved slots
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from flax import struct
@@ -77,7 +77,8 @@ class Written(NamedTuple):
   repairs: Sequence[frozenset[str]] = ()
   text: str = ''  # the response
   view: Sequence = ()  # the entries shown, as Turn.view; () if not kept
-  tokens: Sequence = ()  # of the response: text and log-prob of each
+  # -> text and log-prob of each token of it, made for what is traced alone.
+  tokens: Callable[[], Sequence] = tuple
   lost: bool = False  # True for a reply that could not be had or used
   cut: bool = False  # True for a response that has no end
 

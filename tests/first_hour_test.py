@@ -192,6 +192,13 @@ interrupt.end('step 3')
 """
 
 
+def _python(code: str) -> subprocess.Popen:
+  return subprocess.Popen(
+    [sys.executable, '-c', code],
+    cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+  )  # fmt: skip
+
+
 @pytest.mark.parametrize(
   ('work', 'saves', 'grace', 'said'),
   [
@@ -206,10 +213,7 @@ interrupt.end('step 3')
 def test_trial_of_a_stop_in_one_line(work, saves, grace, said):
   code = _SLEEPS.format(work=work, saves=saves, grace=grace)
   for number in (signal.SIGINT, signal.SIGTERM):
-    process = subprocess.Popen(
-      [sys.executable, '-c', code],
-      cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    process = _python(code)
     assert process.stdout.readline() == 'ready\n'
     time.sleep(0.05)
     process.send_signal(number)
@@ -220,10 +224,7 @@ def test_trial_of_a_stop_in_one_line(work, saves, grace, said):
 
 def test_trial_of_a_second_ctrl_c():
   code = _SLEEPS.format(work='time.sleep(60)', saves=True, grace=50)
-  process = subprocess.Popen(
-    [sys.executable, '-c', code],
-    cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-  )  # fmt: skip
+  process = _python(code)
   assert process.stdout.readline() == 'ready\n'
   process.send_signal(signal.SIGINT)
   assert 'saving what is done within 50 s' in process.stdout.readline()
@@ -245,10 +246,7 @@ class Last:
     sleep(1)
 os.last = Last()
 """
-  process = subprocess.Popen(
-    [sys.executable, '-c', code],
-    cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-  )  # fmt: skip
+  process = _python(code)
   assert process.stdout.readline() == 'leaving\n'
   process.send_signal(signal.SIGINT)
   assert process.communicate(timeout=30) == ('', None)

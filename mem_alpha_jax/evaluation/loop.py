@@ -18,7 +18,7 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.report import page
 from mem_alpha_jax.reward import scoring
-from mem_alpha_jax.rollout import shown
+from mem_alpha_jax.rollout import tracing
 from mem_alpha_jax.system import multihost, stopping
 from mem_alpha_jax.types import Episode, Request
 
@@ -201,9 +201,9 @@ def _trace_step(chunk: str, step: Step) -> page.TraceStep:
   return page.TraceStep(
     chunk,
     written.text,
-    shown.calls(written, results),
-    shown.entries(state_lib.entries(state)),
+    tracing.calls(written, results),
+    tracing.entries(state_lib.entries(state)),
     state.core,
-    shown.entries(written.view),
-    written.tokens,
+    tracing.entries(written.view),
+    written.tokens(),
   )

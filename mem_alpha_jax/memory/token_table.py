@@ -45,10 +45,8 @@ def make(
     name: most tokens of a name.
     calls: most of a response.
   """
-  state = np.where(
-    np.arange(len(found.step)) > 0, np.arange(len(found.step)), -1
-  )
-  state += 1  # 0 stays, END is put in
+  state = np.arange(len(found.step)) + 1  # END is put in
+  state[0] = OFF
   spread = lambda x, empty: np.insert(x, END, empty, axis=0)
   accepts = spread(found.accepts, True)
   chooses = spread(found.chooses, 0)

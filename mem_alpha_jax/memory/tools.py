@@ -99,10 +99,8 @@ FAILURES = (
   'too many calls',
 )
 # Failures by kind as metrics name them. The last two are of other kinds, too.
-FAILED = tuple(
-  f'failed_{kind.replace(" ", "_")}'
-  for kind in (*FAILURES, 'too long', 'truncated')
-)
+_metric = lambda kind: f'failed_{kind.replace(" ", "_")}'
+FAILED = tuple(map(_metric, (*FAILURES, 'too long', 'truncated')))
 _ID = re.compile(r'[\s#(\[]*([0-9]{1,9})(?:\.0+)?[\s)\]]*')
 
 
@@ -147,7 +145,7 @@ def failed_names(
   errors = [*refused, *unread]
   kinds = [*map(failure, errors), *['truncated'] * (cut * len(unread))]
   kinds += ['too long' for error in errors if error.endswith(': too long')]
-  return [f'failed_{kind.replace(" ", "_")}' for kind in kinds]
+  return list(map(_metric, kinds))
 
 
 def tool_schemas() -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """What was trained, as a method; and the same with a part of memory off."""
 
+import functools
 import itertools
 
 from mem_alpha_jax.methods import memory
 from mem_alpha_jax.methods.protocol import Given
 from mem_alpha_jax.roles import writer as writer_lib
-from mem_alpha_jax.rollout import play, shown
+from mem_alpha_jax.rollout import play, tracing
 from mem_alpha_jax.types import Turn, Written
 
 
@@ -22,7 +23,7 @@ def writer(given: Given) -> memory.Writer:
       writer_lib.read(setup, ids, turn.view)._replace(
         text=setup.tokenizer.decode(ids),
         view=turn.view,
-        tokens=shown.tokens(setup.tokenizer, ids, logps),
+        tokens=functools.partial(tracing.tokens, setup.tokenizer, ids, logps),
         cut=not set(ids[-1:]) & set(setup.tokenizer.eos_ids),
       )
       for turn, ids, logps in play.respond(setup, given.params, turns)

@@ -33,7 +33,7 @@ from mem_alpha_jax.rollout import (
   grading,
   play,
   rerolls,
-  shown,
+  tracing,
 )
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.rollout import starts as starts_lib
@@ -342,5 +342,5 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
     samples_lib.metrics(samples, ends, told)
     # Twice as many from one step to the next: look-ups compile again.
     | {'rollout/slots': memories.bank.valid.shape[1]},
-    functools.partial(shown.groups, setup.tokenizer, played, samples, copies),
+    functools.partial(tracing.groups, setup.tokenizer, played, samples, copies),
   )

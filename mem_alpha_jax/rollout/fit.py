@@ -5,10 +5,9 @@ from collections.abc import Iterable
 
 from absl import logging
 
-from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.roles import writer
-from mem_alpha_jax.rollout import collector
-from mem_alpha_jax.types import Episode, Turn
+from mem_alpha_jax.rollout import collector, play
+from mem_alpha_jax.types import Episode
 
 _LOOKED_AT = 512  # chunks
 _MOST = 0.5  # share of chunks that may be cut
@@ -25,13 +24,8 @@ def check(
   """
   chunks = itertools.chain.from_iterable(e.chunks for e in episodes)
   chunks = [*itertools.islice(chunks, _LOOKED_AT)]
-  empty = (None,) * setup.config.memory.view_entries
-  lost = [
-    writer.show(
-      setup, Turn('writer', text, state=state_lib.empty(), view=empty)
-    ).truncated
-    for text in chunks
-  ]
+  turns = play.unread(setup.config, chunks)
+  lost = [writer.show(setup, turn).truncated for turn in turns]
   cut = sum(n > 0 for n in lost)
   if not cut:
     return

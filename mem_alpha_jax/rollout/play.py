@@ -3,7 +3,7 @@
 The same for training and for greedy evaluation; `setup` is the collector's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.memory import notations
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.recall import view as view_lib
 from mem_alpha_jax.roles import prompt as prompt_lib
 from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import forced_calls
@@ -75,6 +77,14 @@ def pad(
     for turn in turns
   ]
   return Prompts(*arrays, np.stack(targets))
+
+
+def unread(config: Any, texts: Iterable[str]) -> list[Turn]:
+  """Turns of a writer that reads each text beside an empty memory."""
+  empty = (None,) * view_lib.places(config.memory)
+  return [
+    Turn('writer', text, state=state_lib.empty(), view=empty) for text in texts
+  ]
 
 
 @jax.jit

@@ -16,16 +16,14 @@ from absl import logging
 
 from mem_alpha_jax.data import pipeline, sources
 from mem_alpha_jax.data.source import SPLITS
-from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import http_transport, remote_chat
-from mem_alpha_jax.recall import view
 from mem_alpha_jax.roles import chat_prompt, writer
 from mem_alpha_jax.rollout import fit, play
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.text import chat_template
-from mem_alpha_jax.types import Episode, Turn
+from mem_alpha_jax.types import Episode
 
 FINE, LOOK, BROKEN = 'fine', 'look at this', 'broken'
 _EPISODES = 256  # of a split that are looked at
@@ -240,11 +238,7 @@ def _replies(
   """What the policy writes beside an empty memory, and how fast."""
   config, setup = experiment.config, experiment.eval_setup
   chunks = itertools.chain.from_iterable(e.chunks for e in episodes)
-  empty = (None,) * view.places(config.memory)
-  turns = [
-    Turn('writer', text, state=state_lib.empty(), view=empty)
-    for text in itertools.islice(chunks, _CHUNKS)
-  ]
+  turns = play.unread(config, itertools.islice(chunks, _CHUNKS))
   play.respond(setup, params, turns)  # compiles
   began = time.perf_counter()
   said = play.respond(setup, params, turns)

@@ -9,18 +9,15 @@ import tempfile
 import jax
 
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model import lora, presets
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.pretrained import hf_config
-from mem_alpha_jax.recall import view
 from mem_alpha_jax.rollout import play
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.sampling import buckets
 from mem_alpha_jax.system import files, multihost
-from mem_alpha_jax.types import Turn
 
 COMPARED = 16  # prompts on which a merge is compared with the factors
 SPECIAL = ('bos', 'eos', 'pad')  # tokens that config.json names
@@ -86,15 +83,7 @@ def _say_what_merging_changed(experiment, params) -> None:
   )
   merged = jax.tree.map(lambda x: x.astype(dtype), lora.merge(params, shape))
   episodes = multihost.share(pipeline.eval_episodes(config, 'validation', 1))
-  turns = [
-    Turn(
-      'writer',
-      episode.chunks[0],
-      state=state_lib.empty(),
-      view=(None,) * view.places(config.memory),
-    )
-    for episode in episodes[:COMPARED]
-  ]
+  turns = play.unread(config, [e.chunks[0] for e in episodes[:COMPARED]])
   other = setup._replace(
     generate=multihost.together(
       build_lib.make_sampler(config, policy, setup.tokenizer, greedy=True)
