@@ -20,6 +20,7 @@ class OracleNote(NamedTuple):
   key: tuple[str, ...]  # what the note is about, lowercase
   kind: str  # the list that it belongs in, 'semantic' or 'episodic'
   text: str
+  over: bool = False  # it has ended: what is kept of its key goes
 
 
 Notes = Sequence[Sequence[OracleNote]]  # of each chunk
