@@ -19,12 +19,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.train_chunks = 10  # of two hops both must be told
   c.tokenizer.vocab_size = 1200  # 600 names and values, of which it sees some
 
-  c.memory.entry_tokens = 16
+  c.memory.entry_tokens = 18
   c.memory.cap_rate = 0.5  # four of five sentences state a fact
   c.memory.max_slots = 4096
+  c.reading.top_k = 8
   c.reading.hops = 2  # a doctor, and then the doctor's clinic
+  c.reading.kept = 3
 
-  c.rollout.prefix_buckets = (96,)
+  c.rollout.prefix_buckets = (100,)
   c.rollout.response_buckets = (32,)
   # What was planned or taken ends: its note has to go.
   c.rollout.forced_deletes = 0.2

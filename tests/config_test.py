@@ -1,6 +1,15 @@
 import pytest
 
-from configs import babi, jsonl, labels, smollm2, tiny, tiny_paper, tpu_v4
+from configs import (
+  babi,
+  jsonl,
+  labels,
+  smollm2,
+  tiny,
+  tiny_paper,
+  tpu_v4,
+  traps,
+)
 from mem_alpha_jax.config import compare
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.run import build
@@ -26,6 +35,7 @@ CONFIGS = {
   'babi': babi,
   'labels': labels,
   'jsonl': jsonl,
+  'traps': traps,
   'smollm2': smollm2,
   'tiny_paper': tiny_paper,
   'tpu_v4': tpu_v4,

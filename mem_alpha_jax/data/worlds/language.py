@@ -36,7 +36,9 @@ def kind_of(field: str) -> str:
 
 def fields_of(template: str) -> list[tuple[str, str | None]]:
   """The text before each field, and the field; None after the last."""
-  return [(text, name) for text, name, _, _ in string.Formatter().parse(template)]
+  return [
+    (text, name) for text, name, _, _ in string.Formatter().parse(template)
+  ]
 
 
 def said(text: str) -> Said:
@@ -56,6 +58,7 @@ class Language:
     words: kind -> split of words -> words.
     said: form -> templates of sentences, without their stop.
     asked: form of a question -> its text, a template.
+    attributes: of facts.
     cues: attribute -> the word that says it in sentences and notes; an
       attribute that is not there is its own cue.
     stop: ends a sentence.
@@ -67,6 +70,7 @@ class Language:
   words: Mapping[str, Mapping[str, Sequence[str]]]
   said: Mapping[str, Said]
   asked: Mapping[str, str]
+  attributes: tuple[str, ...]
   cues: Mapping[str, str] = dataclasses.field(default_factory=dict)
   stop: str = '.'
   gap: str = ' '
@@ -111,6 +115,12 @@ class Language:
       for kind, dealt in self.words.items()
     }
 
+  @functools.cached_property
+  def vocabulary(self) -> frozenset[str]:
+    """All that a note of a fact is made of, in lowercase."""
+    cues = (self.cue(name).lower() for name in self.attributes)
+    return frozenset().union(*self.lexicon.values(), cues)
+
   def any_of(self, kind: str) -> str:
     """A regex of the words of a kind, in lowercase."""
     longest_first = sorted(self.lexicon[kind], key=lambda w: (-len(w), w))
@@ -144,8 +154,8 @@ class Language:
     lower = sentence.lower()
     for form, texts, pattern in self._readers:
       # Most templates fail here, at a fraction of what a regex costs.
-      if all(text in lower for text in texts):
-        if match := pattern.fullmatch(sentence):
-          found = match.groupdict().items()
-          return Line(form, {k: self._written[v.lower()] for k, v in found})
+      fits = all(text in lower for text in texts)
+      if fits and (match := pattern.fullmatch(sentence)):
+        found = match.groupdict().items()
+        return Line(form, {k: self._written[v.lower()] for k, v in found})
     return None

@@ -28,8 +28,7 @@ def known(language: Language) -> frozenset[str]:
   """The words that a text is searched for; none where spaces part them."""
   if language.spaced and all(w.isascii() for w in language.lexicon['person']):
     return frozenset()
-  cues = (cue.lower() for cue in language.cues.values())
-  return frozenset().union(*language.lexicon.values(), cues)
+  return language.vocabulary
 
 
 words = extractive.words
@@ -48,7 +47,9 @@ def reader(
   lexicon = dict(language.lexicon)
   lexicon['person'] |= frozenset(people)
   make = lambda kind: extractive.ExtractiveReader(
-    tuple(_frame(language, form, r, kind or r.answer) for form, r in read.items()),
+    tuple(
+      _frame(language, form, r, kind or r.answer) for form, r in read.items()
+    ),
     lexicon,
     strict,
     known(language),

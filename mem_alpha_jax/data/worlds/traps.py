@@ -9,7 +9,7 @@ an update, one of several, an inference, two hops. The world is ours.
 
 from collections.abc import Iterator
 
-from mem_alpha_jax.data.worlds import core
+from mem_alpha_jax.data.worlds import core, streams
 from mem_alpha_jax.data.worlds.core import Ask, Cast, Effect, Facts, Key
 from mem_alpha_jax.data.worlds.questions import Read
 from mem_alpha_jax.data.worlds.traps_words import ENGLISH
@@ -64,7 +64,10 @@ def _stopped(cast: Cast, facts: Facts):
 
 def _doctor(cast: Cast, facts: Facts):
   fields = _own('doctor', 'person')(cast, facts)
-  return {'person': fields['person'], 'person2': _colleague(cast, facts, fields)}
+  return {
+    'person': fields['person'],
+    'person2': _colleague(cast, facts, fields),
+  }
 
 
 def _colleague(cast: Cast, facts: Facts, fields) -> str | None:
@@ -218,4 +221,4 @@ TRAPS = core.World(
   talk='talk',
   dated=frozenset(('found',)),
 )
-SOURCES = (core.source(TRAPS, ENGLISH),)
+SOURCES = (streams.source(TRAPS, ENGLISH),)

@@ -26,7 +26,10 @@ _ILLNESSES = """
   neuralgia osteoporosis pneumonia psoriasis rheumatism sciatica sinusitis
   tonsillitis
 """
-_RELATIONS = 'sister brother mother father aunt uncle cousin neighbor'.split()
+_RELATIONS = (
+  'sister', 'brother', 'mother', 'father', 'aunt', 'uncle', 'cousin',
+  'neighbor',
+)  # fmt: skip
 
 SAID = {
   'allergic': said("""
@@ -152,6 +155,9 @@ ASKED = {
   'infer': 'Does {person}, being allergic, have to keep away from {food}?',
   'hops': "Where is the clinic of {person}'s doctor?",
 }
+ATTRIBUTES = (
+  'allergic', 'takes', 'plans', 'stopped', 'doctor', 'clinic', 'found'
+)  # fmt: skip
 ENGLISH = Language(
   words={
     **{k: synthetic_words.WORDS[k] for k in ('person', 'food', 'city')},
@@ -162,4 +168,5 @@ ENGLISH = Language(
   },
   said=SAID,
   asked=ASKED,
+  attributes=ATTRIBUTES,
 )
