@@ -93,6 +93,7 @@ BAD = {
   'data.horizon=2;4': r'horizon=\(2, 4\): must end with data\.train_chunks=8',
   'data.horizon=4;8': r'promote=\(\): data\.horizon=\(4, 8\) needs one step',
   'data.horizon=8;4': r'use \(\) \(off\) or growing integers',
+  'data.promote_at=0.5': r'promote_at=0\.5: there are no stages; give data\.ho',
   'rollout.rerolls=4': r"rerolls=4: .*rollout\.groups='trajectory'",
   'rollout.rerolls=1,rollout.groups=trajectory': 'use 2 or more',
   'rollout.rerolls=2,rollout.rerolled=0,rollout.groups=trajectory': (
@@ -138,6 +139,7 @@ def test_more_entries_than_handles_are_refused_before_anything_is_built():
     'rl.group_by=episode,rollout.groups=trajectory,reward.when=end',
     'reward.evidence=1,rollout.groups=trajectory,reward.when=end',
     'data.horizon=2;4;8,data.promote=10;30',
+    'data.horizon=4;8,data.promote=10,data.promote_at=0.7',
     'rollout.rerolls=4,rollout.groups=trajectory,rl.group_by=trajectory',
     'rl.dual_clip=0.0,rl.importance_cap=0.0,memory.cap_rate=0.0',
     'mesh.fsdp=8,rl.minibatch_rows=256,rl.microbatches=2',

@@ -117,6 +117,11 @@ def _check_horizon(c: ml_collections.ConfigDict) -> None:
     f'data.promote={promote}: data.horizon={horizon} needs one step between '
     'two stages',
   )
+  _require(
+    bool(horizon) or not c.data.promote_at,
+    f'data.promote_at={c.data.promote_at}: there are no stages; give '
+    'data.horizon, and in data.promote when they begin at the latest',
+  )
 
 
 def _check_memory(c: ml_collections.ConfigDict) -> None:
@@ -274,7 +279,10 @@ def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
 
 
 def total_updates(config: ml_collections.ConfigDict) -> int:
-  """Optimiser updates of a run whose episodes are as long as is asked for."""
+  """Optimiser updates of a run whose episodes are as long as is asked for.
+
+  With data.promote_at the fewest: as if no stage began sooner.
+  """
   data, rollout = config.data, config.rollout
   rows = data.batch_episodes * rollout.group_size
   rows += rollout.rerolls * round(rollout.rerolled * data.batch_episodes)
