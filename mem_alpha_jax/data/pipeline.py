@@ -16,6 +16,7 @@ import grain
 import jax
 import ml_collections
 
+from mem_alpha_jax.data import errata
 from mem_alpha_jax.data import source as source_lib
 from mem_alpha_jax.data import sources as sources_lib
 from mem_alpha_jax.types import Episode
@@ -143,7 +144,9 @@ def _split(config, source, split, *multiple) -> Sequence[Episode]:
     raise ValueError(
       f'data.source={source.name} has no {split} split; train on another source'
     )
-  return source.episodes(config, split, *multiple)
+  episodes = source.episodes(config, split, *multiple)
+  dropped = config.data.errata == 'dropped'
+  return errata.without(episodes) if dropped else episodes
 
 
 def any_length(config: ml_collections.ConfigDict) -> bool:

@@ -23,6 +23,9 @@ SECTIONS = (
     clean=Field(
       True, 'of source=memalpha: train shares no text with test and validation'
     ),
+    errata=Field(
+      'marked', 'golds known to be wrong, in their types', 'marked | dropped'
+    ),
     labels=Field(6, 'of a labelled episode; 0: all of the source', natural),
     per_label=Field(3, 'examples of each'),
     label_questions=Field(24, 'texts to label at its end'),
