@@ -32,7 +32,7 @@ HERE = pathlib.Path(__file__).parent
 LENGTHS = (1, 13)
 POINTS = 8  # of a curve
 TURNS = {'rl.group_by': 'chunk'}
-TREE = {'rollout.forks': (2,), 'rollout.branches': 2}
+TREE = {'rollout.forks': (2,)}
 ARMS = {
   'grpo': {},
   'grpo, turns': TURNS,
