@@ -18,7 +18,7 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax import train
-from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
@@ -253,7 +253,7 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   folder = str(tmp_path / 'run')
   arg = 'checkpoint.every=1,eval.lengths=1,num_steps=4,optim.max_skipped='
   config = tiny_config.get_config()
-  updates = validate_lib.total_updates(config) // config.num_steps
+  updates = sizes.total_updates(config) // config.num_steps
   limit = updates + 1  # more than one step makes
   poison |= {2, 3}
   with pytest.raises(FloatingPointError, match=rf'{limit} updates .* step 2'):
