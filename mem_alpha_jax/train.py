@@ -91,10 +91,12 @@ def _steps(
   """Steps until the last one or a signal, evaluated and saved when due."""
   validation = pipeline.eval_episodes(experiment.config, 'validation', 1)
   measure = functools.partial(_measure, experiment, validation, manager, writer)
-  timer = metrics_lib.Timer()
+  timer, stage = metrics_lib.Timer(), 0
   try:
     now = measure(now)  # what a stop, or a reader that failed, left
     while now.step < experiment.config.num_steps:
+      if now.stage > stage:
+        stage, loader = now.stage, _loader(experiment.config, now)
       now, scalars = step(experiment, learner, loader, now, timer)
       now = now._replace(unmeasured=scalars)  # kept if the next line stops
       now = measure(now)
@@ -110,23 +112,36 @@ def _steps(
   return now
 
 
+def _loader(config, now: Progress) -> Iterator:
+  """The batches that come next, of the stage that was reached."""
+  dataset = pipeline.make_dataset(config, 'train', reached=now.stage)
+  loader = iter(dataset)
+  loader.set_state(now.data_state)
+  return loader
+
+
 def _measure(experiment, validation, manager, writer, now: Progress):
   """Evaluates, logs and saves after a step, once, where that is due."""
   config, scalars, found = experiment.config, now.unmeasured, {}
   if scalars is None:
     return now
+  stage = now.stage
   due = lambda every: now.step % every == 0 or now.step == config.num_steps
   if due(config.eval.every):
     found = held_out_lib.validation(experiment, now.state.params, validation)
     if now.shown:
       writer.show(now.step, now.shown)
+    accuracy = found['eval/accuracy']
+    stage = pipeline.promoted(config, now.step, stage, accuracy)
+  if config.data.promote_at:
+    found['data/stage'] = stage
   writer.write(now.step, {**scalars, **found})
   writer.advance(
     now.step,
     reward=scalars['reward/total'],
     accuracy=scalars['rollout/end_accuracy'],
   )
-  now = now._replace(unmeasured=None, shown=None)
+  now = now._replace(unmeasured=None, shown=None, stage=stage)
   if due(config.checkpoint.every):
     progress_lib.save(manager, now, found.get('eval/accuracy'))
   return now

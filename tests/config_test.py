@@ -1,16 +1,7 @@
 import pytest
 
-from configs import (
-  babi,
-  jsonl,
-  labels,
-  smollm2,
-  tiny,
-  tiny_paper,
-  tpu_v4,
-  traps,
-)
-from mem_alpha_jax.config import compare
+from configs import babi, jsonl, labels, smollm2, tiny, tiny_paper, tpu_v4
+from mem_alpha_jax.config import compare, sizes
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.run import build
 
@@ -35,7 +26,6 @@ CONFIGS = {
   'babi': babi,
   'labels': labels,
   'jsonl': jsonl,
-  'traps': traps,
   'smollm2': smollm2,
   'tiny_paper': tiny_paper,
   'tpu_v4': tpu_v4,
@@ -52,6 +42,7 @@ def make_config(arg=''):
 
 
 # Each line: what --config=configs/tiny.py:<this> is told.
+FORKS = 'rollout.forks=2;4,rollout.groups=trajectory,rl.advantage=siblings,'
 BAD = {
   'seed=-1': r'config\.seed=-1: use an integer, 0 to 2147483647',
   'num_steps=-2': r'config\.num_steps=-2: use an integer, 0 or more',
@@ -103,11 +94,22 @@ BAD = {
   'data.horizon=2;4': r'horizon=\(2, 4\): must end with data\.train_chunks=8',
   'data.horizon=4;8': r'promote=\(\): data\.horizon=\(4, 8\) needs one step',
   'data.horizon=8;4': r'use \(\) \(off\) or growing integers',
+  'data.promote_at=0.5': r'promote_at=0\.5: there are no stages; give data\.ho',
   'rollout.rerolls=4': r"rerolls=4: .*rollout\.groups='trajectory'",
   'rollout.rerolls=1,rollout.groups=trajectory': 'use 2 or more',
   'rollout.rerolls=2,rollout.rerolled=0,rollout.groups=trajectory': (
     r'rerolled=0.*no episode'
   ),
+  'rl.advantage=mem_t': r"'mem_t', rollout\.forks=\(\): .* compared by one of",
+  'rollout.forks=2': r"advantage='grpo', rollout\.forks=\(2,\): .*'siblings'",
+  f'{FORKS}rollout.groups=state': r"forks=\(2, 4\): .*groups='trajectory'",
+  f'{FORKS}rollout.rerolls=2': r'forks=\(2, 4\): .*rerolls=0',
+  f'{FORKS}reward.evidence=0.5,reward.when=end,rl.group_by=chunk': (
+    r'forks=\(2, 4\): .*evidence=0'
+  ),
+  f'{FORKS}data.train_chunks=4': r'forks=\(2, 4\): .*below the 4 chunks',
+  f'{FORKS}rollout.branches=3': r'group_size=8: must be a multiple of 9',
+  f'{FORKS}rollout.group_size=4,rl.advantage=tree': 'two or more times',
   'rl.cut_responses=drop': r"\['keep', 'mask'\]",
   'rl.minibatch_rows=100': r'multiple of rollout\.group_size=8',
   'rl.packed_groups=0,rl.minibatch_rows=24,rl.microbatches=2': (
@@ -148,7 +150,10 @@ def test_more_entries_than_handles_are_refused_before_anything_is_built():
     'rl.group_by=episode,rollout.groups=trajectory,reward.when=end',
     'reward.evidence=1,rollout.groups=trajectory,reward.when=end',
     'data.horizon=2;4;8,data.promote=10;30',
+    'data.horizon=4;8,data.promote=10,data.promote_at=0.7',
     'rollout.rerolls=4,rollout.groups=trajectory,rl.group_by=trajectory',
+    FORKS,
+    f'{FORKS}rl.advantage=tree,reward.when=end,rl.group_by=trajectory',
     'rl.dual_clip=0.0,rl.importance_cap=0.0,memory.cap_rate=0.0',
     'mesh.fsdp=8,rl.minibatch_rows=256,rl.microbatches=2',
     'reading.retrieval=rrf,memory.embedding_size=64,memory.embedder=hashed',
@@ -181,16 +186,22 @@ def test_updates_of_a_run():
     'rollout.group_size=8,rl.minibatch_rows=64'
   )
   # 160 rows in parts of 64 make 3 updates a step.
-  assert validate_lib.total_updates(config) == 30
+  assert sizes.total_updates(config) == 30
   # 2 chunks, 64 rows, until step 4: one update; then 5 chunks, three.
   with config.unlocked():
     config.data.horizon, config.data.promote = (2, 5), (4,)
-  assert validate_lib.total_updates(config) == 4 * 1 + 6 * 3
+  assert sizes.total_updates(config) == 4 * 1 + 6 * 3
   # Two of the four episodes have 8 re-rolls a turn: 80 rows more of 160.
   with config.unlocked():
     config.data.horizon = config.data.promote = ()
     config.rollout.rerolls = 8
-  assert validate_lib.total_updates(config) == 10 * 4
+  assert sizes.total_updates(config) == 10 * 4
+  # At turns 0 to 4 there are 2 2 4 4 8 memories of each: 80 rows.
+  config = make_config(
+    f'{FORKS}num_steps=10,data.batch_episodes=4,data.train_chunks=5,'
+    'rl.minibatch_rows=64'
+  )
+  assert sizes.total_updates(config) == 10 * 2
 
 
 # Of the recipe these alone are sizes, or the machine's.

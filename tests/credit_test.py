@@ -199,7 +199,7 @@ def test_siblings_are_compared_and_their_branches_follow():
   # 7 from 5. Without a deviation: gaps to 3, 5, 2.
   found = forks.siblings(LEAVES, TREE, rl(), advantages.dr_grpo)
   np.testing.assert_allclose(found, [1, -3, 3, -1, 1, -1, -1, -1, 3])
-  found = forks.siblings(LEAVES, TREE, rl())
+  found = forks.siblings(LEAVES, TREE, rl(), advantages.grpo)
   np.testing.assert_allclose(found, [1, -1, 1, -1, 1, -1, -1, -1, 1])
   found = forks.siblings(LEAVES, TREE, rl(), advantages.rloo)
   np.testing.assert_allclose(found, [2, -6, 6, -2, 2, -2, -2, -2, 6])
@@ -239,9 +239,10 @@ def test_identities_of_trees(seed):
 
 def test_siblings_of_equal_worth_and_only_children_learn_nothing():
   keys = keys_of(0, 0, [0, 1, 1], 0, [0, 1, 2], [-1, 0, 0])
-  np.testing.assert_array_equal(forks.siblings([0, 2, 2], keys, rl()), 0)
+  siblings = advantages.ESTIMATORS['siblings']
+  np.testing.assert_array_equal(siblings([0, 2, 2], keys, rl()), 0)
   chain = keys_of(0, 0, [0, 1, 2], 0, [0, 1, 2], [-1, 0, 1])
-  for of in (forks.siblings, forks.tree, forks.mem_t):
+  for of in (siblings, forks.tree, forks.mem_t):
     np.testing.assert_array_equal(of([0, 0, 5], chain, rl()), 0)
 
 
@@ -291,6 +292,14 @@ def test_tree_compares_one_path_a_builder():
   # Turn 0: 4 2, turn 1: 2 2, turn 2: 1 2; the rest is off the paths.
   found = forks.tree(LEAVES, TREE, rl())
   np.testing.assert_allclose(found, [1, 0, 0, -1, 0, -1, 0, 1, 0])
+
+
+def test_paths_through_a_row():
+  # Leaves below, of 0: 3 4 8. One a tree: 0 1 3 and 5 6 7.
+  found = forks.paths(TREE, one=False)
+  np.testing.assert_array_equal(found, [3, 2, 1, 1, 1, 1, 1, 1, 1])
+  found = forks.paths(TREE, one=True)
+  np.testing.assert_array_equal(found, [1, 1, 0, 1, 0, 1, 1, 1, 0])
 
 
 def test_tree_without_branches_is_grpo_of_each_turn():

@@ -278,6 +278,7 @@ def test_trial_a_split_of_a_small_file_gets_the_nearest_text():
   }
 
 
+@real
 def test_trial_what_cannot_be_split_says_why():
   with pytest.raises(ValueError, match='single article, book or person'):
     mixture.build(str(REAL), 'booksum', 'validation', 0, _words)

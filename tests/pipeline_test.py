@@ -94,6 +94,34 @@ def test_episodes_grow_at_the_steps_of_the_horizon(root):
     _take(_config(root, 'babi', stages), 1)
 
 
+def test_a_stage_that_validation_reached_goes_on_with_the_next_episodes(root):
+  config = _config(
+    root, 'synthetic',
+    ',data.horizon=1;2;3,data.promote=1;3,data.promote_at=0.5',
+  )  # fmt: skip
+  # Of batches 0, 1, ... the stages are 0 1 1 2 2, whatever was reached.
+  steps = {
+    (0, 0.4): 0,
+    (0, 0.5): 1,
+    (1, 0.5): 2,
+    (4, 1.0): 2,
+    (2, float('nan')): 0,
+  }
+  for (number, accuracy), stage in steps.items():
+    assert pipeline.promoted(config, number, 0, accuracy) == stage
+  assert pipeline.promoted(config, 1, 2, 0.9) == 2
+  plain = _take(config, 4)
+  first = iter(pipeline.make_dataset(config, 'train'))
+  next(first)
+  again = iter(pipeline.make_dataset(config, 'train', reached=2))
+  again.set_state(first.get_state())
+  batches = [next(again) for _ in range(3)]
+  assert [{len(e.chunks) for e in b} for b in batches] == [{3}] * 3
+  assert batches[2] == plain[3]
+  uids = lambda some: [e.uid for e in _flat(some)]
+  assert uids(batches) == uids(plain[1:])
+
+
 def test_joined_sources_come_by_turns(root):
   joined = _config(root, 'babi+banking77', ',data.shuffle=False')
   (batch,) = _take(joined, 1)

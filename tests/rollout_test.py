@@ -16,6 +16,7 @@ from small_rollouts import (
   episodes_of,
   full_start,
   places,
+  random_call,
   recorded,
   scripted,
 )
@@ -24,12 +25,13 @@ from configs import tiny_paper
 from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.config.fields import FIELDS
+from mem_alpha_jax.credit import advantages, forks
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.report import metrics
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import assemble, collector, warm_start
+from mem_alpha_jax.rollout import assemble, collector, trees, warm_start
 from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import learning, parameters, progress
@@ -249,6 +251,59 @@ def test_rerolls_are_further_rows_and_change_no_trajectory(world):
   np.testing.assert_array_equal(rows.advantages, more.advantages[:count])
   np.testing.assert_array_equal(rows.row_weight, more.row_weight[:count])
   assert credit['reward/total'] == told['reward/total']
+
+
+def test_trajectories_share_what_they_do_until_they_branch(world):
+  said = random_call(world.tokenizer)
+  setup, calls = recorded(scripted(world.setup('trajectory'), said))
+  config = setup.config.copy_and_resolve_references()
+  config.rollout.forks, config.rl.advantage = (1,), 'siblings'
+  setup = setup._replace(config=config)
+  rollout = collector.collect(
+    setup, world.params, episodes_of(3, 2, 3, 1), empty_starts(), 5
+  )
+  # Two memories of each episode at turn 0, four from there on.
+  assert [inputs[0].shape[0] for inputs, _ in calls] == [8, 16, 16]
+  samples, keys = rollout.samples, rollout.samples.keys
+  count = np.zeros((4, 3), int)
+  np.add.at(count, (keys.episode, keys.turn), 1)
+  assert count.tolist() == [[2, 4, 4], [2, 4, 0], [2, 4, 4], [2, 0, 0]]
+  assert set(keys.trajectory[keys.turn == 0]) == {0, 2}
+  for row in np.flatnonzero(keys.turn):
+    above = keys.parent[row]
+    assert keys.episode[above] == keys.episode[row]
+    assert keys.turn[above] == keys.turn[row] - 1
+    share = 2 if keys.turn[row] == 1 else 1
+    assert keys.trajectory[above] == keys.trajectory[row] // share * share
+  assert (keys.parent[keys.turn == 0] == -1).all()
+  # A row is worth the mean of its leaves, each the mean of a trajectory.
+  np.testing.assert_allclose(
+    forks.values(samples.reward, keys), samples.reward, rtol=1e-5
+  )
+  assert len({*samples.reward.tolist()}) > 2
+  # What all trajectories do weighs as often as they do it.
+  rows, _ = assemble.to_rows(samples, config)
+  branched = (keys.turn == 0) & (keys.episode < 3)
+  np.testing.assert_array_equal(rows.row_weight[:, 0], 1 + branched)
+
+
+def test_a_tree_that_branches_at_its_root_is_grpo_of_trajectories(world):
+  said = random_call(world.tokenizer)
+  setup = scripted(world.setup('trajectory'), said)
+  samples = collector.collect(
+    setup, world.params, episodes_of(3, 2, 3, 1), empty_starts(), 5
+  ).samples
+  plain, _ = assemble.to_rows(samples, setup.config)
+  found = trees.merged(samples, setup.config)
+  jax.tree.map(
+    np.testing.assert_array_equal,
+    samples._replace(reward=None),
+    found._replace(reward=None),
+  )
+  again = forks.siblings(
+    found.reward, found.keys, setup.config.rl, advantages.grpo
+  )
+  np.testing.assert_allclose(plain.advantages[:, 0, 0], again, atol=1e-4)
 
 
 class OneBatch:

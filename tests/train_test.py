@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import types
+from unittest import mock
 
 import jax
 import numpy as np
@@ -16,7 +18,7 @@ import pytest
 import tiny_config
 
 from mem_alpha_jax import train
-from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import registry
@@ -188,6 +190,46 @@ def test_trial_of_a_stop_in_an_evaluation(tmp_path, finished, capsys):
   assert lines(folder) == lines(finished[0])
 
 
+def test_validation_promotes_and_the_stage_is_kept(monkeypatch):
+  config = tiny_config.get_config(
+    'data.horizon=1;2;3,data.promote=9;19,data.promote_at=0.5,num_steps=6,'
+    'eval.every=1,checkpoint.every=1'
+  )
+  accuracy = {1: 0.4, 2: 0.5, 3: np.nan, 4: 0.2, 5: 0.9, 6: 0.9}
+  seen, written, saved = [], {}, {}
+
+  def step(experiment, learner, loader, now, timer):
+    seen.append({len(e.chunks) for e in next(loader)})
+    state = types.SimpleNamespace(step=now.step + 1, params=None)
+    now = now._replace(state=state, data_state=loader.get_state())
+    return now, {'reward/total': 0.0, 'rollout/end_accuracy': 0.0}
+
+  def validation(experiment, params, episodes):
+    return {'eval/accuracy': accuracy[len(seen)]}
+
+  monkeypatch.setattr(train, 'step', step)
+  monkeypatch.setattr(held_out, 'validation', validation)
+  monkeypatch.setattr(
+    progress, 'save', lambda _, now, *__: saved.update({now.step: now})
+  )
+  writer = mock.Mock(write=lambda number, row: written.update({number: row}))
+
+  def run(now):
+    loader = iter(pipeline.make_dataset(config, 'train'))
+    loader.set_state(now.data_state)
+    experiment = types.SimpleNamespace(config=config)
+    train._steps(experiment, None, loader, now, mock.Mock(), writer)
+
+  fresh = iter(pipeline.make_dataset(config, 'train')).get_state()
+  state = types.SimpleNamespace(step=0, params=None)
+  run(progress.Progress(state, fresh, [], 0, 0.0))
+  assert seen == [{1}] * 2 + [{2}] * 3 + [{3}]
+  assert [written[t]['data/stage'] for t in range(1, 7)] == [0, 1, 1, 1, 2, 2]
+  del seen[3:]
+  run(saved[3])
+  assert seen[3:] == [{2}, {2}, {3}]
+
+
 @pytest.fixture
 def poison(monkeypatch):
   """Makes the advantages of these calls of `to_rows`, from 1, NaN."""
@@ -211,7 +253,7 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   folder = str(tmp_path / 'run')
   arg = 'checkpoint.every=1,eval.lengths=1,num_steps=4,optim.max_skipped='
   config = tiny_config.get_config()
-  updates = validate_lib.total_updates(config) // config.num_steps
+  updates = sizes.total_updates(config) // config.num_steps
   limit = updates + 1  # more than one step makes
   poison |= {2, 3}
   with pytest.raises(FloatingPointError, match=rf'{limit} updates .* step 2'):

@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from mem_alpha_jax.data import chunking, labelled, longmemeval
+from mem_alpha_jax.data import chunking, labelled, longmemeval, sessions
 from mem_alpha_jax.recall import budget
 from mem_alpha_jax.text import words, wrapping
 from mem_alpha_jax.types import Note, Request
@@ -113,7 +113,7 @@ LME = '2023/05/30 (Tue) 23:40'
     )),
     (chunking.read_aloud('Ana met Bob.', chunking.DAY_ONE), 'Ana met Bob.'),
     (longmemeval.dated('Where was I?', LME), 'Where was I?'),
-    (longmemeval.heading(LME) + 'User: I met Bob.', 'I met Bob.'),
+    (f'{sessions.heading(LME)}\nUser: I met Bob.', 'I met Bob.'),
     (labelled.question('turn on the light'), 'turn on the light'),
     (labelled.line('turn on the light', '3'), 'turn on the light 3'),
     (

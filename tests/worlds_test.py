@@ -8,6 +8,7 @@ import pytest
 import small_worlds
 
 from configs import traps as traps_config
+from mem_alpha_jax.config import validate
 from mem_alpha_jax.data import sources
 from mem_alpha_jax.data.worlds import core, streams, traps, traps_words
 from mem_alpha_jax.memory import execution
@@ -41,6 +42,10 @@ def _episodes(name, split='test_pairs', multiple=1, count=8):
 def _read(name, strict=True):
   reader = sources.of(name).reader(_config(name), strict)
   return lambda text, notes: reader([Request(text, tuple(notes))])[0]
+
+
+def test_its_config_is_valid(name):
+  validate.validate(_config(name))
 
 
 def test_gold_is_what_a_recomputation_says(name):

@@ -32,6 +32,7 @@ HERE = pathlib.Path(__file__).parent
 LENGTHS = (1, 13)
 POINTS = 8  # of a curve
 TURNS = {'rl.group_by': 'chunk'}
+TREE = {'rollout.forks': (2,)}
 ARMS = {
   'grpo': {},
   'grpo, turns': TURNS,
@@ -43,6 +44,9 @@ ARMS = {
   'evidence, beta 1': {**TURNS, 'reward.evidence': 1.0},
   'logo, 4 re-rolls': {**TURNS, 'rollout.rerolls': 4},
   'logo, trajectories': {'rollout.rerolls': 4},
+  'siblings, 4x2': {**TREE, 'rl.advantage': 'siblings'},
+  'tree, 4x2': {**TREE, 'rl.advantage': 'tree'},
+  'mem_t, 4x2': {**TREE, 'rl.advantage': 'mem_t'},
   'grpo, horizon 2, 4': {'data.horizon': (2, 4), 'data.promote': (100,)},
 }
 # The reward of the end alone, or the answers after each turn minus before.

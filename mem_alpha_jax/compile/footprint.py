@@ -14,9 +14,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.rl import optimizer, packing
-from mem_alpha_jax.rollout import collector, warm_start
+from mem_alpha_jax.rollout import warm_start
 from mem_alpha_jax.system import sharding
 from mem_alpha_jax.types import GIB
 
@@ -88,7 +89,7 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   """Keys and values of a prefix for each prompt, and of each response."""
   r = config.rollout
   samples = config.data.batch_episodes * r.group_size
-  shared = collector.shares_prefix(config)
+  shared = sizes.shares_prefix(config)
   prompts = config.data.batch_episodes if shared else samples
   own = r.own_buckets[-1] + r.response_buckets[-1]
   tokens = prompts * r.prefix_buckets[-1] + samples * own
@@ -99,7 +100,7 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
 
 
 def _of_update(config: Any, policy: Any, mesh: Mesh) -> int:
-  rl, width = config.rl, collector.prompt_width(config)
+  rl, width = config.rl, sizes.prompt_width(config)
   groups = -(-rl.minibatch_rows // width // rl.microbatches)
   if packed := packing.shape(rl, width):
     groups = packed.groups * sharding.batch_parts(mesh)

@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.memory import slots
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.recall import scores
 from mem_alpha_jax.recall.registry import RECALL
 from mem_alpha_jax.rl import packing
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import collector, forced_calls
+from mem_alpha_jax.rollout import forced_calls
 from mem_alpha_jax.run import learning
 from mem_alpha_jax.sampling import sampler
 from mem_alpha_jax.system import sharding
@@ -78,7 +79,7 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
   if greedy:
     prompts, samples = config.data.eval_episodes, 1
     width = forced_calls.WIDTH['compact']
-  elif r.groups == 'trajectory' and not collector.shares_prefix(config):
+  elif r.groups == 'trajectory' and not sizes.shares_prefix(config):
     prompts, samples = prompts * samples, 1
   generate = sampler.make_sampler(
     policy,
@@ -109,7 +110,7 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
 
 def _updates(config, learner, mesh, params, shape) -> list[Program]:
   """The update, and the log-probs before it where a config asks for them."""
-  rl, width = config.rl, collector.prompt_width(config)
+  rl, width = config.rl, sizes.prompt_width(config)
   groups = rl.minibatch_rows // width
   width = min(rl.train_samples or width, width)
   rows = rows_of(groups, width, **shape)

@@ -4,14 +4,13 @@ Every field has its rule in sections/; what fields must agree on is here.
 A message names the field, its value and what is allowed.
 """
 
-import itertools
-
 import ml_collections
 
-from mem_alpha_jax.config import compare
+from mem_alpha_jax.config import compare, sizes
 from mem_alpha_jax.config.fields import FIELDS
 
 TABLE = 'mem_alpha_jax/config/sections/'
+TREES = ('siblings', 'tree', 'mem_t')  # values of rl.advantage
 COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
 
@@ -117,6 +116,11 @@ def _check_horizon(c: ml_collections.ConfigDict) -> None:
     f'data.promote={promote}: data.horizon={horizon} needs one step between '
     'two stages',
   )
+  _require(
+    bool(horizon) or not c.data.promote_at,
+    f'data.promote_at={c.data.promote_at}: there are no stages; give '
+    'data.horizon, and in data.promote when they begin at the latest',
+  )
 
 
 def _check_memory(c: ml_collections.ConfigDict) -> None:
@@ -207,6 +211,7 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
   )
   _check_evidence(c)
   _check_rerolls(c)
+  _check_forks(c)
   width = rollout.group_size if shared else 1
   _require(
     rl.minibatch_rows % width == 0,
@@ -259,6 +264,42 @@ def _check_rerolls(c: ml_collections.ConfigDict) -> None:
   )
 
 
+def _check_forks(c: ml_collections.ConfigDict) -> None:
+  rollout, by = c.rollout, c.rl.advantage
+  forks, branches = tuple(rollout.forks), rollout.branches
+  _require(
+    bool(forks) == (by in TREES),
+    f'rl.advantage={by!r}, rollout.forks={forks}: memories that branch are '
+    f'compared by one of {list(TREES)}, and nothing else is',
+  )
+  if not forks:
+    return
+  _require(
+    rollout.groups == 'trajectory' and not rollout.rerolls,
+    f'rollout.forks={forks}: trajectories branch; needs rollout.groups='
+    "'trajectory' and rollout.rerolls=0",
+  )
+  _require(
+    not c.reward.evidence,
+    f'rollout.forks={forks}: a trajectory earns one reward; needs '
+    'reward.evidence=0',
+  )
+  shortest = min((*c.data.horizon, c.data.train_chunks))
+  _require(
+    forks[-1] < shortest,
+    f'rollout.forks={forks}: the last must be below the {shortest} chunks of '
+    'the shortest episodes (data.train_chunks, data.horizon)',
+  )
+  leaves = sizes.leaves_below(rollout, 0)
+  trunks, rest = divmod(rollout.group_size, leaves)
+  _require(
+    not rest and trunks > (by == 'tree'),
+    f'rollout.group_size={rollout.group_size}: must be a multiple of {leaves}, '
+    f'which a memory becomes that branches by rollout.branches={branches} at '
+    f'rollout.forks={forks}; of rl.advantage=tree two or more times',
+  )
+
+
 def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
   groups, rows, kernel = c.rl.packed_groups, c.rl.packed_rows, c.model.attention
   _require(
@@ -270,21 +311,4 @@ def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
     not groups or kernel == 'xla',
     f"rl.packed_groups={groups}: needs model.attention='xla', for {kernel} "
     'knows no samples that share a row; use 0',
-  )
-
-
-def total_updates(config: ml_collections.ConfigDict) -> int:
-  """Optimiser updates of a run whose episodes are as long as is asked for."""
-  data, rollout = config.data, config.rollout
-  rows = data.batch_episodes * rollout.group_size
-  rows += rollout.rerolls * round(rollout.rerolled * data.batch_episodes)
-  steps = (0, *data.promote, config.num_steps)
-  steps = [min(step, config.num_steps) for step in steps]
-  return sum(
-    (end - begin) * -(-rows * chunks // config.rl.minibatch_rows)
-    for (begin, end), chunks in zip(
-      itertools.pairwise(steps),
-      data.horizon or (data.train_chunks,),
-      strict=True,
-    )
   )

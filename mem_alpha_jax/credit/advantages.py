@@ -6,13 +6,14 @@ reader or judge that failed: it enters no mean and no standard deviation, and
 its own advantage is zero. A new one is a function, and a line in ESTIMATORS.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from mem_alpha_jax.credit import groups
+from mem_alpha_jax.credit import forks, groups
 
 Column = Float[np.ndarray, 'N']
 
@@ -115,6 +116,9 @@ ESTIMATORS: dict[str, Callable[[Column, groups.Keys, Any], Column]] = {
   'rloo': rloo,
   'gdpo': gdpo,
   'gae': gae,
+  'siblings': functools.partial(forks.siblings, estimator=rloo),
+  'tree': forks.tree,
+  'mem_t': forks.mem_t,
 }
 
 

@@ -1,8 +1,8 @@
 """Credit of rows that fork: trees of turns.
 
 Keys.parent makes a tree of the rows of an episode; a row whose parent has no
-other child goes on with its branch. As in advantages.py, NaN is missing and a
-group of one teaches nothing.
+other child goes on with its branch. As in advantages.py, which has them by
+name, NaN is missing and a group of one teaches nothing.
 """
 
 import types
@@ -10,17 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
-from mem_alpha_jax.credit import advantages, groups
-from mem_alpha_jax.credit.advantages import Column
+from mem_alpha_jax.credit import groups
+
+Column = Float[np.ndarray, 'N']
 
 
 def siblings(
-  rewards: Column,
-  keys: groups.Keys,
-  config: Any,
-  estimator: Callable = advantages.grpo,
+  rewards: Column, keys: groups.Keys, config: Any, estimator: Callable
 ) -> Column:
   """Branches of one row compared, each worth the mean of its leaves. Ours.
 
@@ -50,12 +48,7 @@ def tree(rewards: Column, keys: groups.Keys, config: Any) -> Column:
   the path of first children, since children are drawn alike; the length
   penalty on the builder is a reward part's job.
   """
-  inner = keys.parent >= 0
-  _, first = np.unique(keys.parent[inner], return_index=True)
-  later = inner.copy()
-  later[np.flatnonzero(inner)[first]] = False
-  chosen = ~later[_since(keys, later | ~inner)]
-  worth = np.where(chosen, values(rewards, keys), np.nan)
+  worth = np.where(_on_first(keys), values(rewards, keys), np.nan)
   stats = groups.compare(worth, keys, 'chunk')
   return np.nan_to_num(stats.gap / np.maximum(stats.std, config.std_floor))
 
@@ -100,11 +93,30 @@ def values(rewards: Column, keys: groups.Keys, by_leaf: bool = True) -> Column:
   return np.divide(total, count, out=found, where=count > 0)
 
 
+def paths(keys: groups.Keys, one: bool) -> Int[np.ndarray, 'N']:
+  """How many paths through each row are trained: all, or `one` a tree."""
+  count = _on_first(keys).astype(int) if one else np.ones_like(keys.parent)
+  count[keys.parent[keys.parent >= 0]] = 0
+  for t in reversed(range(1, keys.turn.max() + 1)):
+    rows = np.flatnonzero(keys.turn == t)
+    np.add.at(count, keys.parent[rows], count[rows])
+  return count
+
+
 def begins(keys: groups.Keys) -> Int[np.ndarray, 'N']:
   """The row where each row's branch begins: one with siblings, or a root."""
   inner = keys.parent >= 0
   children = np.bincount(keys.parent[inner], minlength=len(keys.parent))
   return _since(keys, ~inner | (children[keys.parent] > 1))
+
+
+def _on_first(keys: groups.Keys) -> Bool[np.ndarray, 'N']:
+  """Whether each row is on the path of first children."""
+  inner = keys.parent >= 0
+  _, first = np.unique(keys.parent[inner], return_index=True)
+  later = inner.copy()
+  later[np.flatnonzero(inner)[first]] = False
+  return ~later[_since(keys, later | ~inner)]
 
 
 def _since(

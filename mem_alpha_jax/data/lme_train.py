@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 from mem_alpha_jax.data import chunking, content, longmemeval, rows
+from mem_alpha_jax.data import sessions as sessions_lib
 from mem_alpha_jax.data.longmemeval import Instance, Session
 from mem_alpha_jax.data.source import Built, Request, Source
 from mem_alpha_jax.text import english
@@ -67,7 +68,7 @@ def _episode(
 
 def _chunks(session: Session, count: Callable[[str], int]) -> list[str]:
   """A chat as chunks that all begin with its date, split between turns."""
-  head = longmemeval.heading(session.date)
+  head = f'{sessions_lib.heading(session.date)}\n'
   room, parts = _LIMIT - count(head), []
   for turn in map(longmemeval.line, session.turns):
     long = count(turn) > room

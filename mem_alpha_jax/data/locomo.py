@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import pydantic
 
 from mem_alpha_jax import types
-from mem_alpha_jax.data import chunking, content, rows
+from mem_alpha_jax.data import chunking, errata, rows
 from mem_alpha_jax.data.source import Source
 
 SOURCE = 'locomo'
@@ -35,23 +35,6 @@ CATEGORIES = {
 ADVERSARIAL = 'adversarial'
 ANSWERED = 'adversarial_answered'
 _UNANSWERABLE = 5
-# Questions that the very turns of their evidence contradict, by dialogue and
-# place among its questions, with the digest of question and gold: one that its
-# publisher corrects is not marked. Types of marked ones end with ERRATUM, so
-# that tables show the published golds with them and without.
-ERRATA = {
-  (26, 5): 'afaf95d8',  # ran on another day of the week
-  (26, 94): 'b2a8e83c',  # it is Caroline's bowl
-  (26, 135): 'af6eb028',  # was hurt in September
-  (26, 138): '4d78d5f9',  # Melanie painted it
-  (30, 31): '08c70fb3',  # from 20 January to 20 June, not six months
-  (30, 57): '9d9d4173',  # Jon's advice to Gina
-  (30, 63): '263e5109',  # on another day
-  (41, 48): '125b1f1e',  # the date of the gold is none
-  (41, 68): '90aeac52',  # the dialogue ends before that December
-  (41, 69): 'f1755a04',  # as well
-  (41, 129): '72d13cdb',  # Maria thinks so
-}
 _PUBLISHER = 'https://github.com/snap-research/locomo'
 _ALL = 'locomo10.json'
 _SESSION = re.compile(r'session_(\d+)(_date_time)?')
@@ -285,10 +268,10 @@ def _question(row: _Asked, known: set[str]) -> Question:
 
 
 def _flagged(question: Question, uid: int, place: int) -> Question:
-  key = content.digest(f'{question.text}\n{question.answer}').hex()
-  if key[:8] != ERRATA.get((uid, place)):
-    return question
-  return question._replace(category=question.category + types.ERRATUM)
+  """Its category says if the very turns of its evidence contradict it."""
+  gold = f'{question.text}\n{question.answer}'
+  kind = errata.marked(SOURCE, f'{uid}/{place}', gold, question.category)
+  return question._replace(category=kind)
 
 
 SOURCES = (

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 
-from mem_alpha_jax.data import chunking, rows
+from mem_alpha_jax.data import errata, rows
+from mem_alpha_jax.data import sessions as sessions_lib
 from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import ERRATUM, UNANSWERABLE, Episode, Question
 
@@ -30,18 +31,6 @@ Type = Literal[
 ]
 _PUBLISHER = 'https://github.com/xiaowu0162/LongMemEval'
 _WRONG = 'golds that are known to be wrong, marked'
-# Golds that their history contradicts, by id, with the numbers of the issues of
-# the publisher: the gold, and what must have been said where not all files have
-# it (the cleaned ones leave out sessions that change an answer). The types of
-# such questions end with ERRATUM, so that tables show the published golds with
-# them and without; one that is corrected is not marked.
-ERRATA = {
-  '370a8ff4': ('15', ''),  # weeks between days that are 81 apart: 19, 26, 41
-  'dd2973ad': ('2 AM', ''),  # of the night of a week later: 21
-  '37f165cf': ('856', ''),  # pages of novels that were finished in May: 39
-  '9aaed6a3': ('$0.75', ''),  # of the Thursday of a week before: 50
-  'ad7109d1': ('500 Mbps', '1 Gbps'),  # which came later: 12
-}
 # As '2023/05/30 (Tue) 23:40'.
 _Date = Annotated[str, pydantic.Field(pattern=r'^\d{4}/\d\d/\d\d\b')]
 
@@ -117,20 +106,14 @@ def instances(path: pathlib.Path) -> Iterator[Instance]:
       )
     ]
     sessions.sort(key=lambda session: moment(session.date))
+    said = (turn.content for part in r.haystack_sessions for turn in part)
     kind = type_of(r.question_type, r.question_id)
-    if _contradicted(r):
-      kind, left[_WRONG] = kind + ERRATUM, left[_WRONG] + 1
+    kind = errata.marked(SOURCE, r.question_id, r.answer[0], kind, said)
+    left[_WRONG] += kind.endswith(ERRATUM)
     text = dated(r.question, r.question_date)
     question = Question(text, r.answer[0], kind, 0, 0)
     yield Instance(r.question_id, r.question, question, tuple(sessions))
   rows.report(str(path), f'{count} instances', left)
-
-
-def _contradicted(row: _Row) -> bool:
-  """Whether the gold is one of ERRATA, and what it needs was said."""
-  gold, said = ERRATA.get(row.question_id, (None, ''))
-  turns = (turn.content for part in row.haystack_sessions for turn in part)
-  return gold == row.answer[0] and any(said in turn for turn in turns)
 
 
 def load(paths: Sequence[pathlib.Path], turns: int = 0) -> list[Episode]:
@@ -163,19 +146,24 @@ def _episode(instance: Instance, uid: int, turns: int) -> Episode:
   last session of the evidence if none of its turns is marked, or the last
   chunk if no session of the history is evidence.
   """
-  chunks, sessions, first = [], [], None
-  for session in instance.sessions:
-    groups = chunking.groups(session.turns, turns) or [()]
+  history = instance.sessions
+  laid = sessions_lib.lay_out(
+    [
+      sessions_lib.Session(
+        sessions_lib.heading(session.date), [*map(line, session.turns)]
+      )
+      for session in history
+    ],
+    turns,
+  )
+  last = len(laid.chunks) - 1
+  first = last
+  for session, read in zip(history, laid.read, strict=True):
     if session.evidence:
-      marked = [i for i, g in enumerate(groups) if any(t.has_answer for t in g)]
-      first = len(chunks) + (marked[-1] if marked else len(groups) - 1)
-    header = heading(session.date)
-    chunks += [(header + '\n'.join(map(line, g))).strip() for g in groups]
-    sessions.append(len(groups))
-  last = len(chunks) - 1
-  first = last if first is None else first
+      marked = [i for i, turn in enumerate(session.turns) if turn.has_answer]
+      first = read[marked[-1] if marked else -1]
   question = instance.question._replace(first=first, last=last)
-  return Episode(uid, SOURCE, tuple(chunks), (question,), tuple(sessions))
+  return Episode(uid, SOURCE, laid.chunks, (question,), laid.sizes)
 
 
 def dated(question: str, date: str) -> str:
@@ -191,27 +179,16 @@ def type_of(kind: str, question_id: str) -> str:
   return kind + UNANSWERABLE if question_id.endswith(UNANSWERABLE) else kind
 
 
-def heading(date: str) -> str:
-  """First line of every chunk of a session."""
-  return f'Chat on {date}\n'
-
-
 def line(turn: Turn) -> str:
   """'User: Where was I?'; nothing shows that a turn is evidence."""
-  return f'{turn.role.capitalize()}: {turn.content.strip()}'
+  return sessions_lib.said(turn.role, turn.content)
 
 
 def _episodes(config, split: str) -> list[Episode]:
   del split
   if config.data.file:
     return load([pathlib.Path(config.data.file)], config.data.turns)
-  folder = pathlib.Path(config.data.root, SOURCE)
-  paths = sorted(folder.glob('*.json'))
-  if not paths:
-    raise FileNotFoundError(
-      f'no .json file in {folder}; download one from {_PUBLISHER} or set '
-      'data.root'
-    )
+  paths = rows.files(config.data.root, SOURCE, '*.json', _PUBLISHER)
   return load(paths, config.data.turns)
 
 

@@ -15,7 +15,13 @@ from typing import Annotated, Any
 
 import pydantic
 
-from mem_alpha_jax.data import chunking, longmemeval, parquet_sets, rows
+from mem_alpha_jax.data import (
+  chunking,
+  longmemeval,
+  parquet_sets,
+  rows,
+  sessions,
+)
 from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.types import Episode, Question
 
@@ -119,8 +125,8 @@ def _chats(context: str, where: str):
     time = rows.check(str, items[i], f'{where}[{i}]')
     place = f'{where}[{i + 1}]'
     turns = rows.check(list[longmemeval.Turn], items[i + 1], place)
-    head = longmemeval.heading(time.removeprefix(_CHAT_TIME).strip())
-    yield head + '\n'.join(map(longmemeval.line, turns))
+    head = sessions.heading(time.removeprefix(_CHAT_TIME).strip())
+    yield '\n'.join((head, *map(longmemeval.line, turns)))
 
 
 def _episodes(config, split: str) -> list[Episode]:

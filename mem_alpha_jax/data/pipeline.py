@@ -16,6 +16,7 @@ import grain
 import jax
 import ml_collections
 
+from mem_alpha_jax.data import errata
 from mem_alpha_jax.data import source as source_lib
 from mem_alpha_jax.data import sources as sources_lib
 from mem_alpha_jax.types import Episode
@@ -30,6 +31,7 @@ def make_dataset(
   process_index: int | None = None,
   process_count: int | None = None,
   read_options: grain.ReadOptions = _READ,
+  reached: int = 0,
 ) -> grain.IterDataset[list[Episode]]:
   """Endless batches of episodes, reshuffled each epoch.
 
@@ -41,6 +43,7 @@ def make_dataset(
 
   Args:
     read_options: threads that make episodes, and batches made ahead.
+    reached: stage of data.horizon that no batch is below.
 
   Returns:
     Batches of data.batch_episodes / process_count episodes.
@@ -67,10 +70,29 @@ def make_dataset(
   mine = slice(process_index * size, (process_index + 1) * size)
 
   def make(number: int, batch: list[int]) -> list[Episode]:
-    stage = bisect.bisect_right(config.data.promote, number)
-    return [stages[stage][i] for i in batch[mine]]
+    stage = stages[_stage(config, number, reached)]
+    return [stage[i] for i in batch[mine]]
 
   return dataset.map_with_index(make).to_iter_dataset(read_options)
+
+
+def promoted(
+  config: ml_collections.ConfigDict, number: int, reached: int, accuracy: float
+) -> int:
+  """The stage that batch `number` reaches by data.promote_at.
+
+  Args:
+    reached: the stage reached before.
+    accuracy: on validation episodes before this batch; NaN: not measured.
+  """
+  last = len(config.data.promote)
+  if not config.data.promote_at or not accuracy >= config.data.promote_at:
+    return reached
+  return min(_stage(config, number, reached) + 1, last)
+
+
+def _stage(config, number: int, reached: int) -> int:
+  return max(reached, bisect.bisect_right(config.data.promote, number))
 
 
 def _stages(config: ml_collections.ConfigDict) -> list:
@@ -122,7 +144,9 @@ def _split(config, source, split, *multiple) -> Sequence[Episode]:
     raise ValueError(
       f'data.source={source.name} has no {split} split; train on another source'
     )
-  return source.episodes(config, split, *multiple)
+  episodes = source.episodes(config, split, *multiple)
+  dropped = config.data.errata == 'dropped'
+  return errata.without(episodes) if dropped else episodes
 
 
 def any_length(config: ml_collections.ConfigDict) -> bool:

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from mem_alpha_jax.types import ERRATUM
+
 LEVEL = 0.95  # coverage of intervals
 Table = Float[np.ndarray, 'episodes 2']  # score and answers of each episode
 Counts = dict[str, Table]  # by type of question
@@ -206,7 +208,8 @@ def accuracies(counts: Counts, sources: Sequence[str]) -> dict[str, Any]:
 
   Returns:
     'accuracy', 'interval' and 'questions' of all, of 'macro' and 'by_type';
-    'by_episode' is 'score/answers' of each.
+    'by_episode' is 'score/answers' of each. 'without_errata' is of all but
+    golds that are known to be wrong, where there are some.
   """
   plain = lambda one: {
     'accuracy': one.mean,
@@ -218,11 +221,17 @@ def accuracies(counts: Counts, sources: Sequence[str]) -> dict[str, Any]:
     s: each[[one == s for one in sources]] for s in dict.fromkeys(sources)
   }
   answered = {s: table for s, table in parts.items() if table[:, 1].any()}
+  right = {n: one for n, one in counts.items() if not n.endswith(ERRATUM)}
   return {
     **plain(micro(each)),
     'macro': plain(macro(answered) if answered else NOTHING),
     'by_type': {name: plain(one) for name, one in by_type(counts).items()},
     'by_episode': ' '.join(f'{c:.6g}/{a:.0f}' for c, a in each),
+    **(
+      {'without_errata': plain(overall(right))}
+      if len(right) < len(counts)
+      else {}
+    ),
   }
 
 

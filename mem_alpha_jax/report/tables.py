@@ -71,6 +71,8 @@ def type_table(arms: Arms) -> str:
   """Returns accuracy by question type as text, one line a type."""
   named = systems(arms)
   types = sorted({t for one in named.values() for t in one['by_type']})
+  if any('without_errata' in one for one in named.values()):
+    types.append('without_errata')  # of all types
   header = ('strict / lenient', *(label(n) for n in named))
   rows = [
     (name, *(_both(one, name) for one in named.values())) for name in types

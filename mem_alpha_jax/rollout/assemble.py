@@ -5,10 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.credit import advantages as advantages_lib
+from mem_alpha_jax.credit import forks, groups
 from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.rl import batching
-from mem_alpha_jax.rollout import collector, forced_calls, grading
+from mem_alpha_jax.rollout import forced_calls, grading
 from mem_alpha_jax.rollout.samples import Samples, count_names
 from mem_alpha_jax.types import RolloutRows
 
@@ -28,7 +30,7 @@ def to_rows(
     step: of training, part of the random key of rl.train_draw=pull.
   """
   rl, keys, reward = config.rl, samples.keys, samples.reward
-  index = grouped(keys, collector.shares_prefix(config))
+  index = grouped(keys, sizes.shares_prefix(config))
   weights = {name: config.reward[name] for name in samples.parts}
   parts = {k: (w, samples.parts[k]) for k, w in weights.items() if w}
   keys = keys._replace(parts=parts)
@@ -38,6 +40,8 @@ def to_rows(
   found = advantages_lib.compute(reward, keys, rl)
   weight = forced_calls.weights(samples.forced, samples.logps, found.advantages)
   weight = np.float32(weight * ~np.isnan(reward))
+  if config.rollout.forks:  # a turn counts as often as trajectories have it
+    weight *= forks.paths(keys, one=rl.advantage == 'tree')
   if rl.cut_responses == 'mask':  # they still are what others are compared to
     weight *= samples.counts[:, count_names().index('cut_responses')] == 0
   weight = np.append(weight, np.float32(0))  # of row -1
@@ -109,22 +113,18 @@ def selected(
 
 
 def grouped(keys: Keys, shared: bool) -> Index:
-  """Groups of equal prefix: G samples of a turn if shared, else row by row.
+  """Groups of equal prefix: samples of a turn if shared, else row by row.
 
   Re-rolls of a turn are a group of their own.
   """
   if not shared:
     return np.arange(len(keys.turn))[:, None]
-  order = np.lexsort((keys.trajectory, keys.turn, keys.episode))
-  again = keys.trajectory[order] < 0
-  found = [order[~again].reshape(-1, keys.trajectory.max() + 1)]
-  if again.any():
-    found.append(order[again].reshape(-1, -keys.trajectory.min()))
-  wide = max(x.shape[1] for x in found)
-  pad = lambda x: np.pad(
-    x, ((0, 0), (0, wide - x.shape[1])), constant_values=-1
-  )
-  return np.concatenate([*map(pad, found)])
+  group = groups.ids(keys.trajectory < 0, keys.episode, keys.turn)
+  order = np.lexsort((keys.trajectory, group))
+  count = np.bincount(group)
+  found = np.full((len(count), count.max()), -1)
+  found[np.arange(found.shape[1]) < count[:, None]] = order
+  return found
 
 
 def pack(samples: Samples, index: Index, weight, **columns) -> RolloutRows:

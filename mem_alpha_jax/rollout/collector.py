@@ -7,7 +7,8 @@ Two ways to form groups of G samples, chosen by `rollout.groups`:
               prompts are shared, so each is prefilled once.
   trajectory  the reference: G memories per episode live side by side and
               every sample carries out its own calls. Beside them there may
-              be re-rolls (rollout/rerolls.py).
+              be re-rolls (rollout/rerolls.py), or they may be one until they
+              branch (rollout/trees.py).
 
 Each process of a run steps its own episodes; sampling is one program of all,
 and what training needs of the samples is gathered at the end.
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Int
 
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
@@ -34,6 +36,7 @@ from mem_alpha_jax.rollout import (
   play,
   rerolls,
   tracing,
+  trees,
 )
 from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.rollout import starts as starts_lib
@@ -63,22 +66,6 @@ class Rollout(NamedTuple):
   shown: Callable[[], dict]  # the first episode, for a page
 
 
-def shares_prefix(config) -> bool:
-  """Whether all samples of one episode and turn have the same prefix.
-
-  Those of one state do; those of trajectories only where the memory is not
-  in the prefix.
-  """
-  by_state = config.rollout.groups == 'state'
-  return by_state or config.memory.prompt_format != 'compact'
-
-
-def prompt_width(config) -> int:
-  """Samples of one group that share a prefix in training rows."""
-  size = max(config.rollout.group_size, config.rollout.rerolls)
-  return size if shares_prefix(config) else 1
-
-
 def collect(
   setup: Setup,
   params: Any,
@@ -106,9 +93,10 @@ def collect(
     for episode, start in zip(episodes, starts, strict=True)
     for plan in _plans(setup.schedule(episode), start, copies)
   ]
+  trunks = copies // sizes.leaves_below(config.rollout, 0)
   memories = batch_lib.Memories(
-    [s.state for s in starts for _ in range(copies)],
-    [s.read for s in starts for _ in range(copies)],
+    [s.state for s in starts for _ in range(trunks)],
+    [s.read for s in starts for _ in range(trunks)],
     config,
     setup.tokenizer.count,
     embed=setup.embed(params),
@@ -117,12 +105,16 @@ def collect(
   played, again, anchors = [], [], []
   for t in range(longest):
     stopping.beat(f'step {step + 1}, turn {t + 1} of {longest}')
-    turns = _turns(setup, memories, plans, t, step)
+    below = sizes.leaves_below(config.rollout, t)
+    memories = trees.branched(memories, len(plans) // below)
+    turns = _turns(setup, memories, plans[::below], t, step)
     at = rerolls.anchors(turns, copies, config, step)
     if at.size:
       anchors.append(at)
       again.append(_reroll(setup, params, memories, turns, at, step))
-    played.append(_play(setup, params, memories, turns, step, copies))
+    done = _play(setup, params, memories, turns, step, copies // below)
+    played.append(trees.spread(done, below))
+  memories = trees.branched(memories, len(plans))
   rollout = _finish(setup, memories, plans, played, starts, answers)
   if not again:
     return rollout
@@ -188,9 +180,10 @@ def _play(
 ) -> samples_lib.Played:
   """Responds to each turn, grades what was done, and keeps what was written."""
   config = setup.config
-  width = config.rollout.group_size // copies
+  by_state = config.rollout.groups == 'state'
+  width = config.rollout.group_size if by_state else 1
   # Memories of one episode side by side share the prefix of a chat prompt.
-  stride = copies if shares_prefix(config) else 1
+  stride = copies if sizes.shares_prefix(config) else 1
   played = _respond(setup, params, turns, step, width, stride)
   turns, outcomes = played.turns, played.outcomes
   if not _at_end(config):
@@ -324,6 +317,8 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
   )
   names = [(a, b) for a in samples_lib.ASKED for b in ('asked', 'missing')]
   asked = np.array([[answers[name] for name in names]])
+  if setup.config.rollout.forks:
+    samples = trees.merged(samples, setup.config)
   ends, asked = multihost.gather((ends._replace(paid=None), asked))
   told = dict(zip(names, asked.sum(0).tolist(), strict=True))
   firsts = range(0, len(plans), copies)

@@ -7,11 +7,10 @@ import jax
 import optax
 from jax.sharding import Mesh
 
-from mem_alpha_jax.config import validate as validate_lib
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer, packing
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.rollout import collector
 from mem_alpha_jax.types import RolloutRows, TrainState
 
 
@@ -27,7 +26,7 @@ class Learner(NamedTuple):
 def create(config, policy: Policy, mesh: Mesh) -> Learner:
   """Compiles nothing yet."""
   tx, schedule = optimizer.create_optimizer(
-    config.optim, validate_lib.total_updates(config)
+    config.optim, sizes.total_updates(config)
   )
   temperature = config.rollout.temperature
   update = update_lib.make_update_fn(
@@ -101,7 +100,7 @@ def learn(
 
 def _minibatches(rows, config, seed) -> list[RolloutRows]:
   """Of one shape, packed if rl.packed_groups says so."""
-  size = config.rl.minibatch_rows // collector.prompt_width(config)
+  size = config.rl.minibatch_rows // sizes.prompt_width(config)
   parts = list(batching.minibatches(rows, seed, size))
   shape = packing.shape(config.rl, rows.own.shape[1])
   if shape is None:

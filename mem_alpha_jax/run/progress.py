@@ -31,6 +31,7 @@ class Progress(NamedTuple):
   reference: Any = None  # what is trained, before RL; None without rl.kl_coef
   unmeasured: dict[str, float] | None = None  # the step's, until it was logged
   shown: Callable[[], dict] | None = None  # of its batch, the same
+  stage: int = 0  # of data.horizon, that data.promote_at reached
 
   @property
   def step(self) -> int:
@@ -120,6 +121,7 @@ def resume(
     started - extra['seconds'],
     reference,
     extra.get('unmeasured'),
+    stage=extra.get('stage', 0),
   )
 
 
@@ -132,6 +134,7 @@ def save(
     'seconds': now.seconds(),
     'skipped': now.skipped,
     'unmeasured': now.unmeasured,
+    'stage': now.stage,
   }
   # What is never trained is in the model's own files.
   trained, _ = optimizer.split(now.state.params)

@@ -23,6 +23,9 @@ SECTIONS = (
     clean=Field(
       True, 'of source=memalpha: train shares no text with test and validation'
     ),
+    errata=Field(
+      'marked', 'golds known to be wrong, in their types', 'marked | dropped'
+    ),
     labels=Field(6, 'of a labelled episode; 0: all of the source', natural),
     per_label=Field(3, 'examples of each'),
     label_questions=Field(24, 'texts to label at its end'),
@@ -33,6 +36,9 @@ SECTIONS = (
     train_chunks=Field(8, 'chunks of a training episode'),
     horizon=Field((), 'chunks by stage; (): train_chunks', rules.stages),
     promote=Field((), 'steps at which the next stage begins', rules.stages),
+    promote_at=Field(
+      0.0, 'validation accuracy at which it begins sooner; 0: off', fraction
+    ),
     wording=Field('plain', 'of source=synthetic', 'plain | varied'),
     chunk_sentences=Field(1, 'sentences of one chunk; of varied: the most'),
     overwrite=Field(0.65, 'share of facts that change a fact', fraction),

@@ -16,7 +16,11 @@ SECTIONS = (
   section(
     'rl',
     NEVER,
-    advantage=Field('grpo', 'grpo, dr_grpo, rloo, gdpo or gae', rules.text),
+    advantage=Field(
+      'grpo',
+      'grpo, dr_grpo, rloo, gdpo or gae; with forks siblings, tree or mem_t',
+      rules.text,
+    ),
     group_by=Field(
       'chunk',
       'samples compared; the reference: episode',

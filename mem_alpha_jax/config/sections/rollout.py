@@ -4,9 +4,11 @@ from mem_alpha_jax.config.rules import (
   NEVER,
   Field,
   fraction,
+  integer,
   natural,
   positive,
   section,
+  stages,
 )
 
 SECTIONS = (
@@ -30,6 +32,8 @@ SECTIONS = (
     chain=Field(5, 'earlier episodes such a memory may have read', natural),
     rerolls=Field(0, 'of a turn, from the memory of one trajectory', natural),
     rerolled=Field(0.5, 'share of episodes whose turn has them', fraction),
+    forks=Field((), 'turns at which each memory branches; (): none', stages),
+    branches=Field(2, 'memories that one becomes there', integer(2)),
     shuffled=Field(0.0, 'share of turns that see entries unranked', fraction),
     max_calls=Field(4, 'calls of a response that are carried out'),
     probes=Field(8, 'most questions that grade one step'),
