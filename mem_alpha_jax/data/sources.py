@@ -13,7 +13,7 @@ from mem_alpha_jax.types import ERRATUM
 _MODULES = """
   synthetic babi squad hotpotqa perltqa lme_train booksum labelled locomo
   longmemeval prepared parquet_sets memoryagentbench jsonl realmem memorybank
-  medmemorybench prefeval
+  medmemorybench prefeval alfworld scienceworld
 """
 SOURCES: dict[str, Source] = {
   source.name: source
