@@ -161,7 +161,7 @@ def test_a_folder_is_read_by_sessions_or_turns(tmp_path):
     c.data.turns = turns
     return pipeline.make_source(c, 'test')
 
-  with pytest.raises(FileNotFoundError, match='no .json file in .*longmemeval'):
+  with pytest.raises(FileNotFoundError, match=r'no \*.json in .*longmemeval'):
     episodes(str(tmp_path))
   folder = tmp_path / 'longmemeval'
   folder.mkdir()

@@ -188,13 +188,7 @@ def _episodes(config, split: str) -> list[Episode]:
   del split
   if config.data.file:
     return load([pathlib.Path(config.data.file)], config.data.turns)
-  folder = pathlib.Path(config.data.root, SOURCE)
-  paths = sorted(folder.glob('*.json'))
-  if not paths:
-    raise FileNotFoundError(
-      f'no .json file in {folder}; download one from {_PUBLISHER} or set '
-      'data.root'
-    )
+  paths = rows.files(config.data.root, SOURCE, '*.json', _PUBLISHER)
   return load(paths, config.data.turns)
 
 

@@ -173,6 +173,19 @@ def parquet(
     raise ValueError(f'{path}: the file has no row; {_AGAIN}')
 
 
+def files(
+  root: str, folder: str, pattern: str, publisher: str
+) -> list[pathlib.Path]:
+  """Files of a data set by name; FileNotFoundError if there is none."""
+  place = pathlib.Path(root, folder)
+  found = sorted(place.glob(pattern))
+  if not found:
+    raise FileNotFoundError(
+      f'no {pattern} in {place}; download it from {publisher} or set data.root'
+    )
+  return found
+
+
 def present(path: pathlib.Path, publisher: str) -> pathlib.Path:
   """The path, if it is a file; FileNotFoundError says where to get it."""
   if not path.is_file():

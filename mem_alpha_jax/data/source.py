@@ -61,8 +61,8 @@ class Source:
     check: config -> None; raises where it names files that are not there,
       before anything is built or written.
     rules: question type -> rule, where that is another.
-    judged: a judge decides, where there is one; `rule` is what can be had
-      without, and another number.
+    judged: a judge decides, where there is one, but of types in `rules`;
+      `rule` is what can be had without, and another number.
     reader: (config, strict) -> reader by rules of its questions; None is the
       one of free text.
     oracle: episode -> notes of each chunk; None for texts that no rule reads,

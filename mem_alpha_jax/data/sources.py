@@ -12,7 +12,8 @@ from mem_alpha_jax.types import ERRATUM
 # Modules of this folder; the first pattern that fits a name counts.
 _MODULES = """
   synthetic babi squad hotpotqa perltqa lme_train booksum labelled locomo
-  longmemeval prepared parquet_sets memoryagentbench jsonl
+  longmemeval prepared parquet_sets memoryagentbench jsonl realmem memorybank
+  medmemorybench prefeval
 """
 SOURCES: dict[str, Source] = {
   source.name: source
@@ -83,6 +84,6 @@ def rule_of(name: str, reader: str, kind: str = '', judge: bool = False) -> str:
     ValueError: for an unknown source.
   """
   source, kind = of(name), kind.removesuffix(ERRATUM)
-  if judge and source.judged:
+  if judge and source.judged and kind not in source.rules:
     return scoring.JUDGE
   return scoring.rule_for(source.rules.get(kind, source.rule), reader, kind)

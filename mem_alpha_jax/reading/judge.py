@@ -65,10 +65,17 @@ CRITERIA = {
     f'{SAME} It may tell what was true before, if it also tells what is true '
     'now and gives that as its answer.'
   ),
-  'single-session-preference': (
+  **dict.fromkeys(
+    # Of LongMemEval, and of RealMem, whose golds are what a reply makes use of.
+    (
+      'single-session-preference',
+      'dynamic_incremental',
+      'dynamic_updating',
+      'implicit_preference',
+    ),
     'The correct answer describes what a reply that suits this user takes '
     'into account. Is the answer such a reply? It need not take up every '
-    'point, but what it uses about the user must be right.'
+    'point, but what it uses about the user must be right.',
   ),
 }
 ABSTAIN = (

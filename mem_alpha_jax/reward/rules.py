@@ -36,6 +36,7 @@ _INVISIBLE = regex.compile(r'\p{Cf}')
 _NUMBER = regex.compile(r'-?\d+(?:\.\d+)?')
 _ARTICLES_AND = regex.compile(r'\b(a|an|the|and)\b')
 _NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
+_CAPITAL = regex.compile('[A-J]')
 _BOX = regex.compile(r'\\boxed\s*\{')
 _MARKUP = regex.compile(r'\\(?:text|math)\w*\s*\{([^{}]*)\}|\$')
 _BETWEEN = regex.compile('[,;、]')  # of a folded text: not the comma of 1,000
@@ -43,6 +44,12 @@ _NOT = regex.compile(r"n['’]t\b")
 _NOTES = (
   r'(?:notes?|memory|memories|texts?|context|conversations?|dialogues?|'
   r'passages?|documents?|entries)'
+)
+# A letter that names a choice; 'A cat' and 'I am' have none.
+_LETTER_OF = r"\(?\b(?:[B-HJ]|[AI](?! [a-z]))\b(?!['’])\)?"
+_CHOSEN = regex.compile(
+  r'(?:^|(?i:\b(?:answer|choice|option)s?\b(?: (?:is|are))?))\W*'
+  rf'({_LETTER_OF}(?:(?:,|,? and| &) ?{_LETTER_OF})*)'
 )
 # Ways to say that one does not know, in a normalized sentence in which "isn't"
 # has become "is not" and "cannot" is "can not".
@@ -243,6 +250,21 @@ def boxed(text: str) -> str | None:
 def _label(text: str) -> str | decimal.Decimal:
   plain = normalize(text.replace('_', ' '))
   return decimal.Decimal(plain) if _NUMBER.fullmatch(plain) else plain
+
+
+def choice(prediction: str, gold: str) -> float:
+  """1 if the letters that are chosen are those of the gold, 'B' or 'B, D'.
+
+  Chosen is what the answer begins with, 'B. Rome' or '(b)', or else what it
+  says last of an answer, choice or option.
+  """
+  box = boxed(prediction)
+  said = prediction if box is None else box
+  if len(said.strip(' .()')) == 1:
+    said = said.upper()
+  found = [(m.start(), m[1]) for m in _CHOSEN.finditer(said.strip())]
+  letters = found[0 if found[0][0] == 0 else -1][1] if found else ''
+  return float(set(_CAPITAL.findall(letters)) == set(_CAPITAL.findall(gold)))
 
 
 def rouge_l(prediction: str, gold: str) -> float:

@@ -25,6 +25,7 @@ RULES = {
   'stemmed_f1': rules.stemmed_f1,
   'list_f1': rules.list_f1,
   'rouge_l': rules.rouge_l,
+  'choice': rules.choice,
   'abstention': rules.abstention,
 }
 

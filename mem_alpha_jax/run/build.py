@@ -20,8 +20,14 @@ from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
 from mem_alpha_jax.reading import chat as chat_lib
+from mem_alpha_jax.reading import (
+  choices,
+  labels,
+  protocol,
+  remote_chat,
+  sentences,
+)
 from mem_alpha_jax.reading import judge as judge_lib
-from mem_alpha_jax.reading import labels, protocol, remote_chat, sentences
 from mem_alpha_jax.reading import registry as reading_registry
 from mem_alpha_jax.recall import embedders, view
 from mem_alpha_jax.recall import registry as recall
@@ -217,12 +223,13 @@ def _oracle_notes(episode: Episode) -> source_lib.Notes:
 
 
 def _by_rules(config, strict: bool) -> protocol.Reader:
-  """Rules for labels, for what a source is known to ask, and for free text."""
+  """Rules for labels, choices, what a source asks, and for free text."""
   read = sentences.read
   for source in sources.of_run('data.source', config.data.source):
     if source.reader:
       read = source.reader(config, strict)
   asked = labelled.question('')
+  read = choices.make_reader(read, strict)
   return protocol.cached(labels.make_reader(asked, read, strict))
 
 
