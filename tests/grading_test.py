@@ -128,7 +128,8 @@ def test_the_end_is_paid_by_the_q_of_what_was_written():
 
   # The dog is asked: black dog and core used, both delta 1, at a rate of 0.2.
   # From the black dog: itself and the dog 0.2, kite and core 0.1. From the
-  # core: itself 0.2, the kite 0.1. Turns: kite 0.2; dog 0.2 and core 0.3; none; 0.2.
+  # core: itself 0.2, the kite 0.1. Turns: kite 0.2; dog 0.2 and core 0.3; none;
+  # 0.2.
   found = paid('Ada', None)
   np.testing.assert_allclose(found, [0.2, 0.25, 0, 0.2])
   # Then the core alone, wrong: delta -0.3: itself -0.06, the kite -0.03.
