@@ -91,6 +91,9 @@ BAD = {
   'reward.evidence=0.5': r"reward\.evidence=0\.5: .*reward\.when='end'",
   'reward.evidence=0.5,reward.when=end,rollout.groups=trajectory,'
   'rl.group_by=trajectory': r"undoes it; use rl\.group_by='chunk'",
+  'reward.memq=1': r"reward\.memq=1\.0: .*reward\.when='end'",
+  'reward.memq=0.5,reward.evidence=0.5,rollout.groups=trajectory,'
+  'reward.when=end': r'memq=0\.5: reward\.evidence=0\.5 shares the same',
   'data.horizon=2;4': r'horizon=\(2, 4\): must end with data\.train_chunks=8',
   'data.horizon=4;8': r'promote=\(\): data\.horizon=\(4, 8\) needs one step',
   'data.horizon=8;4': r'use \(\) \(off\) or growing integers',
@@ -149,6 +152,7 @@ def test_more_entries_than_handles_are_refused_before_anything_is_built():
     'rl.advantage=gae,model.value_head=True,rollout.groups=trajectory',
     'rl.group_by=episode,rollout.groups=trajectory,reward.when=end',
     'reward.evidence=1,rollout.groups=trajectory,reward.when=end',
+    'reward.memq=1,rollout.groups=trajectory,reward.when=end',
     'data.horizon=2;4;8,data.promote=10;30',
     'data.horizon=4;8,data.promote=10,data.promote_at=0.7',
     'rollout.rerolls=4,rollout.groups=trajectory,rl.group_by=trajectory',

@@ -10,7 +10,7 @@ from mem_alpha_jax.memory import batch as batch_lib
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts
-from mem_alpha_jax.rollout import credit_questions, grading, starts
+from mem_alpha_jax.rollout import credit_questions, grading, starts, traces
 from mem_alpha_jax.run import progress
 from mem_alpha_jax.types import Episode, Outcome, Question, Turn
 
@@ -90,6 +90,59 @@ def test_the_end_is_paid_to_the_turns_that_wrote_what_was_read():
   found = paid('Cyd', 'Ada', 'Cyd', None).paid[0]
   np.testing.assert_allclose(found, [1 / 6, 1 / 6 + 1 / 4, 1 / 6 + 1 / 4])
   assert np.isnan(paid(None, None, None, None).paid[0]).all()
+
+
+def test_the_end_is_paid_by_the_q_of_what_was_written():
+  Op, limits = state_lib.Op, state_lib.Limits(32, 12, 64)
+  calls = {
+    5: [Op('insert', 'semantic', 'Ada red kite')],
+    6: [Op('insert', 'semantic', 'Bob dog'), Op('update', 'core', 'I fly')],
+    7: [],
+    8: [Op('update', 'semantic', 'Bob black dog', 2),
+        Op('delete', 'semantic', entry_id=1)],
+  }  # fmt: skip
+  questions = tuple(
+    Question(t, 'Ada', 'single_hop', 0, 3) for t in ('Whose dog?', 'Who sang?')
+  )
+  episode = Episode(1, 'locomo', tuple('abcd'), questions)
+  state, count, plan = state_lib.empty(), lambda text: len(text.split()), []
+  for clock, ops in calls.items():
+    view = (*state_lib.entries(state), None)
+    plan.append(Turn('writer', '', episode, clock=clock, view=view))
+    for op in ops:
+      state, result = execution.apply(state, op, limits, count, clock)
+      assert result.ok
+  made = traces.writes(plan, state)
+  assert [note.step for note in made.notes] == [5, 6, 6, 8]
+  # The dog beside the kite; the core too; the black dog took the dog's place,
+  # beside kite and core. The kite is deleted.
+  assert made.parents == [[], [0], [0], [0, 2]]
+  assert made.replaced == {3: 1} and made.newest == {2: 3, None: 2}
+  config = tiny_config.get_config('reward.memq=1,reward.memq_lam=0.5')
+  memories = batch_lib.Memories([state], [9], config, count)
+
+  def paid(*answers):
+    known = dict(zip([q.text for q in questions], answers, strict=True))
+    read = lambda requests: [known[r.question] for r in requests]
+    return grading.end_scores([plan], memories, read).paid[0]
+
+  # The dog is asked: black dog and core used, both delta 1, at a rate of 0.2.
+  # From the black dog: itself and the dog 0.2, kite and core 0.1. From the
+  # core: itself 0.2, the kite 0.1. Turns: kite 0.2; dog 0.2 and core 0.3; none;
+  # 0.2.
+  found = paid('Ada', None)
+  np.testing.assert_allclose(found, [0.2, 0.25, 0, 0.2])
+  # Then the core alone, wrong: delta -0.3: itself -0.06, the kite -0.03.
+  np.testing.assert_allclose(paid('Ada', 'Bob'), [0.17, 0.22, 0, 0.2])
+  with config.unlocked():
+    config.reward.memq = 0.5
+  found = paid('Ada', 'Bob')
+  np.testing.assert_allclose(found, 0.25 + np.array([0.085, 0.11, 0, 0.1]))
+  with config.unlocked():
+    config.reward.memq_lam = 0.0  # what was used, and what it replaced, alone
+  found = paid('Ada', None) - 0.5
+  np.testing.assert_allclose(found, 0.5 * np.array([0, 0.2, 0, 0.2]))
+  assert np.isnan(paid(None, None)).all()
 
 
 def test_a_turn_is_graded_by_whole_questions(config):

@@ -42,6 +42,7 @@ ARMS = {
   'gdpo': {'rl.advantage': 'gdpo'},
   'evidence, beta 0.5': {**TURNS, 'reward.evidence': 0.5},
   'evidence, beta 1': {**TURNS, 'reward.evidence': 1.0},
+  'memq, 0.5': {**TURNS, 'reward.memq': 0.5},
   'logo, 4 re-rolls': {**TURNS, 'rollout.rerolls': 4},
   'logo, trajectories': {'rollout.rerolls': 4},
   'siblings, 4x2': {**TREE, 'rl.advantage': 'siblings'},
@@ -61,7 +62,7 @@ def cells(only: Sequence[str] = ()) -> dict[str, dict]:
     f'{arm}; {name}': {**changes, **reward}
     for name, reward in REWARDS.items()
     for arm, changes in ARMS.items()
-    if name == 'end' or 'reward.evidence' not in changes
+    if name == 'end' or not {'reward.evidence', 'reward.memq'} & changes.keys()
   }
   found['same state; dense'] = SAME_STATE
   kept = tuple(only) or ''

@@ -231,18 +231,24 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
 
 
 def _check_evidence(c: ml_collections.ConfigDict) -> None:
-  share, rl = c.reward.evidence, c.rl
-  at_end = c.reward.when == 'end' and c.rollout.groups == 'trajectory'
+  rl, at_end = c.rl, c.reward.when == 'end'
+  for name in ('evidence', 'memq'):
+    share = c.reward[name]
+    _require(
+      not share or (at_end and c.rollout.groups == 'trajectory'),
+      f'reward.{name}={share}: shares the reward of an end among its turns; '
+      "needs reward.when='end' and rollout.groups='trajectory'",
+    )
+    _require(
+      not share or (rl.group_by != 'trajectory' and rl.advantage != 'gae'),
+      f'reward.{name}={share}: rl.group_by={rl.group_by!r} with '
+      f'rl.advantage={rl.advantage!r} sums over turns and so undoes it; use '
+      "rl.group_by='chunk' and no gae",
+    )
   _require(
-    not share or at_end,
-    f'reward.evidence={share}: shares the reward of an end among its turns; '
-    "needs reward.when='end' and rollout.groups='trajectory'",
-  )
-  _require(
-    not share or (rl.group_by != 'trajectory' and rl.advantage != 'gae'),
-    f'reward.evidence={share}: rl.group_by={rl.group_by!r} with '
-    f'rl.advantage={rl.advantage!r} sums over turns and so undoes it; use '
-    "rl.group_by='chunk' and no gae",
+    not (c.reward.evidence and c.reward.memq),
+    f'reward.memq={c.reward.memq}: reward.evidence={c.reward.evidence} shares '
+    'the same reward; use 0 for one of them',
   )
 
 
@@ -280,9 +286,9 @@ def _check_forks(c: ml_collections.ConfigDict) -> None:
     "'trajectory' and rollout.rerolls=0",
   )
   _require(
-    not c.reward.evidence,
+    not c.reward.evidence and not c.reward.memq,
     f'rollout.forks={forks}: a trajectory earns one reward; needs '
-    'reward.evidence=0',
+    'reward.evidence=0 and reward.memq=0',
   )
   shortest = min((*c.data.horizon, c.data.train_chunks))
   _require(

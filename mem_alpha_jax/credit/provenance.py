@@ -35,14 +35,14 @@ def memq(
   q: Float[np.ndarray, 'N'],
   parents: Parents,
   used: Sequence[int],
-  made: int,
+  made: int | None,
   reward: float,
   rate: float,
   gamma: float,
   lam: float,
   replaced: Mapping[int, int] | None = None,
 ) -> Float[np.ndarray, 'N']:
-  """Q of the entries after a task that used some and made one of them.
+  """Q of the entries after a task that used some and made one, or none.
 
   delta(u) = R + gamma Q(made) - Q(u) of each entry u used, and each ancestor m
   of u, at distance d, u itself at 0, changes by
@@ -52,8 +52,9 @@ def memq(
   (`replaced`), and one that was deleted still hands credit on.
   """
   change = np.zeros_like(q)
+  after = 0.0 if made is None else gamma * q[made]
   for entry in used:
-    delta = reward + gamma * q[made] - q[entry]
+    delta = reward + after - q[entry]
     for one, depth in depths(parents, entry, replaced or {}).items():
       change[one] += rate * (gamma * lam) ** depth * delta
   return q + change

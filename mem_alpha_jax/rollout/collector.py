@@ -311,7 +311,11 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
   """Grades ends, gathers the table, and keeps the memories."""
   copies = len(plans) // len(starts)
   episodes = [plan[0].episode for plan in plans]
-  ends = grading.end_scores(plans, memories, setup.reader)
+  seen = [p.turns for p in played]  # with the entries in view
+  lived = [
+    [turns[i] for turns in seen[: len(plan)]] for i, plan in enumerate(plans)
+  ]
+  ends = grading.end_scores(lived, memories, setup.reader)
   samples = samples_lib.gather(
     played, ends if _at_end(setup.config) else None, copies, setup.config
   )

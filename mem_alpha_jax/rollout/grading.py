@@ -1,7 +1,7 @@
 """What a turn is worth: answers after each response minus those before."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,11 +14,11 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts, scoring
-from mem_alpha_jax.rollout import credit_questions
+from mem_alpha_jax.rollout import credit_questions, traces
 from mem_alpha_jax.types import Episode, Outcome, Question, Request, Turn
 
 Outcomes = Sequence[Sequence[Outcome]]  # of each turn: W, or none if not live
-Plan = Sequence[Turn]  # of one memory
+Plan = Sequence[Turn]  # of one memory, as played
 
 
 class Ends(NamedTuple):
@@ -26,7 +26,8 @@ class Ends(NamedTuple):
 
   accuracy: Float[np.ndarray, 'N']  # on asked questions; NaN: none answered
   compression: Float[np.ndarray, 'N']
-  # r1 of each turn, by reward.evidence; None: all are paid the accuracy.
+  # r1 of each turn, by reward.evidence or reward.memq; None: all are paid the
+  # accuracy.
   paid: Sequence[Float[np.ndarray, 'T']] | None = None
 
 
@@ -150,12 +151,11 @@ def end_scores(
     for s, n in zip(memories.states, memories.read, strict=True)
   ]
   found = Ends(*np.float32([[mean(m) for m in marks], sizes]))
-  if not config.reward.evidence:
+  if not config.reward.evidence and not config.reward.memq:
     return found
+  pay = _by_evidence if config.reward.evidence else _by_traces
   each = zip(plans, marks, requests, memories.states, strict=True)
-  return found._replace(
-    paid=[_by_evidence(*one, config.reward.evidence) for one in each]
-  )
+  return found._replace(paid=[pay(*one, config.reward) for one in each])
 
 
 def _by_evidence(
@@ -163,7 +163,7 @@ def _by_evidence(
   marks: Float[np.ndarray, 'Q'],
   requests: Sequence[Request],
   state: state_lib.MemoryState,
-  beta: float,
+  reward: Any,
 ) -> Float[np.ndarray, 'T']:
   """r1 of each turn of a memory; their mean is that of the marks.
 
@@ -186,7 +186,20 @@ def _by_evidence(
   for row, shown in zip(written[0], steps, strict=True):
     row[: len(shown)] = shown
   turns = np.where(written < plan[0].clock, -1, written - plan[0].clock)
-  return len(plan) * shares.evidence(marks[None], turns, len(plan), beta)[0]
+  found = shares.evidence(marks[None], turns, len(plan), reward.evidence)
+  return len(plan) * found[0]
+
+
+def _by_traces(
+  plan: Plan,
+  marks: Float[np.ndarray, 'Q'],
+  requests: Sequence[Request],
+  state: state_lib.MemoryState,
+  reward: Any,
+) -> Float[np.ndarray, 'T']:
+  """r1 of each turn: the mean of the marks, mixed with Q of what it wrote."""
+  q = traces.paid(plan, marks, requests, state, reward.memq_lam)
+  return (1 - reward.memq) * mean(marks) + reward.memq * q
 
 
 def mean(values: np.ndarray) -> float:

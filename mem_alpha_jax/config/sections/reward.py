@@ -22,5 +22,7 @@ SECTIONS = (
     ),
     when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
     evidence=Field(0.0, 'of r1 paid to who wrote what was read', fraction),
+    memq=Field(0.0, 'of r1 that is the Q of what a turn wrote', fraction),
+    memq_lam=Field(0.4, 'of Q that what it was made of earns', fraction),
   ),
 )
