@@ -56,6 +56,16 @@ REWARDS = {'end': {}, 'dense': {'reward.when': 'step'}}
 SAME_STATE = {**TURNS, 'rollout.groups': 'state'}
 STATES = {
   'same state; dense': {**SAME_STATE, 'reward.when': 'step'},
+  'same state of an expert; dense': {
+    **SAME_STATE,
+    'reward.when': 'step',
+    'rollout.expert': 1.0,
+  },
+  'same state, half of an expert; dense': {
+    **SAME_STATE,
+    'reward.when': 'step',
+    'rollout.expert': 0.5,
+  },
   'same state; session': {**SAME_STATE, 'reward.when': 'session'},
 }
 
