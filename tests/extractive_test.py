@@ -133,6 +133,73 @@ def test_two_hops_over_a_word_that_is_no_person():
   assert _ask_room('Where is the milk?', ['milk box', 'box garden']) == 'garden'
 
 
+PEOPLE = {
+  'person': frozenset(('ana', 'leo', 'all')),
+  'city': frozenset(('rome', 'oslo')),
+}
+PEOPLE_FRAMES = (
+  Frame(
+    re.compile(r"where is (?P<subject>\w+)'s doctor\?"),
+    ('doctor',), 'city', two_hop=True, then=('clinic',),
+  ),
+  Frame(
+    re.compile(r'where does (?P<subject>\w+) live\?'),
+    ('home',), 'city', without=frozenset(('sister',)), otherwise='all',
+  ),
+  Frame(
+    re.compile(r'does (?P<subject>\w+) live in (?P<value>\w+)\?'),
+    (), 'yes_no', spoken=('ja', 'nein'),
+  ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+  ('question', 'texts', 'expected'),
+  [
+    # Two looks with cues of their own: Ana's city is not her doctor's.
+    ("Where is Ana's doctor?", ['Ana doctor Leo', 'Leo clinic Rome'], 'rome'),
+    ("Where is Ana's doctor?", ['Ana doctor Leo', 'Leo home Rome'], ''),
+    ("Where is Ana's doctor?", ['Ana clinic Oslo', 'Leo clinic Rome'], ''),
+    # What is of somebody else, and what holds for all.
+    ('Where does Ana live?', ['Ana home Rome', 'Ana sister home Oslo'], 'rome'),
+    (
+      'Where does Ana live?',
+      ['all home Oslo', 'Ana sister home Rome'],
+      'oslo',
+    ),
+    ('Where does Ana live?', ['all home Oslo', 'Leo home Rome'], 'oslo'),
+    ('Where does Ana live?', ['all home Oslo', 'Ana home Rome'], 'rome'),
+    (
+      'Where does Ana live?',
+      ['all home Oslo', 'Ana home Rome', 'Ana home Oslo'],
+      '',
+    ),
+    ('Does Ana live in Rome?', ['Ana home Rome'], 'ja'),
+    ('Does Ana live in Rome?', ['Ana home Oslo'], 'nein'),
+  ],
+)
+def test_frames_with_more_conditions(question, texts, expected):
+  notes = _notes(*(('semantic', text) for text in texts))
+  assert (
+    extractive.answer(question, notes, '', PEOPLE_FRAMES, PEOPLE, True)
+    == expected
+  )
+
+
+@pytest.mark.parametrize(
+  ('text', 'known', 'expected'),
+  [
+    ('安娜对花生过敏', ('安娜', '花生', '生', '过敏'),
+     ('安娜', '花生', '过敏')),
+    # Vowel signs belong to their word, and a name in a longer one is none.
+    ('अनिल अनि', ('अनि',), ('अनि',)),
+    ('I saw Ana', frozenset(), (extractive.USER, 'saw', 'ana')),
+  ],
+)  # fmt: skip
+def test_words_of_any_script(text, known, expected):
+  assert extractive.words(text, frozenset(known)) == expected
+
+
 @pytest.mark.parametrize(
   ('texts', 'expected'),
   [

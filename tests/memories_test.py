@@ -57,6 +57,31 @@ def test_trial_a_second_hop_asks_with_what_a_reader_is_shown():
   assert 'we met Tom' in {note.text for note in request.notes}
 
 
+def test_what_a_first_look_up_found_stays_where_a_config_says_so():
+  texts = (
+    'Ana doctor Boris',
+    'Boris clinic Rome',
+    'clinic doctor Eve cat dog',
+    'Eve cat dog clinic doctor Ana',
+  )
+  shown = {}
+  for kept in (0, 1):
+    fields = f'reading.hops=2,reading.top_k=2,reading.kept={kept}'
+    batch = batch_lib.Memories(
+      [state_lib.empty()],
+      [100],
+      tiny_config.get_config(fields),
+      lambda text: len(text.split()),
+    )
+    ops = [state_lib.Op('insert', 'semantic', text) for text in texts]
+    batch.write([ops], [0])
+    question = "Where is the clinic of Ana's doctor?"
+    ((request,),) = registry.requests(batch, [[question]], 1)
+    shown[kept] = [note.text for note in request.notes]
+  # The second look finds two that fit all that was shown better.
+  assert shown == {0: [*texts[3:1:-1]], 1: [*texts[:2]]}
+
+
 MEANINGS = ('milk dairy', 'kitchen cook', 'garden lawn')
 
 

@@ -8,6 +8,7 @@ import synthetic_reading
 from configs import tiny
 from mem_alpha_jax.data import pipeline, synthetic
 from mem_alpha_jax.data import synthetic_words as words
+from mem_alpha_jax.data.worlds import vocabulary
 from mem_alpha_jax.types import Note
 
 WORLD = synthetic.WorldConfig()
@@ -138,7 +139,7 @@ def test_questions_are_exactly_what_the_text_says(split, num_chunks, world):
 
 @pytest.mark.parametrize('split', SPLITS)
 def test_words_and_pairs_belong_to_the_split(split):
-  base = words.base_split(split)
+  base = vocabulary.base_split(split)
   own = {k: {w.lower() for w in words.WORDS[k][base]} for k in words.WORDS}
   pairs = set()
   for episode in _episodes(split, 60, 10):

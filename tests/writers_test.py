@@ -244,6 +244,16 @@ def test_oracle_resolves_a_contradiction_that_it_sees(then):
   assert all(result.ok for result in results)
 
 
+def test_oracle_drops_what_is_over():
+  _, memory, _ = act('oracle', state_lib.empty(), '', notes=(BAKER,))
+  over = BAKER._replace(text='Marta job', over=True)
+  other = note('leo', 'job', text='Leo job', kind='semantic')._replace(
+    over=True
+  )
+  ops, memory, _ = act('oracle', memory, '', notes=(over, other))
+  assert [op.tool for op in ops] == ['delete'] and texts(memory) == []
+
+
 def test_limits_of_the_writers():
   assert writers.limits_of('oracle', LIMITS) == LIMITS
   assert writers.limits_of('keep_newest', LIMITS).total_tokens == 12

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import ml_collections
 
+from mem_alpha_jax.memory.state import MemoryState
 from mem_alpha_jax.reading.protocol import Reader
 from mem_alpha_jax.types import Episode
 
@@ -20,6 +21,14 @@ class OracleNote(NamedTuple):
   key: tuple[str, ...]  # what the note is about, lowercase
   kind: str  # the list that it belongs in, 'semantic' or 'episodic'
   text: str
+  over: bool = False  # it has ended: what is kept of its key goes
+
+
+class Grade(NamedTuple):
+  """How a memory compares with the one that perfect writing ends with."""
+
+  strict: bool  # it holds just that
+  part: float  # of it, in [0, 1]
 
 
 Notes = Sequence[Sequence[OracleNote]]  # of each chunk
@@ -67,6 +76,8 @@ class Source:
       one of free text.
     oracle: episode -> notes of each chunk; None for texts that no rule reads,
       which have no ceiling by a perfect writer.
+    grade: (episode, memory after its last chunk) -> Grade; None where no
+      state is known to be right.
     alone: not joined with others in data.source.
     any_length: eval.lengths may ask for longer episodes.
     texts: (config, count) -> texts of `count` episodes for a tokenizer; None
@@ -87,6 +98,7 @@ class Source:
   judged: bool = False
   reader: Callable[[ml_collections.ConfigDict, bool], Reader] | None = None
   oracle: Callable[[Episode], Notes] | None = None
+  grade: Callable[[Episode, MemoryState], Grade] | None = None
   alone: bool = False
   any_length: bool = False
   texts: Callable[[Any, int], Iterator[str]] | None = None

@@ -12,8 +12,9 @@ from mem_alpha_jax.types import ERRATUM
 # Modules of this folder; the first pattern that fits a name counts.
 _MODULES = """
   synthetic babi squad hotpotqa perltqa lme_train booksum labelled locomo
+  worlds.traps worlds.home
   longmemeval prepared parquet_sets memoryagentbench jsonl realmem memorybank
-  medmemorybench prefeval
+  medmemorybench prefeval alfworld scienceworld
 """
 SOURCES: dict[str, Source] = {
   source.name: source

@@ -7,7 +7,6 @@ people and not with the sentences.
 """
 
 import random
-import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,11 +14,12 @@ from mem_alpha_jax.data import synthetic_notes
 from mem_alpha_jax.data import synthetic_words as words
 from mem_alpha_jax.data import synthetic_world as world_lib
 from mem_alpha_jax.data.source import Made, Source
+from mem_alpha_jax.data.worlds import vocabulary
 from mem_alpha_jax.reading import extractive
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode, Question
 
-SPLITS = words.SPLITS
+SPLITS = vocabulary.SPLITS
 WorldConfig = world_lib.WorldConfig
 LEXICON = words.LEXICON
 FRAMES = synthetic_notes.FRAMES
@@ -141,14 +141,9 @@ def episodes(config, split: str, multiple: int = 1, style: str = '') -> Made:
 
 
 def _known_texts(config, count: int) -> Iterator[str]:
-  """Lines whose names and values are in tokenizer.known_words of them.
-
-  The tokenizer then spells the others in pieces, as it will those of held-out
-  worlds, so that training sees both.
-  """
-  limit = 100 * config.tokenizer.known_words
+  """Lines whose names and values are in tokenizer.known_words of them."""
   every = set().union(*LEXICON.values())
-  hidden = {w for w in every if zlib.crc32(w.encode()) % 100 >= limit}
+  hidden = vocabulary.hidden(every, config.tokenizer.known_words)
   lines = texts(_world(config), 'train', config.seed, count)
   return (x for x in lines if hidden.isdisjoint(words_lib.terms(x)))
 

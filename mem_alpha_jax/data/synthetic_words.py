@@ -13,23 +13,13 @@ templates that 'train' never uses.
 """
 
 import functools
-import zlib
 from typing import NamedTuple
 
+from mem_alpha_jax.data.worlds import vocabulary
 from mem_alpha_jax.text import english
 
 _SIZES = {'person': (240, 60, 80)}
 _VALUE_SIZES = (24, 8, 10)
-_WORD_SPLITS = ('train', 'validation', 'test')
-# Splits of train words, by the tenths of all pairs that they may state.
-_PAIR_TENTHS = {
-  'train': range(2, 10),
-  'validation_pairs': (1,),
-  'test_pairs': (0,),
-  'validation_templates': (1,),
-  'test_templates': (0,),
-}
-SPLITS = (*_WORD_SPLITS, *list(_PAIR_TENTHS)[1:])
 USER = 'i'  # the user as the subject of a fact
 
 _TEXT = {
@@ -113,24 +103,11 @@ DATES = tuple(
 )
 
 
-def stable_hash(text: str) -> int:
-  """CRC-32 of the text: the same in every process and Python version."""
-  return zlib.crc32(text.encode())
-
-
-def _deal(kind: str) -> dict[str, tuple[str, ...]]:
-  words = sorted(_TEXT[kind].split(), key=stable_hash)
-  dealt, start = {}, 0
-  for split, size in zip(
-    _WORD_SPLITS, _SIZES.get(kind, _VALUE_SIZES), strict=True
-  ):
-    dealt[split] = tuple(words[start : start + size])
-    start += size
-  return dealt
-
-
 # WORDS[kind][split] is a tuple of words as they are written in a sentence.
-WORDS = {kind: _deal(kind) for kind in _TEXT}
+WORDS = {
+  kind: vocabulary.deal(text.split(), _SIZES.get(kind, _VALUE_SIZES))
+  for kind, text in _TEXT.items()
+}
 # LEXICON[kind] holds the lowercase words of all splits, for the reader.
 LEXICON = {
   kind: frozenset(w.lower() for words in dealt.values() for w in words)
@@ -229,20 +206,10 @@ SMALL_TALK = _forms("""
 """)
 
 
-def base_split(split: str) -> str:
-  """The split whose words `split` uses."""
-  if split not in SPLITS:
-    raise ValueError(f'unknown split {split!r}; use one of {SPLITS}')
-  return 'train' if split in _PAIR_TENTHS else split
-
-
 def held_out(name: str, value: str) -> bool:
   """Whether a pair of train words is kept from the split 'train'."""
-  return _tenth(name, value) not in _PAIR_TENTHS['train']
-
-
-def _tenth(name: str, value: str) -> int:
-  return stable_hash(f'{name} {value}'.lower()) % 10
+  tenth = vocabulary.tenth(name, value)
+  return tenth not in vocabulary.PAIR_TENTHS['train']
 
 
 @functools.cache
@@ -253,14 +220,14 @@ def allowed(
 
   Without `user_pairs` all splits of train words say the same of the user.
   """
-  values = WORDS[kind][base_split(split)]
-  if split in _PAIR_TENTHS:
-    tenths = _PAIR_TENTHS[split]
+  values = WORDS[kind][vocabulary.base_split(split)]
+  if split in vocabulary.PAIR_TENTHS:
+    tenths = vocabulary.PAIR_TENTHS[split]
     if name != USER:
-      values = [v for v in values if _tenth(name, v) in tenths]
+      values = [v for v in values if vocabulary.tenth(name, v) in tenths]
     elif user_pairs:
       sixths = {0: (0,), 1: (1,)}.get(tenths[0], range(2, 6))
-      by_hash = lambda value: stable_hash(f'{USER} {value}'.lower())
+      by_hash = lambda value: vocabulary.stable_hash(f'{USER} {value}'.lower())
       place = {v: i for i, v in enumerate(sorted(values, key=by_hash))}
       values = [v for v in values if place[v] * 6 // len(place) in sixths]
   return tuple(v for v in values if v != name)

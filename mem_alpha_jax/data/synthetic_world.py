@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from mem_alpha_jax.data import synthetic_wording as wording_lib
 from mem_alpha_jax.data import synthetic_words as words
+from mem_alpha_jax.data.worlds import vocabulary
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Question
 
@@ -322,7 +323,7 @@ def next_sentence(
 def start(world: WorldConfig, split: str, seed: int | str) -> State:
   """A world before its first sentence; nobody has joined."""
   rng = random.Random(f'{split} {seed}')
-  names = list(words.WORDS['person'][words.base_split(split)])
+  names = list(words.WORDS['person'][vocabulary.base_split(split)])
   rng.shuffle(names)
   return State(
     rng=rng,

@@ -161,6 +161,9 @@ def arm(
       float(np.median(part)) for part in (seconds[:quarter], seconds[-quarter:])
     ],
   }
+  if grades := [g for r in records for g in r.grades]:
+    strict, part = np.mean(grades, axis=0).tolist()
+    found['state'] = {'strict': strict, 'part': part}
   pairs = zip(episodes[:traces], records, strict=False)
   return found, [loop.trace(*pair) for pair in pairs]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mem_alpha_jax.data import sources
+from mem_alpha_jax.data.source import Grade
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory import tools
 from mem_alpha_jax.methods.protocol import Method, Parts, Step
@@ -53,6 +54,7 @@ class Record(NamedTuple):
   # 'cut' ones, and memory.tools.FAILED.
   calls: collections.Counter
   steps: list[page.TraceStep]  # of the trace, if asked for
+  grades: list[Grade]  # of the memory at the end, where that can be graded
 
 
 class Outcome(NamedTuple):
@@ -89,7 +91,7 @@ def run(
     outcome: of the chunks that the method has read already.
     save: called whenever something was asked.
   """
-  empty = [Record([], [], collections.Counter(), []) for _ in episodes]
+  empty = [Record([], [], collections.Counter(), [], []) for _ in episodes]
   outcome = outcome or Outcome(empty, [])
   records, seconds = outcome
   (longest,) = multihost.largest(max(len(e.chunks) for e in episodes))
@@ -104,6 +106,8 @@ def run(
       records[i].calls.update(_calls(steps[i]))
       if i < traces:
         records[i].steps.append(_trace_step(chunks[i], steps[i]))
+      if t + 1 == len(episodes[i].chunks):
+        records[i].grades.extend(_grades(episodes[i], steps[i].state))
     due = [plan.get(t + 1, ()) for plan in plans]
     for i, found in ask(method, episodes, due, panel, t + 1):
       records[i].answered.append(found)
@@ -161,6 +165,11 @@ def ask(
       (i, Answered(read, index, request, pick(answers), pick(scores)))
     )
   return found
+
+
+def _grades(episode: Episode, state: state_lib.MemoryState) -> list[Grade]:
+  source = sources.find(episode.source)
+  return [source.grade(episode, state)] if source and source.grade else []
 
 
 def trace(episode: Episode, record: Record) -> page.Trace:

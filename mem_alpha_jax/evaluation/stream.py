@@ -128,6 +128,7 @@ def _resume(method: Method, path: pathlib.Path, identity: int):
       [tuple(one) for one in held],
       collections.Counter(calls),
       [],
+      [],
     )
     for answered, held, calls in state['streams']
   ]

@@ -157,11 +157,12 @@ def oracle(seen: Seen) -> list[Op]:
     same = [e for e in seen.view if e is not None and same_fact(e, note)]
     # An entry that is right already is kept, else the first becomes right.
     same.sort(key=lambda entry: entry.text != note.text)
-    if not same:
+    if not (same or note.over):
       ops.append(Op('insert', note.kind, note.text))
-    elif same[0].text != note.text:
+    elif not note.over and same[0].text != note.text:
       ops.append(Op('update', note.kind, note.text, same[0].id))
-    ops += [Op('delete', e.kind, entry_id=e.id) for e in same[1:]]
+    gone = same[not note.over :]
+    ops += [Op('delete', e.kind, entry_id=e.id) for e in gone]
   return ops
 
 

@@ -12,13 +12,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import regex
+
 from mem_alpha_jax.text import english
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Note, Request
 
 USER = '<user>'  # what 'i', 'my' and 'me' become: one person
 _USER_WORDS = frozenset(('i', 'my', 'me'))
 _WORD = re.compile(r'\b\w+\b')
 _CLAUSE = re.compile(r'[.;]')
+_NONE: frozenset[str] = frozenset()
 _MONTHS = frozenset(month.lower() for month in english.MONTHS)
 
 
@@ -34,6 +38,10 @@ class Frame(NamedTuple):
     kinds: kinds of entries that may answer.
     two_hop: if no supporting note has a candidate, the persons (or else the
       other words) of these notes become the subject of a second look.
+    then: cues of the second look, which replace `cues`.
+    without: words that no supporting note holds.
+    otherwise: the subject of a second look where no note supports.
+    spoken: yes and no.
   """
 
   pattern: re.Pattern
@@ -41,6 +49,10 @@ class Frame(NamedTuple):
   answer_type: str
   kinds: tuple[str, ...] = ('semantic', 'core')
   two_hop: bool = False
+  then: tuple[str, ...] = ()
+  without: frozenset[str] = frozenset()
+  otherwise: str = ''
+  spoken: tuple[str, str] = ('yes', 'no')
 
 
 class _Query(NamedTuple):
@@ -51,10 +63,29 @@ class _Query(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _words(text: str) -> tuple[str, ...]:
-  """Lowercase words in order; 'i', 'my' and 'me' become USER."""
-  words = _WORD.findall(text.lower())
-  return tuple(USER if w in _USER_WORDS else w for w in words)
+def words(text: str, known: frozenset[str] = _NONE) -> tuple[str, ...]:
+  """Lowercase words in order; 'i', 'my' and 'me' become USER.
+
+  Args:
+    known: the only words that count, where there are some, the longest first:
+      of a script without spaces, and of one whose words `\\w` does not match.
+  """
+  found = (_search(known) if known else _WORD).findall(text.lower())
+  return tuple(USER if w in _USER_WORDS else w for w in found)
+
+
+@functools.cache
+def _search(known: frozenset[str]) -> regex.Pattern:
+  """Finds words; those of a script with spaces stand by themselves."""
+  spaceless = regex.compile(words_lib.SPACELESS, regex.VERSION1)
+  inside = r'[\p{L}\p{M}\p{N}]'
+  forms = [
+    regex.escape(word)
+    if spaceless.match(word)
+    else f'(?<!{inside}){regex.escape(word)}(?!{inside})'
+    for word in sorted(known, key=lambda w: (-len(w), w))
+  ]
+  return regex.compile('|'.join(forms), regex.VERSION1)
 
 
 @functools.lru_cache(maxsize=1 << 12)
@@ -64,14 +95,16 @@ def _clauses(core: str) -> tuple[Note, ...]:
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _query(question: str, frames: tuple[Frame, ...]) -> _Query | None:
+def _query(
+  question: str, frames: tuple[Frame, ...], known: frozenset[str]
+) -> _Query | None:
   for frame in frames:
     match = frame.pattern.fullmatch(question.strip().lower())
     if match:
       groups = {k: v for k, v in match.groupdict().items() if v}
       value = groups.pop('value', '')
-      subject = (_words(groups.pop('subject', '')) or ('',))[0]
-      required = {w for text in groups.values() for w in _words(text)}
+      subject = (words(groups.pop('subject', ''), known) or ('',))[0]
+      required = {w for text in groups.values() for w in words(text, known)}
       required |= {subject} - {''} | set(frame.cues)
       return _Query(frame, subject, frozenset(required), value)
   return None
@@ -104,7 +137,10 @@ def _candidates(
 
 
 def _supporting(
-  query: _Query, notes: Sequence[Note], lexicon: Mapping[str, frozenset[str]]
+  query: _Query,
+  notes: Sequence[Note],
+  lexicon: Mapping[str, frozenset[str]],
+  known: frozenset[str],
 ) -> list[tuple[Note, tuple[str, ...]]]:
   persons = lexicon['person']
   subject = query.subject
@@ -113,13 +149,15 @@ def _supporting(
   for note in notes:
     if note.kind not in query.frame.kinds:
       continue
-    words = _words(note.text)
-    if not query.required.issubset(words):
+    said = words(note.text, known)
+    if not query.required.issubset(said):
+      continue
+    if not query.frame.without.isdisjoint(said):
       continue
     # 'marta boss tom' is about Marta's boss and says nothing of Tom's.
-    if about_person and _first_person(words, persons) != subject:
+    if about_person and _first_person(said, persons) != subject:
       continue
-    found.append((note, words))
+    found.append((note, said))
   return found
 
 
@@ -152,6 +190,7 @@ def answer(
   frames: tuple[Frame, ...],
   lexicon: Mapping[str, frozenset[str]],
   strict: bool,
+  known: frozenset[str] = _NONE,
 ) -> str:
   """Answers one question from retrieved notes.
 
@@ -162,29 +201,34 @@ def answer(
     lexicon: lowercase words of each kind; needs 'person'.
     strict: if True, all supporting notes must agree; else the newest wins
       (largest step, later in the list at equal steps).
+    known: as `words` takes them.
 
   Returns:
     The answer in lowercase, '' if the reader abstains: unknown question, no
     supporting note, or a contradiction.
   """
-  query = _query(question, frames)
+  query = _query(question, frames, known)
   if query is None:
     return ''
   notes = (*_clauses(core), *notes) if core else notes
-  for hops_left in (query.frame.two_hop, False):
-    supporting = _supporting(query, notes, lexicon)
+  frame = query.frame
+  for looks_left in (frame.two_hop or bool(frame.otherwise), False):
+    supporting = _supporting(query, notes, lexicon, known)
     votes = [(n.step, _candidates(query, w, lexicon)) for n, w in supporting]
     votes = [vote for vote in votes if vote[1]]
     if votes:
       agreed = _decide(votes, strict)
       found = agreed.pop() if agreed else ''
-      if query.frame.answer_type == 'yes_no' and found:
-        return 'yes' if found == query.value else 'no'
+      if frame.answer_type == 'yes_no' and found:
+        return frame.spoken[found != query.value]
       return 'i' if found == USER else found
-    subject = hops_left and _next_subject(query, supporting, lexicon, strict)
-    if not subject:
+    subject = '' if supporting else frame.otherwise
+    if frame.two_hop:
+      subject = _next_subject(query, supporting, lexicon, strict)
+    if not (looks_left and subject):
       return ''
-    required = query.required - {query.subject} | {subject}
+    required = query.required - {query.subject, *frame.cues}
+    required |= {subject, *frame.then}
     query = query._replace(subject=subject, required=required)
   return ''
 
@@ -196,6 +240,7 @@ class ExtractiveReader:
   frames: tuple[Frame, ...]
   lexicon: Mapping[str, frozenset[str]]
   strict: bool
+  known: frozenset[str] = _NONE
 
   def __post_init__(self):
     needed = {f.answer_type for f in self.frames} - {'date', 'yes_no'}
@@ -208,6 +253,6 @@ class ExtractiveReader:
 
   def __call__(self, requests: Sequence[Request]) -> list[str]:
     return [
-      answer(*request, self.frames, self.lexicon, self.strict)
+      answer(*request, self.frames, self.lexicon, self.strict, self.known)
       for request in requests
     ]

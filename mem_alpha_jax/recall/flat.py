@@ -64,11 +64,17 @@ def requests(
 
   With reading.hops above 1 the question is looked up again together with what
   it is shown: "Where is the milk?" finds 'milk Mary', and both of them find
-  'Mary kitchen'.
+  'Mary kitchen'. With reading.kept it is together with the best so many, which
+  stay; otherwise the last look-up alone counts.
   """
   config, texts = memories.config.reading, questions
+  kept = [[[] for _ in row] for row in questions]
   for _ in range(config.hops):
     found = find(score, vectors, memories, texts, config.top_k, width)
+    found = [
+      [_joined(*both)[: config.top_k] for both in zip(*rows, strict=True)]
+      for rows in zip(kept, found, strict=True)
+    ]
     shown = [
       [
         budget_lib.within(
@@ -82,11 +88,19 @@ def requests(
         memories.states, questions, found, strict=True
       )
     ]
+    if config.kept:
+      kept = [[best[: config.kept] for best in row] for row in found]
+    told = config.kept or None  # notes that are looked up; all
     texts = [
-      [' '.join([r.question, *(note.text for note in r.notes)]) for r in row]
+      [' '.join([r.question, *(n.text for n in r.notes[:told])]) for r in row]
       for row in shown
     ]
   return shown
+
+
+def _joined(first: list, then: list) -> list:
+  """The entries of both, without those of the second that stand before."""
+  return [*first, *(entry for entry in then if entry not in first)]
 
 
 def _note(entry) -> Note:

@@ -9,7 +9,7 @@ MONTHS = (
 )  # fmt: skip
 _END = re.compile(
   r'[.!?](?:["\')\]\u201d\u2019]+(?!\s+[a-z]))?(\s+)'
-  r'|[\u3002\uff01\uff1f][\u300d\u300f\u201d\u2019\uff09]*(\s*)(?=.)|(\n\s*)'
+  r'|[\u3002\uff01\uff1f\u0964][\u300d\u300f\u201d\u2019\uff09]*(\s*)(?=.)|(\n\s*)'
 )
 _ABBREVIATION = re.compile(
   r'(?:^|[\s(])(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|No|Fig|[a-z](?:\.[a-z])+'
@@ -22,8 +22,8 @@ def sentences(text: str) -> list[str]:
 
   A sentence ends at a line break, at . ! or ? before a space (after closing
   quotes not before a lowercase letter: '"Go!" he said'), but not after an
-  initial or a usual abbreviation, and at the full stop of Chinese and
-  Japanese. Nothing but whitespace is lost.
+  initial or a usual abbreviation, and at the full stop of Chinese, Japanese
+  and Hindi. Nothing but whitespace is lost.
   """
   found, start = [], 0
   for match in _END.finditer(text):

@@ -30,6 +30,9 @@ SECTIONS = (
     top_k=Field(5, 'entries retrieved for a question'),
     budget=Field(0, 'tokens of notes a reader is shown; 0: no limit', natural),
     hops=Field(1, 'look-ups; later ones add what was found before'),
+    kept=Field(
+      0, 'entries of a look-up that stay in the next; 0: none', natural
+    ),
     retrieval=Field(
       'bm25', 'how entries are ranked for a question', rules.text
     ),

@@ -1,0 +1,201 @@
+"""Streams of a world: its text, and questions over the spans of answers."""
+
+import functools
+import itertools
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from mem_alpha_jax.data.source import Grade, Made, Source
+from mem_alpha_jax.data.worlds import core, grading, questions, vocabulary
+from mem_alpha_jax.data.worlds.core import Ask, Cast, Facts, Key, World
+from mem_alpha_jax.data.worlds.language import Language, Line
+from mem_alpha_jax.memory.state import MemoryState
+from mem_alpha_jax.types import Episode, Question
+
+_TRIES = 20  # draws of a line before small talk is told
+_TEXT_CHUNKS = 8  # chunks of a stream that the tokenizer reads
+
+
+class Step(NamedTuple):
+  """A chunk, what it was made of, and questions whose span ended with it."""
+
+  chunk: str
+  lines: tuple[Line, ...]
+  closed: tuple[Question, ...]
+
+
+class Options(NamedTuple):
+  """Fields of a config that decide a stream."""
+
+  sentences: int = 1  # of a chunk
+  overwrite: float = 0.65  # share of draws of an owner that has the fact
+  asked_rate: float = 0.45  # questions asked at the end for every sentence
+
+
+class _Spans:
+  """Questions whose answer holds, and since when."""
+
+  def __init__(self, world: World, language: Language):
+    self.world, self.language = world, language
+    self.watched: dict[Key, dict[str, Ask]] = {}
+    self.open: dict[str, Question] = {}
+    self.had: set[str] = set()  # questions that had an answer before
+
+  def update(self, cast: Cast, facts: Facts, keys: Iterable[Key], t: int):
+    """The questions whose answer changed with chunk t, closed."""
+    touched = {}
+    for key in keys:
+      for ask in self.world.asks(cast, facts, key) if key in facts else ():
+        text = self.language.ask(ask.form, ask.fields)
+        for one in ask.keys:
+          self.watched.setdefault(one, {})[text] = ask
+      touched |= self.watched.get(key, {})
+    closed = []
+    for text, ask in touched.items():
+      was, gold = self.open.pop(text, None), ask.gold(facts)
+      if was and was.answer == gold:
+        self.open[text] = was
+        continue
+      if was and was.first < t:
+        closed.append(was._replace(last=t - 1, asked=False))
+      if gold:
+        kind = ask.type(facts, text in self.had)
+        self.open[text] = Question(text, gold, kind, t, t)
+        self.had.add(text)
+    return closed
+
+  def end(self, rng: random.Random, t: int, wanted: int) -> list[Question]:
+    """All that hold at chunk t, the last; those asked are of types by turns."""
+    held = [q._replace(last=t, asked=False) for q in self.open.values()]
+    by_type: dict[str, list[int]] = {}
+    for i in rng.sample(range(len(held)), len(held)):
+      by_type.setdefault(held[i].type, []).append(i)
+    rows = itertools.zip_longest(*(by_type[kind] for kind in sorted(by_type)))
+    turns = [i for row in rows for i in row if i is not None]
+    for i in turns[:wanted]:
+      held[i] = held[i]._replace(asked=True)
+    return held
+
+
+def _cast(language: Language, split: str, seed: str, overwrite: float) -> Cast:
+  rng = random.Random(f'{split} {seed}')
+  names = list(language.words['person'][vocabulary.base_split(split)])
+  rng.shuffle(names)
+  return Cast(language, split, rng, overwrite, names, rng.randint(2, 3))
+
+
+def _line(world: World, cast: Cast, facts: Facts, taken: set[Key]) -> Line:
+  """A line that sets none of the facts that its chunk has set already."""
+  forms = [*world.told]
+  weights = [weight for weight, _ in world.told.values()]
+  for _ in range(_TRIES):
+    (form,) = cast.rng.choices(forms, weights)
+    fields = world.told[form][1](cast, facts)
+    if fields is not None and None not in fields.values():
+      line = Line(form, fields)
+      if taken.isdisjoint(key for key, _ in core.changes(world, line)):
+        return line
+  return Line(world.talk, world.told[world.talk][1](cast, facts))
+
+
+def stream(
+  world: World,
+  language: Language,
+  split: str,
+  seed: str,
+  chunks: int,
+  options: Options,
+) -> Iterator[Step]:
+  """Yields the chunks of one world; the same for the same split and seed.
+
+  A shorter stream is a prefix of a longer one, but for its last `closed`.
+  """
+  cast = _cast(language, split, seed, options.overwrite)
+  facts, spans = {}, _Spans(world, language)
+  held_out = split.endswith('_templates')
+  for t in range(chunks):
+    lines, changed = [], {}
+    for _ in range(options.sentences):
+      lines.append(_line(world, cast, facts, set(changed)))
+      changed |= dict(core.changes(world, lines[-1]))
+      core.apply(facts, core.changes(world, lines[-1]))
+      cast.sentences += 1
+    chunk = language.gap.join(
+      language.say(cast.rng, line, held_out) for line in lines
+    )
+    closed = spans.update(cast, facts, changed, t)
+    if t + 1 == chunks:
+      wanted = round(options.asked_rate * cast.sentences)
+      closed += spans.end(cast.rng, t, min(max(wanted, 2), 64))
+    yield Step(chunk, tuple(lines), tuple(closed))
+
+
+def options_of(config: Any) -> Options:
+  d = config.data
+  return Options(d.chunk_sentences, d.overwrite, d.asked_rate)
+
+
+def source(world: World, language: Language, name: str = '') -> Source:
+  """The world in a language as a source of episodes of any length."""
+  name = name or world.name
+  told = functools.partial(stream, world, language)
+
+  def episode(config, split: str, chunks: int, uid: int) -> Episode:
+    options = options_of(config)
+    for attempt in range(1000):
+      seed = f'{config.seed} {uid} {attempt}'
+      steps = [*told(split, seed, chunks, options)]
+      asked = tuple(q for step in steps for q in step.closed)
+      if sum(q.asked for q in asked) >= min(2, chunks):
+        return Episode(uid, name, tuple(s.chunk for s in steps), asked)
+    raise ValueError(
+      f'data.train_chunks={config.data.train_chunks}: no episode of {name} '
+      'with two questions; raise it'
+    )
+
+  def episodes(config, split: str, multiple: int = 1) -> Made:
+    chunks = config.data.train_chunks * multiple
+    return Made(functools.partial(episode, config, split, chunks))
+
+  def texts(config, count: int) -> Iterator[str]:
+    """Chunks and notes with tokenizer.known_words of names and values."""
+    open_kinds = (
+      words
+      for words in language.words.values()
+      if words['train'] != words['test']
+    )
+    every = {w.lower() for d in open_kinds for some in d.values() for w in some}
+    hidden = vocabulary.hidden(every, config.tokenizer.known_words)
+    known = questions.known(language)
+    for i in range(count):
+      seed = f'{config.seed} text {i}'
+      for step in told('train', seed, _TEXT_CHUNKS, options_of(config)):
+        found = [step.chunk] + [
+          core.note(world, language, *change).text
+          for line in step.lines
+          for change in core.changes(world, line)
+          if change[1]
+        ]
+        yield from (
+          t for t in found if hidden.isdisjoint(questions.words(t, known))
+        )
+
+  def grade(episode: Episode, state: MemoryState) -> Grade:
+    wanted = grading.target(core.notes(world, language, episode))
+    return grading.grade(language, wanted, state)
+
+  return Source(
+    name,
+    rule='json' if world.record else 'exact',
+    episodes=episodes,
+    splits=vocabulary.SPLITS,
+    reader=functools.partial(
+      questions.reader, language, world.read, world.record
+    ),
+    oracle=functools.partial(core.notes, world, language),
+    grade=grade,
+    alone=True,
+    any_length=True,
+    texts=texts,
+  )

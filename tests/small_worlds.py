@@ -1,0 +1,85 @@
+"""What tests of worlds know of each: its truth, computed anew from its lines.
+
+Nothing here is the package's: a world's lines are replayed by plain code, and
+its questions are read with other expressions than the reader's.
+"""
+
+import json
+import re
+
+
+def traps_facts(lines):
+  """(attribute, whom) -> value, after lines of (form, fields)."""
+  facts = {}
+  for form, f in lines:
+    person = f.get('person')
+    if form in ('allergic', 'relative allergic'):
+      facts['allergic', person, f.get('relation')] = f['food']
+    elif form in ('takes', 'relative takes'):
+      facts['takes', person, f.get('relation')] = f['drug']
+      if form == 'takes':
+        facts.pop(('plans', person, None), None)
+    elif form == 'plans':
+      facts['plans', person, None] = f['drug']
+    elif form == 'stopped':
+      assert facts.pop(('takes', person, None)) == f['drug']
+      facts['stopped', person, None] = f['drug']
+    elif form == 'doctor':
+      facts['doctor', person, None] = f['person2']
+    elif form == 'clinic':
+      facts['clinic', person, None] = f['city']
+    elif form == 'found':
+      facts['found', person, f['illness']] = f['month']
+    else:
+      assert form in ('denied', 'refused', 'talk')
+  return facts
+
+
+def _relative(name):
+  return tuple(name.split("'s ")) if "'s " in name else (name, None)
+
+
+def traps_answer(text, facts):
+  """The answer to a question by the facts, '' if they do not tell."""
+  if m := re.fullmatch(r'What is (.+) allergic to\?', text):
+    return facts.get(('allergic', *_relative(m[1])), '')
+  if m := re.fullmatch(r'Which drug is it that (.+) (takes|stopped)\?', text):
+    return facts.get((m[2], *_relative(m[1])), '')
+  if m := re.fullmatch(r'Which drug is it that (\w+) plans to try\?', text):
+    return facts.get(('plans', m[1], None), '')
+  if m := re.fullmatch(r'Which of (.+) is it that (\w+) takes\?', text):
+    drug = facts.get(('takes', m[2], None), '')
+    return drug if drug in re.split(', | and ', m[1]) else ''
+  if m := re.fullmatch(r"Where is the clinic of (\w+)'s doctor\?", text):
+    doctor = facts.get(('doctor', m[1], None))
+    return facts.get(('clinic', doctor, None), '')
+  if m := re.fullmatch(r"W(?:ho|here) is (\w+)'s (doctor|clinic)\?", text):
+    return facts.get((m[2], m[1], None), '')
+  if m := re.fullmatch(r'When was (\w+) found to have (\w+)\?', text):
+    return facts.get(('found', *m.groups()), '')
+  m = re.fullmatch(r'Does (\w+), .+ away from (\w+)\?', text)
+  food = facts.get(('allergic', m[1], None))
+  return ('yes' if food == m[2] else 'no') if food else ''
+
+
+def home_facts(lines):
+  """(person or None for the house, activity) -> (device, setting)."""
+  facts = {}
+  for form, f in lines:
+    if form in ('wants', 'changes'):
+      facts[f['person'], f['activity']] = f['device'], f['setting']
+    elif form == 'revokes':
+      del facts[f['person'], f['activity']]
+    elif form == 'rules':
+      facts[None, f['activity']] = f['device'], f['setting']
+    else:
+      assert form in ('once', 'guest', 'talk')
+  return facts
+
+
+def home_answer(text, facts):
+  name, activity = re.fullmatch(r'(\w+) begins (\w+): .*', text).groups()
+  for whose in (name, None):
+    if found := facts.get((whose, activity)):
+      return json.dumps({'device': found[0], 'setting': found[1]})
+  return ''
