@@ -154,10 +154,11 @@ def test_sources_by_pattern_and_type():
   'rule', [r for r in scoring.RULES if r != 'abstention']
 )
 def test_abstention_is_zero_and_failure_is_missing(rule):
-  assert scoring.score('', 'gold', rule) == 0.0
-  assert scoring.score(' ', 'gold', rule) == 0.0
-  assert scoring.score(None, 'gold', rule) is None
-  assert scoring.score('gold', 'gold', rule) == 1.0
+  gold = '{"a": "gold"}' if rule == 'json' else 'gold'
+  assert scoring.score('', gold, rule) == 0.0
+  assert scoring.score(' ', gold, rule) == 0.0
+  assert scoring.score(None, gold, rule) is None
+  assert scoring.score(gold, gold, rule) == 1.0
 
 
 def test_sentences_of_a_language_model_must_hold_the_gold():
@@ -239,3 +240,23 @@ def test_only_long_answers_count_beyond_their_first_line():
 def test_unknown_rule_is_named():
   with pytest.raises(ValueError, match='bleu.*exact'):
     scoring.score('a', 'a', 'bleu')
+
+
+@pytest.mark.parametrize(
+  ('said', 'expected'),
+  [
+    ('{"set": 1, "device": "lamp"}', 1.0),
+    ('{"device": "lamp",\n  "set": 1}', 1.0),
+    ('{"device": "lamp", "set": true}', 0.0),
+    ('{"device": "lamp", "set": "1"}', 0.0),
+    ('{"device": "lamp"}', 0.0),
+    ('{"device": "lamp", "set": 1, "user": "Ana"}', 0.0),
+    ('Here it is: {"device": "lamp", "set": 1}', 0.0),
+    ('["device"]', 0.0),
+    ('{"device": "lamp", ', 0.0),
+    ('', 0.0),
+  ],
+)
+def test_a_command_is_a_json_object_that_is_equal(said, expected):
+  gold = '{"device": "lamp", "set": 1}'
+  assert scoring.score(said, gold, 'json') == expected

@@ -4,6 +4,7 @@ Nothing here is the package's: a world's lines are replayed by plain code, and
 its questions are read with other expressions than the reader's.
 """
 
+import json
 import re
 
 
@@ -59,3 +60,26 @@ def traps_answer(text, facts):
   m = re.fullmatch(r'Does (\w+), .+ away from (\w+)\?', text)
   food = facts.get(('allergic', m[1], None))
   return ('yes' if food == m[2] else 'no') if food else ''
+
+
+def home_facts(lines):
+  """(person or None for the house, activity) -> (device, setting)."""
+  facts = {}
+  for form, f in lines:
+    if form in ('wants', 'changes'):
+      facts[f['person'], f['activity']] = f['device'], f['setting']
+    elif form == 'revokes':
+      del facts[f['person'], f['activity']]
+    elif form == 'rules':
+      facts[None, f['activity']] = f['device'], f['setting']
+    else:
+      assert form in ('once', 'guest', 'talk')
+  return facts
+
+
+def home_answer(text, facts):
+  name, activity = re.fullmatch(r'(\w+) begins (\w+): .*', text).groups()
+  for whose in (name, None):
+    if found := facts.get((whose, activity)):
+      return json.dumps({'device': found[0], 'setting': found[1]})
+  return ''

@@ -7,20 +7,34 @@ import itertools
 import pytest
 import small_worlds
 
+from configs import home as home_config
 from configs import traps as traps_config
 from mem_alpha_jax.config import validate
 from mem_alpha_jax.data import sources
-from mem_alpha_jax.data.worlds import core, streams, traps, traps_words
+from mem_alpha_jax.data.worlds import (
+  core,
+  home,
+  home_words,
+  streams,
+  traps,
+  traps_words,
+)
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
 from mem_alpha_jax.types import Note, Request
 
-CONFIGS = {'traps': traps_config}
-TABLES = {'traps': (traps.TRAPS, traps_words.ENGLISH)}
-FACTS = {'traps': small_worlds.traps_facts}
-ANSWERS = {'traps': small_worlds.traps_answer}
-DIGESTS = {'traps': 'c20afa3d58965bf0'}
+CONFIGS = {'traps': traps_config, 'home': home_config}
+TABLES = {
+  'traps': (traps.TRAPS, traps_words.ENGLISH),
+  'home': (home.HOME, home_words.ENGLISH),
+}
+FACTS = {'traps': small_worlds.traps_facts, 'home': small_worlds.home_facts}
+ANSWERS = {
+  'traps': small_worlds.traps_answer,
+  'home': small_worlds.home_answer,
+}
+DIGESTS = {'traps': 'c20afa3d58965bf0', 'home': '0261714d51bd90f0'}
 WORLDS = [*TABLES]
 OPTIONS = streams.Options()
 WIDE = state_lib.Limits(0, 64, 1 << 12)

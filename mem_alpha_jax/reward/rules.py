@@ -7,6 +7,7 @@ script that has no spaces (and of Hangul, as in KorQuAD) is a word by itself.
 import collections
 import decimal
 import functools
+import json
 import string
 import unicodedata
 from collections.abc import Sequence
@@ -265,6 +266,19 @@ def choice(prediction: str, gold: str) -> float:
   found = [(m.start(), m[1]) for m in _CHOSEN.finditer(said.strip())]
   letters = found[0 if found[0][0] == 0 else -1][1] if found else ''
   return float(set(_CAPITAL.findall(letters)) == set(_CAPITAL.findall(gold)))
+
+
+def json_object(prediction: str, gold: str) -> float:
+  """1 if the answer is a JSON object that equals the gold, and nothing else.
+
+  Types count (1 is not true, nor '1'); the order of names does not.
+  """
+  try:
+    said, true = (json.loads(text) for text in (prediction, gold))
+  except ValueError:
+    return 0.0
+  plain = lambda value: json.dumps(value, sort_keys=True)
+  return float(isinstance(said, dict) and plain(said) == plain(true))
 
 
 def rouge_l(prediction: str, gold: str) -> float:

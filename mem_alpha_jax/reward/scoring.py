@@ -9,10 +9,10 @@ from mem_alpha_jax.reward import rules
 from mem_alpha_jax.types import UNANSWERABLE, Question
 
 JUDGE = 'judge'  # the rule that is none of RULES
-# Rules of long answers: summaries, lists of facts, a box after its reasons. By
-# the others the first line counts, for a small model goes on with new
-# questions of its own.
-WHOLE = ('keywords', 'comma_keywords', 'rouge_l', 'label')
+# Rules of long answers: summaries, lists of facts, a box after its reasons, an
+# object of several lines. By the others the first line counts, for a small
+# model goes on with new questions of its own.
+WHOLE = ('keywords', 'comma_keywords', 'rouge_l', 'label', 'json')
 
 RULES = {
   'exact': rules.exact,
@@ -21,6 +21,7 @@ RULES = {
   'keywords': rules.keywords,
   'comma_keywords': rules.comma_keywords,
   'label': rules.label,
+  'json': rules.json_object,
   'f1': rules.f1,
   'stemmed_f1': rules.stemmed_f1,
   'list_f1': rules.list_f1,

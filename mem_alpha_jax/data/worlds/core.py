@@ -33,10 +33,14 @@ class Ask(NamedTuple):
 
   form: str  # key of Language.asked
   fields: Mapping[str, str]
-  type: str  # the key of tables
+  type: Callable[[Facts, bool], str]  # (facts, it had an answer before)
   keys: tuple[Key, ...]  # facts that decide the answer
   gold: Callable[[Facts], str]  # '' while there is none
-  later: str = ''  # type of an answer that replaces another
+
+
+def kind(first: str, again: str = '') -> Callable[[Facts, bool], str]:
+  """The type of a question: another once an answer has replaced one."""
+  return lambda facts, before: again if again and before else first
 
 
 @dataclasses.dataclass

@@ -60,7 +60,7 @@ class _Spans:
       if was and was.first < t:
         closed.append(was._replace(last=t - 1, asked=False))
       if gold:
-        kind = ask.later if ask.later and text in self.had else ask.type
+        kind = ask.type(facts, text in self.had)
         self.open[text] = Question(text, gold, kind, t, t)
         self.had.add(text)
     return closed

@@ -111,15 +111,12 @@ def _asks(cast: Cast, facts: Facts, key: Key) -> Iterator[Ask]:
   now = lambda facts: facts.get(key, '')
   if attribute == 'found':
     fields = {'person': key[0], 'illness': key[1]}
-    yield Ask('found', fields, 'when', (key,), now)
+    yield Ask('found', fields, core.kind('when'), (key,), now)
     return
-  fields = {'person': whose[-1]}
+  fields, form = {'person': whose[-1]}, attribute
   if len(whose) > 1:
-    fields['relation'] = whose[0]
-    form = f'relative {attribute}'
-    yield Ask(form, fields, 'entity', (key,), now, later='update')
-  else:
-    yield Ask(attribute, fields, 'entity', (key,), now, later='update')
+    fields['relation'], form = whose[0], f'relative {attribute}'
+  yield Ask(form, fields, core.kind('entity', 'update'), (key,), now)
   if attribute == 'allergic':
     yield _infer(cast, whose[-1], facts[key])
   elif attribute == 'takes':
@@ -139,7 +136,8 @@ def _infer(cast: Cast, name: str, food: str) -> Ask:
   def gold(facts: Facts) -> str:
     return {None: '', food: yes}.get(facts.get(key), no)
 
-  return Ask('infer', {'person': name, 'food': food}, 'infer', (key,), gold)
+  fields = {'person': name, 'food': food}
+  return Ask('infer', fields, core.kind('infer'), (key,), gold)
 
 
 def _choice(cast: Cast, facts: Facts, name: str) -> Ask:
@@ -158,13 +156,14 @@ def _choice(cast: Cast, facts: Facts, name: str) -> Ask:
     now = facts.get(key, '')
     return now if now in options else ''
 
-  return Ask('choice', fields | {'person': name}, 'choice', (key,), gold)
+  fields['person'] = name
+  return Ask('choice', fields, core.kind('choice'), (key,), gold)
 
 
 def _hops(name: str, doctor: str) -> Ask:
   keys = (name, 'doctor'), (doctor, 'clinic')
   gold = lambda facts: facts.get((facts.get(keys[0], ''), 'clinic'), '')
-  return Ask('hops', {'person': name}, 'hops', keys, gold)
+  return Ask('hops', {'person': name}, core.kind('hops'), keys, gold)
 
 
 _OWN = ('relation',)  # whose words no note about somebody's own fact holds
