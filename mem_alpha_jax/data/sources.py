@@ -15,6 +15,7 @@ _MODULES = """
   worlds.traps worlds.home
   longmemeval prepared parquet_sets memoryagentbench jsonl realmem memorybank
   medmemorybench prefeval alfworld scienceworld personamem longmemeval_v2
+  beam
 """
 SOURCES: dict[str, Source] = {
   source.name: source
