@@ -14,7 +14,7 @@ _MODULES = """
   synthetic babi squad hotpotqa perltqa lme_train booksum labelled locomo
   worlds.traps worlds.home
   longmemeval prepared parquet_sets memoryagentbench jsonl realmem memorybank
-  medmemorybench prefeval alfworld scienceworld
+  medmemorybench prefeval alfworld scienceworld personamem longmemeval_v2
 """
 SOURCES: dict[str, Source] = {
   source.name: source
