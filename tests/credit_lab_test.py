@@ -1,12 +1,14 @@
 """The labs of credit: a gradient by enumeration, a memory by hand, arms."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 
+from configs import babi as babi_config
 from configs import tiny_paper
-from experiments.credit_lab import arms, forked, measures, synthetic
+from experiments.credit_lab import arms, babi, forked, measures, synthetic
 from experiments.credit_lab import world as world_lib
 from experiments.credit_lab.world import FILLER, INSERT, SKIP, UPDATE
 from mem_alpha_jax.config import compare
@@ -142,3 +144,35 @@ def test_every_arm_of_the_synthetic_lab_is_a_run(name):
   mine = compare.flatten(config.to_dict())
   differ = {field for field in mine if mine[field] != plain[field]}
   assert differ == set(synthetic.cells()[name])
+
+
+@pytest.mark.parametrize('arm', [babi.PRESENT, *babi.arms_of_stories()])
+@pytest.mark.parametrize('task', ['qa1', 'qa3'])
+def test_every_arm_on_stories_is_a_run_of_as_many_episodes(arm, task):
+  path, _, arg = babi.config_of(task, arm).partition(':')
+  config = {
+    'configs/babi.py': babi_config,
+    'configs/tiny_paper.py': tiny_paper,
+  }[path].get_config(arg)
+  validate_lib.validate(config)
+  assert config.data.source == 'babi' and config.data.babi_tasks == (task,)
+  assert config.reading.hops == (3 if task == 'qa3' else 1)
+  episodes = config.num_steps * config.data.batch_episodes
+  assert episodes == (200 * 16 if task == 'qa3' else 120 * 24)
+  at_end = config.reward.when == 'end'
+  assert at_end == (arm != babi.PRESENT)
+
+
+def test_the_best_arms_are_those_of_the_end_alone(tmp_path):
+  with pytest.raises(SystemExit, match='missing; run .*, or give --arms'):
+    babi.best(tmp_path / 'none.json')
+  accuracy = {
+    'rloo; end': 0.7, 'grpo; dense': 0.9, 'grpo, horizon 2, 4; end': 0.8,
+    'grpo; end': 0.5, 'same state; dense': 0.95, 'mem_t, 4x2; end': 0.6,
+  }  # fmt: skip
+  rows = [
+    {'arm': k, 'accuracy': {'1': {'mean': v}}} for k, v in accuracy.items()
+  ]
+  path = tmp_path / 'synthetic.json'
+  path.write_text(json.dumps({'rows': rows}))
+  assert babi.best(path) == ['rloo', 'mem_t, 4x2']

@@ -158,6 +158,41 @@ def test_a_turn_is_graded_by_whole_questions(config):
   assert asked(turn._replace(question=WHO)) == []  # it is no chunk
 
 
+def test_a_session_is_graded_by_its_own_questions(config):
+  asked = lambda first, last: Question(
+    f'{first} to {last}?', 'Ada', 'single_hop', first, last, False
+  )
+  spans = ((0, 4), (1, 1), (1, 4), (2, 3), (2, 4), (3, 4), (4, 4))
+  questions = tuple(asked(*span) for span in spans)
+  episode = Episode(1, 'locomo', tuple('abcde'), questions, (1, 3, 1))
+  of = lambda step, e=episode: [
+    (q.first, q.last) for q in credit_questions.of_session(e, step)
+  ]
+  # Chunks 0, 1 to 3, 4. What no longer holds is not asked.
+  assert of(0) == [(0, 4)] and of(1) == [(1, 1), (1, 4)]
+  assert of(3) == [(1, 4), (2, 3), (2, 4), (3, 4)] and of(4) == [(4, 4)]
+  each = episode._replace(sessions=())
+  assert of(3, each) == [(3, 4)]
+  with config.unlocked():
+    config.reward.when, config.rollout.probes = 'session', 2
+  turn = Turn('writer', 'd', episode, 3, state=state_lib.empty())
+  empty = turn._replace(chunk=4, episode=each._replace(questions=()))
+  assert credit_questions.of_turn(turn, config) == [questions[4], questions[5]]
+  memories = batch_lib.Memories([state_lib.empty()] * 2, [9] * 2, config, len)
+
+  def gained(**answers):
+    read = lambda requests: [answers[f'q{r.question[0]}'] for r in requests]
+    row = [Outcome(state_lib.empty())]
+    found = grading.gained(memories, [turn, empty], [row] * 2, read, 1)
+    return [o.gain for (o,) in found]
+
+  # Half are right, whatever they were before; nothing is asked of the other.
+  assert gained(q2='Ada', q3='Bob') == [0.5, 0]
+  assert np.isnan(gained(q2='Ada', q3=None)[0])
+  with config.unlocked():
+    config.reward.when, config.rollout.probes = 'step', 4
+
+
 def outcome(ops, ok, errors=()):
   results = tuple(state_lib.OpResult(good, '') for good in ok)
   return Outcome(state_lib.empty(), tuple(ops), results, errors)

@@ -26,7 +26,7 @@ from mem_alpha_jax import train
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.config.fields import FIELDS
 from mem_alpha_jax.credit import advantages, forks
-from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.data import pipeline, synthetic
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.report import metrics
@@ -304,6 +304,42 @@ def test_a_tree_that_branches_at_its_root_is_grpo_of_trajectories(world):
     found.reward, found.keys, setup.config.rl, advantages.grpo
   )
   np.testing.assert_allclose(plain.advantages[:, 0, 0], again, atol=1e-4)
+
+
+def test_the_memory_of_an_expert_goes_on_in_its_share_of_the_turns(world):
+  config = tiny_config.get_config(f'{ARGS["state"]},rollout.expert=1')
+  setup = build_lib.build(config, world.folder).train_setup
+  said = random_call(world.tokenizer)
+
+  def collect(share):
+    with config.unlocked():
+      config.rollout.expert = share
+    rollout = collector.collect(
+      scripted(setup, said), None, episodes_of(3, 2, 3, 1), empty_starts(), 5
+    )
+    return rollout.samples, [start.state for start in rollout.ends]
+
+  other = tiny_config.get_config('data.source=locomo,rollout.expert=1')
+  with pytest.raises(ValueError, match='source=locomo has no oracle; use 0'):
+    build_lib._expert(other, len)
+  samples, ends = collect(1.0)
+  assert (samples.keys.parent == -1).all()
+  # What the oracle notes, whatever the samples said.
+  facts = lambda uid, chunks: {
+    note.text
+    for chunk in episodes_of(*chunks)[uid].chunks
+    for note in synthetic.oracle_notes(chunk)
+  }
+  for i, end in enumerate(ends):
+    notes = {entry.text for entry in state_lib.entries(end)}
+    assert notes and notes <= facts(i, (3, 2, 3, 1))
+  plain, own = collect(0.0)
+  assert (plain.keys.parent[plain.keys.turn > 0] >= 0).all()
+  first = samples.keys.turn == 0
+  np.testing.assert_array_equal(samples.reward[first], plain.reward[first])
+  mixed, _ = collect(0.5)
+  kept = mixed.keys.parent[mixed.keys.turn > 0]
+  assert {-1} < {*kept.tolist()} and own != ends
 
 
 class OneBatch:

@@ -13,7 +13,8 @@ import sys
 from absl import app, flags
 
 from experiments import results, side_by_side
-from mem_alpha_jax.report import statistics, tables
+from experiments.babi.cells import NUMBERS, TASKS, over_seeds
+from mem_alpha_jax.report import tables
 from mem_alpha_jax.system import files
 
 HERE = pathlib.Path(__file__).parent
@@ -21,10 +22,6 @@ _TASKS = flags.DEFINE_list('tasks', ['qa1', 'qa2', 'qa6'], 'bAbI tasks.')
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds of a task.')
 _CORES = flags.DEFINE_list('cores', ['0', '1'], 'Cores, one for each run.')
 _OUT = flags.DEFINE_string('out', 'runs/babi', 'Folder of the runs.')
-# What a task needs beside configs/babi.py: the place of an object takes two
-# notes, and its stories are twice as long.
-TASKS = {'qa2': 'reading.hops=2,data.batch_episodes=16,num_steps=200'}
-NUMBERS = ('accuracy', 'lenient', 'memory_share', 'valid_calls')
 
 
 def job(task: str, seed: str) -> side_by_side.Job:
@@ -35,21 +32,6 @@ def job(task: str, seed: str) -> side_by_side.Job:
   command = [sys.executable, '-m', 'mem_alpha_jax.main']
   command += [f'--config={config}', f'--workdir={workdir}']
   return side_by_side.Job(command, f'{workdir}/results.json')
-
-
-def over_seeds(arms: list[dict]) -> dict:
-  """Mean, interval and single values of every number over the seeds."""
-  found = {}
-  for name in NUMBERS:
-    # The seeds share their test stories.
-    of = {'accuracy': arms, 'lenient': [arm['lenient'] for arm in arms]}
-    values = [arm[name] for arm in arms]
-    if name == 'lenient':
-      values = [value['accuracy'] for value in values]
-    if None not in values:
-      episodes = [one['by_episode'] for one in of.get(name, ())]
-      found[name] = statistics.seeds_cell(values, episodes)
-  return found
 
 
 def main(argv):

@@ -53,7 +53,21 @@ ARMS = {
 # The reward of the end alone, or the answers after each turn minus before.
 REWARDS = {'end': {}, 'dense': {'reward.when': 'step'}}
 # Not in the table of the end: one memory of each episode, tried eight times.
-SAME_STATE = {**TURNS, 'rollout.groups': 'state', 'reward.when': 'step'}
+SAME_STATE = {**TURNS, 'rollout.groups': 'state'}
+STATES = {
+  'same state; dense': {**SAME_STATE, 'reward.when': 'step'},
+  'same state of an expert; dense': {
+    **SAME_STATE,
+    'reward.when': 'step',
+    'rollout.expert': 1.0,
+  },
+  'same state, half of an expert; dense': {
+    **SAME_STATE,
+    'reward.when': 'step',
+    'rollout.expert': 0.5,
+  },
+  'same state; session': {**SAME_STATE, 'reward.when': 'session'},
+}
 
 
 def cells(only: Sequence[str] = ()) -> dict[str, dict]:
@@ -64,7 +78,7 @@ def cells(only: Sequence[str] = ()) -> dict[str, dict]:
     for arm, changes in ARMS.items()
     if name == 'end' or not {'reward.evidence', 'reward.memq'} & changes.keys()
   }
-  found['same state; dense'] = SAME_STATE
+  found |= STATES
   kept = tuple(only) or ''
   return {name: c for name, c in found.items() if name.startswith(kept)}
 

@@ -209,6 +209,11 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     not shared or rl.group_by == 'chunk',
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
+  _require(
+    shared or not rollout.expert,
+    f'rollout.expert={rollout.expert}: a trajectory goes on with its own '
+    "memory; needs rollout.groups='state'",
+  )
   _check_evidence(c)
   _check_rerolls(c)
   _check_forks(c)

@@ -21,7 +21,8 @@ class Keys(NamedTuple):
     turn: its place in the schedule of the episode.
     role: what the turn was for.
     state: the memory that it saw; equal for the samples of one memory.
-    parent: the row whose memory that was, -1 at the start of an episode.
+    parent: the row whose memory that was; -1 at the start of an episode, or
+      of a memory that no row wrote.
     value: of the value head at the start of the response; None without one.
     parts: weight and column of each part of the reward that counts, NaN where
       it is missing; None where only their sum is known.

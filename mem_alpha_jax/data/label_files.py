@@ -1,10 +1,9 @@
 """Files of labelled texts, as their publishers have them."""
 
 import collections
-import csv
 import functools
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Annotated, NamedTuple
 
 import pydantic
@@ -79,30 +78,8 @@ def readable(text: str) -> str:
   return text.replace('\u200b', '')  # zero-width spaces are none of a reader
 
 
-def _table(
-  path: pathlib.Path, publisher: str, columns: Sequence[str], delimiter: str
-) -> Iterator[tuple[str, dict[str, str]]]:
-  """Rows of a table with a header, each with the place it ends at."""
-  rows.present(path, publisher)
-  with path.open(encoding='utf-8-sig', newline='') as file:
-    try:
-      table = csv.DictReader(file, delimiter=delimiter)
-      names = table.fieldnames or ()
-      if missing := [c for c in columns if c not in names]:
-        raise ValueError(f'{path}:1: no column {missing}, got {names}')
-      for row in table:
-        where = f'{path}:{table.line_num}'
-        if any(row[column] is None for column in columns):
-          raise ValueError(f'{where}: the row is too short, got {row}')
-        yield where, row
-    except (UnicodeDecodeError, csv.Error) as error:
-      raise ValueError(f'{path}: no table ({error}); download it again') from (
-        error
-      )
-
-
 def _banking77(path, publisher):
-  for where, row in _table(path, publisher, ('text', 'category'), ','):
+  for where, row in rows.table(path, publisher, ('text', 'category')):
     yield where, row['text'], row['category']
 
 
@@ -114,7 +91,7 @@ def _nlu(path, publisher):
   columns = 'scenario', 'intent'
   folds = [] if path.is_file() else sorted(path.parent.rglob('*.csv'))
   for file in folds or [path]:
-    for where, row in _table(file, publisher, columns, ';'):
+    for where, row in rows.table(file, publisher, columns, ';'):
       text = row.get('answer', row.get('answer_from_user'))
       if text is None:
         raise ValueError(f'{where}: no column answer or answer_from_user')

@@ -9,13 +9,14 @@ it is cut off, has no row, is of another kind or encoding, is nested too deep,
 or has a wrong field. What a reader leaves out or changes it tells by `report`.
 """
 
+import csv
 import decimal
 import functools
 import json
 import mmap
 import pathlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import ijson
@@ -131,6 +132,29 @@ def lines(
           yield f'{path}:{i}', line
     except UnicodeDecodeError as error:
       raise ValueError(f'{path}: no UTF-8 text ({error}); {_AGAIN}') from error
+
+
+def table(
+  path: pathlib.Path,
+  publisher: str,
+  columns: Sequence[str],
+  delimiter: str = ',',
+) -> Iterator[tuple[str, dict[str, str]]]:
+  """Rows of a table with a header, each with the place it ends at."""
+  present(path, publisher)
+  with path.open(encoding='utf-8-sig', newline='') as file:
+    try:
+      table = csv.DictReader(file, delimiter=delimiter)
+      names = table.fieldnames or ()
+      if missing := [c for c in columns if c not in names]:
+        raise ValueError(f'{path}:1: no column {missing}, got {names}')
+      for row in table:
+        where = f'{path}:{table.line_num}'
+        if any(row[column] is None for column in columns):
+          raise ValueError(f'{where}: the row is too short, got {row}')
+        yield where, row
+    except (UnicodeDecodeError, csv.Error) as error:
+      raise ValueError(f'{path}: no table ({error}); {_AGAIN}') from error
 
 
 def parquet(

@@ -14,7 +14,8 @@ _MODULES = """
   synthetic babi squad hotpotqa perltqa lme_train booksum labelled locomo
   worlds.traps worlds.home worlds.conflict
   longmemeval prepared parquet_sets memoryagentbench jsonl realmem memorybank
-  medmemorybench prefeval alfworld scienceworld
+  medmemorybench prefeval alfworld scienceworld personamem longmemeval_v2
+  beam
 """
 SOURCES: dict[str, Source] = {
   source.name: source

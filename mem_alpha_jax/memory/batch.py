@@ -61,14 +61,11 @@ class Memories:
     """Results of each memory's operations, applied in order at its own step."""
     states, results = [], []
     for i, row in enumerate(ops):
-      state, done = self.states[i], []
-      for op in row:
-        state, result = execution.apply(
-          state, op, self.limits(i), self.count_tokens, steps[i]
-        )
-        done.append(result)
+      state, done = execution.apply_all(
+        self.states[i], row, self.limits(i), self.count_tokens, steps[i]
+      )
       states.append(state)
-      results.append(done)
+      results.append(list(done))
     self.become(states, results)
     return results
 

@@ -35,6 +35,21 @@ def apply(
   return _record(state, op, limits, tokens, step)
 
 
+def apply_all(
+  state: MemoryState,
+  ops: Iterable[Op],
+  limits: Limits,
+  count_tokens: Callable[[str], int],
+  step: int,
+) -> tuple[MemoryState, tuple[OpResult, ...]]:
+  """Executes calls in order, each as `apply`."""
+  results = []
+  for op in ops:
+    state, result = apply(state, op, limits, count_tokens, step)
+    results.append(result)
+  return state, tuple(results)
+
+
 def replay(
   log: Iterable[LogRecord], state: MemoryState | None = None
 ) -> MemoryState:

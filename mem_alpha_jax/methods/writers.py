@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mem_alpha_jax.data.source import OracleNote
-from mem_alpha_jax.memory import slots
+from mem_alpha_jax.memory import execution, slots
 from mem_alpha_jax.memory import state as memory_state
 from mem_alpha_jax.memory.effects import misfit
 from mem_alpha_jax.memory.state import Entry, Limits, MemoryState, Op
@@ -20,7 +20,7 @@ from mem_alpha_jax.methods import memory as memory_lib
 from mem_alpha_jax.methods.protocol import Given
 from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
-from mem_alpha_jax.types import Written
+from mem_alpha_jax.types import Outcome, Turn, Written
 
 _MONTH = f'(?:{"|".join(english.MONTHS)})'
 _DATE = re.compile(
@@ -164,6 +164,24 @@ def oracle(seen: Seen) -> list[Op]:
     gone = same[not note.over :]
     ops += [Op('delete', e.kind, entry_id=e.id) for e in gone]
   return ops
+
+
+def expert(
+  turn: Turn,
+  notes: Sequence[OracleNote],
+  count: Callable[[str], int],
+  most: int,
+) -> Outcome:
+  """What the oracle makes of the memory of a turn, in at most so many calls.
+
+  Args:
+    notes: of the turn's chunk.
+  """
+  rng = np.random.default_rng(0)  # of no use to it
+  sees = turn.state, turn.text, turn.view, turn.limits, count, rng, notes
+  ops = tuple(oracle(Seen(*sees))[:most])
+  done = execution.apply_all(turn.state, ops, turn.limits, count, turn.clock)
+  return Outcome(done[0], ops, done[1])
 
 
 def same_fact(entry: Entry, note: OracleNote) -> bool:

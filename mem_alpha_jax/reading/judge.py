@@ -66,16 +66,31 @@ CRITERIA = {
     'now and gives that as its answer.'
   ),
   **dict.fromkeys(
-    # Of LongMemEval, and of RealMem, whose golds are what a reply makes use of.
+    # Of LongMemEval, of RealMem, whose golds are what a reply makes use of,
+    # and of BEAM.
     (
       'single-session-preference',
       'dynamic_incremental',
       'dynamic_updating',
       'implicit_preference',
+      'instruction_following',
+      'preference_following',
     ),
     'The correct answer describes what a reply that suits this user takes '
     'into account. Is the answer such a reply? It need not take up every '
     'point, but what it uses about the user must be right.',
+  ),
+  **dict.fromkeys(  # of LongMemEval-V2, as the next
+    ('static-environment-abs', 'dynamic-environment-abs', 'procedure-abs'),
+    'The question takes something for granted that is not so; the correct '
+    'answer says what. Is the answer right? It is if it names that flaw, or '
+    'says that it has no access to what is asked about. It is not if it '
+    'answers as if all were so, says no more than that it does not know, or '
+    'does both.',
+  ),
+  'errors-gotchas': (
+    'The correct answer tells what is to be known of this place. Is the answer '
+    'right? It is if it says at least one point of it and contradicts none.'
   ),
 }
 ABSTAIN = (

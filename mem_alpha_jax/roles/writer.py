@@ -62,16 +62,13 @@ def limited(parsed: tools.ParsedResponse, most: int) -> Written:
 def act(setup: Any, turn: Turn, ids: Sequence[int]) -> Outcome:
   """Reads a response and applies its calls in order."""
   said = read(setup, ids, turn.view)
-  state, results = turn.state, []
-  for op in said.ops:
-    state, result = execution.apply(
-      state, op, turn.limits, setup.tokenizer.count, turn.clock
-    )
-    results.append(result)
+  state, results = execution.apply_all(
+    turn.state, said.ops, turn.limits, setup.tokenizer.count, turn.clock
+  )
   return Outcome(
     state,
     said.ops,
-    tuple(results),
+    results,
     said.errors,
     said.noop,
     repairs=said.repairs,

@@ -56,6 +56,7 @@ class Setup(NamedTuple):
   embed: Callable  # params -> slots.EmbedFn; see recall/embedders.py
   content_judge: judge_lib.ContentJudge | None = None  # gives r4
   schedule: role.Schedule = writer.read_chunks
+  expert: Callable[[Turn], Outcome] | None = None  # of rollout.expert
 
 
 class Rollout(NamedTuple):
@@ -225,7 +226,7 @@ def _respond(
   )
   sampled = play.sample(setup, params, prompts, forced.tokens, keys, stride)
   outcomes = [
-    _act(setup, turn, *responses)
+    play.act(setup, turn, *responses)
     for turn, *responses in zip(
       turns, sampled.tokens, sampled.mask, strict=True
     )
@@ -277,22 +278,14 @@ def _rng(setup, turn: Turn, step: int, stream: int) -> np.random.Generator:
   )
 
 
-def _act(setup, turn: Turn, tokens, mask) -> list[Outcome]:
-  """What each response does, none if not live; equal ones share it."""
-  if not turn.live:
-    return []
-  act, seen = registry.ROLES[turn.role].act, {}
-  ids = [tuple(row[kept].tolist()) for row, kept in zip(tokens, mask)]  # noqa
-  for response in ids:
-    if response not in seen:
-      seen[response] = act(setup, turn, response)
-  return [seen[response] for response in ids]
-
-
 def _carry_out(
   setup, memories, turns, outcomes, step: int
 ) -> Int[np.ndarray, 'N']:
-  """Keeps one sample's memory: drawn among those that were not forced."""
+  """Keeps one sample's memory: drawn among those that were not forced.
+
+  In rollout.expert of the turns it is the expert's, and no sample's (-1): the
+  snapshots from which MemBuilder (arXiv 2601.05488) trains.
+  """
   chosen = np.zeros(len(turns), np.int32)
   states, results = [], []
   for i, (turn, row) in enumerate(zip(turns, outcomes, strict=True)):
@@ -302,10 +295,16 @@ def _carry_out(
       chosen[i] = _rng(setup, turn, step, 3).integers(first, len(row))
     if row:
       kept = row[chosen[i]]
+    if row and setup.expert and _follows_expert(setup, turn, step):
+      kept, chosen[i] = setup.expert(turn), -1
     states.append(kept.state)
     results.append(kept.results)
   memories.become(states, results)
   return chosen
+
+
+def _follows_expert(setup: Setup, turn: Turn, step: int) -> bool:
+  return _rng(setup, turn, step, 8).random() < setup.config.rollout.expert
 
 
 def _finish(setup, memories, plans, played, starts, answers) -> Rollout:

@@ -3,6 +3,7 @@
 The writer never sees them; they only decide the reward of calls already made.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 
 from mem_alpha_jax.text import words as words_lib
@@ -15,18 +16,33 @@ History = Mapping[str, Question]  # by text, of earlier episodes
 def of_turn(turn: Turn, config) -> list[Question]:
   """The questions that grade a turn.
 
-  reward.when='step', and re-rolls: the questions true now that a call can
-  change; 'end': those that evaluation asks after the last chunk.
+  reward.when='step', and re-rolls of 'end': the questions true now that a call
+  can change; 'session': those about the session; 'end': those that evaluation
+  asks after the last chunk.
   """
   if not turn.live or turn.question is not None:
     return []
   limit = config.rollout.probes
   if config.reward.when == 'end' and turn.trajectory >= 0:
     return ending(turn.episode)[:limit]
+  if config.reward.when == 'session':
+    return of_session(turn.episode, turn.chunk)[-limit:]
   history = turn.history if config.rollout.retain else {}
   questions = {**history, **current(turn.episode, turn.chunk)}
   texts = [turn.text] + [e.text for e in turn.view if e]
   return relevant(questions, texts, limit)
+
+
+def of_session(episode: Episode, step: int) -> list[Question]:
+  """Questions that hold since a chunk of the session that `step` is in.
+
+  The newest last. MemBuilder (arXiv 2601.05488) has five made of a session's
+  text; here they are the episode's, asked or not.
+  """
+  ends = itertools.accumulate(episode.sessions)
+  first = max((end for end in ends if end <= step), default=0)
+  first = first if episode.sessions else step
+  return [q for q in current(episode, step).values() if q.first >= first]
 
 
 def ending(episode: Episode) -> list[Question]:

@@ -81,8 +81,10 @@ def gained(
   """Adds what answers gain: scores after a response minus those before it.
 
   A gain is NaN where an answer is missing, before or after: a sum without it
-  would take the question for one that did not change.
+  would take the question for one that did not change. With
+  reward.when='session' it is the mean score after it, 0 without a question.
   """
+  by_session = memories.config.reward.when == 'session'
   asked = [credit_questions.of_turn(turn, memories.config) for turn in turns]
   answers = _answers(memories, turns, outcomes, asked, reader, width)
   found = []
@@ -92,12 +94,14 @@ def gained(
     *after, before = (
       _scores(turn.episode, questions, one, memories.config) for one in given
     )
-    found.append(
-      [
-        o._replace(gain=sum(b - a for a, b in zip(before, marks, strict=True)))
-        for o, marks in zip(row, after, strict=False)
-      ]
-    )
+    gains = [
+      sum(marks) / max(len(marks), 1)
+      if by_session
+      else sum(b - a for a, b in zip(before, marks, strict=True))
+      for marks in after
+    ]
+    pairs = zip(row, gains, strict=False)
+    found.append([o._replace(gain=gain) for o, gain in pairs])
   return found
 
 

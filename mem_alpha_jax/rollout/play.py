@@ -1,4 +1,4 @@
-"""Turns of a batch at once: shown as padded prompts, and sampled.
+"""Turns of a batch at once: shown as padded prompts, sampled, and done.
 
 The same for training and for greedy evaluation; `setup` is the collector's.
 """
@@ -18,7 +18,7 @@ from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import forced_calls
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.system import multihost
-from mem_alpha_jax.types import Turn
+from mem_alpha_jax.types import Outcome, Turn
 
 
 class Prompts(NamedTuple):
@@ -145,6 +145,23 @@ def sample(
       'a new --workdir'
     )
   return out
+
+
+def act(
+  setup: Any,
+  turn: Turn,
+  tokens: Int[np.ndarray, 'W R'],
+  mask: Bool[np.ndarray, 'W R'],
+) -> list[Outcome]:
+  """What each response does, none if not live; equal ones share it."""
+  if not turn.live:
+    return []
+  role, seen = registry.ROLES[turn.role], {}
+  ids = [tuple(row[kept].tolist()) for row, kept in zip(tokens, mask)]  # noqa
+  for response in ids:
+    if response not in seen:
+      seen[response] = role.act(setup, turn, response)
+  return [seen[response] for response in ids]
 
 
 def respond(

@@ -69,7 +69,7 @@ class Played(NamedTuple):
   forced: forced_calls.Forced  # of N groups of W
   sampled: play.Responses
   outcomes: Sequence[Sequence[Outcome]]  # of each turn: W, none if not live
-  chosen: Int[np.ndarray, 'N']  # the response whose memory is kept
+  chosen: Int[np.ndarray, 'N']  # the response whose memory is kept; -1: none
 
 
 def gather(
@@ -196,7 +196,8 @@ def _table(by_row: dict, by_turn: dict, copies: int) -> Samples:
   memory, sample, turn = at
   number = np.full(by_row['reward'].shape, -1)
   number[at] = np.arange(len(memory))
-  before = number[memory, by_turn['chosen'][memory, turn - 1], turn - 1]
+  kept = by_turn['chosen'][memory, turn - 1]
+  before = np.where(kept < 0, -1, number[memory, kept, turn - 1])
   keys = Keys(
     episode=memory // copies,
     trajectory=memory % copies * width + sample,

@@ -16,6 +16,7 @@ from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.data import labelled, pipeline, sources
 from mem_alpha_jax.data import source as source_lib
 from mem_alpha_jax.memory import compact_calls, notations
+from mem_alpha_jax.methods import writers
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.model import presets
 from mem_alpha_jax.pretrained import registry
@@ -40,7 +41,7 @@ from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
 from mem_alpha_jax.system import files, multihost, sharding
 from mem_alpha_jax.text import tokenizer as tokenizer_lib
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Outcome, Turn
 
 INIT, SAMPLING = 1, 2  # what the run's root key is folded with
 
@@ -92,13 +93,15 @@ def build(config, workdir: str) -> Experiment:
   embed = embedders.create(config, policy, tokenizer)
   judges = reading_registry.CONTENT_JUDGES
   content_judge = _judge(judges, config.reward.content_judge, chat)
+  expert = _expert(config, tokenizer.count)
 
   def setup(greedy: bool) -> collector.Setup:
     generate = make_sampler(config, policy, tokenizer, greedy)
     generate = multihost.together(generate)
     return collector.Setup(
-      config, tokenizer, generate, buckets, reader, key, embed, content_judge
-    )
+      config, tokenizer, generate, buckets, reader, key, embed, content_judge,
+      expert=expert,
+    )  # fmt: skip
 
   return Experiment(
     config,
@@ -220,6 +223,24 @@ def _oracle_notes(episode: Episode) -> source_lib.Notes:
   if source and source.oracle:
     return source.oracle(episode)
   return [()] * len(episode.chunks)
+
+
+def _expert(config, count: Callable) -> Callable[[Turn], Outcome] | None:
+  """What writes the memories of rollout.expert, None without."""
+  if not config.rollout.expert:
+    return None
+  for source in sources.of_run('data.source', config.data.source):
+    if not source.oracle:
+      raise ValueError(
+        f'config.rollout.expert={config.rollout.expert}: data.source='
+        f'{source.name} has no oracle; use 0'
+      )
+
+  def write(turn: Turn) -> Outcome:
+    notes = _oracle_notes(turn.episode)[turn.chunk]
+    return writers.expert(turn, notes, count, config.rollout.max_calls)
+
+  return write
 
 
 def _by_rules(config, strict: bool) -> protocol.Reader:

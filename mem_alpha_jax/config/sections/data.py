@@ -19,7 +19,9 @@ SECTIONS = (
     source=Field('synthetic', "of episodes; 'babi+nlu': by turns", rules.text),
     babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
     mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
-    file=Field('', "of source=jsonl; of longmemeval, '': its folder"),
+    file=Field(
+      '', "of source=jsonl; of longmemeval*, personamem, '': in data.root"
+    ),
     clean=Field(
       True, 'of source=memalpha: train shares no text with test and validation'
     ),

@@ -20,7 +20,11 @@ SECTIONS = (
     repair=Field(
       0.0, 'of a call of r2, if it had slips (rollout/repaired)', fraction
     ),
-    when=Field('step', 'step: dense credit; end: the reference', 'step | end'),
+    when=Field(
+      'step',
+      'step: gain of answers; session: answers on it; end: the reference',
+      'step | session | end',
+    ),
     evidence=Field(0.0, 'of r1 paid to who wrote what was read', fraction),
     memq=Field(0.0, 'of r1 that is the Q of what a turn wrote', fraction),
     memq_lam=Field(0.4, 'of Q that what it was made of earns', fraction),

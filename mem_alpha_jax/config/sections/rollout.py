@@ -30,6 +30,9 @@ SECTIONS = (
     ),
     own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
     chain=Field(5, 'earlier episodes such a memory may have read', natural),
+    expert=Field(
+      0.0, 'share of turns whose memory goes on as the oracle writes', fraction
+    ),
     rerolls=Field(0, 'of a turn, from the memory of one trajectory', natural),
     rerolled=Field(0.5, 'share of episodes whose turn has them', fraction),
     forks=Field((), 'turns at which each memory branches; (): none', stages),
