@@ -85,7 +85,8 @@ def run(
   Raises:
     ValueError: if the folder holds a state of other streams or options.
   """
-  text = json.dumps([options, [list(e) for e in episodes]])
+  kept = loop.Seconds._fields  # a state of an earlier version has others
+  text = json.dumps([options, kept, [list(e) for e in episodes]])
   identity, path = zlib.crc32(text.encode()), folder / STATE
 
   def save(outcome: loop.Outcome) -> None:
@@ -132,7 +133,7 @@ def _resume(method: Method, path: pathlib.Path, identity: int):
     )
     for answered, held, calls in state['streams']
   ]
-  return loop.Outcome(records, state['seconds'])
+  return loop.Outcome(records, [loop.Seconds(*s) for s in state['seconds']])
 
 
 def _measured(
@@ -150,7 +151,10 @@ def _measured(
     for read, tokens in record.held:
       at = sessions[read]
       since = (at - 1) // options.every * options.every
-      each = sum(outcome.seconds[before:read]) / (at - since)
-      taken.append(stream_curves.Checkpoint(at, tokens, each))
+      passed = outcome.seconds[before:read]
+      each = sum(one.reading for one in passed) / (at - since)
+      taken.append(
+        stream_curves.Checkpoint(at, tokens, each, passed[-1].answering)
+      )
       before = read
   return asks, taken
