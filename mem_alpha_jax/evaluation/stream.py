@@ -85,8 +85,9 @@ def run(
   Raises:
     ValueError: if the folder holds a state of other streams or options.
   """
-  kept = loop.Seconds._fields  # a state of an earlier version has others
-  text = json.dumps([options, kept, [list(e) for e in episodes]])
+  # Without a start that is empty: states of before there were any still fit.
+  told = [list(e if e.start else e[:-1]) for e in episodes]
+  text = json.dumps([options, told])
   identity, path = zlib.crc32(text.encode()), folder / STATE
 
   def save(outcome: loop.Outcome) -> None:
@@ -133,7 +134,9 @@ def _resume(method: Method, path: pathlib.Path, identity: int):
     )
     for answered, held, calls in state['streams']
   ]
-  return loop.Outcome(records, [loop.Seconds(*s) for s in state['seconds']])
+  # A state of before answers were timed has numbers.
+  seconds = (s if isinstance(s, list) else [s, 0.0] for s in state['seconds'])
+  return loop.Outcome(records, [loop.Seconds(*pair) for pair in seconds])
 
 
 def _measured(
