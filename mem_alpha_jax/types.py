@@ -34,6 +34,14 @@ class Question(NamedTuple):
   others: tuple[str, ...] = ()  # as good as `answer`; the best one counts
 
 
+class Note(NamedTuple):
+  """An entry as a reader sees it: 'core', 'semantic' or 'episodic', text."""
+
+  kind: str
+  text: str
+  step: int
+
+
 class Episode(NamedTuple):
   """One stream to remember: chunks in order, and questions about them."""
 
@@ -42,6 +50,7 @@ class Episode(NamedTuple):
   chunks: Sequence[str]  # in order
   questions: tuple[Question, ...]
   sessions: tuple[int, ...] = ()  # chunks of each; () if each chunk is one
+  start: tuple[Note, ...] = ()  # entries that its memory begins with
 
 
 class Turn(NamedTuple):
@@ -97,14 +106,6 @@ class Outcome(NamedTuple):
   verdicts: tuple[float | None, ...] | None = None
   compression: float | None = None  # of the trajectory, where that counts
   repairs: Sequence[frozenset[str]] = ()  # as those of Written
-
-
-class Note(NamedTuple):
-  """A retrieved entry: kind 'core', 'semantic' or 'episodic', text, step."""
-
-  kind: str
-  text: str
-  step: int
 
 
 class Request(NamedTuple):

@@ -33,7 +33,7 @@ from mem_alpha_jax.rollout import samples as samples_lib
 from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import progress
-from mem_alpha_jax.types import Turn
+from mem_alpha_jax.types import Note, Turn
 
 GROUPS = pytest.mark.parametrize('groups', ['state', 'trajectory'])
 
@@ -241,6 +241,20 @@ def test_streams_go_on_with_their_own_memory_for_a_while(setups):
   with never.unlocked():
     never.rollout.own_memory = 0.0
   assert starts_lib.next_starts(ends, never, 0) == empty_starts() * 16
+
+
+def test_an_episode_with_a_memory_of_its_own_begins_with_it(setups):
+  count = setups['state'].tokenizer.count
+  episodes = episodes_of(2, 2)
+  note = Note('semantic', 'Ana job baker', 0)
+  episodes[1] = episodes[1]._replace(start=(note, note._replace(text='it')))
+  old = starts_lib.Start(state_lib.empty(), 9, 3, {'q': None}, 5)
+  kept, begun = starts_lib.given([old, old], episodes, count)
+  assert kept == old and begun[1:] == (0, 0, {}, 0)
+  entries = state_lib.entries(begun.state)
+  assert [e.text for e in entries] == ['Ana job baker', 'it']
+  assert state_lib.token_length(begun.state) == sum(e.tokens for e in entries)
+  assert [e.tokens for e in entries] == [count('Ana job baker'), count('it')]
 
 
 def test_trial_clocks_of_streams_never_run_back(setups):

@@ -15,7 +15,7 @@ from mem_alpha_jax.methods import memory, registry
 from mem_alpha_jax.methods.protocol import Written
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.types import Request
+from mem_alpha_jax.types import Note, Request
 
 
 @pytest.fixture(scope='module')
@@ -286,3 +286,15 @@ def test_trial_all_methods_look_as_often(experiment, episodes):
   for name in ('rag_bm25', 'rag_bm25_budget', 'keep_newest', 'keep_everything'):
     method = registry.make(name, parts, None, episodes[:1])
     assert method.memories.config.reading.hops == 2
+
+
+def test_a_memory_begins_with_what_its_episode_says(experiment, episodes):
+  start = (Note('semantic', 'Ana job baker', 0), Note('episodic', 'it', 0))
+  some = [episodes[0]._replace(start=start), episodes[1]]
+  for name in ('oracle', 'rag_bm25'):
+    method = registry.make(name, experiment, None, some)
+    first, second = method.memory_tokens()
+    count = experiment.eval_setup.tokenizer.count
+    assert first == sum(count(note.text) for note in start) and second == 0
+    ((request,), _) = method.requests([['What job does Ana have?'], []])
+    assert [note.text for note in request.notes] == ['Ana job baker']

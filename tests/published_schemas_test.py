@@ -1,4 +1,4 @@
-"""PersonaMem and LongMemEval-V2: files made up here in their schemas."""
+"""PersonaMem, LongMemEval-V2 and BEAM: files made up here in their schemas."""
 
 import csv
 import json
@@ -218,3 +218,73 @@ def test_a_broken_file_of_longmemeval_v2_is_named(tmp_path, change, match):
   with pytest.raises(ValueError, match=match) as error:
     _episodes('longmemeval_v2', tmp_path)
   assert '\n' not in str(error.value)
+
+
+# BEAM
+
+
+def _message(number, content, **fields):
+  role = 'assistant' if number % 2 else 'user'
+  return {'role': role, 'id': number, 'content': content} | fields
+
+
+CHAT = [
+  {'batch_number': 1, 'turns': [
+    [_message(0, 'I run. ->-> 1,1', time_anchor='March-15-2024'),
+     _message(1, 'Good.')],
+    [_message(2, 'On Monday. ->-> 1,2')],
+  ]},
+  {'batch_number': 2, 'turns': [[_message(4, 'I swim now.')]]},
+]  # fmt: skip
+PROBES = {
+  'abstention': [
+    {'question': 'Why?', 'ideal_response': 'There is no information.'}
+  ],
+  'knowledge_update': [
+    {'question': 'What sport?', 'answer': 'swimming', 'rubric': ['swimming'],
+     'source_chat_ids': {'original_info': [0], 'updated_info': [4, 99]}},
+    {'question': 'And then?', 'answer': None},
+  ],
+  'information_extraction': [
+    {'question': 'Which day?', 'answer': 'Monday', 'source_chat_ids': [2]}
+  ],
+}  # fmt: skip
+
+
+def _beam(tmp_path, number, name='chat.json', chat=CHAT, probes=PROBES):
+  folder = tmp_path / 'beam' / '100K' / str(number)
+  (folder / 'probing_questions').mkdir(parents=True, exist_ok=True)
+  (folder / name).write_text(json.dumps(chat))
+  path = folder / 'probing_questions' / 'probing_questions.json'
+  path.write_text(json.dumps(probes))
+  return path
+
+
+def test_a_batch_of_beam_is_a_session(tmp_path, told):
+  path = _beam(tmp_path, 2)
+  _beam(tmp_path, 10)
+  _beam(tmp_path, 10, 'chat_trunecated.json', CHAT[1:])
+  two, ten = _episodes('beam', tmp_path, turns=1)
+  assert (two.uid, ten.uid) == (0, 1) and two.sessions == (3, 1)
+  assert two.chunks == (
+    'Chat on March-15-2024\nUser: I run.',
+    'Chat on March-15-2024\nAssistant: Good.',
+    'Chat on March-15-2024\nUser: On Monday.',
+    'User: I swim now.',
+  )
+  assert ten.chunks == two.chunks[3:]
+  assert [q[:5] for q in two.questions] == [
+    ('Why?', 'There is no information.', 'abstention', 3, 3),
+    ('What sport?', 'swimming', 'knowledge_update', 3, 3),
+    ('Which day?', 'Monday', 'information_extraction', 2, 3),
+  ]
+  assert f'{path}: 3 questions; questions without a gold: 1' in told.messages
+  rule = lambda kind: sources.rule_of('beam', 'lm', kind, judge=True)
+  assert rule('abstention') == 'abstention'
+  assert rule('knowledge_update') == scoring.JUDGE
+
+
+def test_a_broken_chat_of_beam_is_named(tmp_path):
+  _beam(tmp_path, 1, chat=[{'turns': [[{'role': 'user', 'content': 'Hi.'}]]}])
+  with pytest.raises(ValueError, match=r'chat.json: .*\]\.id: field'):
+    _episodes('beam', tmp_path)

@@ -8,8 +8,9 @@ import json
 import re
 
 
-def traps_facts(lines):
+def traps_facts(lines, stored):
   """(attribute, whom) -> value, after lines of (form, fields)."""
+  assert not stored
   facts = {}
   for form, f in lines:
     person = f.get('person')
@@ -62,8 +63,9 @@ def traps_answer(text, facts):
   return ('yes' if food == m[2] else 'no') if food else ''
 
 
-def home_facts(lines):
+def home_facts(lines, stored):
   """(person or None for the house, activity) -> (device, setting)."""
+  assert not stored
   facts = {}
   for form, f in lines:
     if form in ('wants', 'changes'):
@@ -83,3 +85,31 @@ def home_answer(text, facts):
     if found := facts.get((whose, activity)):
       return json.dumps({'device': found[0], 'setting': found[1]})
   return ''
+
+
+def conflict_facts(lines, stored):
+  """(project, role or stage) -> value; of a store, where it says one thing."""
+  said = {}
+  for text in stored:
+    project, attribute, *value = text.replace(' has ', ' ').split()
+    said.setdefault((project, attribute), set()).update(value)
+  facts = {key: min(v) for key, v in said.items() if len(v) == 1}
+  for form, f in lines:
+    if form in ('names', 'still', 'fills', 'replaces', 'settles'):
+      facts[f['project'], f['role']] = f['person']
+    elif form == 'copies':
+      facts[f['project'], f['role']] = facts[f['project2'], f['role']]
+    elif form == 'advances':
+      stages = ['draft', 'review', 'trial', 'release', 'archive']
+      now = stages.index(facts[f['project'], 'stage'])
+      facts[f['project'], 'stage'] = stages[now + 1]
+    else:
+      assert form == 'talk'
+  return facts
+
+
+def conflict_answer(text, facts):
+  if m := re.fullmatch(r'Who is the (\w+) of (\w+)\?', text):
+    return facts.get((m[2], m[1]), '')
+  m = re.fullmatch(r'In which stage is (\w+)\?', text)
+  return facts.get((m[1], 'stage'), '')

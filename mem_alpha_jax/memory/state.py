@@ -9,12 +9,13 @@ import functools
 import heapq
 import itertools
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import immutables
 
 from mem_alpha_jax.memory import ordered
+from mem_alpha_jax.types import Note
 
 LISTS = ('semantic', 'episodic')  # parts that hold entries
 KINDS = ('core', *LISTS)
@@ -103,6 +104,17 @@ class MemoryState(NamedTuple):
 
 def empty() -> MemoryState:
   return MemoryState()
+
+
+def holding(notes: Iterable[Note], count: Callable[[str], int]) -> MemoryState:
+  """A memory with these entries, in their order."""
+  return with_entries(
+    empty(),
+    [
+      Entry(slot + 1, note.kind, note.text, note.step, slot, count(note.text))
+      for slot, note in enumerate(notes)
+    ],
+  )
 
 
 def token_length(state: MemoryState) -> int:

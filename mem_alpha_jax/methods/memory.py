@@ -33,7 +33,8 @@ class MemoryMethod:
       states, read, given.config, given.count, adapt, embed, bank
     )
     n = len(given.episodes)
-    self.take([state_lib.empty()] * n, [0] * n, [0] * n)
+    states = [state_lib.holding(e.start, given.count) for e in given.episodes]
+    self.take(states, [0] * n, [0] * n)
 
   def take(
     self,

@@ -66,12 +66,15 @@ CRITERIA = {
     'now and gives that as its answer.'
   ),
   **dict.fromkeys(
-    # Of LongMemEval, and of RealMem, whose golds are what a reply makes use of.
+    # Of LongMemEval, of RealMem, whose golds are what a reply makes use of,
+    # and of BEAM.
     (
       'single-session-preference',
       'dynamic_incremental',
       'dynamic_updating',
       'implicit_preference',
+      'instruction_following',
+      'preference_following',
     ),
     'The correct answer describes what a reply that suits this user takes '
     'into account. Is the answer such a reply? It need not take up every '

@@ -89,6 +89,7 @@ def collect(
   copies = 1 if by_state else config.rollout.group_size
   answers = collections.Counter()
   setup = _counted(setup, answers)
+  starts = starts_lib.given(starts, episodes, setup.tokenizer.count)
   plans = [
     plan
     for episode, start in zip(episodes, starts, strict=True)

@@ -1,12 +1,12 @@
 """The memory that an episode of training begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.types import Question
+from mem_alpha_jax.types import Episode, Question
 
 
 class Start(NamedTuple):
@@ -21,6 +21,18 @@ class Start(NamedTuple):
 
 def empty() -> Start:
   return Start(state_lib.empty(), 0, 0, {})
+
+
+def given(
+  starts: Sequence[Start],
+  episodes: Sequence[Episode],
+  count: Callable[[str], int],
+) -> list[Start]:
+  """The starts; of an episode with a memory of its own, that."""
+  return [
+    Start(state_lib.holding(e.start, count), 0, 0, {}) if e.start else start
+    for start, e in zip(starts, episodes, strict=True)
+  ]
 
 
 def next_starts(

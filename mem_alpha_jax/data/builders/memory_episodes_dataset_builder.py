@@ -113,9 +113,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 
 def encode(episode: Episode) -> dict[str, Any]:
-  """An episode as a record; without its sessions, which streams alone need."""
+  """An episode as a record, without sessions and start, which builds lack."""
   record = {**episode._asdict(), 'questions': json.dumps(episode.questions)}
-  del record['sessions']
+  del record['sessions'], record['start']
   return record
 
 

@@ -25,7 +25,8 @@ class Effect(NamedTuple):
   """What a sentence makes true: templates of its fields."""
 
   key: Key
-  value: str = ''  # '' ends the fact
+  # '' ends the fact; of facts, (facts, fields) -> what the sentence leaves out.
+  value: str | Callable[[Facts, Mapping[str, str]], str] = ''
 
 
 class Ask(NamedTuple):
@@ -54,6 +55,8 @@ class Cast:
   names: list[str]  # of the split, in the order in which they join
   joined: int
   sentences: int = 0  # told so far
+  due: list[Line] = dataclasses.field(default_factory=list)  # to be told
+  marks: dict[Key, str] = dataclasses.field(default_factory=dict)  # of a world
 
   @property
   def base(self) -> str:
@@ -94,6 +97,9 @@ class World:
     talk: forms of `told` that state nothing and can always be told.
     record: field -> kind of its word; answers are JSON objects with these.
     dated: attributes whose notes are of events: 'episodic'.
+    entity: kind of the words that facts are about.
+    start: (cast, facts) -> texts of the entries that a memory begins with; it
+      fills the facts and what is due. None: it begins empty.
   """
 
   name: str
@@ -104,15 +110,20 @@ class World:
   talk: str
   record: Mapping[str, str] = dataclasses.field(default_factory=dict)
   dated: frozenset[str] = frozenset()
+  entity: str = 'person'
+  start: Callable[[Cast, Facts], list[str]] | None = None
 
 
-def changes(world: World, line: Line) -> list[tuple[Key, str]]:
+def changes(world: World, line: Line, facts: Facts) -> list[tuple[Key, str]]:
   """The facts that a line sets; '' for those that it ends."""
-  fill = lambda text: text.format(**line.fields)
-  return [
-    (tuple(map(fill, effect.key)), fill(effect.value))
-    for effect in world.effects.get(line.form, ())
-  ]
+  found = []
+  for key, value in world.effects.get(line.form, ()):
+    if callable(value):
+      told = value(facts, line.fields)
+    else:
+      told = value.format(**line.fields)
+    found.append((tuple(part.format(**line.fields) for part in key), told))
+  return found
 
 
 def apply(facts: Facts, changed: Iterable[tuple[Key, str]]) -> None:
@@ -131,13 +142,21 @@ def note(world: World, language: Language, key: Key, value: str) -> OracleNote:
   return OracleNote(words, kind, ' '.join([*parts, value]).strip(), not value)
 
 
+def started(world: World, episode: Episode) -> Facts:
+  """What the entries say that a memory begins with, the last of each key."""
+  if world.start is None:
+    return {}
+  parts = (note.text.split() for note in episode.start)
+  return {tuple(p[:2]): p[2] for p in parts if len(p) == 3}
+
+
 def notes(world: World, language: Language, episode: Episode) -> Notes:
   """Perfect notes of each chunk, read back from its text."""
-  return [
-    [
-      note(world, language, *change)
-      for line in language.read(chunk)
-      for change in changes(world, line)
-    ]
-    for chunk in episode.chunks
-  ]
+  facts, found = started(world, episode), []
+  for chunk in episode.chunks:
+    found.append([])
+    for line in language.read(chunk):
+      changed = changes(world, line, facts)
+      apply(facts, changed)
+      found[-1] += [note(world, language, *change) for change in changed]
+  return found

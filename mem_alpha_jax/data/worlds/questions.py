@@ -18,10 +18,10 @@ class Read(NamedTuple):
   answer: str  # kind of the word that is the answer, or 'yes_no'
   cues: tuple[str, ...] = ()  # attributes
   value: str = ''  # the field that a yes/no question is about
-  needs: tuple[str, ...] = ()  # fields, beside the person
+  needs: tuple[str, ...] = ()  # fields, beside the entity
   then: tuple[str, ...] = ()  # attributes of a second look
   without: tuple[str, ...] = ()  # kinds and attributes of no supporting note
-  otherwise: str = ''  # whose note counts where the person has none
+  otherwise: str = ''  # whose note counts where the entity has none
 
 
 def known(language: Language) -> frozenset[str]:
@@ -38,6 +38,7 @@ def reader(
   language: Language,
   read: Mapping[str, Read],
   record: Mapping[str, str],
+  entity: str,
   config,
   strict: bool,
 ) -> Reader:
@@ -48,7 +49,8 @@ def reader(
   lexicon['person'] |= frozenset(people)
   make = lambda kind: extractive.ExtractiveReader(
     tuple(
-      _frame(language, form, r, kind or r.answer) for form, r in read.items()
+      _frame(language, form, r, entity, kind or r.answer)
+      for form, r in read.items()
     ),
     lexicon,
     strict,
@@ -60,7 +62,7 @@ def reader(
 
 
 def _frame(
-  language: Language, form: str, read: Read, answer: str
+  language: Language, form: str, read: Read, entity: str, answer: str
 ) -> extractive.Frame:
   cues = lambda attributes: tuple(language.cue(a).lower() for a in attributes)
   never = [
@@ -68,7 +70,7 @@ def _frame(
     for name in read.without
   ]
   return extractive.Frame(
-    _pattern(language, form, read),
+    _pattern(language, form, read, entity),
     cues(read.cues),
     answer,
     ('semantic', 'episodic', 'core'),
@@ -80,8 +82,10 @@ def _frame(
   )
 
 
-def _pattern(language: Language, form: str, read: Read) -> re.Pattern:
-  named = {'person': 'subject', read.value: 'value'}
+def _pattern(
+  language: Language, form: str, read: Read, entity: str
+) -> re.Pattern:
+  named = {entity: 'subject', read.value: 'value'}
   named |= {field: field for field in read.needs}
   parts = []
   for text, field in fields_of(language.asked[form].lower()):

@@ -11,7 +11,7 @@ from mem_alpha_jax.data.worlds import core, grading, questions, vocabulary
 from mem_alpha_jax.data.worlds.core import Ask, Cast, Facts, Key, World
 from mem_alpha_jax.data.worlds.language import Language, Line
 from mem_alpha_jax.memory.state import MemoryState
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode, Note, Question
 
 _TRIES = 20  # draws of a line before small talk is told
 _TEXT_CHUNKS = 8  # chunks of a stream that the tokenizer reads
@@ -22,7 +22,9 @@ class Step(NamedTuple):
 
   chunk: str
   lines: tuple[Line, ...]
+  changed: tuple[tuple[Key, str], ...]  # facts; '' for one that ended
   closed: tuple[Question, ...]
+  stored: tuple[str, ...]  # texts of the entries that the memory began with
 
 
 class Options(NamedTuple):
@@ -71,22 +73,31 @@ class _Spans:
     by_type: dict[str, list[int]] = {}
     for i in rng.sample(range(len(held)), len(held)):
       by_type.setdefault(held[i].type, []).append(i)
-    rows = itertools.zip_longest(*(by_type[kind] for kind in sorted(by_type)))
+    kinds = rng.sample(sorted(by_type), len(by_type))
+    rows = itertools.zip_longest(*map(by_type.get, kinds))
     turns = [i for row in rows for i in row if i is not None]
     for i in turns[:wanted]:
       held[i] = held[i]._replace(asked=True)
     return held
 
 
-def _cast(language: Language, split: str, seed: str, overwrite: float) -> Cast:
+def _cast(world: World, language: Language, split: str, seed: str, share):
   rng = random.Random(f'{split} {seed}')
-  names = list(language.words['person'][vocabulary.base_split(split)])
+  names = list(language.words[world.entity][vocabulary.base_split(split)])
   rng.shuffle(names)
-  return Cast(language, split, rng, overwrite, names, rng.randint(2, 3))
+  return Cast(language, split, rng, share, names, rng.randint(2, 3))
 
 
 def _line(world: World, cast: Cast, facts: Facts, taken: set[Key]) -> Line:
-  """A line that sets none of the facts that its chunk has set already."""
+  """A line that sets none of the facts that its chunk has set already.
+
+  Every second one is due, where some are.
+  """
+  fits = lambda line: taken.isdisjoint(
+    key for key, _ in core.changes(world, line, facts)
+  )
+  if cast.due and cast.sentences % 2 == 0 and fits(cast.due[-1]):
+    return cast.due.pop()
   forms = [*world.told]
   weights = [weight for weight, _ in world.told.values()]
   for _ in range(_TRIES):
@@ -94,7 +105,7 @@ def _line(world: World, cast: Cast, facts: Facts, taken: set[Key]) -> Line:
     fields = world.told[form][1](cast, facts)
     if fields is not None and None not in fields.values():
       line = Line(form, fields)
-      if taken.isdisjoint(key for key, _ in core.changes(world, line)):
+      if fits(line):
         return line
   return Line(world.talk, world.told[world.talk][1](cast, facts))
 
@@ -111,24 +122,29 @@ def stream(
 
   A shorter stream is a prefix of a longer one, but for its last `closed`.
   """
-  cast = _cast(language, split, seed, options.overwrite)
+  cast = _cast(world, language, split, seed, options.overwrite)
   facts, spans = {}, _Spans(world, language)
+  stored = tuple(world.start(cast, facts)) if world.start else ()
+  first = [*facts]
   held_out = split.endswith('_templates')
   for t in range(chunks):
     lines, changed = [], {}
     for _ in range(options.sentences):
       lines.append(_line(world, cast, facts, set(changed)))
-      changed |= dict(core.changes(world, lines[-1]))
-      core.apply(facts, core.changes(world, lines[-1]))
+      told = core.changes(world, lines[-1], facts)
+      changed |= dict(told)
+      core.apply(facts, told)
       cast.sentences += 1
     chunk = language.gap.join(
       language.say(cast.rng, line, held_out) for line in lines
     )
-    closed = spans.update(cast, facts, changed, t)
+    keys = [*changed] if t else [*first, *changed]
+    closed = spans.update(cast, facts, keys, t)
     if t + 1 == chunks:
       wanted = round(options.asked_rate * cast.sentences)
       closed += spans.end(cast.rng, t, min(max(wanted, 2), 64))
-    yield Step(chunk, tuple(lines), tuple(closed))
+    changes = tuple(changed.items())
+    yield Step(chunk, tuple(lines), changes, tuple(closed), stored)
 
 
 def options_of(config: Any) -> Options:
@@ -148,7 +164,9 @@ def source(world: World, language: Language, name: str = '') -> Source:
       steps = [*told(split, seed, chunks, options)]
       asked = tuple(q for step in steps for q in step.closed)
       if sum(q.asked for q in asked) >= min(2, chunks):
-        return Episode(uid, name, tuple(s.chunk for s in steps), asked)
+        stored = tuple(Note('semantic', text, 0) for text in steps[0].stored)
+        read = tuple(step.chunk for step in steps)
+        return Episode(uid, name, read, asked, start=stored)
     raise ValueError(
       f'data.train_chunks={config.data.train_chunks}: no episode of {name} '
       'with two questions; raise it'
@@ -173,8 +191,7 @@ def source(world: World, language: Language, name: str = '') -> Source:
       for step in told('train', seed, _TEXT_CHUNKS, options_of(config)):
         found = [step.chunk] + [
           core.note(world, language, *change).text
-          for line in step.lines
-          for change in core.changes(world, line)
+          for change in step.changed
           if change[1]
         ]
         yield from (
@@ -182,7 +199,9 @@ def source(world: World, language: Language, name: str = '') -> Source:
         )
 
   def grade(episode: Episode, state: MemoryState) -> Grade:
-    wanted = grading.target(core.notes(world, language, episode))
+    before = core.started(world, episode).items()
+    first = [core.note(world, language, *fact) for fact in before]
+    wanted = grading.target([first, *core.notes(world, language, episode)])
     return grading.grade(language, wanted, state)
 
   return Source(
@@ -191,7 +210,7 @@ def source(world: World, language: Language, name: str = '') -> Source:
     episodes=episodes,
     splits=vocabulary.SPLITS,
     reader=functools.partial(
-      questions.reader, language, world.read, world.record
+      questions.reader, language, world.read, world.record, world.entity
     ),
     oracle=functools.partial(core.notes, world, language),
     grade=grade,
