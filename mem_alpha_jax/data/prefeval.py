@@ -83,8 +83,7 @@ def _episode(uid: int, stated: list[Stated]) -> Episode:
   order = content.shuffled(stated, content.generator(0, SOURCE, uid))
   last = len(order) - 1
   asked = tuple(
-    Question(s.question, s.letter, s.kind, t, last)
-    for t, s in enumerate(order)
+    Question(s.question, s.letter, s.kind, t, last) for t, s in enumerate(order)
   )
   chunks = tuple(sessions.said('user', s.preference) for s in order)
   return Episode(uid, SOURCE, chunks, asked)
