@@ -40,7 +40,7 @@ def reader(said, calls):
 def ask(readers, read, rule=rule, judge=None):
   panel = loop.Panel(readers, rule, judge)
   due = [held_out.ending(e).get(read, ()) for e in EPISODES]
-  found = loop.ask(Method(), EPISODES, due, panel, read)
+  found, _ = loop.ask(Method(), EPISODES, due, panel, read)
   return [i for i, _ in found], [a for _, a in found]
 
 

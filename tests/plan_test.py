@@ -89,11 +89,14 @@ def test_trial_the_copy_for_the_kl_is_planned():
 def test_trial_programs_have_the_shapes_of_a_run():
   """Forced calls of a chat model are longer; gae looks at values."""
 
-  def forced(arg):
+  def made(arg):
     config = tiny_config.get_config(arg)
     _, policy = planned(config)
     mesh = sharding.create_mesh(config.mesh)
-    found = programs.programs(config, policy, mesh)
+    return config, programs.programs(config, policy, mesh)
+
+  def forced(arg):
+    config, found = made(arg)
     return {p.kind for p in found}, forced_calls.width(config)
 
   chat = 'memory.prompt_format=chat,'
@@ -104,6 +107,12 @@ def test_trial_programs_have_the_shapes_of_a_run():
     'rl.group_by=trajectory,rollout.forced=0'
   )
   assert 'values' in kinds and 'logps' not in kinds
+  # Of four trajectories an episode two are there before they branch.
+  _, found = made(
+    'rollout.groups=trajectory,rollout.forks=1,rl.advantage=mem_t,'
+    'rl.group_by=trajectory,rollout.forced=0'
+  )
+  assert [p.rows for p in found if p.kind == 'sample'] == [4 * 4, 4 * 2]
 
 
 def test_sharding_divides_what_is_sharded():

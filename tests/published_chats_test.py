@@ -379,6 +379,7 @@ def test_real_prefeval(told):
   assert sum(len(e.questions) for e in found) == len(every) == 997
   again = sum(map(len, topics.values())) - len(every)
   assert f'questions that come again: {again}' in told.messages[0]
+  assert 'known to be wrong, marked: 2' in told.messages[0]
   letters = [q.answer for e in found for q in e.questions]
   assert all(220 < letters.count(letter) < 280 for letter in 'ABCD')
   right = {r['classification_task_options'][0].strip()

@@ -51,11 +51,17 @@ def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
     shape = dict(prefix=prefix, own=own, response=r.response_buckets[-1])
     found += _updates(config, learner, mesh, params, shape)
     found += [
-      _sampler(config, policy, mesh, params, shape, greedy)
-      for greedy in (False, True)
+      _sampler(config, policy, mesh, params, shape, below)
+      for below in (*_branches(r), 0)
     ]
   found.sort(key=lambda p: -p.shape['prefix'])
   return [*found, _reshard(config, policy, params), _retrieval(config, mesh)]
+
+
+def _branches(rollout) -> list[int]:
+  """Trajectories below a memory: 1 without rollout.forks, some before each."""
+  turns = (0, *rollout.forks)
+  return sorted({sizes.leaves_below(rollout, t) for t in turns})
 
 
 def _batch(mesh: Mesh, tree: Any) -> Any:
@@ -71,10 +77,10 @@ def _ints(*shape: int) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct(shape, jnp.int32)
 
 
-def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
-  """Prefill and the whole decode loop."""
-  r = config.rollout
-  prompts, samples = config.data.batch_episodes, r.group_size
+def _sampler(config, policy, mesh, params, shape, below: int) -> Program:
+  """Prefill and the whole decode loop; greedy of evaluation if `below` is 0."""
+  r, greedy = config.rollout, not below
+  prompts, samples = config.data.batch_episodes, r.group_size // (below or 1)
   width = forced_calls.width(config)
   if greedy:
     prompts, samples = config.data.eval_episodes, 1
@@ -101,7 +107,7 @@ def _sampler(config, policy, mesh, params, shape, greedy: bool) -> Program:
   arguments = _batch(mesh, arguments)
   return Program(
     kind='greedy' if greedy else 'sample',
-    shape=shape,
+    shape=shape | ({'below': below} if below > 1 else {}),
     rows=prompts * samples,
     width=samples,
     lower=lambda: generate.lower(params, *arguments),

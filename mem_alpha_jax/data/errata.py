@@ -16,6 +16,7 @@ from mem_alpha_jax.data import content, rows
 from mem_alpha_jax.data.source import Made
 from mem_alpha_jax.types import ERRATUM, Episode
 
+MARKED = 'golds that are known to be wrong, marked'  # what readers report
 _FOLDER = pathlib.Path(__file__).parents[1] / 'assets' / 'errata'
 
 

@@ -229,9 +229,7 @@ def _dialogue(data, asked: Sequence[_Asked], uid: int, where: str) -> Dialogue:
       'questions of category 5 with an answer': sum(
         q.category == ANSWERED for q in questions
       ),
-      'contradicted by the dialogue, marked': sum(
-        q.category.endswith(types.ERRATUM) for q in questions
-      ),
+      errata.MARKED: sum(q.category.endswith(types.ERRATUM) for q in questions),
     },
   )
   return Dialogue(uid, turns, tuple(questions))

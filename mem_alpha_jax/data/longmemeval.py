@@ -30,7 +30,6 @@ Type = Literal[
   'knowledge-update',
 ]
 _PUBLISHER = 'https://github.com/xiaowu0162/LongMemEval'
-_WRONG = 'golds that are known to be wrong, marked'
 # As '2023/05/30 (Tue) 23:40'.
 _Date = Annotated[str, pydantic.Field(pattern=r'^\d{4}/\d\d/\d\d\b')]
 
@@ -109,7 +108,7 @@ def instances(path: pathlib.Path) -> Iterator[Instance]:
     said = (turn.content for part in r.haystack_sessions for turn in part)
     kind = type_of(r.question_type, r.question_id)
     kind = errata.marked(SOURCE, r.question_id, r.answer[0], kind, said)
-    left[_WRONG] += kind.endswith(ERRATUM)
+    left[errata.MARKED] += kind.endswith(ERRATUM)
     text = dated(r.question, r.question_date)
     question = Question(text, r.answer[0], kind, 0, 0)
     yield Instance(r.question_id, r.question, question, tuple(sessions))

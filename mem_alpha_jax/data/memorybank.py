@@ -9,8 +9,8 @@ for none: {"Emily": ["Inception", null]}.
 
 import collections
 import pathlib
-from collections.abc import Iterator, Mapping
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import pydantic
 
@@ -46,16 +46,17 @@ def load(path: pathlib.Path, turns: int = 0, words: int = 0) -> list[Episode]:
     name.strip(): user
     for name, user in rows.whole(path, dict[str, _User], _PUBLISHER).items()
   }
-  asked = _by_user(path, _ASKED, str)
-  golds = _by_user(path, _GOLDS, str | None) if _beside(path, _GOLDS).is_file(
-  ) else {}  # fmt: skip
+  asked = _by_user(_beside(path, _ASKED), str)
+  mine = _beside(path, _GOLDS)
+  golds = _by_user(mine, str | None) if mine.is_file() else {}
   for name in {**asked, **golds}:
     if name not in users:
       raise ValueError(f'{path}: no user {name!r}, of whom questions are asked')
-    if name in golds and len(golds[name]) != len(asked.get(name, ())):
+  for name, answers in golds.items():
+    if len(answers) != len(asked.get(name, ())):
       raise ValueError(
-        f'{_beside(path, _GOLDS)}: {len(golds[name])} answers to the '
-        f'{len(asked.get(name, ()))} questions of {name!r}'
+        f'{mine}: {len(answers)} answers to the {len(asked.get(name, ()))} '
+        f'questions of {name!r}'
       )
   left, found = collections.Counter(), []
   for uid, (name, user) in enumerate(users.items()):
@@ -95,10 +96,10 @@ def _beside(path: pathlib.Path, name: str) -> pathlib.Path:
   return path.with_name(f'{name}{language}.jsonl')
 
 
-def _by_user(path: pathlib.Path, name: str, kind) -> Mapping[str, list]:
-  """Lists by user, of lines with a user each."""
+def _by_user(path: pathlib.Path, kind: Any) -> dict[str, list]:
+  """Lists of a kind by user, of lines with a user each."""
   found = {}
-  for where, line in rows.lines(_beside(path, name), _PUBLISHER):
+  for where, line in rows.lines(path, _PUBLISHER):
     row = rows.check(pydantic.Json[dict[str, list[kind]]], line, where)
     found |= {user.strip(): several for user, several in row.items()}
   return found

@@ -14,10 +14,10 @@ from typing import Annotated, NamedTuple
 
 import pydantic
 
-from mem_alpha_jax.data import content, rows, sessions
+from mem_alpha_jax.data import content, errata, rows, sessions
 from mem_alpha_jax.data.source import Source
 from mem_alpha_jax.reading import choices
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import ERRATUM, Episode, Question
 
 SOURCE = 'prefeval'
 _PUBLISHER = 'https://github.com/amazon-science/PrefEval'
@@ -38,7 +38,7 @@ class Stated(NamedTuple):
   preference: str
   question: str  # with its choices
   letter: str  # of the right one
-  topic: str
+  kind: str  # its topic, marked if the gold is wrong
 
 
 def load(root: str) -> list[Episode]:
@@ -61,6 +61,7 @@ def load(root: str) -> list[Episode]:
         left['questions whose right choice comes again'] += 1
       else:
         users[i].append(_stated(row, path.stem, i))
+        left[errata.MARKED] += users[i][-1].kind.endswith(ERRATUM)
       seen.add(key)
   found = [_episode(uid, users[i]) for uid, i in enumerate(sorted(users))]
   asked = sum(len(episode.questions) for episode in found)
@@ -74,15 +75,15 @@ def _stated(row: _Row, topic: str, index: int) -> Stated:
   offered = content.shuffled([right, *others], rng)
   letter = choices.LETTERS[offered.index(right)]
   text = choices.question(row.question, offered)
-  return Stated(row.preference.strip(), text, letter, topic)
+  kind = errata.marked(SOURCE, f'{topic}/{index}', right, topic)
+  return Stated(row.preference.strip(), text, letter, kind)
 
 
 def _episode(uid: int, stated: list[Stated]) -> Episode:
   order = content.shuffled(stated, content.generator(0, SOURCE, uid))
   last = len(order) - 1
   asked = tuple(
-    Question(s.question, s.letter, s.topic, t, last)
-    for t, s in enumerate(order)
+    Question(s.question, s.letter, s.kind, t, last) for t, s in enumerate(order)
   )
   chunks = tuple(sessions.said('user', s.preference) for s in order)
   return Episode(uid, SOURCE, chunks, asked)

@@ -142,7 +142,8 @@ def arm(
   )
   total = sum((r.calls for r in records), collections.Counter())
   kept, told = sum(r.held[-1][1] for r in records), read_tokens(parts, episodes)
-  quarter = -(-len(seconds) // 4)
+  reading = [one.reading for one in seconds]
+  quarter = -(-len(reading) // 4)
   found = {
     **strict,
     'lenient': lenient,
@@ -158,7 +159,7 @@ def arm(
     'seconds_per_chunk': passed / len(seconds),
     # Of reading one chunk of one episode: medians of both ends.
     'seconds_at_ends': [
-      float(np.median(part)) for part in (seconds[:quarter], seconds[-quarter:])
+      float(np.median(part)) for part in (reading[:quarter], reading[-quarter:])
     ],
   }
   if grades := [g for r in records for g in r.grades]:

@@ -57,9 +57,16 @@ class Record(NamedTuple):
   grades: list[Grade]  # of the memory at the end, where that can be graded
 
 
+class Seconds(NamedTuple):
+  """What a chunk took."""
+
+  reading: float  # it, of one stream
+  answering: float  # one of the questions after it; 0 where there are none
+
+
 class Outcome(NamedTuple):
   records: list[Record]  # a stream
-  seconds: list[float]  # of reading a chunk, of one stream
+  seconds: list[Seconds]  # of each chunk
 
 
 def panel(parts: Parts, readers: Sequence[protocol.Reader]) -> Panel:
@@ -101,7 +108,7 @@ def run(
     live = [i for i, chunk in enumerate(chunks) if chunk is not None]
     began = time.perf_counter()
     steps = method.observe(chunks)
-    seconds.append((time.perf_counter() - began) / max(len(live), 1))
+    reading = (time.perf_counter() - began) / max(len(live), 1)
     for i in live if steps else ():
       records[i].calls.update(_calls(steps[i]))
       if i < traces:
@@ -109,7 +116,9 @@ def run(
       if t + 1 == len(episodes[i].chunks):
         records[i].grades.extend(_grades(episodes[i], steps[i].state))
     due = [plan.get(t + 1, ()) for plan in plans]
-    for i, found in ask(method, episodes, due, panel, t + 1):
+    asked, answering = ask(method, episodes, due, panel, t + 1)
+    seconds.append(Seconds(reading, answering))
+    for i, found in asked:
       records[i].answered.append(found)
     now = [i for i in live if t + 1 in plans[i]]
     if now:
@@ -126,7 +135,7 @@ def ask(
   due: Sequence[Sequence[int]],
   panel: Panel,
   read: int,
-) -> list[tuple[int, Answered]]:
+) -> tuple[list[tuple[int, Answered]], float]:
   """Asks each memory its questions, once, and every reader with them.
 
   Args:
@@ -135,11 +144,13 @@ def ask(
     read: chunks by now.
 
   Returns:
-    (stream, answered), stream by stream, in the order of `due`.
+    (stream, answered), stream by stream, in the order of `due`; and seconds
+    from a question to its answer, of which the scores are no part.
   """
   places = [(i, index) for i, row in enumerate(due) for index in row]
   if not places:
-    return []
+    return [], 0.0
+  began = time.perf_counter()
   texts = [
     [e.questions[index].text for index in row]
     for e, row in zip(episodes, due, strict=True)
@@ -151,6 +162,7 @@ def ask(
   said = list(
     zip(*(reader(shown) for reader in distinct.values()), strict=True)
   )
+  each = (time.perf_counter() - began) / len(places)
   asked = []
   for (i, index), answers in zip(places, said, strict=True):
     question = episodes[i].questions[index]
@@ -164,7 +176,7 @@ def ask(
     found.append(
       (i, Answered(read, index, request, pick(answers), pick(scores)))
     )
-  return found
+  return found, each
 
 
 def _grades(episode: Episode, state: state_lib.MemoryState) -> list[Grade]:

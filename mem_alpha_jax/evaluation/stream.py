@@ -134,7 +134,9 @@ def _resume(method: Method, path: pathlib.Path, identity: int):
     )
     for answered, held, calls in state['streams']
   ]
-  return loop.Outcome(records, state['seconds'])
+  # A state of before answers were timed has numbers.
+  seconds = (s if isinstance(s, list) else [s, 0.0] for s in state['seconds'])
+  return loop.Outcome(records, [loop.Seconds(*pair) for pair in seconds])
 
 
 def _measured(
@@ -152,7 +154,10 @@ def _measured(
     for read, tokens in record.held:
       at = sessions[read]
       since = (at - 1) // options.every * options.every
-      each = sum(outcome.seconds[before:read]) / (at - since)
-      taken.append(stream_curves.Checkpoint(at, tokens, each))
+      passed = outcome.seconds[before:read]
+      each = sum(one.reading for one in passed) / (at - since)
+      taken.append(
+        stream_curves.Checkpoint(at, tokens, each, passed[-1].answering)
+      )
       before = read
   return asks, taken

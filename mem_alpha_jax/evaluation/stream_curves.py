@@ -29,6 +29,7 @@ class Checkpoint(NamedTuple):
   sessions: int
   memory_tokens: int
   seconds: float  # of reading one session since the last one
+  answering: float  # seconds, of one of the questions that are asked together
 
 
 Curve = dict[int, Estimate]
@@ -46,6 +47,8 @@ def curves(
   All points of 'fixed_lag' are of questions of a lag in [lag, lag + every),
   equally far from their evidence: what falls here falls for what the memory
   holds, not because later questions look back further.
+
+  'time' has seconds of reading a session, and of answering a question.
   """
   every, lag = options.every, options.lag
   curve = lambda some, key=lambda ask: ask.sessions: accuracy(
@@ -67,6 +70,7 @@ def curves(
     str(at): sum(getattr(one, field) for one in row) / len(row)
     for at, row in rows.items()
   }
+  reading, answering = mean('seconds'), mean('answering')
   return {
     'options': options._asdict(),
     'asked': len(asks),
@@ -78,7 +82,7 @@ def curves(
     'saturation': falls(overall),
     'fixed_lag_saturation': falls(fixed),
     'memory_tokens': mean('memory_tokens'),
-    'time': mean('seconds'),
+    'time': {at: [reading[at], answering[at]] for at in reading},
   }
 
 

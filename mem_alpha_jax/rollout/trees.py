@@ -30,11 +30,15 @@ def spread(played: samples_lib.Played, times: int) -> samples_lib.Played:
   if times == 1:
     return played
   rows = np.repeat(np.arange(len(played.turns)), times)
+  each = lambda some: [some[i] for i in rows]
   return samples_lib.Played(
-    *(
-      [x[i] for i in rows] if isinstance(x, list) else _rows(x, rows)
-      for x in played
-    )
+    turns=each(played.turns),
+    cut=each(played.cut),
+    prompts=_rows(played.prompts, rows),
+    forced=_rows(played.forced, rows),
+    sampled=_rows(played.sampled, rows),
+    outcomes=each(played.outcomes),
+    chosen=played.chosen[rows],
   )
 
 

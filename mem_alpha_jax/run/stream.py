@@ -1,6 +1,7 @@
 """--mode=stream: methods that are asked while their memories grow."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.evaluation import stream as stream_lib
 from mem_alpha_jax.methods import registry
-from mem_alpha_jax.report import plots
+from mem_alpha_jax.report import frontier, plots
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import parameters
 from mem_alpha_jax.run import workdir as workdir_lib
@@ -54,6 +55,7 @@ def main(config, workdir: str) -> dict[str, Any]:
       method, episodes, panel, options, folder / name
     )
     print(line(name, found[name]), flush=True)
+  print(_frontier_line(found))
   files.write_json(folder / 'curves.json', found)
   plots.stream_curves(found, options, str(folder / 'curves.png'))
   return found
@@ -66,6 +68,21 @@ def _streams(config) -> list[Episode]:
     multiple = max(config.stream.multiple, 2)  # 1 has its own count
     return pipeline.eval_episodes(short, 'test', multiple)
   return list(pipeline.make_source(config, 'test')[: config.stream.episodes])
+
+
+def _frontier_line(found: Mapping[str, dict[str, Any]]) -> str:
+  """How accurate methods are when last asked, within how long a question."""
+  points = {
+    name: frontier.Point(one['accuracy'][at][0], one['time'][at][1])
+    for name, one in found.items()
+    for at in [*one['accuracy']][-1:]
+  }
+  took = ', '.join(f'{n} {p.latency:.3g} s' for n, p in points.items())
+  score = frontier.lafs(points.values())
+  return (
+    f'LAFS of all {score:.3f}, from {frontier.LOW:g} to {frontier.HIGH:g} s a '
+    f'question; took {took}'
+  )
 
 
 def line(name: str, found: dict[str, Any]) -> str:
