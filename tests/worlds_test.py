@@ -17,8 +17,9 @@ from configs import conflict as conflict_config
 from configs import home as home_config
 from configs import traps as traps_config
 from configs import traps_zh as traps_zh_config
+from configs import worlds as worlds_config
 from mem_alpha_jax.config import validate
-from mem_alpha_jax.data import sources
+from mem_alpha_jax.data import pipeline, sources
 from mem_alpha_jax.data.worlds import (
   conflict,
   core,
@@ -35,6 +36,7 @@ from mem_alpha_jax.data.worlds import language as language_lib
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
+from mem_alpha_jax.run import build
 from mem_alpha_jax.types import Note, Request
 
 
@@ -274,6 +276,29 @@ def test_a_state_is_graded_in_any_words(name):
   half = state_lib.with_entries(state_lib.empty(), entries[::2])
   part = sources.of(name).grade(episode, half).part
   assert part == pytest.approx(len(entries[::2]) / len(entries))
+
+
+def test_several_worlds_come_by_turns_and_are_read_together():
+  """At every length: the oracle's notes of each answer its questions."""
+  config = worlds_config.get_config()
+  validate.validate(config)
+  sources.check(config)
+  mine = worlds_config.WORLDS
+  for multiple in (1, 2):
+    episodes = pipeline.eval_episodes(config, 'test', multiple)[:6]
+    assert [e.source for e in episodes] == [*mine, *mine]
+    assert {len(e.chunks) for e in episodes} == {10 * multiple}
+  train = pipeline.make_source(config, 'train')
+  assert [train[i].source for i in range(3)] == [*mine]
+  strict, lenient = build.source_readers(config, None)
+  for episode in episodes[:3]:
+    end = _end(episode.source, episode)
+    notes = [Note(e.kind, e.text, e.step) for e in state_lib.entries(end)]
+    due = [q for q in episode.questions if q.last == len(episode.chunks) - 1]
+    requests = [Request(q.text, tuple(notes)) for q in due]
+    gold = [q.answer.lower() for q in due]
+    assert strict(requests) == lenient(requests) == gold
+    assert strict([Request('What else?', tuple(notes))]) == ['']
 
 
 def test_a_store_begins_with_every_trouble_and_a_line_comes_for_each():

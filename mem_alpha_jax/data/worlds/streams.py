@@ -214,7 +214,6 @@ def source(world: World, language: Language, name: str = '') -> Source:
     ),
     oracle=functools.partial(core.notes, world, language),
     grade=grade,
-    alone=True,
     any_length=True,
     texts=texts,
   )
