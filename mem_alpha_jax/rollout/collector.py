@@ -248,27 +248,40 @@ def _at_end(config) -> bool:
 
 def _explores(turn: Turn, config) -> int:
   """Samples of a turn's group that are forced to begin with a call."""
-  by_state = config.rollout.groups == 'state'
   explores = registry.ROLES[turn.role].explores and turn.live
-  return config.rollout.forced if by_state and explores else 0
+  return config.rollout.forced if explores else 0
 
 
 def _forced(setup, turns, step: int, width: int) -> forced_calls.Forced:
+  """What the samples of turns begin with.
+
+  Of trajectories some are forced at each turn, drawn anew for every turn of an
+  episode; a re-roll is free.
+  """
+  rollout = setup.config.rollout
   notation = setup.config.memory.prompt_format
   forced = forced_calls.free(
     len(turns), width, forced_calls.width(setup.config)
   )
+  alone = rollout.groups == 'trajectory'
   for i, turn in enumerate(turns):
-    if count := _explores(turn, setup.config):
-      forced.tokens[i], forced.chance[i] = forced_calls.forced_calls(
+    count = _explores(turn, setup.config)
+    place = slice(None)
+    if alone and count:
+      order = _rng(setup, turn, step, 8).permutation(rollout.group_size)
+      place = slice(order[turn.trajectory], order[turn.trajectory] + 1)
+      count *= width == 1 and place.start < count
+    if count:
+      tokens, chance = forced_calls.forced_calls(
         _rng(setup, turn, step, 2),
         setup.tokenizer,
         sum(e is not None for e in turn.view),
-        width,
+        rollout.group_size if alone else width,
         count,
         notation,
-        setup.config.rollout.forced_deletes,
+        rollout.forced_deletes,
       )
+      forced.tokens[i], forced.chance[i] = tokens[place], chance[place]
   return forced
 
 
