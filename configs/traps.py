@@ -4,7 +4,8 @@ python -m mem_alpha_jax.main --config=configs/traps.py --workdir=runs/traps
 
 After MedMemoryBench (mem_alpha_jax/data/worlds/traps.py). A stream of 2,000
 sessions, asked every ten: --mode=stream with stream.multiple=200,
-stream.every=10.
+stream.every=10. In Arabic and Hindi: data.source=traps_ar and traps_hi; in
+Chinese: configs/traps_zh.py.
 """
 
 import ml_collections

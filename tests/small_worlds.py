@@ -63,6 +63,43 @@ def traps_answer(text, facts):
   return ('yes' if food == m[2] else 'no') if food else ''
 
 
+def traps_answer_in(language):
+  """The same of another language, whose questions are read by their forms."""
+  forms = []
+  for form, template in language.asked.items():
+    pattern = re.escape(template)
+    for field in re.findall(r'{(\w+)}', template):
+      dealt = language.words[field.rstrip('23')]
+      words = {word for some in dealt.values() for word in some}
+      words = '|'.join(sorted(words, key=len, reverse=True))
+      pattern = pattern.replace(
+        re.escape(f'{{{field}}}'), f'(?P<{field}>{words})'
+      )
+    forms.append((form, re.compile(pattern)))
+
+  def answer(text, facts):
+    ((form, f),) = (
+      (form, m.groupdict())
+      for form, pattern in forms
+      if (m := pattern.fullmatch(text))
+    )
+    person, relation = f['person'], f.get('relation')
+    get = lambda attribute, *whose: facts.get((attribute, *whose), '')
+    if form == 'hops':
+      return get('clinic', get('doctor', person, None), None)
+    if form == 'found':
+      return get('found', person, f['illness'])
+    if form == 'infer':
+      food = get('allergic', person, None)
+      return food and language.spoken[food != f['food']]
+    if form == 'choice':
+      drug = get('takes', person, None)
+      return drug if drug in (f['drug'], f['drug2'], f['drug3']) else ''
+    return get(form.removeprefix('relative '), person, relation)
+
+  return answer
+
+
 def home_facts(lines, stored):
   """(person or None for the house, activity) -> (device, setting)."""
   assert not stored

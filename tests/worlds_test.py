@@ -4,69 +4,105 @@ import collections
 import hashlib
 import itertools
 import random
+import unicodedata
+from collections.abc import Callable
+from types import ModuleType
+from typing import NamedTuple
 
 import pytest
+import regex
 import small_worlds
 
 from configs import conflict as conflict_config
 from configs import home as home_config
 from configs import traps as traps_config
+from configs import traps_zh as traps_zh_config
 from mem_alpha_jax.config import validate
 from mem_alpha_jax.data import sources
 from mem_alpha_jax.data.worlds import (
   conflict,
+  core,
   home,
   home_words,
   streams,
   traps,
+  traps_arabic,
+  traps_chinese,
+  traps_hindi,
   traps_words,
 )
+from mem_alpha_jax.data.worlds import language as language_lib
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
 from mem_alpha_jax.types import Note, Request
 
-CONFIGS = {
-  'traps': traps_config,
-  'home': home_config,
-  'conflict': conflict_config,
+
+class World(NamedTuple):
+  """A world, its own truth (tests/small_worlds.py), and what it was before."""
+
+  config: ModuleType
+  table: core.World
+  language: language_lib.Language
+  facts: Callable
+  answer: Callable
+  digest: str
+
+
+def _traps(language, digest):
+  answer = small_worlds.traps_answer
+  if language is not traps_words.ENGLISH:
+    answer = small_worlds.traps_answer_in(language)
+  facts = small_worlds.traps_facts
+  chinese = language is traps_chinese.CHINESE
+  config = traps_zh_config if chinese else traps_config
+  return World(config, traps.TRAPS, language, facts, answer, digest)
+
+
+KNOWN = {
+  'traps': _traps(traps_words.ENGLISH, 'bafe42d13f0a4041'),
+  'traps_zh': _traps(traps_chinese.CHINESE, 'a008522b18884be5'),
+  'traps_ar': _traps(traps_arabic.ARABIC, '2676112109ca3153'),
+  'traps_hi': _traps(traps_hindi.HINDI, 'f5fa08ac162b0bff'),
+  'home': World(
+    home_config,
+    home.HOME,
+    home_words.ENGLISH,
+    small_worlds.home_facts,
+    small_worlds.home_answer,
+    '48b7cbc57b5dc370',
+  ),
+  'conflict': World(
+    conflict_config,
+    conflict.CONFLICT,
+    conflict.ENGLISH,
+    small_worlds.conflict_facts,
+    small_worlds.conflict_answer,
+    'dbf51d314d907c8c',
+  ),
 }
-TABLES = {
-  'traps': (traps.TRAPS, traps_words.ENGLISH),
-  'home': (home.HOME, home_words.ENGLISH),
-  'conflict': (conflict.CONFLICT, conflict.ENGLISH),
-}
-FACTS = {
-  'traps': small_worlds.traps_facts,
-  'home': small_worlds.home_facts,
-  'conflict': small_worlds.conflict_facts,
-}
-ANSWERS = {
-  'traps': small_worlds.traps_answer,
-  'home': small_worlds.home_answer,
-  'conflict': small_worlds.conflict_answer,
-}
-DIGESTS = {
-  'traps': 'bafe42d13f0a4041',
-  'home': '48b7cbc57b5dc370',
-  'conflict': 'dbf51d314d907c8c',
-}
-WORLDS = [*TABLES]
-OPTIONS = streams.Options()
 WIDE = state_lib.Limits(0, 64, 1 << 12)
 
 
-@pytest.fixture(scope='module', params=WORLDS)
+@pytest.fixture(scope='module', params=KNOWN)
 def name(request):
   return request.param
 
 
 def _config(name):
-  return CONFIGS[name].get_config()
+  return KNOWN[name].config.get_config(f'data.source={name}')
 
 
 def _episodes(name, split='test_pairs', multiple=1, count=8):
   return sources.of(name).episodes(_config(name), split, multiple)[:count]
+
+
+def _stream(name, split, seed, chunks):
+  one, options = KNOWN[name], streams.Options()
+  said = streams.stream(
+    one.table, one.language, split, str(seed), chunks, options
+  )
+  return [*said]
 
 
 def _read(name, strict=True):
@@ -82,11 +118,11 @@ def test_gold_is_what_a_recomputation_says(name):
   """Of every question: its gold, that it held just so long, and no other."""
   asked = 0
   for seed, split in itertools.product(range(12), ('train', 'test_templates')):
-    steps = [*streams.stream(*TABLES[name], split, str(seed), 80, OPTIONS)]
+    steps = _stream(name, split, seed, 80)
     told = [line for step in steps for line in step.lines]
     assert len(told) == len(steps)
     stored = steps[0].stored
-    facts = [FACTS[name](told[: t + 1], stored) for t in range(len(told))]
+    facts = [KNOWN[name].facts(told[: t + 1], stored) for t in range(len(told))]
     questions = [q for step in steps for q in step.closed]
     spans = collections.defaultdict(dict)
     for q in questions:
@@ -95,7 +131,7 @@ def test_gold_is_what_a_recomputation_says(name):
         spans[q.text][t] = q.answer
     for text, golds in spans.items():
       for t in range(min(golds), len(told)):
-        assert golds.get(t, '') == ANSWERS[name](text, facts[t]), (text, t)
+        assert golds.get(t, '') == KNOWN[name].answer(text, facts[t]), (text, t)
     starts = {(q.text, q.first): q.answer for q in questions}
     for q in questions:  # a span does not go on in another
       assert starts.get((q.text, q.last + 1)) != q.answer
@@ -107,27 +143,48 @@ def test_the_same_seed_is_the_same_world(name):
   digest = hashlib.sha256()
   for split in sources.of(name).splits:
     digest.update(repr(_episodes(name, split, 4, 2)).encode())
-  assert digest.hexdigest()[:16] == DIGESTS[name]
+  assert digest.hexdigest()[:16] == KNOWN[name].digest
   assert _episodes(name) == _episodes(name)
   assert _episodes(name, 'train') != _episodes(name)
 
 
 def test_a_shorter_stream_begins_a_longer_one(name):
-  short, long = (
-    [*streams.stream(*TABLES[name], 'train', '3', n, OPTIONS)] for n in (9, 30)
-  )
+  short, long = (_stream(name, 'train', 3, n) for n in (9, 30))
   assert [s.chunk for s in short] == [s.chunk for s in long[:9]]
   assert [s.closed for s in short[:8]] == [s.closed for s in long[:8]]
 
 
 def test_text_says_what_was_told(name):
-  world, language = TABLES[name]
+  language = KNOWN[name].language
   for split in ('train', 'test', 'validation_templates'):
-    for step in streams.stream(world, language, split, '1', 200, OPTIONS):
+    for step in _stream(name, split, 1, 200):
       (line,), read = step.lines, language.read(step.chunk)
       assert [one.form for one in read] == [line.form], step.chunk
       assert read[0].fields.items() <= line.fields.items()
       assert language.say(random.Random(0), line, False)
+
+
+def test_words_are_of_one_kind_and_of_one_split(name):
+  """And as a tokenizer leaves them: NFKC, and a word by Unicode's rules."""
+  language = KNOWN[name].language
+  dealt = [d for d in language.words.values() if d['train'] != d['test']]
+  every = [word.lower() for d in dealt for some in d.values() for word in some]
+  shared = {w.lower() for d in language.words.values() for w in d['train']}
+  shared -= set(every)
+  cues = {language.cue(name).lower() for name in language.attributes}
+  assert len(every) == len(set(every)) and not shared & cues
+  assert not cues & set(every)
+  for word in {*every, *shared, *cues}:
+    assert unicodedata.normalize('NFKC', word) == word
+    assert regex.fullmatch(r'[\p{L}\p{M}]+', word), word
+  fields = {kind: min(language.words[kind]['train']) for kind in language.words}
+  for form, told in language.said.items():
+    assert told.seen and told.held_out
+    assert not set(told.seen) & set(told.held_out), form
+    for template in (*told.seen, *told.held_out):
+      assert {kind for kind in fields if f'{{{kind}}}' in template} or (
+        form == KNOWN[name].table.talk
+      )
 
 
 def test_every_type_is_asked_and_by_turns(name):
@@ -186,7 +243,7 @@ def _mutations(op, other):
 
 def test_a_mutation_of_any_gold_operation_fails_the_state(name):
   grade, mutated = sources.of(name).grade, 0
-  other = TABLES[name][1].words['person']['validation'][0]
+  other = KNOWN[name].language.words['person']['validation'][0]
   for episode in _episodes(name, multiple=2, count=4):
     assert grade(episode, _end(name, episode)) == (True, 1.0)
     untouched = state_lib.holding(episode.start, str.__len__)

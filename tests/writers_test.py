@@ -153,6 +153,10 @@ def test_rule_insert_stops_where_the_memory_is_full():
   ]  # fmt: skip
 
 
+def test_rule_insert_puts_no_space_where_the_text_has_none():
+  assert texts(read('rule_insert', ('我住在北京市。',))) == ['我住在北京市']
+
+
 def test_rule_update_replaces_what_shares_two_words():
   chunks = ('Tom is my job.', "Marta's job is baker.", 'Marta is cold.')
   memory = read('rule_update', chunks)

@@ -128,9 +128,14 @@ def rule_update(seen: Seen) -> list[Op]:
 
 def _telegram(seen: Seen) -> str:
   """The words of the chunk that say something, as many as an entry holds."""
-  words = [piece.strip(' .,;:!?"') for piece in words_lib.pieces(seen.chunk)]
-  kept = ' '.join(w for w in words if words_lib.content(w))
-  return words_lib.first_words(kept, seen.limits.entry_tokens, seen.count)
+  kept = ''
+  for piece in words_lib.pieces(seen.chunk):
+    word = piece.strip(' .,;:!?"')
+    if words_lib.content(word):
+      kept += ' ' * piece[0].isspace() + word
+  return words_lib.first_words(
+    kept.strip(), seen.limits.entry_tokens, seen.count
+  )
 
 
 def _if_it_fits(seen: Seen, kind: str, text: str) -> list[Op]:

@@ -77,11 +77,10 @@ def words(text: str, known: frozenset[str] = _NONE) -> tuple[str, ...]:
 @functools.cache
 def _search(known: frozenset[str]) -> regex.Pattern:
   """Finds words; those of a script with spaces stand by themselves."""
-  spaceless = regex.compile(words_lib.SPACELESS, regex.VERSION1)
   inside = r'[\p{L}\p{M}\p{N}]'
   forms = [
     regex.escape(word)
-    if spaceless.match(word)
+    if words_lib.is_spaceless(word)
     else f'(?<!{inside}){regex.escape(word)}(?!{inside})'
     for word in sorted(known, key=lambda w: (-len(w), w))
   ]

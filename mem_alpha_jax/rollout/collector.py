@@ -311,9 +311,8 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
   """Grades ends, gathers the table, and keeps the memories."""
   copies = len(plans) // len(starts)
   episodes = [plan[0].episode for plan in plans]
-  seen = [p.turns for p in played]  # with the entries in view
-  lived = [
-    [turns[i] for turns in seen[: len(plan)]] for i, plan in enumerate(plans)
+  lived = [  # with the entries in view
+    [p.turns[i] for p in played[: len(plan)]] for i, plan in enumerate(plans)
   ]
   ends = grading.end_scores(lived, memories, setup.reader)
   samples = samples_lib.gather(

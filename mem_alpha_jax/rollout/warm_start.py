@@ -36,22 +36,38 @@ CALLS = (
   (('delete', ''), 0.1),
 )
 WORDS = (2, 5)  # fewest and most words of a demonstrated note
+RUN = (1, 4)  # fewest and most characters of a word without spaces around it
 
 
 def note(rng: np.random.Generator, chunk: str) -> str:
   """A random choice of the chunk's words in their order: telegram style.
 
   Function words are left out, as in a telegram; which of the others matter
-  is not shown.
+  is not shown. A script without spaces is cut into runs of RUN characters.
   """
+  pieces = words_lib.pieces(chunk.rstrip('.?!。।؟').replace("'s", ''))
   words = [
     word
-    for word in words_lib.pieces(chunk.rstrip('.?!').replace("'s", ''))
+    for word in _runs(rng, pieces)
     if word.strip().lower() not in words_lib.STOP
   ]
   count = min(len(words), int(rng.integers(WORDS[0], WORDS[1] + 1)))
   chosen = np.sort(rng.choice(len(words), count, replace=False))
   return ' '.join(''.join(words[i] for i in chosen).split())
+
+
+def _runs(rng: np.random.Generator, pieces: Sequence[str]) -> list[str]:
+  """The pieces, characters without spaces between them joined at random."""
+  found, left = [], 0
+  for piece in pieces:
+    spaceless = words_lib.is_spaceless(piece)
+    if spaceless and left:
+      found[-1] += piece
+      left -= 1
+    else:
+      found.append(piece)
+      left = int(rng.integers(RUN[0], RUN[1] + 1)) - 1 if spaceless else 0
+  return found
 
 
 def random_view(

@@ -29,6 +29,7 @@ _RUN = regex.compile(
   rf'|[[\p{{L}}\p{{M}}\p{{N}}\p{{Pc}}]--{SPACELESS}]+',
   regex.VERSION1,
 )
+_SPACELESS = regex.compile(SPACELESS, regex.VERSION1)
 _CHARACTER = regex.compile(r'.\p{M}*', regex.VERSION1 | regex.DOTALL)
 # What a cut leaves whole: words and, without spaces, characters.
 _UNIT, _PIECE = (
@@ -64,6 +65,11 @@ def content(text: str) -> tuple[str, ...]:
 @functools.lru_cache(1 << 16)
 def _content(text: str) -> tuple[str, ...]:
   return tuple(w for w in dict.fromkeys(terms(text)) if w not in STOP)
+
+
+def is_spaceless(text: str) -> bool:
+  """Whether a text begins in a script without spaces."""
+  return bool(_SPACELESS.match(text))
 
 
 def pieces(text: str) -> list[str]:

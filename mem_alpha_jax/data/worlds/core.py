@@ -138,8 +138,9 @@ def note(world: World, language: Language, key: Key, value: str) -> OracleNote:
   """What a perfect writer keeps of a fact; of one that ended, that it did."""
   parts = [language.cue(part) for part in key]
   kind = 'episodic' if key[-1] in world.dated else 'semantic'
-  words = tuple(words_lib.terms(' '.join(parts)))
-  return OracleNote(words, kind, ' '.join([*parts, value]).strip(), not value)
+  words = tuple(words_lib.terms(language.gap.join(parts)))
+  text = language.gap.join([*parts, value]).strip()
+  return OracleNote(words, kind, text, not value)
 
 
 def started(world: World, episode: Episode) -> Facts:

@@ -62,9 +62,8 @@ class Language:
     cues: attribute -> the word that says it in sentences and notes; an
       attribute that is not there is its own cue.
     stop: ends a sentence.
-    gap: stands between sentences.
+    gap: stands between sentences, and between the words of a note.
     spoken: yes and no.
-    spaced: words have spaces between them.
   """
 
   words: Mapping[str, Mapping[str, Sequence[str]]]
@@ -75,7 +74,6 @@ class Language:
   stop: str = '.'
   gap: str = ' '
   spoken: tuple[str, str] = ('yes', 'no')
-  spaced: bool = True
 
   def allowed(self, split: str, name: str, kind: str) -> list[str]:
     """Words of a kind that a split may say of a name.

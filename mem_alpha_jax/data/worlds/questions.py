@@ -25,10 +25,9 @@ class Read(NamedTuple):
 
 
 def known(language: Language) -> frozenset[str]:
-  """The words that a text is searched for; none where spaces part them."""
-  if language.spaced and all(w.isascii() for w in language.lexicon['person']):
-    return frozenset()
-  return language.vocabulary
+  """The words that a text is searched for; all of it, of Latin letters."""
+  latin = all(word.isascii() for word in language.vocabulary)
+  return frozenset() if latin else language.vocabulary
 
 
 words = extractive.words

@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from mem_alpha_jax.data.worlds import core, streams
 from mem_alpha_jax.data.worlds.core import Ask, Cast, Effect, Facts, Key
 from mem_alpha_jax.data.worlds.questions import Read
+from mem_alpha_jax.data.worlds.traps_arabic import ARABIC
+from mem_alpha_jax.data.worlds.traps_chinese import CHINESE
+from mem_alpha_jax.data.worlds.traps_hindi import HINDI
 from mem_alpha_jax.data.worlds.traps_words import ENGLISH
 
 
@@ -220,4 +223,9 @@ TRAPS = core.World(
   talk='talk',
   dated=frozenset(('found',)),
 )
-SOURCES = (streams.source(TRAPS, ENGLISH),)
+SOURCES = (
+  streams.source(TRAPS, ENGLISH),
+  streams.source(TRAPS, CHINESE, 'traps_zh'),
+  streams.source(TRAPS, ARABIC, 'traps_ar'),
+  streams.source(TRAPS, HINDI, 'traps_hi'),
+)

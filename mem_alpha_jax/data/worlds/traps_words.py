@@ -4,6 +4,8 @@ Every sentence that states a fact holds its cue, names its person before any
 other, and its value is one word: a note that keeps these answers a question.
 """
 
+from collections.abc import Mapping
+
 from mem_alpha_jax.data import synthetic_words
 from mem_alpha_jax.data.worlds import vocabulary
 from mem_alpha_jax.data.worlds.language import Language, said
@@ -30,6 +32,21 @@ _RELATIONS = (
   'sister', 'brother', 'mother', 'father', 'aunt', 'uncle', 'cousin',
   'neighbor',
 )  # fmt: skip
+
+
+def dealt(
+  kinds: Mapping[str, str], months: str, relations: str
+) -> dict[str, dict[str, tuple[str, ...]]]:
+  """The words of a language: of each kind, of each split."""
+  sizes = {'person': (24, 6, 6)}
+  return {
+    kind: vocabulary.deal(words.split(), sizes.get(kind, (16, 4, 4)))
+    for kind, words in kinds.items()
+  } | {
+    'month': vocabulary.shared(months.split()),
+    'relation': vocabulary.shared(relations.split()),
+  }
+
 
 SAID = {
   'allergic': said("""
