@@ -72,12 +72,11 @@ def test_items_are_measured_once_and_what_fails_is_kept(tmp_path, monkeypatch):
 
 
 def test_a_writer_is_asked_about_other_texts_once(tmp_path, monkeypatch):
-  config = tiny_config.get_config()
+  config = tiny_config.get_config('eval.lengths=1')
   experiment = build_lib.build(config, str(tmp_path))
   trained, _ = optimizer.split(build_lib.init_params(experiment))
   params = str(tmp_path / 'params')
   params_file.save(params, trained)
-  monkeypatch.setattr(transfer, 'READER', {'eval.lengths': (1,)})
   fill = lambda: transfer.fill(
     config, params, 'start', ['world'], ['policy', 'oracle'], tmp_path
   )
