@@ -134,7 +134,7 @@ def fill(
 def load(experiment: build_lib.Experiment, params: str) -> Any:
   """Those of a workdir's newest checkpoint, or of a file of `params_file`."""
   if pathlib.Path(params).is_dir():
-    return parameters.newest_params(experiment, params)
+    return parameters.saved_params(experiment, params)
   trained = params_file.load(params, parameters.trained_shapes(experiment))
   return build_lib.init_params(experiment, trained)
 
