@@ -54,6 +54,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.eval.every = 25
   c.eval.lengths = (1, 4, 13)
   c.eval.length_episodes = 48
+  # At this rate a run swings: 0.93 on validation at step 75, 0.78 at 100.
+  c.eval.checkpoint = 'best'
   c.checkpoint.every = 25
   c.checkpoint.grace = 30.0
   c.checkpoint.keep = 1

@@ -14,7 +14,7 @@ from mem_alpha_jax.report import metrics as metrics_lib
 from mem_alpha_jax.rollout import assemble, collector, fit, samples
 from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.run import checkpoint, learning, summary
+from mem_alpha_jax.run import checkpoint, learning, parameters, summary
 from mem_alpha_jax.run import progress as progress_lib
 from mem_alpha_jax.run import workdir as workdir_lib
 from mem_alpha_jax.run.learning import Learner
@@ -75,9 +75,10 @@ def _train(config, workdir: str, started: float) -> dict[str, Any]:
         loader.set_state(now.data_state)
       with interrupt.save_within(config.checkpoint.grace):
         now = _steps(experiment, learner, loader, now, manager, writer)
-  return summary.write(
-    experiment, now.state.params, held_out, workdir, now.seconds
-  )
+  params = now.state.params
+  if config.eval.checkpoint == 'best':
+    params = parameters.saved_params(experiment, workdir)
+  return summary.write(experiment, params, held_out, workdir, now.seconds)
 
 
 def _steps(

@@ -106,6 +106,17 @@ def test_rerolls_are_groups_of_their_own(shared):
   )
 
 
+def test_turns_that_trajectories_share_are_narrower_groups():
+  # Two memories at turn 0 that become two each: rows by (trajectory, turn).
+  trajectory, turn = np.array(
+    [(0, 0), (0, 1), (1, 1), (2, 0), (2, 1), (3, 1)]
+  ).T
+  zeros = np.zeros(6, int)
+  keys = Keys(zeros, trajectory, turn, zeros, zeros, zeros)
+  index = assemble.grouped(keys, True)
+  np.testing.assert_array_equal(index, [[0, 3, -1, -1], [1, 2, 4, 5]])
+
+
 def test_responses_that_were_cut_are_kept_or_masked():
   arg = 'rl.min_gap=0,rl.train_samples=0,rl.cut_responses='
   samples = graded(table((4, 2)), tiny_config.get_config(arg + 'keep'))

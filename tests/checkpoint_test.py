@@ -76,6 +76,10 @@ def test_keeps_newest_and_best(tmp_path):
     for step, metric in metrics.items():
       manager.save(step, make_state(step), {}, metric=metric)
     assert manager.steps() == [2, 4, 5]
+    assert manager.restore(SHAPES).step == 5
+    best = manager.restore(SHAPES, best=True)
+    assert best.step == 2
+    assert_same(best.state, make_state(2))
 
 
 def test_restores_onto_the_shardings_of_the_example(tmp_path):

@@ -1,5 +1,8 @@
 """The collector under samplers that say what they are told to say."""
 
+import collections
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -168,6 +171,25 @@ def test_keys_name_the_memory_a_row_saw_and_the_row_it_came_from(
   assert len(memories) == (9 if groups == 'state' else 9 * G)
   free = keys.trajectory[keys.parent[keys.parent >= 0]]
   assert groups == 'trajectory' or free.min() >= setup.config.rollout.forced
+
+
+@GROUPS
+def test_as_many_samples_of_a_turn_are_forced_as_the_config_says(
+  setups, groups
+):
+  setup = scripted(setups[groups], random_call(setups['state'].tokenizer))
+  samples = collector.collect(
+    setup, None, episodes_of(3, 1, 2, 3), empty_starts(), 0
+  ).samples
+  explored = (samples.forced.tokens != forced_calls.FREE).any(-1)
+  turns = list(zip(samples.keys.episode, samples.keys.turn, strict=True))
+  forced = collections.Counter(itertools.compress(turns, explored))
+  assert len(forced) == 9
+  assert set(forced.values()) == {setup.config.rollout.forced}
+  which = collections.Counter(samples.keys.trajectory[explored].tolist())
+  # The first samples of a state; of trajectories others at every turn.
+  alone = groups == 'trajectory'
+  assert (len(which) > setup.config.rollout.forced) == alone
 
 
 def test_one_call_embeds_what_a_step_writes_and_one_what_it_asks(setups):

@@ -7,11 +7,16 @@ import subprocess
 import sys
 
 import pytest
+import tiny_config
 
 from experiments.bench_device import run as device
-from experiments.gpu import items
+from experiments.gpu import items, transfer
 from experiments.gpu import run as programme
 from mem_alpha_jax.model import presets
+from mem_alpha_jax.rl import optimizer
+from mem_alpha_jax.run import build as build_lib
+from mem_alpha_jax.run import params_file
+from mem_alpha_jax.types import Episode, Question
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CONFIG = (
@@ -64,6 +69,36 @@ def test_items_are_measured_once_and_what_fails_is_kept(tmp_path, monkeypatch):
   programme.bench(tmp_path, 600.0, toy=True)
   assert started == [f'--item={name}' for name in items.ITEMS]
   assert set(programme.measured(tmp_path)) == set(items.ITEMS)
+
+
+def test_a_writer_is_asked_about_other_texts_once(tmp_path, monkeypatch):
+  config = tiny_config.get_config('eval.lengths=1')
+  experiment = build_lib.build(config, str(tmp_path))
+  trained, _ = optimizer.split(build_lib.init_params(experiment))
+  params = str(tmp_path / 'params')
+  params_file.save(params, trained)
+  fill = lambda: transfer.fill(
+    config, params, 'start', ['world'], ['policy', 'oracle'], tmp_path
+  )
+  fill()
+  found = transfer.table(tmp_path)['world']
+  assert found['oracle']['score'] > 0.5 > found['start']['score']
+  monkeypatch.setattr(transfer.cells, 'compare', None)
+  fill()  # all cells are there
+  assert transfer.table(tmp_path) == {'world': found}
+
+
+def test_sentences_of_a_text_are_chunks_and_questions_keep_their_place():
+  asked = (
+    Question('Who?', 'Ana', 'squad', 0, 1),
+    Question('Where?', 'Rome', 'squad', 1, 1),
+  )
+  whole = Episode(
+    3, 'squad', ('Ana is here. She sings.', 'Rome is far.'), asked
+  )
+  parts = transfer.by_sentence(whole)
+  assert parts.chunks == ('Ana is here.', 'She sings.', 'Rome is far.')
+  assert [(q.first, q.last) for q in parts.questions] == [(1, 2), (2, 2)]
 
 
 def test_shares_are_of_the_rates_of_the_card():

@@ -1,4 +1,4 @@
-"""PersonaMem, LongMemEval-V2 and BEAM: files made up here in their schemas."""
+"""PersonaMem, LongMemEval-V2, BEAM, EgoMemReason: files in their schemas."""
 
 import csv
 import json
@@ -6,7 +6,15 @@ import json
 import pytest
 
 from configs import tiny
-from mem_alpha_jax.data import longmemeval_v2, pipeline, rows, sources
+from experiments.egomemreason import run
+from mem_alpha_jax.data import (
+  egomemreason,
+  longmemeval_v2,
+  pipeline,
+  rows,
+  sources,
+)
+from mem_alpha_jax.evaluation import loop
 from mem_alpha_jax.reading import judge
 from mem_alpha_jax.reward import scoring
 
@@ -288,3 +296,95 @@ def test_a_broken_chat_of_beam_is_named(tmp_path):
   _beam(tmp_path, 1, chat=[{'turns': [[{'role': 'user', 'content': 'Hi.'}]]}])
   with pytest.raises(ValueError, match=r'chat.json: .*\]\.id: field'):
     _episodes('beam', tmp_path)
+
+
+# EgoMemReason
+
+
+def _caption(time, text, identity='A1_JAKE'):
+  return {'identity': identity, 'time': time, 'text': text}
+
+
+def _video_question(key, time, identity='A1_JAKE', **change):
+  return {
+    'example_id': key, 'p_id': f'{identity}_q{key}', 'identity': identity,
+    'query_time': time, 'question': f'What is {key}?',
+    'options': {'A': 'tea', 'B': 'rice', 'C': 'soup'},
+    'query_type': 'Activity Pattern',
+  } | change  # fmt: skip
+
+
+CAPTIONS = [
+  _caption('DAY2, 09:00:00', 'He eats rice.'),
+  _caption('DAY1, 10:00:00', 'He drinks tea.'),
+  _caption('DAY1, 12:00:00', 'He sleeps.'),
+]
+ASKED = [
+  _video_question(7, 'DAY2, 19:00:00', correct_answer='B'),
+  _video_question(3, 'DAY1, 11:00:00', correct_answer='A'),
+  _video_question(4, 'DAY1, 09:00:00'),
+  _video_question(5, 'DAY7, 09:00:00', 'A2_ALICE'),
+]
+
+
+def _week(tmp_path, asked=ASKED, captions=CAPTIONS):
+  folder = tmp_path / 'egomemreason'
+  _lines(folder / 'annotations_public.jsonl', asked)
+  _lines(folder / 'captions.jsonl', captions)
+
+
+def test_egomemreason_asks_after_the_captions_before(tmp_path, told):
+  _week(tmp_path)
+  (episode,) = _episodes('egomemreason', tmp_path, turns=0)
+  assert episode.chunks == (
+    'Day 1\n10:00:00 He drinks tea.', 'Day 1\n12:00:00 He sleeps.',
+    'Day 2\n09:00:00 He eats rice.',
+  )  # fmt: skip
+  early, late = episode.questions
+  assert early[1:5] == ('A', 'Activity Pattern', 0, 0)
+  assert late[1:5] == ('B', 'Activity Pattern', 2, 2)
+  assert early.text.split('\n')[:2] == [
+    '[DAY1, 11:00:00] What is 3?', 'A. tea'
+  ]  # fmt: skip
+  assert (
+    '1 people, 2 questions; questions before any caption: 2'
+    in (told.messages[0])
+  )
+
+
+def test_answers_are_what_its_publisher_wants(tmp_path):
+  public = [q | {'correct_answer': ''} for q in ASKED[:2]]
+  _week(tmp_path, public)
+  with pytest.raises(ValueError, match='experiments.egomemreason.run writes'):
+    _episodes('egomemreason', tmp_path)
+  people = egomemreason.load(str(tmp_path))
+  (person,) = people
+  assert person.ids == (3, 7)
+  for said, wanted in {
+    ('A.', 'The answer is B.'): ['A', 'B'], (None, 'B and C'): ['', ''],
+    ('', '(c)'): ['', 'C'],
+  }.items():  # fmt: skip
+    answered = [
+      loop.Answered(1, i, None, (text,), (None,)) for i, text in enumerate(said)
+    ]
+    record = loop.Record(answered, [], {}, [], [])
+    assert run.submission(people, [record]) == [
+      {'example_id': 3, 'predicted_answer': wanted[0]},
+      {'example_id': 7, 'predicted_answer': wanted[1]},
+    ]
+
+
+@pytest.mark.parametrize(
+  ('change', 'match'),
+  [
+    ({'options': {'A': 'x', 'C': 'y'}}, 'public.jsonl:1: options: expected le'),
+    (
+      {'query_time': '19:00'},
+      'public.jsonl:1: query_time: string sh',
+    ),
+  ],
+)
+def test_a_broken_question_of_egomemreason_is_named(tmp_path, change, match):
+  _week(tmp_path, [_video_question(1, 'DAY1, 11:00:00', **change)])
+  with pytest.raises(ValueError, match=match):
+    egomemreason.load(str(tmp_path))

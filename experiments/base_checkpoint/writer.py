@@ -18,7 +18,7 @@ def main() -> None:
   parser.add_argument('--name', default='tiny_writer')
   options = parser.parse_args()
   experiment = build_lib.build(command.load(model.SHIPPED[0]), options.run)
-  params = parameters.newest_params(experiment, options.run)
+  params = parameters.saved_params(experiment, options.run)
   path = base_checkpoint.FOLDER / options.name
   params_file.save(path / 'params.npz', params)
   shutil.copy(f'{options.run}/tokenizer.model', path)

@@ -23,7 +23,7 @@ import time
 from typing import Any
 
 from experiments.bench_device import run as device
-from experiments.gpu import items
+from experiments.gpu import items, transfer
 from mem_alpha_jax.report import metrics, plots, tables
 from mem_alpha_jax.system import files
 
@@ -141,6 +141,7 @@ def report(out: pathlib.Path) -> dict[str, Any]:
     ),
     'bench': measured(out),
     'train': trained(out),
+    'transfer': transfer.table(out / 'transfer'),
   }  # fmt: skip
   length = found['train'].get('length')
   if length:

@@ -107,7 +107,7 @@ def _computed(
   experiment = build_lib.build(config, workdir)
   weights = {
     scales.BEFORE: parameters.start_params(experiment, workdir),
-    scales.AFTER: parameters.newest_params(experiment, workdir),
+    scales.AFTER: parameters.saved_params(experiment, workdir),
   }
   for name in dict.fromkeys(cell.column.read_as for cell in cells):
     mine = [cell for cell in cells if cell.column.read_as == name]

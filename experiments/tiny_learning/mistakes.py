@@ -115,7 +115,7 @@ def main(argv):
   ).unlock()
   config.eval.length_episodes = config.data.eval_episodes = _EPISODES.value
   parts = build.build(config, workdir)
-  params = parameters.newest_params(parts, workdir)
+  params = parameters.saved_params(parts, workdir)
   episodes = pipeline.eval_episodes(config, 'test', _MULTIPLE.value)
   rows = range(len(episodes))
   method = Recorded(protocol.Given(parts, config, params, episodes, rows))

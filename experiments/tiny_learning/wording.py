@@ -39,7 +39,7 @@ def main(argv):
   config = command.of_workdir(_RUN.value).unlock()
   config.data.eval_episodes = _EPISODES.value
   parts = build.build(config, _RUN.value)
-  params = parameters.newest_params(parts, _RUN.value)
+  params = parameters.saved_params(parts, _RUN.value)
   registry.METHODS['view shuffled'] = shuffled
   first = lambda split, style='': synthetic.episodes(
     config, split, style=style

@@ -12,8 +12,6 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import pydantic
-
 from mem_alpha_jax.data import chunking, content, rows
 from mem_alpha_jax.data.source import Built, Request, Source
 from mem_alpha_jax.text import english
@@ -77,8 +75,8 @@ def load(root: str) -> list[Chapter]:
 
 
 def _rows(path: pathlib.Path, kind: type[_Named]) -> Iterator[Any]:
-  for where, line in rows.lines(path, 'huggingface.co/datasets/ubaada'):
-    yield rows.check(pydantic.Json[kind], line, where)
+  found = rows.json_lines(path, kind, 'huggingface.co/datasets/ubaada')
+  return (row for _, row in found)
 
 
 def build(r: Request) -> list[Episode]:

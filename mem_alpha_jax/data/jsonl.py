@@ -86,8 +86,7 @@ def load(
     ValueError: a line is not as above (names file, line and field).
   """
   found, splits, left = [], [], collections.Counter()
-  for where, line in rows.lines(path, 'its author'):
-    row = rows.check(pydantic.Json[_Row], line, where)
+  for where, row in rows.json_lines(path, _Row, 'its author'):
     chunks, last = _chunks(row, sentences, turns, words)
     if not chunks:
       left['lines without a word'] += 1

@@ -185,10 +185,9 @@ def line(turn: Turn) -> str:
 
 def _episodes(config, split: str) -> list[Episode]:
   del split
-  if config.data.file:
-    return load([pathlib.Path(config.data.file)], config.data.turns)
-  paths = rows.files(config.data.root, SOURCE, '*.json', _PUBLISHER)
-  return load(paths, config.data.turns)
+  d = config.data
+  paths = rows.files(d.root, SOURCE, '*.json', _PUBLISHER, d.file)
+  return load(paths, d.turns)
 
 
 SOURCES = (

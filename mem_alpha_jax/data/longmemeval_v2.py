@@ -8,7 +8,6 @@ trajectory, a turn a state with its page in text; screenshots are left out.
 
 import collections
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -81,7 +80,8 @@ def load(haystack: pathlib.Path, turns: int, words: int) -> list[Episode]:
   of = rows.whole(haystack, dict[str, list[str]], _PUBLISHER)
   left = collections.Counter()
   asked = collections.defaultdict(list)
-  for where, question in _lines(folder / 'questions.jsonl', _Question):
+  path = folder / 'questions.jsonl'
+  for where, question in rows.json_lines(path, _Question, _PUBLISHER):
     if question.id not in of:
       raise ValueError(f'{where}: {haystack.name} has no {question.id!r}')
     left['images of questions left out'] += question.image is not None
@@ -90,7 +90,7 @@ def load(haystack: pathlib.Path, turns: int, words: int) -> list[Episode]:
   path = folder / 'trajectories.jsonl'
   read = {
     trajectory.id: _session(trajectory)
-    for _, trajectory in _lines(path, _Trajectory)
+    for _, trajectory in rows.json_lines(path, _Trajectory, _PUBLISHER)
     if trajectory.id in wanted
   }
   if missing := wanted - read.keys():
@@ -105,28 +105,20 @@ def load(haystack: pathlib.Path, turns: int, words: int) -> list[Episode]:
   return found
 
 
-def _lines(path: pathlib.Path, kind: Any) -> Iterator[tuple[str, Any]]:
-  for where, line in rows.lines(path, _PUBLISHER):
-    yield where, rows.check(pydantic.Json[kind], line, where)
-
-
 def _session(trajectory: _Trajectory) -> sessions.Session:
   said = [f'Goal: {trajectory.goal}\nStart: {trajectory.start_url}']
   for state in trajectory.states:
-    parts: Mapping[str, str | None] = {
+    parts = {
       'Page': state.url,
       'Thought': state.thought,
       'Action': state.action,
       'Content': state.accessibility_tree,
     }
-    said.append(_named(parts.items()))
+    lines = (f'{name}: {text}' for name, text in parts.items() if text)
+    said.append('\n'.join(lines))
   if trajectory.outcome:
     said.append(f'Outcome: {trajectory.outcome}')
   return sessions.Session('', said)
-
-
-def _named(parts: Iterable[tuple[str, str | None]]) -> str:
-  return '\n'.join(f'{name}: {text}' for name, text in parts if text)
 
 
 def _question(row: _Question, last: int) -> Question:
@@ -140,11 +132,7 @@ def _episodes(config, split: str) -> list[Episode]:
   del split
   d = config.data
   folder = f'{SOURCE}/haystacks'
-  paths = (
-    [pathlib.Path(d.file)]
-    if d.file
-    else rows.files(d.root, folder, '*.json', _PUBLISHER)
-  )
+  paths = rows.files(d.root, folder, '*.json', _PUBLISHER, d.file)
   if len(paths) > 1:
     raise ValueError(
       f'config.data.file={d.file!r}: {len(paths)} tiers in {paths[0].parent}; '

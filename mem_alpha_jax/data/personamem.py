@@ -9,13 +9,10 @@ session ends there, too, so that no chunk goes beyond it.
 
 import ast
 import collections
-import itertools
 import pathlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
-
-import pydantic
 
 from mem_alpha_jax.data import rows, sessions
 from mem_alpha_jax.data.source import Source
@@ -55,11 +52,10 @@ def load(path: pathlib.Path, turns: int = 0, words: int = 0) -> list[Episode]:
   asked = _questions(path, left)
   size = path.stem.removeprefix(_QUESTIONS)
   found = []
-  for where, line in rows.lines(
-    path.with_name(f'{_CONTEXTS}{size}.jsonl'), _PUBLISHER
-  ):
-    contexts = pydantic.Json[dict[str, list[_Message]]]
-    for key, messages in rows.check(contexts, line, where).items():
+  contexts = path.with_name(f'{_CONTEXTS}{size}.jsonl')
+  kind = dict[str, list[_Message]]
+  for _, several in rows.json_lines(contexts, kind, _PUBLISHER):
+    for key, messages in several.items():
       mine = asked.pop(key, ())
       found.append(_episode(len(found), messages, mine, (turns, words)))
       left['contexts without a question'] += not mine
@@ -111,17 +107,8 @@ def _episode(
 ) -> Episode:
   ends = {min(question.end, len(messages)) for question in asked}
   starts = {i for i, m in enumerate(messages) if m.role == 'system'}
-  bounds = sorted({0, len(messages)} | starts | ends)
-  laid = sessions.lay_out(
-    [
-      sessions.Session(
-        '', [sessions.said(m.role, m.content) for m in messages[a:b]]
-      )
-      for a, b in itertools.pairwise(bounds)
-    ],
-    *size,
-  )
-  last = dict(zip(bounds[1:], (read[-1] for read in laid.read), strict=True))
+  said = [sessions.said(m.role, m.content) for m in messages]
+  laid, last = sessions.cut(said, starts | ends, lambda i: '', *size)
   questions = tuple(_placed(asked, last, len(messages)))
   return Episode(uid, SOURCE, laid.chunks, questions, laid.sizes)
 
@@ -137,11 +124,7 @@ def _placed(
 def _episodes(config, split: str) -> list[Episode]:
   del split
   d = config.data
-  paths = (
-    [pathlib.Path(d.file)]
-    if d.file
-    else rows.files(d.root, SOURCE, f'{_QUESTIONS}*.csv', _PUBLISHER)
-  )
+  paths = rows.files(d.root, SOURCE, f'{_QUESTIONS}*.csv', _PUBLISHER, d.file)
   found = (e for path in paths for e in load(path, d.turns, d.turn_words))
   return [episode._replace(uid=uid) for uid, episode in enumerate(found)]
 

@@ -134,6 +134,14 @@ def lines(
       raise ValueError(f'{path}: no UTF-8 text ({error}); {_AGAIN}') from error
 
 
+def json_lines(
+  path: pathlib.Path, kind: Any, publisher: str
+) -> Iterator[tuple[str, Any]]:
+  """(where, row) of a file with a JSON value a line, as a `kind` each."""
+  for where, line in lines(path, publisher):
+    yield where, check(pydantic.Json[kind], line, where)
+
+
 def table(
   path: pathlib.Path,
   publisher: str,
@@ -198,9 +206,15 @@ def parquet(
 
 
 def files(
-  root: str, folder: str, pattern: str, publisher: str
+  root: str, folder: str, pattern: str, publisher: str, file: str = ''
 ) -> list[pathlib.Path]:
-  """Files of a data set by name; FileNotFoundError if there is none."""
+  """Files of a data set by name; FileNotFoundError if there is none.
+
+  Args:
+    file: the one that a user has named, which needs no data.root; or ''.
+  """
+  if file:
+    return [pathlib.Path(file)]
   place = pathlib.Path(root, folder)
   found = sorted(place.glob(pattern))
   if not found:

@@ -1,6 +1,6 @@
 """Sessions of turns as chunks: what readers of chats share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax.data import chunking
@@ -47,6 +47,33 @@ def lay_out(sessions: Sequence[Session], turns: int, words: int = 0) -> Layout:
     sizes.append(len(groups))
     read.append((*at.values(), len(chunks) - 1))
   return Layout(tuple(chunks), tuple(sizes), tuple(read))
+
+
+def cut(
+  said: Sequence[str],
+  bounds: Iterable[int],
+  heading: Callable[[int], str],
+  turns: int,
+  words: int,
+) -> tuple[Layout, dict[int, int]]:
+  """One history as sessions that end where it is asked about.
+
+  Args:
+    said: its turns.
+    bounds: numbers of turns after which a session ends.
+    heading: the first turn of a session -> its heading.
+    turns: as of `lay_out`, and so is `words`.
+
+  Returns:
+    The chunks, and of each bound the chunk with which so much has been read.
+  """
+  ends = sorted({len(said), *bounds} - {0})
+  starts = [0, *ends[:-1]]
+  parts = [
+    Session(heading(a), said[a:b]) for a, b in zip(starts, ends, strict=True)
+  ]
+  laid = lay_out(parts, turns, words)
+  return laid, {b: read[-1] for b, read in zip(ends, laid.read, strict=True)}
 
 
 def heading(date: str) -> str:

@@ -15,7 +15,7 @@ _MODULES = """
   worlds.traps worlds.home worlds.conflict
   longmemeval prepared parquet_sets memoryagentbench jsonl realmem memorybank
   medmemorybench prefeval alfworld scienceworld personamem longmemeval_v2
-  beam
+  beam egomemreason
 """
 SOURCES: dict[str, Source] = {
   source.name: source

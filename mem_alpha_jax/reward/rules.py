@@ -254,10 +254,14 @@ def _label(text: str) -> str | decimal.Decimal:
 
 
 def choice(prediction: str, gold: str) -> float:
-  """1 if the letters that are chosen are those of the gold, 'B' or 'B, D'.
+  """1 if the letters that are chosen are those of the gold, 'B' or 'B, D'."""
+  return float(chosen(prediction) == set(_CAPITAL.findall(gold)))
 
-  Chosen is what the answer begins with, 'B. Rome' or '(b)', or else what it
-  says last of an answer, choice or option.
+
+def chosen(prediction: str) -> set[str]:
+  """Letters that the answer begins with, 'B. Rome' or '(b)'.
+
+  Or else those that it says last of an answer, choice or option.
   """
   box = boxed(prediction)
   said = prediction if box is None else box
@@ -265,7 +269,7 @@ def choice(prediction: str, gold: str) -> float:
     said = said.upper()
   found = [(m.start(), m[1]) for m in _CHOSEN.finditer(said.strip())]
   letters = found[0 if found[0][0] == 0 else -1][1] if found else ''
-  return float(set(_CAPITAL.findall(letters)) == set(_CAPITAL.findall(gold)))
+  return set(_CAPITAL.findall(letters))
 
 
 def json_object(prediction: str, gold: str) -> float:

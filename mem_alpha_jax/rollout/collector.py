@@ -28,7 +28,7 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.recall import view as view_lib
-from mem_alpha_jax.roles import registry, role, writer
+from mem_alpha_jax.roles import role, writer
 from mem_alpha_jax.rollout import (
   credit_questions,
   forced_calls,
@@ -216,7 +216,10 @@ def _respond(
   """Shows each turn, samples `width` responses and does what they say."""
   turns, shown = play.show(setup, turns)
   prompts = play.pad(setup, shown, turns)
-  forced = _forced(setup, turns, step, width)
+  rng = lambda turn, stream: _rng(setup, turn, step, stream)
+  forced = forced_calls.of_turns(
+    turns, width, setup.config, setup.tokenizer, rng
+  )
   keys = play.row_keys(
     setup.key,
     step,
@@ -246,32 +249,6 @@ def _at_end(config) -> bool:
   return config.reward.when == 'end' and not by_state
 
 
-def _explores(turn: Turn, config) -> int:
-  """Samples of a turn's group that are forced to begin with a call."""
-  by_state = config.rollout.groups == 'state'
-  explores = registry.ROLES[turn.role].explores and turn.live
-  return config.rollout.forced if by_state and explores else 0
-
-
-def _forced(setup, turns, step: int, width: int) -> forced_calls.Forced:
-  notation = setup.config.memory.prompt_format
-  forced = forced_calls.free(
-    len(turns), width, forced_calls.width(setup.config)
-  )
-  for i, turn in enumerate(turns):
-    if count := _explores(turn, setup.config):
-      forced.tokens[i], forced.chance[i] = forced_calls.forced_calls(
-        _rng(setup, turn, step, 2),
-        setup.tokenizer,
-        sum(e is not None for e in turn.view),
-        width,
-        count,
-        notation,
-        setup.config.rollout.forced_deletes,
-      )
-  return forced
-
-
 def _rng(setup, turn: Turn, step: int, stream: int) -> np.random.Generator:
   return np.random.default_rng(
     (setup.config.seed, step, turn.episode.uid, turn.index, stream)
@@ -291,7 +268,7 @@ def _carry_out(
   for i, (turn, row) in enumerate(zip(turns, outcomes, strict=True)):
     kept = Outcome(turn.state)
     if len(row) > 1:
-      first = _explores(turn, setup.config)
+      first = forced_calls.count(turn, setup.config)
       chosen[i] = _rng(setup, turn, step, 3).integers(first, len(row))
     if row:
       kept = row[chosen[i]]

@@ -15,7 +15,7 @@ times A grad log pi where A is above 0. tests/reference_math_test.py has both.
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,8 @@ from jaxtyping import Float, Int
 
 from mem_alpha_jax.memory import compact_calls, notations
 from mem_alpha_jax.memory.state import Op
+from mem_alpha_jax.roles import registry
+from mem_alpha_jax.types import Turn
 
 FREE = -1  # a token the policy samples itself
 # Forced tokens of a call: the call and its kind or handle in the compact
@@ -103,6 +105,55 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
       f'more than {room}; set it to 0'
     )
   return Starts(found[:1], (), found[1:])
+
+
+def count(turn: Turn, config: Any) -> int:
+  """Samples of a turn's group that are forced to begin with a call."""
+  explores = registry.ROLES[turn.role].explores and turn.live
+  return config.rollout.forced if explores else 0
+
+
+def of_turns(
+  turns: Sequence[Turn],
+  samples: int,
+  config: Any,
+  tokenizer: Any,
+  rng: Callable[[Turn, int], np.random.Generator],
+) -> Forced:
+  """Draws the forced tokens of turns.
+
+  In groups of a state the first samples of each are forced; of trajectories
+  some, drawn again at every turn of an episode. A re-roll is free.
+
+  Args:
+    turns: one for each group.
+    samples: of a turn: 1 of a trajectory.
+    config: the run's config.
+    tokenizer: of the policy.
+    rng: (turn, stream) -> generator; turns of one episode side by side share
+      theirs.
+  """
+  rollout, forced = config.rollout, free(len(turns), samples, width(config))
+  kinds = 1 + len(OTHERS)
+  for i, turn in enumerate(turns):
+    most, size, mine = count(turn, config), samples, slice(None)
+    if most and rollout.groups == 'trajectory':
+      place = rng(turn, 9).permutation(rollout.group_size)[turn.trajectory]
+      kind = place % kinds
+      size, mine = kinds, slice(kind, kind + 1)
+      most = kinds * (samples == 1 and place < most)
+    if most:
+      one = forced_calls(
+        rng(turn, 2),
+        tokenizer,
+        sum(entry is not None for entry in turn.view),
+        size,
+        most,
+        config.memory.prompt_format,
+        rollout.forced_deletes,
+      )
+      forced.tokens[i], forced.chance[i] = one.tokens[mine], one.chance[mine]
+  return forced
 
 
 def forced_calls(

@@ -27,6 +27,7 @@ from mem_alpha_jax.types import TrainState
 
 
 class Restored(NamedTuple):
+  step: int
   state: Any  # TrainState, or the part of it that was asked for
   data_state: Any
   extra: Any
@@ -162,7 +163,7 @@ class Manager:
       raise self._unwritten(step, error) from error
     self._unlisted = step
 
-  def restore(self, example: Any) -> Restored | None:
+  def restore(self, example: Any, best: bool = False) -> Restored | None:
     """Reads the newest checkpoint that can be read.
 
     One that cannot be read is reported in one line, moved aside to
@@ -172,6 +173,7 @@ class Manager:
       example: shapes, dtypes and shardings (jax.ShapeDtypeStruct) of a
         TrainState, or of the part {'params': ...} alone; the rest of the
         checkpoint is not read.
+      best: begins with the one of the highest metric, if one has a metric.
 
     Returns:
       None if the run has no checkpoint yet.
@@ -180,8 +182,10 @@ class Manager:
       ValueError: if there are checkpoints and none can be read, or the newest
         that can is of another tokenizer.
     """
-    steps, broken = self.steps(), []
-    for candidate in reversed(steps):
+    steps, broken = self.steps()[::-1], []
+    if best and (first := self._manager.best_step()) in steps:
+      steps.sort(key=lambda step: step != first)  # the others as they were
+    for candidate in steps:
       try:
         restored = self._read(candidate, example)
       except OtherTokenizer:
@@ -192,7 +196,7 @@ class Manager:
           'checkpoint %s cannot be read (%s)%s',
           self.directory / str(candidate),
           machine.summary(error),
-          '' if candidate == steps[0] else '; using the one before it',
+          '' if candidate == steps[-1] else '; using the one before it',
         )
         continue
       if broken:
@@ -225,7 +229,7 @@ class Manager:
       partial_restore=True,
     )
     read = self._manager.restore(step, args=ocp.args.Composite(state=state))
-    return Restored(read['state'], host['data_state'], host['extra'])
+    return Restored(step, read['state'], host['data_state'], host['extra'])
 
   def _set_aside(self, steps: list[int]) -> None:
     """Frees the names of unreadable checkpoints for those to come."""

@@ -33,7 +33,7 @@ def main(config, workdir: str) -> None:
 
 
 def export(config, workdir: str, out: str) -> pathlib.Path:
-  """Writes the policy of a workdir's newest checkpoint; returns its folder.
+  """Writes the policy of a workdir's checkpoint; returns its folder.
 
   transformers and vLLM load it. LoRA is merged, a value head left out, and
   tensors have the dtype the policy computes in, `model.dtype`. The factors are
@@ -55,7 +55,7 @@ def export(config, workdir: str, out: str) -> pathlib.Path:
   workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
   shape = experiment.policy.config
-  params = parameters.newest_params(experiment, workdir)
+  params = parameters.saved_params(experiment, workdir)
   if shape.lora_rank:
     from mem_alpha_jax.pretrained import peft_adapter
 

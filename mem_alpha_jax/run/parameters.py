@@ -1,4 +1,4 @@
-"""Parameters of a run that has begun: before RL, and of its last checkpoint."""
+"""Parameters of a run that has begun: before RL, and of its checkpoints."""
 
 import os
 from typing import Any
@@ -15,16 +15,18 @@ def trained_shapes(experiment) -> Any:
   return optimizer.split(shapes)[0]
 
 
-def newest_params(experiment, workdir: str) -> Any:
-  """Parameters of the newest checkpoint of a workdir; no moments are read.
+def saved_params(experiment, workdir: str) -> Any:
+  """Parameters of a workdir's checkpoint that eval.checkpoint names.
 
-  Of its config only the model matters: the data may be of a source that has
-  no train split. FileNotFoundError if it has no checkpoint.
+  No moments are read. Of its config only the model matters: the data may be of
+  a source that has no train split. FileNotFoundError if it has no checkpoint.
   """
   keep = experiment.config.checkpoint.keep
+  best = experiment.config.eval.checkpoint == 'best'
   tokenizer = experiment.train_setup.tokenizer.fingerprint
   with checkpoint.Manager(workdir, keep, tokenizer) as manager:
-    restored = manager.restore({'params': trained_shapes(experiment)})
+    example = {'params': trained_shapes(experiment)}
+    restored = manager.restore(example, best)
   if restored is None:
     raise FileNotFoundError(
       f'--workdir={workdir}: no checkpoint to evaluate; train first'

@@ -42,7 +42,7 @@ def main(config, workdir: str) -> dict[str, Any]:
   look(workdir, config)
   experiment = build_lib.build(config, workdir)
   if trained:
-    params = parameters.newest_params(experiment, workdir)
+    params = parameters.saved_params(experiment, workdir)
   options = stream_lib.Options(s.every, s.questions, s.lag, s.drop)
   episodes = _streams(config)
   reader = experiment.readers[not config.reading.strict]

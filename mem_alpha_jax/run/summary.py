@@ -22,11 +22,11 @@ UNSEEN_LENGTHS = (1, 13)  # multiples at which unseen words are measured
 
 
 def main(config, workdir: str) -> dict[str, Any]:
-  """--mode=eval: the newest checkpoint at every length, and the baselines."""
+  """--mode=eval: a run's checkpoint at every length, and the baselines."""
   started = time.time()
   workdir_lib.finished(workdir, config)
   experiment = build_lib.build(config, workdir)
-  params = parameters.newest_params(experiment, workdir)
+  params = parameters.saved_params(experiment, workdir)
   episodes = held_out_lib.lengths(config, 'test')
   fit.check(experiment.eval_setup, episodes[min(episodes)], refuse=False)
   length, _ = held_out_lib.with_baselines(experiment, params, episodes)

@@ -180,5 +180,5 @@ def open_run(run: str = '', fields: str = '') -> tuple[Any, Any]:
   with tempfile.TemporaryDirectory() as new:
     experiment = build_lib.build(config, path if trained else new)
   if trained:
-    return experiment, parameters.newest_params(experiment, path)
+    return experiment, parameters.saved_params(experiment, path)
   return experiment, parameters.shipped_params(experiment)
