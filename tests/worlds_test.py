@@ -22,6 +22,7 @@ from mem_alpha_jax.config import validate
 from mem_alpha_jax.data import pipeline, sources
 from mem_alpha_jax.data.worlds import (
   conflict,
+  conflict_words,
   core,
   home,
   home_words,
@@ -77,7 +78,7 @@ KNOWN = {
   'conflict': World(
     conflict_config,
     conflict.CONFLICT,
-    conflict.ENGLISH,
+    conflict_words.ENGLISH,
     small_worlds.conflict_facts,
     small_worlds.conflict_answer,
     'dbf51d314d907c8c',
