@@ -63,10 +63,10 @@ def _traps(language, digest):
 
 
 KNOWN = {
-  'traps': _traps(traps_words.ENGLISH, 'bafe42d13f0a4041'),
-  'traps_zh': _traps(traps_chinese.CHINESE, 'a008522b18884be5'),
-  'traps_ar': _traps(traps_arabic.ARABIC, '2676112109ca3153'),
-  'traps_hi': _traps(traps_hindi.HINDI, 'f5fa08ac162b0bff'),
+  'traps': _traps(traps_words.ENGLISH, '21a1324cf30c983e'),
+  'traps_zh': _traps(traps_chinese.CHINESE, '419cbda9e25512f1'),
+  'traps_ar': _traps(traps_arabic.ARABIC, '14d87fbebfa686f7'),
+  'traps_hi': _traps(traps_hindi.HINDI, '89919f74d6946033'),
   'home': World(
     home_config,
     home.HOME,
