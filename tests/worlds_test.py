@@ -63,10 +63,10 @@ def _traps(language, digest):
 
 
 KNOWN = {
-  'traps': _traps(traps_words.ENGLISH, 'd44b081660c58afd'),
-  'traps_zh': _traps(traps_chinese.CHINESE, 'f93207f68c80f180'),
-  'traps_ar': _traps(traps_arabic.ARABIC, '6afc9271f22a2afb'),
-  'traps_hi': _traps(traps_hindi.HINDI, '597fbaeb24c48c1a'),
+  'traps': _traps(traps_words.ENGLISH, '85b6f6ff64e57865'),
+  'traps_zh': _traps(traps_chinese.CHINESE, '653aff2096fda278'),
+  'traps_ar': _traps(traps_arabic.ARABIC, 'bef18b11be775fa0'),
+  'traps_hi': _traps(traps_hindi.HINDI, '89dbba32735e11d1'),
   'home': World(
     home_config,
     home.HOME,
