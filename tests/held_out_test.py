@@ -64,6 +64,8 @@ def test_an_arm_says_all_that_is_reported(arms, episodes, name):
   if name == 'no_memory':
     assert arm['valid_calls'] is None and arm['memory_tokens'] == 0
     assert arm['accuracy'] == arm['lenient']['accuracy'] == 0
+  elif name == 'gold_evidence':
+    assert arm['valid_calls'] is None and arm['memory_share'] == 1
   else:
     assert arm['valid_calls'] == calls['valid'] / calls['all']
   table = [part.split('/') for part in arm['by_episode'].split()]
@@ -89,7 +91,8 @@ def test_memory_stays_under_the_cap_where_there_is_one(arms, experiment):
   memory = experiment.config.memory
   for name, arm in arms.items():
     cap = memory.cap_base + memory.cap_rate * arm['read_tokens']
-    assert (arm['memory_tokens'] <= cap) == (name != 'keep_everything')
+    whole = 'keep_everything', 'gold_evidence'
+    assert (arm['memory_tokens'] <= cap) == (name not in whole)
 
 
 def test_the_same_arm_again_is_the_same(arms, experiment, episodes):
@@ -98,6 +101,23 @@ def test_the_same_arm_again_is_the_same(arms, experiment, episodes):
   for arm in (again, first):
     del arm['seconds_per_chunk'], arm['seconds_at_ends']
   assert again == first
+
+
+def test_a_question_without_evidence_is_missing_and_no_failure(
+  experiment, episodes
+):
+  bare = lambda q: q._replace(evidence=())
+  some = [
+    e._replace(questions=(*map(bare, e.questions[1:]), e.questions[0]))
+    for e in episodes[:4]
+  ]
+  name = 'gold_evidence'
+  arm, _ = held_out.arm(name, experiment, None, some, traces=4)
+  asked = sum(q.asked for e in some for q in e.questions)
+  assert arm['missing_answers'] == 2 * (asked - arm['questions']) > 0
+  assert held_out.known([name, 'x'], some) == [name, 'x']
+  none = [e._replace(questions=(*map(bare, e.questions),)) for e in some[:1]]
+  assert held_out.known([name, 'x'], [*none, *some]) == ['x']
 
 
 @pytest.fixture

@@ -56,9 +56,14 @@ class Column(NamedTuple):
 def by_sentence(episode: Episode) -> Episode:
   """The same texts, a sentence a chunk; gold holds from its old chunk's end."""
   parts = [english.sentences(chunk) for chunk in episode.chunks]
-  ends = np.cumsum([*map(len, parts)]) - 1
+  ends = (np.cumsum([*map(len, parts)]) - 1).tolist()
+  of_chunk = lambda c: range(ends[c] - len(parts[c]) + 1, ends[c] + 1)
   asked = tuple(
-    q._replace(first=int(ends[q.first]), last=int(ends[q.last]))
+    q._replace(
+      first=ends[q.first],
+      last=ends[q.last],
+      evidence=tuple(t for c in q.evidence for t in of_chunk(c)),
+    )
     for q in episode.questions
   )
   chunks = tuple(itertools.chain.from_iterable(parts))

@@ -157,7 +157,9 @@ def compare(
   asked.sort(key=lambda one: one[1].read)
   count = experiment.eval_setup.tokenizer.count
   texts = [
-    [*(n.text for n in a.request.notes), a.request.core] for _, a in asked
+    [*(n.text for n in a.request.notes), a.request.core]
+    for _, a in asked
+    if a.request
   ]
   return {
     'scores': scores,

@@ -44,10 +44,12 @@ class _Spans:
     self.watched: dict[Key, dict[str, Ask]] = {}
     self.open: dict[str, Question] = {}
     self.had: set[str] = set()  # questions that had an answer before
+    self.told: dict[Key, int] = {}  # the chunk that last set each fact
 
   def update(self, cast: Cast, facts: Facts, keys: Iterable[Key], t: int):
     """The questions whose answer changed with chunk t, closed."""
     touched = {}
+    self.told |= dict.fromkeys(keys, t)
     for key in keys:
       for ask in self.world.asks(cast, facts, key) if key in facts else ():
         text = self.language.ask(ask.form, ask.fields)
@@ -64,9 +66,16 @@ class _Spans:
         closed.append(was._replace(last=t - 1, asked=False))
       if gold:
         kind = ask.type(facts, text in self.had)
-        self.open[text] = Question(text, gold, kind, t, t)
+        told = self._evidence(ask)
+        self.open[text] = Question(text, gold, kind, t, t, evidence=told)
         self.had.add(text)
     return closed
+
+  def _evidence(self, ask: Ask) -> tuple[int, ...]:
+    """The chunks of its facts; of none that a memory may have begun with."""
+    if self.world.start:
+      return ()
+    return tuple(sorted({self.told[k] for k in ask.keys if k in self.told}))
 
   def end(self, rng: random.Random, t: int, wanted: int) -> list[Question]:
     """All that hold at chunk t, the last; those asked are of types by turns."""
