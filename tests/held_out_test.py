@@ -13,7 +13,7 @@ from mem_alpha_jax.memory import slots
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import memory, registry
 from mem_alpha_jax.methods.protocol import Written
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.reading import judge, protocol
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Note, Request
 
@@ -118,6 +118,20 @@ def test_a_question_without_evidence_is_missing_and_no_failure(
   assert held_out.known([name, 'x'], some) == [name, 'x']
   none = [e._replace(questions=(*map(bare, e.questions),)) for e in some[:1]]
   assert held_out.known([name, 'x'], [*none, *some]) == ['x']
+
+
+def test_a_table_says_what_a_judge_is_told_where_one_decides(
+  experiment, episodes
+):
+  judged = [e._replace(source='longmemeval') for e in episodes[:2]]
+  rules = ['The reader goes by rules.']
+  parts = experiment._replace(judge=lambda cases: [True for _ in cases])
+  assert held_out.told(experiment, judged) == rules
+  assert held_out.told(parts, episodes[:2]) == rules  # of the world itself
+  reader, prompt = held_out.told(parts, judged)
+  assert [reader] == rules and judge.SAME in prompt
+  kinds = {q.type for e in judged for q in e.questions if q.asked}
+  assert prompt.startswith(f'The judge is told, of {", ".join(sorted(kinds))}:')
 
 
 @pytest.fixture

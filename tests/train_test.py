@@ -69,6 +69,7 @@ def test_results_have_all_keys(finished):
   assert 2**24 < results['peak_rss_bytes'] < 2**40
   assert set(results['length']) == {'1', '2'}
   assert results['chunk_time_ratio'] > 0
+  assert results['told'] == ['The reader goes by rules.']
   for arms in (results, *results['length'].values()):
     assert set(arms['baselines']) == set(registry.BASELINES)
     for arm in (arms['before'], arms['after'], *arms['baselines'].values()):
@@ -153,12 +154,13 @@ def test_another_config_is_refused(finished):
     train.train(tiny_config.get_config('data.train_chunks=5'), folder)
 
 
-def test_mode_eval_measures_the_newest_checkpoint(finished):
+def test_mode_eval_measures_the_newest_checkpoint(finished, capsys):
   folder, returned = finished
   found = summary.main(tiny_config.get_config('eval.lengths=1'), folder)
   for name in ('after', 'baselines'):
     assert _without_seconds(found[name]) == _without_seconds(returned[name])
   assert set(read(folder, 'eval.json')['length']) == {'1'}
+  assert capsys.readouterr().out.count('The reader goes by rules.') == 1
   assert 'before' not in found
 
 

@@ -18,7 +18,9 @@ from mem_alpha_jax.memory.tools import FAILED, TOOLS
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.methods.protocol import Parts
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.reading import registry as reading_lib
 from mem_alpha_jax.report import page, statistics, tables
+from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
@@ -213,6 +215,18 @@ def known(names: Iterable[str], episodes: Sequence[Episode]) -> list[str]:
   }
   anything = lambda e: True
   return [n for n in names if all(map(has.get(n, anything), episodes))]
+
+
+def told(parts: Parts, episodes: Iterable[Episode]) -> list[str]:
+  """What the reader, and a judge of answers, are told, for below a table."""
+  rule = loop.panel(parts, ()).rule
+  judged = {
+    q.type
+    for e in episodes
+    for q in e.questions
+    if q.asked and rule(e, q) == scoring.JUDGE
+  }
+  return reading_lib.told(parts.config.reading.reader, sorted(judged))
 
 
 def validation(parts: Parts, params: Any, episodes: Sequence) -> dict:
