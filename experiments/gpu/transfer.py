@@ -42,7 +42,10 @@ READER = {
   'eval.lengths': (1,),
 }
 EPISODES = 16  # of SQuAD and of HotpotQA at most
-SYSTEMS = ('policy', 'rag_bm25_budget', 'keep_newest', 'no_memory', 'oracle')
+SYSTEMS = (
+  'policy', 'rag_bm25_budget', 'keep_newest', 'no_memory', 'gold_evidence',
+  'oracle',
+)  # fmt: skip
 
 
 class Column(NamedTuple):
@@ -92,10 +95,14 @@ def _of(source: str, **fields: Any) -> dict[str, Any]:
 COLUMNS = {
   'world': Column(_of('synthetic'), _test, ()),
   'babi_qa1': Column(_of('babi', babi_tasks=('qa1',)), _test, ()),
-  'banking77': Column(_of('banking77', labels=4, per_label=2), _test, ()),
+  'banking77': Column(
+    _of('banking77', labels=4, per_label=2), _test, ('gold_evidence',)
+  ),
   'squad': Column(_of('synthetic'), functools.partial(_built, 'squad')),
   'hotpotqa': Column(_of('synthetic'), functools.partial(_built, 'hotpotqa')),
-  'factconsolidation': Column(_of('memoryagentbench', turns=4), _test),
+  'factconsolidation': Column(
+    _of('memoryagentbench', turns=4), _test, ('gold_evidence', 'oracle')
+  ),
   'locomo': Column(_of('locomo', turns=1, turn_words=48), _test),
 }
 
