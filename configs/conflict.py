@@ -18,12 +18,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.train_chunks = 10  # a line for each trouble of the store, and others
   c.tokenizer.vocab_size = 1000
 
-  c.memory.entry_tokens = 18
+  c.memory.entry_tokens = 16
   c.memory.cap_base = 120  # the store at the start, and some
   c.memory.max_slots = 4096
   c.reading.top_k = 8
 
-  c.rollout.prefix_buckets = (104,)
+  c.rollout.prefix_buckets = (84,)
   c.rollout.response_buckets = (32,)
   c.rollout.forced_deletes = 0.4  # one of two entries has to go
   c.rollout.own_memory = 0.0  # each episode has a store of its own

@@ -17,7 +17,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.train_chunks = 10
   c.tokenizer.vocab_size = 1000
 
-  c.memory.entry_tokens = 20  # who, when, the device and its setting
+  c.memory.entry_tokens = 24  # who, when, the device and its setting
   c.memory.cap_rate = 0.5  # four of five sentences state or end a habit
   c.memory.max_slots = 4096
   c.reading.top_k = 8

@@ -27,7 +27,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reading.hops = 2  # a doctor, and then the doctor's clinic
   c.reading.kept = 3
 
-  c.rollout.prefix_buckets = (100,)
+  c.rollout.prefix_buckets = (88,)
   c.rollout.response_buckets = (32,)
   # What was planned or taken ends: its note has to go.
   c.rollout.forced_deletes = 0.2

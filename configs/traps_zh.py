@@ -18,4 +18,5 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.source = 'traps_zh'
   c.tokenizer.vocab_size = 700
   c.tokenizer.known_words = 1.0
+  c.rollout.prefix_buckets = (80,)
   return common.parse_arg(c, arg)

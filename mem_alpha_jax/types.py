@@ -32,6 +32,8 @@ class Question(NamedTuple):
   # Evaluation asks it after chunk `last`; others serve dense credit alone.
   asked: bool = True
   others: tuple[str, ...] = ()  # as good as `answer`; the best one counts
+  # Indices of the chunks that hold what the answer takes; () where unknown.
+  evidence: tuple[int, ...] = ()
 
 
 class Note(NamedTuple):

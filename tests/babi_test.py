@@ -80,8 +80,8 @@ def test_story_becomes_an_episode(tmp_path):
     'Ada went back to the porch.',
   )
   assert [tuple(q) for q in first.questions] == [
-    ('Where is Ada?', 'attic', 'qa1', 0, 1, True, ()),
-    ('Where is the lamp?', 'porch', 'qa1', 3, 3, True, ()),
+    ('Where is Ada?', 'attic', 'qa1', 0, 1, True, (), (0,)),
+    ('Where is the lamp?', 'porch', 'qa1', 3, 3, True, (), (2, 3)),
   ]
 
 

@@ -33,6 +33,7 @@ from mem_alpha_jax.data import (
   mixture,
   pipeline,
   rows,
+  source,
   sources,
 )
 from mem_alpha_jax.reading import judge
@@ -512,6 +513,13 @@ def test_trial_own_data_as_texts_messages_and_chunks(tmp_path):
   assert sources.rule_of('jsonl', 'lm', 'f1') == 'f1'
   assert sources.rule_of('jsonl', 'lm', 'question') == 'contains'
   assert sources.SOURCES['jsonl'].oracle is None
+
+
+def test_questions_kept_before_they_had_evidence_are_read():
+  kept = ['Who?', 'Ada', 'squad', 0, 1, True, ['Bob']]
+  bare = Question('Who?', 'Ada', 'squad', 0, 1, others=('Bob',))
+  assert source.question(kept) == bare
+  assert source.question([*kept, [0, 1]]) == bare._replace(evidence=(0, 1))
 
 
 def test_trial_own_data_is_split_by_content(tmp_path):

@@ -72,12 +72,11 @@ def test_items_are_measured_once_and_what_fails_is_kept(tmp_path, monkeypatch):
 
 
 def test_a_writer_is_asked_about_other_texts_once(tmp_path, monkeypatch):
-  config = tiny_config.get_config()
+  config = tiny_config.get_config('eval.lengths=1')
   experiment = build_lib.build(config, str(tmp_path))
   trained, _ = optimizer.split(build_lib.init_params(experiment))
   params = str(tmp_path / 'params')
   params_file.save(params, trained)
-  monkeypatch.setattr(transfer, 'READER', {'eval.lengths': (1,)})
   fill = lambda: transfer.fill(
     config, params, 'start', ['world'], ['policy', 'oracle'], tmp_path
   )
@@ -91,8 +90,8 @@ def test_a_writer_is_asked_about_other_texts_once(tmp_path, monkeypatch):
 
 def test_sentences_of_a_text_are_chunks_and_questions_keep_their_place():
   asked = (
-    Question('Who?', 'Ana', 'squad', 0, 1),
-    Question('Where?', 'Rome', 'squad', 1, 1),
+    Question('Who?', 'Ana', 'squad', 0, 1, evidence=(0,)),
+    Question('Where?', 'Rome', 'squad', 1, 1, evidence=(1,)),
   )
   whole = Episode(
     3, 'squad', ('Ana is here. She sings.', 'Rome is far.'), asked
@@ -100,6 +99,7 @@ def test_sentences_of_a_text_are_chunks_and_questions_keep_their_place():
   parts = transfer.by_sentence(whole)
   assert parts.chunks == ('Ana is here.', 'She sings.', 'Rome is far.')
   assert [(q.first, q.last) for q in parts.questions] == [(1, 2), (2, 2)]
+  assert [q.evidence for q in parts.questions] == [(0, 1), (2,)]
 
 
 def test_shares_are_of_the_rates_of_the_card():

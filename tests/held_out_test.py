@@ -13,7 +13,7 @@ from mem_alpha_jax.memory import slots
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import memory, registry
 from mem_alpha_jax.methods.protocol import Written
-from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.reading import judge, protocol
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Note, Request
 
@@ -64,6 +64,8 @@ def test_an_arm_says_all_that_is_reported(arms, episodes, name):
   if name == 'no_memory':
     assert arm['valid_calls'] is None and arm['memory_tokens'] == 0
     assert arm['accuracy'] == arm['lenient']['accuracy'] == 0
+  elif name == 'gold_evidence':
+    assert arm['valid_calls'] is None and arm['memory_share'] == 1
   else:
     assert arm['valid_calls'] == calls['valid'] / calls['all']
   table = [part.split('/') for part in arm['by_episode'].split()]
@@ -89,7 +91,8 @@ def test_memory_stays_under_the_cap_where_there_is_one(arms, experiment):
   memory = experiment.config.memory
   for name, arm in arms.items():
     cap = memory.cap_base + memory.cap_rate * arm['read_tokens']
-    assert (arm['memory_tokens'] <= cap) == (name != 'keep_everything')
+    whole = 'keep_everything', 'gold_evidence'
+    assert (arm['memory_tokens'] <= cap) == (name not in whole)
 
 
 def test_the_same_arm_again_is_the_same(arms, experiment, episodes):
@@ -98,6 +101,37 @@ def test_the_same_arm_again_is_the_same(arms, experiment, episodes):
   for arm in (again, first):
     del arm['seconds_per_chunk'], arm['seconds_at_ends']
   assert again == first
+
+
+def test_a_question_without_evidence_is_missing_and_no_failure(
+  experiment, episodes
+):
+  bare = lambda q: q._replace(evidence=())
+  some = [
+    e._replace(questions=(*map(bare, e.questions[1:]), e.questions[0]))
+    for e in episodes[:4]
+  ]
+  name = 'gold_evidence'
+  arm, _ = held_out.arm(name, experiment, None, some, traces=4)
+  asked = sum(q.asked for e in some for q in e.questions)
+  assert arm['missing_answers'] == 2 * (asked - arm['questions']) > 0
+  assert held_out.known([name, 'x'], some) == [name, 'x']
+  none = [e._replace(questions=(*map(bare, e.questions),)) for e in some[:1]]
+  assert held_out.known([name, 'x'], [*none, *some]) == ['x']
+
+
+def test_a_table_says_what_a_judge_is_told_where_one_decides(
+  experiment, episodes
+):
+  judged = [e._replace(source='longmemeval') for e in episodes[:2]]
+  rules = ['The reader goes by rules.']
+  parts = experiment._replace(judge=lambda cases: [True for _ in cases])
+  assert held_out.told(experiment, judged) == rules
+  assert held_out.told(parts, episodes[:2]) == rules  # of the world itself
+  reader, prompt = held_out.told(parts, judged)
+  assert [reader] == rules and judge.SAME in prompt
+  kinds = {q.type for e in judged for q in e.questions if q.asked}
+  assert prompt.startswith(f'The judge is told, of {", ".join(sorted(kinds))}:')
 
 
 @pytest.fixture

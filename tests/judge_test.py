@@ -13,6 +13,7 @@ from mem_alpha_jax.reading import (
   http_transport,
   judge,
   lm_chat,
+  registry,
   remote_chat,
 )
 from mem_alpha_jax.types import Note, Request
@@ -79,6 +80,21 @@ def test_verdicts(reply, expected):
 )
 def test_trial_verdicts(reply, expected):
   assert judge.verdict(reply) is expected
+
+
+def test_tables_say_what_a_reader_and_a_judge_are_told():
+  kinds = 'multi-session', 'temporal-reasoning', 'x'
+  reader, same, off = registry.told('lm', kinds)
+  assert chat_reader.INSTRUCTIONS.task in reader and '4 examples' in reader
+  assert same.startswith('The judge is told, of multi-session, x:\n')
+  assert judge.SAME in same and 'off by one' in off
+  model = Scripted('yes')
+  judge.answer_judge(model)([judge.Case('Who?', 'Ada', 'Bob', 'x')])
+  ((asked, _),) = model.asked
+  filled = {'<question>': 'Who?', '<gold>': 'Ada', '<answer>': 'Bob'}
+  for name, value in filled.items():
+    same = same.replace(name, value)
+  assert same.endswith(f':\n{asked}')
 
 
 def test_trial_a_judge_that_thinks_has_room_and_what_is_unread_is_told(caplog):

@@ -103,17 +103,18 @@ def test_long_turns_are_split_after_sentences(tmp_path):
   whole = locomo.episodes(str(tmp_path), 1)[0]
   said = lambda e: [w for c in e.chunks for w in c.split(': ')[1].split()]
   assert said(episode) == said(whole)
-  assert episode.questions[2].first == 5  # 'Look! (photo: a red | kite)'
+  kite = episode.questions[2]  # 'Look! (photo: a red | kite)'
+  assert (kite.first, kite.evidence) == (5, (4, 5))
 
 
 def test_questions_hold_from_their_last_evidence(tmp_path):
   _write(tmp_path, 26, MADE_UP)
   (episode,) = locomo.episodes(str(tmp_path), 1)
   assert episode.questions == (
-    Question('When?', '2023', 'temporal', 2, 2),
+    Question('When?', '2023', 'temporal', 2, 2, evidence=(0, 2)),
     Question('Would Bob fly?', 'Yes', 'open_domain', 2, 2),
-    Question('What?', 'kite; red', 'single_hop', 1, 2),
-    Question('Who?', '', 'adversarial', 1, 2),
+    Question('What?', 'kite; red', 'single_hop', 1, 2, evidence=(1,)),
+    Question('Who?', '', 'adversarial', 1, 2, evidence=(1,)),
   )
   (by_session,) = locomo.episodes(str(tmp_path))
   assert [q.first for q in by_session.questions] == [1, 1, 0, 0]

@@ -49,7 +49,7 @@ def test_an_instance_is_an_episode_in_the_order_of_time(tmp_path):
   first, second = _load(tmp_path, {}, {'question_id': 'q2', 'answer': 15})
   question = Question(
     '[2023/05/30 (Tue) 23:40] Where do I live?', 'Bonn', 'knowledge-update',
-    first=2, last=2,
+    first=2, last=2, evidence=(0, 2),
   )  # fmt: skip
   assert first == Episode(0, 'longmemeval', CHUNKS, (question,), (1, 1, 1))
   assert second.uid == 1 and second.questions[0].answer == '15'
@@ -72,7 +72,9 @@ def test_abstention_is_in_the_type(tmp_path):
 )
 def test_first_is_the_last_session_of_the_evidence(tmp_path, evidence, first):
   (episode,) = _load(tmp_path, {'answer_session_ids': evidence})
-  assert (episode.questions[0].first, episode.questions[0].last) == (first, 2)
+  (question,) = episode.questions
+  assert (question.first, question.last) == (first, 2)
+  assert question.evidence == ((first,) if first < 2 else ())
 
 
 def test_nothing_of_a_chunk_tells_where_the_evidence_is(tmp_path):

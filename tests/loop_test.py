@@ -3,6 +3,8 @@
 And a method from outside of the package, through all that is evaluated.
 """
 
+import collections
+
 from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.types import Episode, Note, Question, Request
 
@@ -80,6 +82,17 @@ def test_one_reader_that_stands_twice_is_asked_and_judged_once():
 
 def test_nothing_due_asks_nobody():
   assert ask([None], 9) == ([], [])
+
+
+def test_what_nothing_is_shown_for_is_missing_and_asks_no_reader(monkeypatch):
+  calls = []
+  one = [[None], [Request('Who?', ())]]
+  monkeypatch.setattr(Method, 'requests', lambda *_: one)
+  _, found = ask([reader({'Who?': 'Bob'}, calls)], 1)
+  assert calls == [['Who?']] and [a.scores for a in found] == [(None,), (1,)]
+  record = loop.Record(found, [], collections.Counter(), [], [])
+  assert held_out.missing([record]) == {'answers': 1, 'verdicts': 0}
+  assert len(loop.trace(EPISODES[0], record).answers) == 1
 
 
 def test_what_failed_is_missing():

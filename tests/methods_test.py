@@ -16,7 +16,7 @@ from mem_alpha_jax.methods import policy, registry, rewriters, texts
 from mem_alpha_jax.methods.protocol import Written
 from mem_alpha_jax.recall import budget
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.types import Episode, Note, Request
+from mem_alpha_jax.types import Episode, Note, Question, Request
 
 CHUNKS = (
   'Anna has a red boat. Her brother Tom paints houses in the town of Ulm.',
@@ -48,9 +48,12 @@ def experiment(tmp_path_factory):
   return build_lib.build(config, folder)
 
 
+ASKED = tuple(
+  Question(text, 'x', 'what', 0, 4, evidence=(0, 2)) for text in QUESTIONS
+)
 EPISODES = [
-  Episode(0, 'synthetic', CHUNKS, ()),
-  Episode(1, 'x', CHUNKS[:3], ()),
+  Episode(0, 'synthetic', CHUNKS, ASKED),
+  Episode(1, 'x', CHUNKS[:3], ASKED),
 ]
 
 
@@ -118,6 +121,23 @@ def test_whole_notes_come_before_a_cut_one():
   assert cut(8) == ['a b c d', 'e f']
   assert cut(2) == ['a']
   assert cut(1) == []
+
+
+def test_gold_evidence_is_that_of_the_answer_which_holds(experiment):
+  told = (('red', 0, 1, (0,)), ('blue', 2, 2, (1, 2)), ('?', 2, 2, ()))
+  asked = tuple(
+    Question('Which?' if e else 'Why?', gold, 'what', *span, evidence=e)
+    for gold, *span, e in told
+  )
+  episode = Episode(0, 'x', ('red', 'no', 'blue'), asked)
+  method = registry.make('gold_evidence', experiment, None, [episode])
+  shown = []
+  for chunk in episode.chunks:
+    method.observe([chunk])
+    ((request, none),) = method.requests([['Which?', 'Why?']])
+    assert none is None
+    shown.append(request and [n.text for n in request.notes])
+  assert shown == [['red'], ['red'], ['blue', 'no']]
 
 
 def test_long_context_keeps_the_newest_words():

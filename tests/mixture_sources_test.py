@@ -70,6 +70,8 @@ def test_squad_questions_stand_behind_their_paragraph(tmp_path, monkeypatch):
         assert ''.join(paragraph.text.split()) in read
         before = ''.join(''.join(bodies[: q.first]).split())
         assert ''.join(paragraph.text.split()) not in before
+        told = ''.join(''.join(bodies[t] for t in q.evidence).split())
+        assert ''.join(paragraph.text.split()) in told
         assert q.answer == gold[q.text] and q.last == len(bodies) - 1
   assert _build(squad, tmp_path) == made['train']
 
@@ -131,6 +133,8 @@ def test_hotpotqa_has_the_supporting_articles_alone(tmp_path, monkeypatch):
       item = by_question[q.text]
       needed = [''.join(text.split()) for _, text in item.articles]
       assert all(text in read for text in needed)
+      told = ''.join(''.join(bodies[t] for t in q.evidence).split())
+      assert all(text in told for text in needed)
       assert not all(text in before for text in needed)
       assert q.text in content.keys_of(by_question, 'train')
       assert q.answer == item.answer

@@ -89,6 +89,7 @@ def test_the_report_has_every_number_of_the_cells(filled, tmp_path):
   text = written['main'].read_text()
   assert printed.TABLES['main'].title in text and 'Mem-alpha (paper)' in text
   assert 'Reader: strict' in text and 'Reader: lenient' in text
+  assert text.count('The reader goes by rules.') == 1
   table = json.loads((folder / 'main.json').read_text())
   assert table['seeds'] == [3]
   by_place = {(f['system'], f['source']): f for f in table['strict']}

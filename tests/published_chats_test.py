@@ -98,6 +98,7 @@ def test_realmem_asks_when_the_sessions_before_have_been_read(tmp_path, told):
     'She likes Ulm.', ('She has a day.',)
   )  # fmt: skip
   assert (question.first, question.last) == (1, 1)  # not its own session
+  assert question.evidence == (0, 1)
   (line,) = told.messages
   for part in (
     str(path), '3 sessions, 1 questions', 'sessions put into order: 3',
@@ -107,6 +108,7 @@ def test_realmem_asks_when_the_sessions_before_have_been_read(tmp_path, told):
     assert part in line
   (by_turn,) = _episodes('realmem', tmp_path, turns=1)
   assert by_turn.sessions == (2, 2, 5) and by_turn.questions[0].last == 3
+  assert by_turn.questions[0].evidence == (0, 1, 2, 3)
 
 
 def test_a_long_turn_is_split_and_its_end_counts(tmp_path):
@@ -273,6 +275,7 @@ def test_medmemorybench_asks_after_sessions(tmp_path, told, noise):
   who, pick = episode.questions
   assert who[1:5] == ('aspirin', 'entity_exact_match', 0, 1)
   assert pick[1:5] == ('B, C', 'multiple_choice', 1, 2)
+  assert (who.evidence, pick.evidence) == ((0,), (0, 1))
   assert pick.text.split('\n')[1:4] == ['A. rest', 'B. walk', 'C. run']
   (line,) = told.messages
   assert f'{path}: 1 patients, 2 questions' in line

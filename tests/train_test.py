@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,7 @@ def test_results_have_all_keys(finished):
   assert 2**24 < results['peak_rss_bytes'] < 2**40
   assert set(results['length']) == {'1', '2'}
   assert results['chunk_time_ratio'] > 0
+  assert results['told'] == ['The reader goes by rules.']
   for arms in (results, *results['length'].values()):
     assert set(arms['baselines']) == set(registry.BASELINES)
     for arm in (arms['before'], arms['after'], *arms['baselines'].values()):
@@ -152,13 +154,29 @@ def test_another_config_is_refused(finished):
     train.train(tiny_config.get_config('data.train_chunks=5'), folder)
 
 
-def test_mode_eval_measures_the_newest_checkpoint(finished):
+def test_mode_eval_measures_the_newest_checkpoint(finished, capsys):
   folder, returned = finished
   found = summary.main(tiny_config.get_config('eval.lengths=1'), folder)
   for name in ('after', 'baselines'):
     assert _without_seconds(found[name]) == _without_seconds(returned[name])
   assert set(read(folder, 'eval.json')['length']) == {'1'}
+  assert capsys.readouterr().out.count('The reader goes by rules.') == 1
   assert 'before' not in found
+
+
+def test_a_run_reports_the_checkpoint_that_its_config_names(
+  finished, tmp_path, monkeypatch
+):
+  folder = shutil.copytree(finished[0], tmp_path / 'run')
+  (folder / 'results.json').unlink()
+  # Of the last step all differ: stands for another checkpoint.
+  monkeypatch.setattr(parameters, 'saved_params', parameters.start_params)
+  config = tiny_config.get_config('eval.checkpoint=best')
+  arms = train.train(config, str(folder))['length']['1']
+  assert _without_seconds(arms['after']) == _without_seconds(arms['before'])
+  assert _without_seconds(arms['after']) != _without_seconds(
+    finished[1]['length']['1']['after']
+  )
 
 
 def test_trial_of_an_evaluation_of_a_mistyped_workdir(tmp_path):

@@ -5,7 +5,8 @@
 
 A cell is one system on one column, a file in --out that is not made again.
 The columns' texts come a sentence, a turn or four facts at a time, and a
-language model reads the notes.
+language model reads the notes; with --reader=extractive rules do, for labels
+are beyond a small model. Give each reader its own --out.
 """
 
 import argparse
@@ -30,7 +31,6 @@ from mem_alpha_jax.text import english
 from mem_alpha_jax.types import Episode
 
 READER = {
-  'reading.reader': 'lm',
   'reading.model': 'smollm2',
   'reading.top_k': 8,
   'reading.hops': 1,
@@ -56,9 +56,14 @@ class Column(NamedTuple):
 def by_sentence(episode: Episode) -> Episode:
   """The same texts, a sentence a chunk; gold holds from its old chunk's end."""
   parts = [english.sentences(chunk) for chunk in episode.chunks]
-  ends = np.cumsum([*map(len, parts)]) - 1
+  ends = (np.cumsum([*map(len, parts)]) - 1).tolist()
+  of_chunk = lambda c: range(ends[c] - len(parts[c]) + 1, ends[c] + 1)
   asked = tuple(
-    q._replace(first=int(ends[q.first]), last=int(ends[q.last]))
+    q._replace(
+      first=ends[q.first],
+      last=ends[q.last],
+      evidence=tuple(t for c in q.evidence for t in of_chunk(c)),
+    )
     for q in episode.questions
   )
   chunks = tuple(itertools.chain.from_iterable(parts))
@@ -111,8 +116,6 @@ def fill(
       parameters; '' where no system is a policy.
     name: of the policy among the cells.
   """
-  config = config.copy_and_resolve_references().unlock()
-  config.update_from_flattened_dict(READER)
   experiment = build_lib.build(config, str(out))
   weights = load(experiment, params) if 'policy' in systems else None
   for column in columns:
@@ -172,15 +175,18 @@ def main():
   flags.add_argument('--name', default='after', help='of the policy')
   flags.add_argument('--columns', default=','.join(COLUMNS))
   flags.add_argument('--systems', default=','.join(SYSTEMS))
+  flags.add_argument('--reader', default='lm', help='extractive: by rules')
   flags.add_argument('--out', type=pathlib.Path, required=True)
   flags = flags.parse_args()
   machine.use_compilation_cache()
   file, _, fields = flags.config.partition(':')
   module = importlib.import_module(file.removesuffix('.py').replace('/', '.'))
   flags.out.mkdir(parents=True, exist_ok=True)
+  config = module.get_config(fields).unlock()
+  config.update_from_flattened_dict({**READER, 'reading.reader': flags.reader})
   fill(
-    module.get_config(fields), flags.params, flags.name,
-    flags.columns.split(','), flags.systems.split(','), flags.out,
+    config, flags.params, flags.name, flags.columns.split(','),
+    flags.systems.split(','), flags.out,
   )  # fmt: skip
 
 

@@ -140,7 +140,8 @@ def compare(
   Returns:
     'scores' reader -> type -> [score, answers] of each episode; means over
     episodes 'memory_tokens' (at the end) and 'read_tokens', over questions
-    'shown_tokens'; 'questions', 'missing', 'seconds', and 'examples'.
+    'shown_tokens'; 'questions', 'missing', 'seconds', 'examples', and 'told':
+  what reader and judge are.
   """
   began = time.perf_counter()
   records = held_out.read(name, experiment, params, episodes).records
@@ -157,7 +158,9 @@ def compare(
   asked.sort(key=lambda one: one[1].read)
   count = experiment.eval_setup.tokenizer.count
   texts = [
-    [*(n.text for n in a.request.notes), a.request.core] for _, a in asked
+    [*(n.text for n in a.request.notes), a.request.core]
+    for _, a in asked
+    if a.request
   ]
   return {
     'scores': scores,
@@ -168,6 +171,7 @@ def compare(
     'missing': missing,
     'lost': sum(r.calls['lost'] for r in records),
     'seconds': time.perf_counter() - began,
+    'told': held_out.told(experiment, episodes),
     'examples': [
       [question.text, question.answer, *a.answers]
       for question, a in asked[:: max(len(asked) // EXAMPLES, 1)]

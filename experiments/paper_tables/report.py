@@ -62,6 +62,7 @@ def write(
       title = f'{name}, {reader} reader'
       plot(found, f'{path}.png', title)
       plot_memory(found, beside, f'{path}_memory.png', title)
+    text += _told(scale, name, seeds, out)
     written[name] = folder / f'{name}.md'
     files_lib.write_text(written[name], text)
     value = {'seeds': list(seeds), **results}
@@ -155,6 +156,17 @@ def _notes(reader: str, found, beside: Collection[str], seeds: int) -> str:
     f'{statistics.MICRO}: {micro}.\n\n'
     f'Tokens that the reader was shown for a question, mean: {tokens}.\n\n'
   )
+
+
+def _told(scale: scales.Scale, name: str, seeds, out: pathlib.Path) -> str:
+  """What readers and judges of a table were told, each once."""
+  files = (
+    cells_lib.read(cells_lib.path_of(out, cell, seed))
+    for cell in cells_lib.needed(scale, [name])
+    for seed in seeds
+  )
+  lines = dict.fromkeys(line for f in files for line in f.get('told', ()))
+  return ''.join(f'{line}\n\n' for line in lines)
 
 
 def plot(found: Sequence[Mapping[str, Any]], path: str, title: str) -> None:

@@ -29,6 +29,7 @@ RULES = (
   'rule_insert',
   'rule_update',
   'oracle',
+  'gold_evidence',
 )
 # Those that stand for a row of the paper's table 2, and the bounds.
 FEW = (
@@ -40,7 +41,9 @@ FEW = (
   'keep_newest',
   'rule_insert',
   'oracle',
+  'gold_evidence',
 )
+EVIDENCE = 'squad', 'hotpotqa'  # of printed.VALIDATION, where it is known
 CHAT = ('overwrite', 'inner_state', 'endpoint_writer')
 PARTS = tuple(f'policy_no_{p}' for p in ('core', 'semantic', 'episodic'))
 # beta and gamma of the paper's tables 4 and 9, in its order.
@@ -115,7 +118,8 @@ def _babi(task: str, fields: Mapping[str, Any]) -> Column:
 
 
 def _labels(name: str, fields: Mapping[str, Any]) -> Column:
-  return Column(name, {'data.source': name, **fields})
+  fields = {'data.source': name, **fields}
+  return Column(name, fields, lacks=('gold_evidence',))
 
 
 def _locomo(**fields: Any) -> tuple[Column, Column]:
@@ -228,12 +232,14 @@ def _smollm2() -> Scale:
 def _qwen3_4b() -> Scale:
   """The paper's own sets and sizes."""
   config = 'configs/paper/qwen3_4b.py'
+  lacks = 'oracle', 'gold_evidence'
   validation = tuple(
-    Column(name, only=name, lacks=('oracle',)) for name in printed.VALIDATION
+    Column(name, only=name, lacks=lacks[: 1 + (name not in EVIDENCE)])
+    for name in printed.VALIDATION
   )
   fields = {'data.source': 'memoryagentbench'}
   bench = tuple(
-    Column(name, fields, only=name, lacks=('oracle',)) for name in printed.BENCH
+    Column(name, fields, only=name, lacks=lacks) for name in printed.BENCH
   )
   tables = _tables(validation, bench, CHAT, 'mix')
   return Scale({'mix': config, **_grid_runs(config, ':')}, tables)

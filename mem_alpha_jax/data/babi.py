@@ -239,9 +239,9 @@ def _episode(story: Sequence[_Row], uid: int, task: str) -> Episode:
   chunks, questions, index = [], [], {}
   for row in story:
     if row.support:
-      first = max(index[number] for number in row.support)
-      last = len(chunks) - 1
-      questions.append(Question(row.text, row.answer, task, first, last))
+      told = tuple(sorted({index[number] for number in row.support}))
+      asked = Question(row.text, row.answer, task, told[-1], len(chunks) - 1)
+      questions.append(asked._replace(evidence=told))
     else:
       index[row.number] = len(chunks)
       chunks.append(row.text)

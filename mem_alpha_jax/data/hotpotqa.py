@@ -95,8 +95,10 @@ def _build(r: Request, least: int) -> list[Episode]:
       why = f'more than {_CHUNKS} chunks' if many else f'fewer than {least}'
       left[f'questions in groups of {why}'] += len(group)
       continue
-    titles = list(articles)
-    where = {titles[k]: t for t, chunk in enumerate(placed) for k, _ in chunk}
+    titles, where = list(articles), collections.defaultdict(list)
+    for t, chunk in enumerate(placed):
+      for k, _ in chunk:
+        where[titles[k]].append(t)
     asked = tuple(_question(item, where, len(placed) - 1) for item in group)
     texts = chunking.converse(map(chunking.text, placed), rng)
     made.append(Episode(len(made), 'hotpotqa', texts, asked))
@@ -119,8 +121,10 @@ def _group(order: Iterator[Item], count):
 
 
 def _question(item, where, last) -> Question:
-  first = max(where[title] for title, _ in item.articles)
-  return Question(item.question, item.answer, 'hotpotqa', first, last)
+  told = tuple(sorted({t for title, _ in item.articles for t in where[title]}))
+  return Question(
+    item.question, item.answer, 'hotpotqa', told[-1], last, evidence=told
+  )
 
 
 SOURCES = (

@@ -155,22 +155,21 @@ def note(turn: Turn) -> str:
 
 def _episode(dialogue: Dialogue, size: int) -> types.Episode:
   groups = list(_groups(dialogue.turns, size))
-  chunk_of = {turn.id: i for i, group in enumerate(groups) for turn in group}
-  last = len(groups) - 1
-  questions = tuple(
-    types.Question(
-      q.text,
-      q.answer,
-      q.category,
-      first=max((chunk_of[turn] for turn in q.evidence), default=last),
-      last=last,
+  where = collections.defaultdict(set)  # chunks of each turn
+  for i, group in enumerate(groups):
+    for turn in group:
+      where[turn.id].add(i)
+  last, questions = len(groups) - 1, []
+  for q in dialogue.questions:
+    told = tuple(sorted(set().union(*(where[turn] for turn in q.evidence))))
+    span = max(told, default=last), last
+    questions.append(
+      types.Question(q.text, q.answer, q.category, *span, evidence=told)
     )
-    for q in dialogue.questions
-  )
   chunks = tuple('\n'.join(map(note, group)) for group in groups)
   sessions = collections.Counter(group[0].session for group in groups)
   return types.Episode(
-    dialogue.uid, SOURCE, chunks, questions, tuple(sessions.values())
+    dialogue.uid, SOURCE, chunks, (*questions,), tuple(sessions.values())
   )
 
 

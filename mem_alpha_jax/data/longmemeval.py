@@ -156,12 +156,15 @@ def _episode(instance: Instance, uid: int, turns: int) -> Episode:
     turns,
   )
   last = len(laid.chunks) - 1
-  first = last
-  for session, read in zip(history, laid.read, strict=True):
+  told = []
+  for i, session in enumerate(history):
     if session.evidence:
-      marked = [i for i, turn in enumerate(session.turns) if turn.has_answer]
-      first = read[marked[-1] if marked else -1]
-  question = instance.question._replace(first=first, last=last)
+      turns = zip(session.turns, laid.read[i], strict=False)
+      marked = {read for turn, read in turns if turn.has_answer}
+      told += sorted(marked) or laid.session(i)
+  question = instance.question._replace(
+    first=told[-1] if told else last, last=last, evidence=tuple(told)
+  )
   return Episode(uid, SOURCE, laid.chunks, (question,), laid.sizes)
 
 

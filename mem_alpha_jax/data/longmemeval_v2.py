@@ -8,7 +8,6 @@ trajectory, a turn a state with its page in text; screenshots are left out.
 
 import collections
 import pathlib
-from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -109,20 +108,17 @@ def load(haystack: pathlib.Path, turns: int, words: int) -> list[Episode]:
 def _session(trajectory: _Trajectory) -> sessions.Session:
   said = [f'Goal: {trajectory.goal}\nStart: {trajectory.start_url}']
   for state in trajectory.states:
-    parts: Mapping[str, str | None] = {
+    parts = {
       'Page': state.url,
       'Thought': state.thought,
       'Action': state.action,
       'Content': state.accessibility_tree,
     }
-    said.append(_named(parts.items()))
+    lines = (f'{name}: {text}' for name, text in parts.items() if text)
+    said.append('\n'.join(lines))
   if trajectory.outcome:
     said.append(f'Outcome: {trajectory.outcome}')
   return sessions.Session('', said)
-
-
-def _named(parts: Iterable[tuple[str, str | None]]) -> str:
-  return '\n'.join(f'{name}: {text}' for name, text in parts if text)
 
 
 def _question(row: _Question, last: int) -> Question:

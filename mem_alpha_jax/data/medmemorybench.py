@@ -112,37 +112,39 @@ def _episode(uid, history: Sequence[_Session], queries, size, left) -> Episode:
     ],
     *size,
   )
-  ends = {
-    s.session_id: read[-1] for s, read in zip(history, laid.read, strict=True)
-  }
-  if len(ends) < len(history):
-    left['sessions whose number comes again'] += len(history) - len(ends)
-  asked = tuple(_questions(queries, ends, left))
+  told = {s.session_id: laid.session(i) for i, s in enumerate(history)}
+  if len(told) < len(history):
+    left['sessions whose number comes again'] += len(history) - len(told)
+  asked = tuple(_questions(queries, told, left))
   return Episode(uid, SOURCE, laid.chunks, asked, laid.sizes)
 
 
 def _questions(
-  queries: Sequence[_Query], ends: Mapping[int, int], left
+  queries: Sequence[_Query], told: Mapping[int, range], left
 ) -> Iterator[Question]:
-  """Those that can be asked when their session has been read."""
+  """Those that can be asked when their session has been read.
+
+  Args:
+    told: the chunks of each session.
+  """
   seen = set()
   for query in queries:
-    told = [p.session_id for p in query.source_key_points]
-    known = [ends[i] for i in told if i in ends]
+    points = {p.session_id for p in query.source_key_points}
+    known = sorted(t for i in points if i in told for t in told[i])
     right = [a.content for a in query.answers if a.is_correct]
     if query.query_id in seen:
       left['questions that come again'] += 1
     elif not right:
       left['questions without a right answer'] += 1
-    elif query.session_id not in ends:
+    elif query.session_id not in told:
       left['questions after a session that is not there'] += 1
-    elif max(known, default=0) > ends[query.session_id]:
+    elif max(known, default=0) > told[query.session_id][-1]:
       left['questions before what they need was said'] += 1
     else:
       text, gold = _wording(query, right)
-      last = ends[query.session_id]
-      first = max(known, default=last)
-      yield Question(text, gold, query.query_type, first, last)
+      last = told[query.session_id][-1]
+      span = max(known, default=last), last
+      yield Question(text, gold, query.query_type, *span, evidence=tuple(known))
     seen.add(query.query_id)
 
 

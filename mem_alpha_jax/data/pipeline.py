@@ -9,7 +9,7 @@ same in every process, however many they are.
 """
 
 import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import grain
@@ -125,10 +125,14 @@ def make_source(
   Raises:
     ValueError: for an unknown data.source or a split without episodes.
   """
-  parts = [
-    _split(config, source, split)
-    for source in sources_lib.of_run('data.source', config.data.source)
-  ]
+  return _by_turns(config, lambda source: _split(config, source, split))
+
+
+def _by_turns(
+  config, split: Callable[[source_lib.Source], Sequence[Episode]]
+) -> Sequence[Episode]:
+  mine = sources_lib.of_run('data.source', config.data.source)
+  parts = [*map(split, mine)]
   if len(parts) == 1:
     return parts[0]
 
@@ -181,10 +185,14 @@ def eval_episodes(
   if multiple != 1:
     count = config.eval.length_episodes
   if any_length(config):
-    (source,) = sources_lib.of_run('data.source', d.source)
     named = f'{split}_{held_out}'
-    split = named if named in source.splits else split
-    return list(_split(config, source, split, multiple)[:count])
+    found = _by_turns(
+      config,
+      lambda source: _split(
+        config, source, named if named in source.splits else split, multiple
+      ),
+    )
+    return list(found[:count])
   if multiple != 1:
     raise ValueError(
       f'eval.lengths: data.source={d.source} has no episodes of length '

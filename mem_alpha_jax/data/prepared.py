@@ -4,8 +4,9 @@ import json
 import pathlib
 from collections.abc import Sequence
 
+from mem_alpha_jax.data import source as source_lib
 from mem_alpha_jax.data.source import Made, Source
-from mem_alpha_jax.types import Episode, Question
+from mem_alpha_jax.types import Episode
 
 NAME = 'memory_episodes'  # of the builder
 
@@ -39,10 +40,7 @@ def load(dataset: str, split: str, data_dir: str) -> Sequence[Episode]:
 
 
 def _decode(record) -> Episode:
-  questions = tuple(
-    Question(*fields, tuple(others))
-    for *fields, others in json.loads(record['questions'])
-  )
+  questions = tuple(map(source_lib.question, json.loads(record['questions'])))
   chunks = tuple(chunk.decode() for chunk in record['chunks'])
   return Episode(
     int(record['uid']), record['source'].decode(), chunks, questions

@@ -95,14 +95,16 @@ def _questions(
       if not golds:
         left['questions without a memory of an earlier session'] += 1
         continue
-      first = max(laid.read[place[m.session_uuid]][-1] for m in known)
+      places = sorted({place[m.session_uuid] for m in known})
+      told = [t for n in places for t in laid.session(n)]
       yield Question(
         longmemeval.dated(turn.content.strip(), session.current_time),
         golds[0],
         turn.category_name.lower().replace(' ', '_'),
-        first,
+        told[-1],
         laid.read[i - 1][-1],
         others=tuple(golds[1:]),
+        evidence=tuple(told),
       )
 
 

@@ -22,6 +22,11 @@ class Layout(NamedTuple):
   # last the one with which all of it has.
   read: tuple[tuple[int, ...], ...]
 
+  def session(self, i: int) -> range:
+    """The chunks of a session."""
+    end = self.read[i][-1] + 1
+    return range(end - self.sizes[i], end)
+
 
 def lay_out(sessions: Sequence[Session], turns: int, words: int = 0) -> Layout:
   """Chunks of so many turns each, an empty session is one of its heading.

@@ -10,7 +10,7 @@ import ml_collections
 
 from mem_alpha_jax.memory.state import MemoryState
 from mem_alpha_jax.reading.protocol import Reader
-from mem_alpha_jax.types import Episode
+from mem_alpha_jax.types import Episode, Question
 
 SPLITS = ('train', 'validation', 'test')
 
@@ -106,6 +106,11 @@ class Source:
   held_out: tuple[str, Callable[[pathlib.Path], list[Episode]]] | None = None
   chats: bool = False
   examples: bool = False
+
+
+def question(fields: Sequence) -> Question:
+  """One that JSON has as a list, maybe of before it had all of its fields."""
+  return Question(*(tuple(f) if isinstance(f, list) else f for f in fields))
 
 
 class Made(Sequence[Episode]):

@@ -122,18 +122,23 @@ def _paragraphs(article: _Article, left) -> Iterator[Paragraph]:
 
 def _asked(order, group, left) -> Iterator[Question]:
   """Questions of the paragraphs that a group of chunks has as a whole."""
-  where = {index: t for t, chunk in enumerate(group) for index, _ in chunk}
+  where = collections.defaultdict(list)  # chunks of each paragraph
+  for t, chunk in enumerate(group):
+    for index, _ in chunk:
+      where[index].append(t)
   whole = ''.join(text for chunk in group for _, text in chunk)
   whole = ''.join(whole.split())
-  for index, t in where.items():
+  for index, told in where.items():
     if ''.join(order[index].text.split()) not in whole:
       # A part of it is in the episode before or after.
       left['questions of split paragraphs'] += len(order[index].questions)
       continue
     for text, (gold, *others) in order[index].questions:
       if len(gold.split()) <= _ANSWER_WORDS:
-        last = len(group) - 1
-        yield Question(text, gold, 'squad', t, last, others=tuple(others))
+        span = told[-1], len(group) - 1
+        yield Question(
+          text, gold, 'squad', *span, others=tuple(others), evidence=(*told,)
+        )
       else:
         left[f'answers of more than {_ANSWER_WORDS} words'] += 1
 

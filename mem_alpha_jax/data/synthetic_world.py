@@ -95,7 +95,8 @@ def fact_question(key: Key, fact: Fact, last: int) -> Question:
   else:
     text, kind = attribute.question.format(n=key[0]), 'current'
   kind = 'overwritten' if fact.overwritten else kind
-  return Question(text, fact.value, kind, fact.first, last, False)
+  span = fact.first, last
+  return Question(text, fact.value, kind, *span, False, evidence=span[:1])
 
 
 def join(state: State, count: int) -> None:
@@ -229,7 +230,8 @@ def _event(state: State, world: WorldConfig, t: int) -> str | None:
   kind = state.rng.choice([*golds])
   shown = words.subject(name)
   text = words.EVENT_QUESTIONS[kind].format(n=shown, v=venue, d=date)
-  state.events.append(Question(text, golds[kind], kind, t, t, False))
+  question = Question(text, golds[kind], kind, t, t, False, evidence=(t,))
+  state.events.append(question)
   return state.wording.event(state.rng, event, _people(state))
 
 

@@ -18,7 +18,9 @@ from mem_alpha_jax.memory.tools import FAILED, TOOLS
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.methods.protocol import Parts
 from mem_alpha_jax.reading import protocol
+from mem_alpha_jax.reading import registry as reading_lib
 from mem_alpha_jax.report import page, statistics, tables
+from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
@@ -75,7 +77,10 @@ def read(
     sum(row < traces for row in rows),
   )
   records = multihost.gather_lists(found.records)[: len(episodes)]
-  lacking, asked = missing(records), sum(len(r.answered) for r in records)
+  shown = [
+    r._replace(answered=[a for a in r.answered if a.request]) for r in records
+  ]
+  lacking, asked = missing(shown), sum(len(r.answered) for r in shown)
   asked *= len(READERS)
   for what, count in lacking.items():
     protocol.check_missing(
@@ -99,7 +104,7 @@ def read_tokens(parts: Parts, episodes: Sequence[Episode]) -> int:
 
 
 def missing(records: Sequence[loop.Record]) -> dict[str, int]:
-  """How many answers failed, and how many verdicts on the others."""
+  """How many answers there are not, and how many verdicts on the others."""
   pairs = [
     pair
     for record in records
@@ -202,10 +207,26 @@ def with_baselines(
   return length, traces
 
 
-def known(names: Iterable[str], episodes: Iterable[Episode]) -> list[str]:
-  """The methods that episodes have: no oracle where a source has none."""
-  oracles = [sources.of(name).oracle for name in {e.source for e in episodes}]
-  return [name for name in names if name != 'oracle' or all(oracles)]
+def known(names: Iterable[str], episodes: Sequence[Episode]) -> list[str]:
+  """The methods that all episodes have: an oracle, or evidence, if named."""
+  has = {
+    'oracle': lambda e: sources.of(e.source).oracle,
+    'gold_evidence': lambda e: any(q.evidence for q in e.questions),
+  }
+  anything = lambda e: True
+  return [n for n in names if all(map(has.get(n, anything), episodes))]
+
+
+def told(parts: Parts, episodes: Iterable[Episode]) -> list[str]:
+  """What the reader, and a judge of answers, are told, for below a table."""
+  rule = loop.panel(parts, ()).rule
+  judged = {
+    q.type
+    for e in episodes
+    for q in e.questions
+    if q.asked and rule(e, q) == scoring.JUDGE
+  }
+  return reading_lib.told(parts.config.reading.reader, sorted(judged))
 
 
 def validation(parts: Parts, params: Any, episodes: Sequence) -> dict:

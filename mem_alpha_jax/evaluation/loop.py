@@ -40,7 +40,8 @@ class Answered(NamedTuple):
 
   read: int  # chunks by then
   index: int  # of the question in its episode
-  request: Request | None  # what the readers saw; None where it was not kept
+  # What the readers saw; None where there was nothing, or it was not kept.
+  request: Request | None
   answers: tuple[str | None, ...]  # one a reader
   scores: tuple[float | None, ...]  # of the answers, in [0, 1]
 
@@ -159,9 +160,10 @@ def ask(
   # A language model is the strict and the lenient reader: judged once.
   distinct = {id(reader): reader for reader in panel.readers}
   which = [list(distinct).index(id(reader)) for reader in panel.readers]
-  said = list(
-    zip(*(reader(shown) for reader in distinct.values()), strict=True)
-  )
+  given = [request for request in shown if request]
+  replies = zip(*(reader(given) for reader in distinct.values()), strict=True)
+  nobody = (None,) * len(distinct)
+  said = [next(replies) if request else nobody for request in shown]
   each = (time.perf_counter() - began) / len(places)
   asked = []
   for (i, index), answers in zip(places, said, strict=True):
@@ -187,7 +189,7 @@ def _grades(episode: Episode, state: state_lib.MemoryState) -> list[Grade]:
 def trace(episode: Episode, record: Record) -> page.Trace:
   """What the method did with an episode, by the first reader."""
   answers = []
-  for a in record.answered:
+  for a in filter(lambda a: a.request, record.answered):
     question, score = episode.questions[a.index], a.scores[0]
     answers.append(
       page.TraceAnswer(

@@ -85,8 +85,10 @@ def run(
   Raises:
     ValueError: if the folder holds a state of other streams or options.
   """
-  # Without a start that is empty: states of before there were any still fit.
-  told = [list(e if e.start else e[:-1]) for e in episodes]
+  # Without evidence, and a start that is empty: states of before there were
+  # any still fit.
+  bare = lambda e: e._replace(questions=[q[:-1] for q in e.questions])
+  told = [list(e if e.start else e[:-1]) for e in map(bare, episodes)]
   text = json.dumps([options, told])
   identity, path = zlib.crc32(text.encode()), folder / STATE
 

@@ -29,8 +29,13 @@ class Method(Protocol):
     A step a stream; None of a method that calls no tools.
     """
 
-  def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
-    """What the reader is asked, for the questions of each stream."""
+  def requests(
+    self, questions: Sequence[Sequence[str]]
+  ) -> list[list[Request | None]]:
+    """What the reader is asked, for the questions of each stream.
+
+    None where there is nothing to show: that answer is missing data.
+    """
 
   def memory_tokens(self) -> list[int]:
     """Tokens that are remembered of each stream."""
@@ -58,7 +63,7 @@ class Given(NamedTuple):
   parts: Parts  # of the run
   config: Any  # of the method; the run's, or changed
   params: Any  # of the policy, for the methods that use it
-  episodes: Sequence[Episode]  # of this process; only the oracle looks inside
+  episodes: Sequence[Episode]  # of this process; only bounds look inside
   rows: Sequence[int]  # their places among those of all processes
 
   def count(self, text: str) -> int:

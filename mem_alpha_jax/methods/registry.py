@@ -6,6 +6,7 @@
   rag_<retrieval>_budget      raw chunks, as many as reading.budget holds
   no_memory                   nothing is kept
   long_context                raw chunks, the newest that reading.budget holds
+  gold_evidence               raw chunks, those that hold what a question takes
   newest_words, new_words     one text of bounded length, by a rule
   overwrite, inner_state      the same, by a chat model: MemAgent, MEM1
   endpoint_writer             a prompted chat model calls the memory's tools
@@ -46,13 +47,15 @@ METHODS: dict[str, protocol.Make] = {
   },
   'no_memory': texts.no_memory,
   'long_context': texts.long_context,
+  'gold_evidence': texts.gold_evidence,
   'newest_words': partial(texts.by_rule, rewriters.newest_words),
   'new_words': partial(texts.by_rule, rewriters.new_words),
   'overwrite': partial(texts.by_model, rewriters.overwrite),
   'inner_state': partial(texts.by_model, rewriters.inner_state),
   'endpoint_writer': chat_writer.method,
 }
-BASELINES = (*writers.WRITERS, 'no_memory')  # those of every run's results
+# Those of every run's results.
+BASELINES = (*writers.WRITERS, 'no_memory', 'gold_evidence')
 
 
 def make(

@@ -14,19 +14,27 @@ TEXT_TOKENS = 1024  # of MemAgent's memory, as in its paper
 # (memory, chunk) of each live stream -> the memory after it, None if it could
 # not be had.
 Rewrite = Callable[[Sequence[tuple[str, str]]], list[str | None]]
+# (stream, question, chunks read) -> the chunks for a reader, oldest first.
+Pick = Callable[[int, str, int], Sequence[int]]
 
 
 class LongContext:
-  """Remembers every chunk and shows the reader the newest that fit.
+  """Remembers every chunk and shows the reader the newest picks that fit.
 
   The last tokens of the text are kept, as in Mem-alpha's long-context rows
   (arXiv 2509.25911, appendix C.2), in whole chunks; the oldest that is shown
   loses its beginning.
   """
 
-  def __init__(self, streams: int, budget: int, count: Callable[[str], int]):
-    """Args: streams; budget, tokens a reader sees (0: all); count of tokens."""
-    self._budget, self._count = budget, count
+  def __init__(
+    self,
+    streams: int,
+    budget: int,
+    count: Callable[[str], int],
+    pick: Pick = lambda i, question, read: range(read),
+  ):
+    """Args: streams; budget, tokens a reader sees (0: all); count; pick."""
+    self._budget, self._count, self._pick = budget, count, pick
     self._chunks: list[list[str]] = [[] for _ in range(streams)]
     self._tokens = [0] * streams
 
@@ -36,16 +44,23 @@ class LongContext:
         self._chunks[i].append(chunk)
         self._tokens[i] += self._count(chunk)
 
-  def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
+  def requests(
+    self, questions: Sequence[Sequence[str]]
+  ) -> list[list[Request | None]]:
     made = []
     for i, row in enumerate(questions):
-      notes = self._newest(self._chunks[i]) if row else ()
-      made.append([Request(q, notes) for q in row])
+      chunks = self._chunks[i]
+      picks = [self._pick(i, q, len(chunks)) for q in row]
+      notes = {steps: self._newest(chunks, steps) for steps in {*picks}}
+      pairs = zip(row, picks, strict=True)
+      made.append([Request(q, notes[p]) if p else None for q, p in pairs])
     return made
 
-  def _newest(self, chunks: Sequence[str]) -> tuple[Note, ...]:
+  def _newest(
+    self, chunks: Sequence[str], steps: Sequence[int]
+  ) -> tuple[Note, ...]:
     notes, left = [], self._budget
-    for step in range(len(chunks) - 1, -1, -1):
+    for step in reversed(steps):
       text = chunks[step]
       if self._budget:
         text = words_lib.last_words(text, left, self._count)
@@ -116,6 +131,21 @@ class Rewritten:
 def long_context(given: Given) -> LongContext:
   budget = given.config.reading.budget
   return LongContext(len(given.episodes), budget, given.count)
+
+
+def gold_evidence(given: Given) -> LongContext:
+  """The chunks that the answer takes: what a perfect memory could bring."""
+
+  def told(i: int, question: str, read: int) -> tuple[int, ...]:
+    holding = (
+      q.evidence
+      for q in given.episodes[i].questions
+      if q.text == question and q.first < read <= q.last + 1
+    )
+    return tuple(sorted(set().union(*holding)))
+
+  budget = given.config.reading.budget
+  return LongContext(len(given.episodes), budget, given.count, told)
 
 
 def no_memory(given: Given) -> Rewritten:

@@ -120,6 +120,16 @@ def criterion(kind: str) -> str:
   return ABSTAIN if kind.endswith(UNANSWERABLE) else CRITERIA.get(kind, SAME)
 
 
+def prompt(case: Case) -> str:
+  """What is asked of an answer."""
+  return _ANSWER.format(
+    criterion=criterion(case.kind),
+    question=case.question,
+    gold=case.gold or '(there is none)',
+    answer=case.answer or '(empty)',
+  )
+
+
 def verdict(reply: str | None) -> bool | None:
   """What a reply says after any thinking; None if that cannot be read.
 
@@ -152,18 +162,7 @@ def _in_json(text: str) -> str:
 
 def answer_judge(model: chat.ChatModel) -> AnswerJudge:
   """Returns judge(cases): right, wrong, or None where there is no verdict."""
-  return lambda cases: _verdicts(
-    model,
-    [
-      _ANSWER.format(
-        criterion=criterion(case.kind),
-        question=case.question,
-        gold=case.gold or '(there is none)',
-        answer=case.answer or '(empty)',
-      )
-      for case in cases
-    ],
-  )
+  return lambda cases: _verdicts(model, [*map(prompt, cases)])
 
 
 def content_judge(model: chat.ChatModel) -> ContentJudge:

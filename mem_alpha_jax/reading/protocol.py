@@ -33,6 +33,19 @@ def cached(reader: Reader, size: int = CACHE) -> Reader:
   return read
 
 
+def first_of(readers: Sequence[Reader]) -> Reader:
+  """Returns the reader whose answer is that of the first which has one.
+
+  A reader by rules abstains where a question is none of its own.
+  """
+
+  def read(requests: Sequence[Request]) -> list[str | None]:
+    answers = zip(*(one(requests) for one in readers), strict=True)
+    return [next(filter(None, said), '') for said in answers]
+
+  return readers[0] if len(readers) == 1 else read
+
+
 def counted(reader: Reader, counts: MutableMapping, what: str) -> Reader:
   """Returns the reader, or judge, which adds up what is asked and missing.
 

@@ -1,6 +1,7 @@
 """Every reader and judge by name, and the one chat model that they share."""
 
-from collections.abc import Callable
+import collections
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from mem_alpha_jax.reading import (
@@ -22,10 +23,12 @@ class Kind(NamedTuple):
       reader by rules of the run's sources.
     sentences: whether it answers in a sentence that holds the gold, where
       others say the gold and no more.
+    instructions: of a reader that is a language model.
   """
 
   make: Callable[..., tuple[protocol.Reader, protocol.Reader]]
   sentences: bool = False
+  instructions: chat_reader.Instructions | None = None
 
 
 def _chat(config, chat, rules):
@@ -38,8 +41,10 @@ def _chat(config, chat, rules):
 
 READERS = {
   'extractive': Kind(lambda config, chat, rules: (rules(True), rules(False))),
-  'lm': Kind(_chat, sentences=True),
-  'remote': Kind(_chat, sentences=True),
+  **dict.fromkeys(
+    ('lm', 'remote'),
+    Kind(_chat, sentences=True, instructions=chat_reader.INSTRUCTIONS),
+  ),
 }
 # chat -> judge; of answers (reading.judge), and of notes.
 JUDGES = {'remote': judge.answer_judge}
@@ -59,6 +64,23 @@ def check(config: Any) -> None:
   for field, (name, known) in named.items():
     if name not in known:
       raise ValueError(f'config.{field}={name!r}: use one of {known}')
+
+
+def told(reader: str, judged: Iterable[str]) -> list[str]:
+  """What a reader is told, and a judge about types of questions."""
+  given, prompts = READERS[reader].instructions, collections.defaultdict(list)
+  for kind in judged:
+    case = judge.Case('<question>', '<gold>', '<answer>', kind)
+    prompts[judge.prompt(case)].append(kind)
+  return [
+    f'The reader is told, with {len(given.examples)} examples: {given.task}'
+    if given
+    else 'The reader goes by rules.',
+    *(
+      f'The judge is told, of {", ".join(kinds)}:\n{text}'
+      for text, kinds in prompts.items()
+    ),
+  ]
 
 
 def chat_model(config: Any) -> ChatModel | None:

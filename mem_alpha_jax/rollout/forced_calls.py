@@ -134,21 +134,20 @@ def of_turns(
       theirs.
   """
   rollout, forced = config.rollout, free(len(turns), samples, width(config))
-  by_state, size = rollout.groups == 'state', rollout.group_size
+  kinds = 1 + len(OTHERS)
   for i, turn in enumerate(turns):
-    most, mine = count(turn, config), slice(None)
-    if most and not by_state:
-      place = rng(turn, 9).permutation(size)[turn.trajectory]
-      most, mine = (
-        most * (samples == 1 and place < most),
-        slice(place, place + 1),
-      )
+    most, size, mine = count(turn, config), samples, slice(None)
+    if most and rollout.groups == 'trajectory':
+      place = rng(turn, 9).permutation(rollout.group_size)[turn.trajectory]
+      kind = place % kinds
+      size, mine = kinds, slice(kind, kind + 1)
+      most = kinds * (samples == 1 and place < most)
     if most:
       one = forced_calls(
         rng(turn, 2),
         tokenizer,
         sum(entry is not None for entry in turn.view),
-        samples if by_state else size,
+        size,
         most,
         config.memory.prompt_format,
         rollout.forced_deletes,

@@ -245,10 +245,9 @@ def _expert(config, count: Callable) -> Callable[[Turn], Outcome] | None:
 
 def _by_rules(config, strict: bool) -> protocol.Reader:
   """Rules for labels, choices, what a source asks, and for free text."""
-  read = sentences.read
-  for source in sources.of_run('data.source', config.data.source):
-    if source.reader:
-      read = source.reader(config, strict)
+  mine = sources.of_run('data.source', config.data.source)
+  known = [source.reader(config, strict) for source in mine if source.reader]
+  read = protocol.first_of(known) if known else sentences.read
   asked = labelled.question('')
   read = choices.make_reader(read, strict)
   return protocol.cached(labels.make_reader(asked, read, strict))

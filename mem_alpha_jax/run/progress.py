@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.data import pipeline, source
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.rl import update as update_lib
@@ -17,7 +17,7 @@ from mem_alpha_jax.rollout import warm_start
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import checkpoint, parameters, params_file
 from mem_alpha_jax.system import multihost, sharding, stopping
-from mem_alpha_jax.types import Question, TrainState
+from mem_alpha_jax.types import TrainState
 
 
 class Progress(NamedTuple):
@@ -151,7 +151,6 @@ def _pack(start: starts_lib.Start) -> dict:
 
 
 def _unpack(packed: dict) -> starts_lib.Start:
-  questions = [Question(*fields) for fields in packed['history']]
-  history = {q.text: q._replace(others=tuple(q.others)) for q in questions}
+  history = {q.text: q for q in map(source.question, packed['history'])}
   state = state_lib.from_json(packed['state'])
   return starts_lib.Start(**{**packed, 'state': state, 'history': history})

@@ -33,11 +33,13 @@ def main(config, workdir: str) -> dict[str, Any]:
   result = tables.results(
     config.to_dict(), time.time() - started, length[1], length
   )
+  result['told'] = held_out_lib.told(experiment, sum(episodes.values(), []))
   path = files.unused(pathlib.Path(workdir, 'eval.json'))
   if jax.process_index() == 0:
     files.write_json(path, result)
   print(tables.summary_table(length[1]))
-  print(f'{tables.length_table(result["length"])}\n\n{path}')
+  print(tables.length_table(result['length']))
+  print('', *result['told'], '', path, sep='\n')
   return result
 
 
@@ -62,6 +64,7 @@ def write(
     result['chunk_time_ratio'] = late / early
   if pipeline.any_length(config):
     result['unseen_words'] = _unseen_words(experiment, params)
+  result['told'] = held_out_lib.told(experiment, sum(held_out.values(), []))
   result['seconds'] = seconds()
   result['peak_rss_bytes'] = machine.peak_rss_bytes()
   if jax.process_index() == 0:
@@ -152,6 +155,7 @@ def show(result: dict[str, Any], workdir: str) -> None:
   first = result['length'][min(result['length'], key=int)]
   print(f'{tables.summary_table(first)}\n\n{tables.type_table(first)}\n')
   print(tables.length_table(result['length']))
+  print('', *result.get('told', ()), sep='\n')
   print(
     f'\n{workdir}: results.json, learning_curve.png, and episodes.html, what '
     'was written before and after RL; README.md says what to do next'

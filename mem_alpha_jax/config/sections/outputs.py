@@ -17,15 +17,15 @@ SECTIONS = (
     every=Field(50, 'steps between evaluations at train length'),
     lengths=Field((1, 2, 4, 13, 64), 'multiples of the train length'),
     length_episodes=Field(16, 'episodes of each longer length'),
+  ),
+  section(
+    'eval',
+    RESUME,
     checkpoint=Field(
       'newest',
       'of a run; best: by accuracy on validation',
       'newest | best',
     ),
-  ),
-  section(
-    'eval',
-    RESUME,
     html_episodes=Field(4, 'episodes shown in episodes.html', natural),
   ),
   section(

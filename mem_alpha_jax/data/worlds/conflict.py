@@ -19,103 +19,14 @@ choose to look, so how often it looked is no number here. The world is ours.
 
 from collections.abc import Callable, Iterator
 
-from mem_alpha_jax.data import synthetic_words
-from mem_alpha_jax.data.worlds import core, streams, vocabulary
+from mem_alpha_jax.data.worlds import core, streams
+from mem_alpha_jax.data.worlds.conflict_words import ENGLISH, ROLES, STAGES
 from mem_alpha_jax.data.worlds.core import Ask, Cast, Effect, Facts, Key
-from mem_alpha_jax.data.worlds.language import Language, Line, said
+from mem_alpha_jax.data.worlds.language import Line
 from mem_alpha_jax.data.worlds.questions import Read
 
-_PROJECTS = """
-  Atlas Orion Vega Titan Apollo Zephyr Falcon Osprey Cobalt Quartz Basalt
-  Granite Nimbus Cirrus Stratus Meteor Comet Nebula Pulsar Quasar Saturn Neptune
-  Pluto Mercury Phoenix Griffin Pegasus Hydra Kraken Dragon Sphinx Minotaur
-  Juniper Cedar Willow Maple Acacia Lotus Orchid Thistle
-"""
-_ROLES = ('owner', 'tester', 'sponsor', 'editor', 'auditor')
-_STAGES = ('draft', 'review', 'trial', 'release', 'archive')
-_NEXT = dict(zip(_STAGES, _STAGES[1:], strict=False))
+_NEXT = dict(zip(STAGES, STAGES[1:], strict=False))
 _TROUBLES = 4, 5  # of the store at the start, fewest and most
-
-ENGLISH = Language(
-  words={
-    'project': vocabulary.deal(_PROJECTS.split(), (24, 8, 8)),
-    'person': synthetic_words.WORDS['person'],
-    'role': vocabulary.shared(_ROLES),
-    'stage': vocabulary.shared(_STAGES),
-  },
-  said={
-    'names': said("""
-      {project} got {person} as {role}
-      the {role} of {project} is {person}
-      {project}'s {role} is {person}
-      --
-      {project} has found its {role} in {person}
-      for {project} the {role} will be {person}
-    """),
-    'still': said("""
-      {project} still has {person} as {role}
-      the {role} of {project} is still {person}
-      as before {project}'s {role} is {person}
-      --
-      {project} goes on with {person} as {role}
-      nothing new: for {project} the {role} is {person}
-    """),
-    'fills': said("""
-      {project} was without {role}, which is {person}
-      the missing {role} of {project} is {person}
-      {project}'s {role} was left open, and is {person}
-      --
-      {project} had no {role} on file: it is {person}
-      to complete {project}: its {role} is {person}
-    """),
-    'replaces': said("""
-      {project} has a new {role}, {person} instead of {person2}
-      {person} took over from {person2} as {role} of {project}
-      {project}'s {role} is {person}, no longer {person2}
-      --
-      {project} let {person2} go and made {person} its {role}
-      {person2} left, and {person} is {role} of {project}
-    """),
-    'settles': said("""
-      {project} has one {role} only, and that is {person}
-      of the two named as {role} of {project} it is {person}
-      {project}'s {role} was checked: {person} is right
-      --
-      {project} confirmed that its {role} is {person}
-      there was doubt about the {role} of {project}: it is {person}
-    """),
-    'copies': said("""
-      {project} has the same {role} as {project2}
-      the {role} of {project} is now the one of {project2}
-      {project}'s {role} is that of {project2} as well
-      --
-      {project} shares its {role} with {project2}
-      what holds for the {role} of {project} is that of {project2}
-    """),
-    'advances': said("""
-      {project} went on to the next stage
-      the stage of {project} is the next one
-      {project} is one stage further
-      --
-      {project} passed its stage and begins the next
-      by now {project} is a stage ahead
-    """),
-    'talk': said("""
-      {person} asked for the {role} of {project}
-      nobody knows if {person} likes {project}
-      {person} read about {project} and {project2}
-      the meeting was long
-      --
-      {person} dreams of {project}
-      the coffee was cold
-    """),
-  },
-  asked={
-    'role': 'Who is the {role} of {project}?',
-    'stage': 'In which stage is {project}?',
-  },
-  attributes=('stage',),
-)
 
 
 def _key(fields) -> Key:
@@ -132,7 +43,7 @@ def _due(cast: Cast) -> set[Key]:
 def _open(cast: Cast, facts: Facts, *stages: str) -> list[Key]:
   """Facts about which no line is due; of roles, or projects at these stages."""
   due = _due(cast)
-  fits = lambda key: facts[key] in stages if stages else key[1] in _ROLES
+  fits = lambda key: facts[key] in stages if stages else key[1] in ROLES
   return [key for key in facts if key not in due and fits(key)]
 
 
@@ -142,7 +53,7 @@ def _new(cast: Cast, facts: Facts) -> dict[str, str | None]:
   free = [
     (project, role)
     for project in cast.people()
-    for role in _ROLES
+    for role in ROLES
     if (project, role) not in facts and (project, role) not in due
   ]
   project, role = cast.rng.choice(free) if free else ('', None)

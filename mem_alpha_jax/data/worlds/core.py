@@ -92,9 +92,10 @@ class World:
     name: of its source.
     told: form -> its weight, and what fills its templates.
     effects: form -> what it makes true; forms that are not there state nothing.
-    asks: (cast, facts, key of a fact that was told) -> questions about it.
+    asks: (cast, facts, key of a fact that was told) -> questions about it; it
+      may draw from the cast.
     read: form of a question -> how the reader by rules answers it.
-    talk: forms of `told` that state nothing and can always be told.
+    talk: form of `told` that states nothing and can always be told.
     record: field -> kind of its word; answers are JSON objects with these.
     dated: attributes whose notes are of events: 'episodic'.
     entity: kind of the words that facts are about.

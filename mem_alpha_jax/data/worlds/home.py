@@ -46,7 +46,8 @@ def _habits(facts: Facts) -> list[Key]:
   return [key for key in facts if key[0] != HOUSE]
 
 
-def _changes(cast: Cast, facts: Facts):
+def _another(cast: Cast, facts: Facts):
+  """Another command for a habit: a change, or of one day, or of a guest."""
   habits = _habits(facts)
   return _command(cast, facts, *cast.rng.choice(habits)) if habits else None
 
@@ -67,12 +68,6 @@ def _rules(cast: Cast, facts: Facts):
   if (habits := _habits(facts)) and cast.rng.random() < 0.5:
     activity = cast.rng.choice(habits)[1]
   return _command(cast, facts, HOUSE, activity)
-
-
-def _anyone(cast: Cast, facts: Facts):
-  """What is no habit: of one day, of a guest."""
-  habits = _habits(facts)
-  return _command(cast, facts, *cast.rng.choice(habits)) if habits else None
 
 
 def _talk(cast: Cast, facts: Facts):
@@ -108,11 +103,11 @@ HOME = core.World(
   'home',
   told={
     'wants': (0.26, _wants),
-    'changes': (0.2, _changes),
+    'changes': (0.2, _another),
     'revokes': (0.14, _revokes),
     'rules': (0.2, _rules),
-    'once': (0.06, _anyone),
-    'guest': (0.06, _anyone),
+    'once': (0.06, _another),
+    'guest': (0.06, _another),
     'talk': (0.08, _talk),
   },
   effects={

@@ -14,6 +14,7 @@ from mem_alpha_jax.memory.state import MemoryState
 from mem_alpha_jax.types import Episode, Note, Question
 
 _TRIES = 20  # draws of a line before small talk is told
+_ATTEMPTS = 1000  # draws of an episode
 _TEXT_CHUNKS = 8  # chunks of a stream that the tokenizer reads
 
 
@@ -43,10 +44,12 @@ class _Spans:
     self.watched: dict[Key, dict[str, Ask]] = {}
     self.open: dict[str, Question] = {}
     self.had: set[str] = set()  # questions that had an answer before
+    self.told: dict[Key, int] = {}  # the chunk that last set each fact
 
   def update(self, cast: Cast, facts: Facts, keys: Iterable[Key], t: int):
     """The questions whose answer changed with chunk t, closed."""
     touched = {}
+    self.told |= dict.fromkeys(keys, t)
     for key in keys:
       for ask in self.world.asks(cast, facts, key) if key in facts else ():
         text = self.language.ask(ask.form, ask.fields)
@@ -63,9 +66,16 @@ class _Spans:
         closed.append(was._replace(last=t - 1, asked=False))
       if gold:
         kind = ask.type(facts, text in self.had)
-        self.open[text] = Question(text, gold, kind, t, t)
+        told = self._evidence(ask)
+        self.open[text] = Question(text, gold, kind, t, t, evidence=told)
         self.had.add(text)
     return closed
+
+  def _evidence(self, ask: Ask) -> tuple[int, ...]:
+    """The chunks of its facts; of none that a memory may have begun with."""
+    if self.world.start:
+      return ()
+    return tuple(sorted({self.told[k] for k in ask.keys if k in self.told}))
 
   def end(self, rng: random.Random, t: int, wanted: int) -> list[Question]:
     """All that hold at chunk t, the last; those asked are of types by turns."""
@@ -152,57 +162,68 @@ def options_of(config: Any) -> Options:
   return Options(d.chunk_sentences, d.overwrite, d.asked_rate)
 
 
+def _episode(
+  world: World,
+  language: Language,
+  name: str,
+  config: Any,
+  split: str,
+  chunks: int,
+  uid: int,
+) -> Episode:
+  """The episode of (seed, split, uid); drawn again if it asks too little."""
+  for attempt in range(_ATTEMPTS):
+    seed = f'{config.seed} {uid} {attempt}'
+    steps = [*stream(world, language, split, seed, chunks, options_of(config))]
+    asked = tuple(q for step in steps for q in step.closed)
+    if sum(q.asked for q in asked) >= min(2, chunks):
+      start = tuple(Note('semantic', text, 0) for text in steps[0].stored)
+      read = tuple(step.chunk for step in steps)
+      return Episode(uid, name, read, asked, start=start)
+  raise ValueError(
+    f'data.train_chunks={config.data.train_chunks}: no episode of {name} with '
+    'two questions; raise it'
+  )
+
+
+def _texts(
+  world: World, language: Language, config: Any, count: int
+) -> Iterator[str]:
+  """Chunks and notes with tokenizer.known_words of names and values."""
+  dealt = (d for d in language.words.values() if d['train'] != d['test'])
+  every = {w.lower() for d in dealt for words in d.values() for w in words}
+  hidden = vocabulary.hidden(every, config.tokenizer.known_words)
+  known, options = questions.known(language), options_of(config)
+  for i in range(count):
+    seed = f'{config.seed} text {i}'
+    for step in stream(world, language, 'train', seed, _TEXT_CHUNKS, options):
+      found = [
+        core.note(world, language, *change).text
+        for change in step.changed
+        if change[1]
+      ]
+      for text in (step.chunk, *found):
+        if hidden.isdisjoint(questions.words(text, known)):
+          yield text
+
+
+def _grade(
+  world: World, language: Language, episode: Episode, state: MemoryState
+) -> Grade:
+  before = core.started(world, episode).items()
+  first = [core.note(world, language, *fact) for fact in before]
+  wanted = grading.target([first, *core.notes(world, language, episode)])
+  return grading.grade(language, wanted, state)
+
+
 def source(world: World, language: Language, name: str = '') -> Source:
   """The world in a language as a source of episodes of any length."""
   name = name or world.name
-  told = functools.partial(stream, world, language)
-
-  def episode(config, split: str, chunks: int, uid: int) -> Episode:
-    options = options_of(config)
-    for attempt in range(1000):
-      seed = f'{config.seed} {uid} {attempt}'
-      steps = [*told(split, seed, chunks, options)]
-      asked = tuple(q for step in steps for q in step.closed)
-      if sum(q.asked for q in asked) >= min(2, chunks):
-        stored = tuple(Note('semantic', text, 0) for text in steps[0].stored)
-        read = tuple(step.chunk for step in steps)
-        return Episode(uid, name, read, asked, start=stored)
-    raise ValueError(
-      f'data.train_chunks={config.data.train_chunks}: no episode of {name} '
-      'with two questions; raise it'
-    )
+  bound = lambda function: functools.partial(function, world, language)
 
   def episodes(config, split: str, multiple: int = 1) -> Made:
     chunks = config.data.train_chunks * multiple
-    return Made(functools.partial(episode, config, split, chunks))
-
-  def texts(config, count: int) -> Iterator[str]:
-    """Chunks and notes with tokenizer.known_words of names and values."""
-    open_kinds = (
-      words
-      for words in language.words.values()
-      if words['train'] != words['test']
-    )
-    every = {w.lower() for d in open_kinds for some in d.values() for w in some}
-    hidden = vocabulary.hidden(every, config.tokenizer.known_words)
-    known = questions.known(language)
-    for i in range(count):
-      seed = f'{config.seed} text {i}'
-      for step in told('train', seed, _TEXT_CHUNKS, options_of(config)):
-        found = [step.chunk] + [
-          core.note(world, language, *change).text
-          for change in step.changed
-          if change[1]
-        ]
-        yield from (
-          t for t in found if hidden.isdisjoint(questions.words(t, known))
-        )
-
-  def grade(episode: Episode, state: MemoryState) -> Grade:
-    before = core.started(world, episode).items()
-    first = [core.note(world, language, *fact) for fact in before]
-    wanted = grading.target([first, *core.notes(world, language, episode)])
-    return grading.grade(language, wanted, state)
+    return Made(functools.partial(bound(_episode), name, config, split, chunks))
 
   return Source(
     name,
@@ -212,9 +233,8 @@ def source(world: World, language: Language, name: str = '') -> Source:
     reader=functools.partial(
       questions.reader, language, world.read, world.record, world.entity
     ),
-    oracle=functools.partial(core.notes, world, language),
-    grade=grade,
-    alone=True,
+    oracle=bound(core.notes),
+    grade=bound(_grade),
     any_length=True,
-    texts=texts,
+    texts=bound(_texts),
   )

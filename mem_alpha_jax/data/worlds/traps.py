@@ -30,7 +30,7 @@ def _own(attribute: str, kind: str) -> core.Maker:
 
 
 def _relatives(attribute: str, kind: str) -> core.Maker:
-  """A value of a relative's attribute, at times of one who is known."""
+  """A value of a relative's attribute; of one who is known, if any is."""
 
   def make(cast: Cast, facts: Facts):
     name = cast.rng.choice(cast.people())
@@ -66,22 +66,15 @@ def _stopped(cast: Cast, facts: Facts):
 
 
 def _doctor(cast: Cast, facts: Facts):
-  fields = _own('doctor', 'person')(cast, facts)
-  return {
-    'person': fields['person'],
-    'person2': _colleague(cast, facts, fields),
-  }
-
-
-def _colleague(cast: Cast, facts: Facts, fields) -> str | None:
-  """One whose clinic is known, if there is one and chance will."""
-  name = fields['person']
+  """A doctor: at times one whose clinic is known, which is two hops away."""
+  name = cast.owner(facts, 'doctor')
+  now = facts.get((name, 'doctor'), '')
   allowed = cast.language.allowed(cast.split, name, 'person')
   known = [k[0] for k in facts if k[-1] == 'clinic' and k[0] in allowed]
-  known = [one for one in known if facts.get((name, 'doctor')) != one]
+  known = [one for one in known if one != now]
   if known and cast.rng.random() < 0.5:
-    return cast.rng.choice(known)
-  return cast.word('person', name, facts.get((name, 'doctor'), ''))
+    return {'person': name, 'person2': cast.rng.choice(known)}
+  return {'person': name, 'person2': cast.word('person', name, now)}
 
 
 def _clinic(cast: Cast, facts: Facts):
