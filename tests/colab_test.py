@@ -17,7 +17,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob('*.ipynb'))
 # Of a real model: what a run of it does, once, and minutes even so.
 REAL = {
   'num_steps': 1,
-  'data.batch_episodes': 1,
+  'data.batch_episodes': 2,
   'data.train_chunks': 2,
   'data.eval_episodes': 1,
   'rollout.prefix_buckets': (208,),
@@ -25,7 +25,7 @@ REAL = {
   'rollout.response_buckets': (56,),
   'rollout.group_size': 2,
   'rollout.forced': 1,
-  'rl.minibatch_rows': 4,
+  'rl.minibatch_rows': 8,
   'rl.microbatches': 1,
   'warm_start.steps': 1,
   'warm_start.batch': 4,
@@ -59,9 +59,12 @@ def run(name, tmp_path, monkeypatch, overrides, **variables):
     kernel_name='python3',
     resources={'metadata': {'path': str(FOLDER)}},
   )
-  client.execute()
-  outputs = [o for cell in notebook.cells for o in cell.get('outputs', ())]
-  printed = ''.join(output.get('text', '') for output in outputs)
+  try:
+    client.execute()
+  finally:
+    outputs = [o for cell in notebook.cells for o in cell.get('outputs', ())]
+    printed = ''.join(output.get('text', '') for output in outputs)
+    print(printed)  # of a test that fails
   assert 'error:' not in printed and 'Traceback' not in printed
   return (
     workdir,
