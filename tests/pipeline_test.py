@@ -67,6 +67,11 @@ def test_batches_are_lists_of_whole_episodes(config):
     assert all(isinstance(q.answer, str) for e in batch for q in e.questions)
 
 
+def test_a_batch_may_be_one_episode(config, root):
+  alone = _config(root, config.data.source, ',data.batch_episodes=1')
+  assert _flat(_take(alone, 6)) == _flat(_take(config, 1))
+
+
 def test_episodes_grow_at_the_steps_of_the_horizon(root):
   stages = ',data.horizon=1;2;3,data.promote=1;3'
   batches = _take(_config(root, 'synthetic', stages), 5)

@@ -3,6 +3,9 @@
 Also a config file: --config=tests/tiny_config.py:field=value,...
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import ml_collections
 
 from configs import common, tiny
@@ -50,10 +53,10 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   return common.parse_arg(c, arg)
 
 
-def overrides() -> str:
-  """The same as an argument of configs/tiny.py."""
+def overrides(fields: Mapping[str, Any] = FIELDS) -> str:
+  """Fields as an argument of a config file."""
 
   def join(v):
     return ';'.join(map(str, v)) if isinstance(v, tuple) else str(v)
 
-  return ','.join(f'{name}={join(value)}' for name, value in FIELDS.items())
+  return ','.join(f'{name}={join(value)}' for name, value in fields.items())

@@ -66,7 +66,11 @@ def make_dataset(
   dataset = grain.MapDataset.range(len(stages[0]))
   if config.data.shuffle:
     dataset = dataset.seed(config.seed % _SEEDS).shuffle()
-  dataset = dataset.repeat().batch(config.data.batch_episodes, batch_fn=list)
+  # No remainder is dropped of what has no end; the rounding up that keeps one
+  # overflows for batches of one.
+  dataset = dataset.repeat().batch(
+    config.data.batch_episodes, drop_remainder=True, batch_fn=list
+  )
   mine = slice(process_index * size, (process_index + 1) * size)
 
   def make(number: int, batch: list[int]) -> list[Episode]:

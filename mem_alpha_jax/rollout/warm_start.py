@@ -8,6 +8,7 @@ the content is a random choice of the words of one of its sentences, in their
 order. What to store, where, and when to update is not in them.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from mem_alpha_jax.memory import notations
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer
+from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import collector, play
 from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
@@ -205,8 +207,8 @@ def train(
     optim.learning_rate, optim.schedule = w.learning_rate, 'cosine'
     optim.warmup_steps = min(optim.warmup_steps, w.steps // 2)
   tx, _ = optimizer.create_optimizer(optim, w.steps)
-  trained, frozen = optimizer.split(params)
-  opt_state = jax.jit(tx.init)(trained)
+  state = update_lib.init_state(params, tx, policy.mesh)
+  (trained, frozen), opt_state = optimizer.split(state.params), state.opt_state
 
   def loss_fn(trained, frozen, rows):
     params = optimizer.join(trained, frozen)
@@ -222,7 +224,10 @@ def train(
       loss -= w.prompt_loss * (prompt * seen).sum() / seen.sum()
     return loss
 
-  @jax.jit
+  # Left to XLA, what comes out may lie otherwise: a second compile.
+  places = jax.tree.map(lambda x: x.sharding, (trained, opt_state))
+
+  @functools.partial(jax.jit, out_shardings=(*places, None))
   def update(trained, frozen, opt_state, rows):
     loss, grads = jax.value_and_grad(loss_fn)(trained, frozen, rows)
     updates, opt_state = tx.update(grads, opt_state, trained)
