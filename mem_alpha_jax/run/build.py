@@ -93,7 +93,7 @@ def build(config, workdir: str) -> Experiment:
   embed = embedders.create(config, policy, tokenizer)
   judges = reading_registry.CONTENT_JUDGES
   content_judge = _judge(judges, config.reward.content_judge, chat)
-  expert = _expert(config, tokenizer.count)
+  expert = _expert(config, tokenizer)
 
   def setup(greedy: bool) -> collector.Setup:
     generate = make_sampler(config, policy, tokenizer, greedy)
@@ -225,7 +225,7 @@ def _oracle_notes(episode: Episode) -> source_lib.Notes:
   return [()] * len(episode.chunks)
 
 
-def _expert(config, count: Callable) -> Callable[[Turn], Outcome] | None:
+def _expert(config, tokenizer) -> Callable[[Turn], Outcome] | None:
   """What writes the memories of rollout.expert, None without."""
   if not config.rollout.expert:
     return None
@@ -238,7 +238,8 @@ def _expert(config, count: Callable) -> Callable[[Turn], Outcome] | None:
 
   def write(turn: Turn) -> Outcome:
     notes = _oracle_notes(turn.episode)[turn.chunk]
-    return writers.expert(turn, notes, count, config.rollout.max_calls)
+    most = config.rollout.max_calls
+    return writers.expert(turn, notes, tokenizer.count, most)
 
   return write
 
