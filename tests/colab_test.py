@@ -8,34 +8,9 @@ import nbformat
 import pytest
 import tiny_config
 
-from mem_alpha_jax.model import presets
-from mem_alpha_jax.pretrained import packages
-
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / 'colab'
 NAMES = sorted(path.stem for path in FOLDER.glob('*.ipynb'))
-# Of a real model: what a run of it does, once, and minutes even so.
-REAL = {
-  'num_steps': 1,
-  'data.batch_episodes': 2,
-  'data.train_chunks': 2,
-  'data.eval_episodes': 1,
-  'rollout.prefix_buckets': (208,),
-  'rollout.own_buckets': (64,),
-  'rollout.response_buckets': (56,),
-  'rollout.group_size': 2,
-  'rollout.forced': 1,
-  'rl.minibatch_rows': 8,
-  'rl.microbatches': 1,
-  'warm_start.steps': 1,
-  'warm_start.batch': 4,
-  'eval.every': 2,
-  'eval.lengths': (1,),
-  'eval.length_episodes': 1,
-  'eval.html_episodes': 1,
-  'checkpoint.every': 1,
-  'log.tensorboard': False,
-}
 
 
 def run(name, tmp_path, monkeypatch, overrides, **variables):
@@ -134,22 +109,6 @@ def test_a_model_of_the_hub_is_trained(tmp_path, monkeypatch):
     HF_HUB_CACHE=str(tmp_path / 'hub'), HF_HUB_OFFLINE='1',
   )  # fmt: skip
   check_model(*found, small_hub.NAME)
-
-
-@pytest.mark.slow
-def test_smollm2_is_trained(tmp_path, monkeypatch):
-  pytest.importorskip('qwix')
-  try:
-    packages.smollm2_gguf()
-  except FileNotFoundError as error:
-    pytest.skip(str(error))
-  shape = dict(presets.PRESETS['smollm2-135m'], qk_norm=False, dtype='float32')
-  fields = {f'model.{k}': v for k, v in shape.items() if k != 'vocab_size'}
-  fields |= {'model.source': 'smollm2', **REAL}
-  found = run(
-    'train_qwen3_tpu', tmp_path, monkeypatch, tiny_config.overrides(fields)
-  )
-  check_model(*found, 'smollm2')
 
 
 def test_estimators_are_compared(tmp_path, monkeypatch):
