@@ -258,6 +258,7 @@ def test_trajectories_share_what_they_do_until_they_branch(world):
   setup, calls = recorded(scripted(world.setup('trajectory'), said))
   config = setup.config.copy_and_resolve_references()
   config.rollout.forks, config.rl.advantage = (1,), 'siblings'
+  config.rollout.forced = 0  # they would weigh less where they fail
   setup = setup._replace(config=config)
   rollout = collector.collect(
     setup, world.params, episodes_of(3, 2, 3, 1), empty_starts(), 5
