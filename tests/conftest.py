@@ -1,5 +1,6 @@
 """Eight simulated CPU devices and a compilation cache, for all tests."""
 
+import logging
 import os
 import pathlib
 import sys
@@ -17,6 +18,9 @@ os.environ['XLA_FLAGS'] = ' '.join([*_KEPT, f'{_FLAG}=8', _FAST])
 
 import hypothesis  # noqa: E402
 import jax  # noqa: E402
+import pytest  # noqa: E402
+
+from mem_alpha_jax.data import rows  # noqa: E402
 
 jax.config.update('jax_compilation_cache_dir', str(_ROOT / '.jax_cache'))
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.3)
@@ -26,3 +30,11 @@ jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
 # `--hypothesis-profile=default`.
 hypothesis.settings.register_profile('same', derandomize=True)
 hypothesis.settings.load_profile('same')
+
+
+@pytest.fixture
+def told(caplog):
+  """Lines that readers of data log, each once."""
+  rows._warn.cache_clear()
+  caplog.set_level(logging.WARNING)
+  return caplog

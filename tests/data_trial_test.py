@@ -4,7 +4,6 @@ Real ones are in ../shared/data, and are skipped where they are not.
 """
 
 import json
-import logging
 import pathlib
 import re
 import tempfile
@@ -45,14 +44,6 @@ from mem_alpha_jax.types import ERRATUM, Episode, Question
 ROOT = pathlib.Path(__file__).parents[1]
 REAL = ROOT / '../shared/data'
 real = pytest.mark.skipif(not REAL.exists(), reason='no ../shared/data')
-
-
-@pytest.fixture
-def told(caplog):
-  """Lines that readers log, each once."""
-  rows._warn.cache_clear()
-  caplog.set_level(logging.WARNING)
-  return caplog
 
 
 def _said(told, *words):

@@ -4,7 +4,6 @@ Real ones are in ../shared/data, and are skipped where they are not.
 """
 
 import json
-import logging
 import pathlib
 
 import pytest
@@ -16,7 +15,6 @@ from mem_alpha_jax.data import (
   pipeline,
   prefeval,
   realmem,
-  rows,
   sources,
 )
 from mem_alpha_jax.reading import judge
@@ -24,14 +22,6 @@ from mem_alpha_jax.reward import scoring
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
 real = pytest.mark.skipif(not REAL.exists(), reason='no ../shared/data')
-
-
-@pytest.fixture
-def told(caplog):
-  """Lines that readers log, each once."""
-  rows._warn.cache_clear()
-  caplog.set_level(logging.WARNING)
-  return caplog
 
 
 def _write(path, data):

@@ -11,19 +11,11 @@ from mem_alpha_jax.data import (
   egomemreason,
   longmemeval_v2,
   pipeline,
-  rows,
   sources,
 )
 from mem_alpha_jax.evaluation import loop
 from mem_alpha_jax.reading import judge
 from mem_alpha_jax.reward import scoring
-
-
-@pytest.fixture
-def told(caplog):
-  """Lines that readers log, each once."""
-  rows._warn.cache_clear()
-  return caplog
 
 
 def _episodes(name, root, **fields):

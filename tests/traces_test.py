@@ -5,26 +5,17 @@ Real ones are in ../shared/data, and are skipped where they are not.
 
 import collections
 import json
-import logging
 import pathlib
 
 import pytest
 
 from configs import tiny
-from mem_alpha_jax.data import alfworld, pipeline, rows, scienceworld, traces
+from mem_alpha_jax.data import alfworld, pipeline, scienceworld, traces
 from mem_alpha_jax.types import Question
 
 REAL = pathlib.Path(__file__).parents[1] / '../shared/data'
 real = pytest.mark.skipif(not REAL.exists(), reason='no ../shared/data')
 SPLITS = 'train', 'validation', 'test'
-
-
-@pytest.fixture
-def told(caplog):
-  """Lines that readers log, each once."""
-  rows._warn.cache_clear()
-  caplog.set_level(logging.WARNING)
-  return caplog
 
 
 def _write(path, data):

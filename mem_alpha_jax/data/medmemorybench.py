@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import pydantic
 
 from mem_alpha_jax.data import rows, sessions
-from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.data.source import Source, numbered
 from mem_alpha_jax.reading import choices
 from mem_alpha_jax.types import Episode, Question
 
@@ -167,7 +167,7 @@ def _episodes(config, split: str) -> list[Episode]:
   root = pathlib.Path(d.root, SOURCE)
   folders = sorted(root.glob('persona_*/eval')) or [root]
   found = (e for folder in folders for e in load(folder, d.turns, d.turn_words))
-  return [episode._replace(uid=uid) for uid, episode in enumerate(found)]
+  return numbered(found)
 
 
 SOURCES = (

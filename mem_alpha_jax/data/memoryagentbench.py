@@ -22,7 +22,7 @@ from mem_alpha_jax.data import (
   rows,
   sessions,
 )
-from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.data.source import Source, numbered
 from mem_alpha_jax.types import Episode, Question
 
 _PUBLISHER = 'https://huggingface.co/datasets/ai-hyz/MemoryAgentBench'
@@ -137,7 +137,7 @@ def _episodes(config, split: str) -> list[Episode]:
   if path.is_file() or not files:
     return parquet_sets.load(path)
   found = (e for file in files for e in load(file, config.data.turns))
-  return [episode._replace(uid=uid) for uid, episode in enumerate(found)]
+  return numbered(found)
 
 
 SOURCES = (

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import pydantic
 
 from mem_alpha_jax.data import rows, sessions
-from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.data.source import Source, numbered
 from mem_alpha_jax.types import Episode, Question
 
 SOURCE = 'memorybank'
@@ -114,7 +114,7 @@ def _episodes(config, split: str) -> list[Episode]:
       f'{paths[0]}: its questions have no golds; write yours into '
       f'{_beside(paths[0], _GOLDS).name}, as data/memorybank.py says'
     )
-  return [episode._replace(uid=uid) for uid, episode in enumerate(found)]
+  return numbered(found)
 
 
 SOURCES = (

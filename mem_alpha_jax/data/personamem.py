@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax.data import rows, sessions
-from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.data.source import Source, numbered
 from mem_alpha_jax.reading import choices
 from mem_alpha_jax.types import Episode, Question
 
@@ -126,7 +126,7 @@ def _episodes(config, split: str) -> list[Episode]:
   d = config.data
   paths = rows.files(d.root, SOURCE, f'{_QUESTIONS}*.csv', _PUBLISHER, d.file)
   found = (e for path in paths for e in load(path, d.turns, d.turn_words))
-  return [episode._replace(uid=uid) for uid, episode in enumerate(found)]
+  return numbered(found)
 
 
 SOURCES = (

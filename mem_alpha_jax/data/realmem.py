@@ -15,7 +15,7 @@ from typing import Annotated
 import pydantic
 
 from mem_alpha_jax.data import longmemeval, rows, sessions
-from mem_alpha_jax.data.source import Source
+from mem_alpha_jax.data.source import Source, numbered
 from mem_alpha_jax.types import Episode, Question
 
 SOURCE = 'realmem'
@@ -111,11 +111,10 @@ def _questions(
 def _episodes(config, split: str) -> list[Episode]:
   del split
   d = config.data
-  return [
-    episode._replace(uid=uid)
-    for uid, path in enumerate(rows.files(d.root, SOURCE, '*.json', _PUBLISHER))
-    for episode in load(path, d.turns, d.turn_words)
-  ]
+  paths = rows.files(d.root, SOURCE, '*.json', _PUBLISHER)
+  return numbered(
+    e for path in paths for e in load(path, d.turns, d.turn_words)
+  )
 
 
 SOURCES = (

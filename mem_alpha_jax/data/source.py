@@ -3,7 +3,7 @@
 import dataclasses
 import operator
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ml_collections
@@ -111,6 +111,11 @@ class Source:
 def question(fields: Sequence) -> Question:
   """One that JSON has as a list, maybe of before it had all of its fields."""
   return Question(*(tuple(f) if isinstance(f, list) else f for f in fields))
+
+
+def numbered(episodes: Iterable[Episode]) -> list[Episode]:
+  """Those of several files, by uids from 0 on."""
+  return [episode._replace(uid=uid) for uid, episode in enumerate(episodes)]
 
 
 class Made(Sequence[Episode]):
