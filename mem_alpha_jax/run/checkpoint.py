@@ -167,7 +167,7 @@ class Manager:
     """Reads the newest checkpoint that can be read.
 
     One that cannot be read is reported in one line, moved aside to
-    `unreadable_<step>_<time>` and the one before it is used.
+    `unreadable_<step>_<time>` and the newest of the others is used.
 
     Args:
       example: shapes, dtypes and shardings (jax.ShapeDtypeStruct) of a
@@ -196,7 +196,7 @@ class Manager:
           'checkpoint %s cannot be read (%s)%s',
           self.directory / str(candidate),
           machine.summary(error),
-          '' if candidate == steps[-1] else '; using the one before it',
+          '' if candidate == steps[-1] else '; using another',
         )
         continue
       if broken:

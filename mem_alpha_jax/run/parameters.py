@@ -3,6 +3,8 @@
 import os
 from typing import Any
 
+from absl import logging
+
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.run import base_checkpoint, checkpoint, params_file
 from mem_alpha_jax.run import build as build_lib
@@ -31,6 +33,7 @@ def saved_params(experiment, workdir: str) -> Any:
     raise FileNotFoundError(
       f'--workdir={workdir}: no checkpoint to evaluate; train first'
     )
+  logging.info('%s: the checkpoint of step %d', workdir, restored.step)
   return build_lib.init_params(experiment, restored.state['params'])
 
 
