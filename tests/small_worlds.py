@@ -4,8 +4,17 @@ Nothing here is the package's: a world's lines are replayed by plain code, and
 its questions are read with other expressions than the reader's.
 """
 
+import collections
 import json
 import re
+
+_NUMBERS = (
+  'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'
+)  # fmt: skip
+_ORDINALS = (
+  'first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth',
+  'ninth',
+)  # fmt: skip
 
 
 def traps_facts(lines, stored):
@@ -150,3 +159,102 @@ def conflict_answer(text, facts):
     return facts.get((m[2], m[1]), '')
   m = re.fullmatch(r'In which stage is (\w+)\?', text)
   return facts.get((m[1], 'stage'), '')
+
+
+def week_facts(lines, stored):
+  """What happened, by what it is about, in order."""
+  assert not stored
+  facts = collections.defaultdict(list)
+  for form, f in lines:
+    person = f.get('person')
+    if form == 'visits':
+      facts['places', person].append(f['place'])
+    elif form == 'does':
+      facts['parts', person, f['activity']].append(f['part'])
+    elif form == 'takes up':
+      facts['hobbies', person].append(f['activity'])
+    elif form in ('buys', 'uses'):
+      packs = _NUMBERS.index(f['number']) * (1 if form == 'buys' else -1)
+      facts['packs', person, f['item']].append(packs)
+    elif form == 'meets':
+      facts['met', person].append(f['person2'])
+    else:
+      assert form == 'talk'
+  return facts
+
+
+def week_answer(text, facts):
+  asked, *offered = text.split('\n')
+  said = _week_says(asked, {k: v for k, v in facts.items() if v})
+  letters = {one[3:]: one[0] for one in offered[:-1]}
+  assert [*letters.values()] == list('ABCDEFGHIJ'[: len(letters)])
+  return letters.get(said, '')
+
+
+def _week_says(asked, facts):
+  if m := re.fullmatch(r'How many times was (\w+) at the (\w+)\?', asked):
+    times = facts.get(('places', m[1]), []).count(m[2])
+    return times > 1 and _NUMBERS[times]
+  if m := re.fullmatch(r'How many .* did (\w+) enjoy (\w+) at (\w+)\?', asked):
+    times = facts.get(('parts', m[1], m[2]), []).count(m[3])
+    return times > 1 and _NUMBERS[times]
+  if m := re.fullmatch(r'How many packs of (\w+) does (\w+) have .*', asked):
+    packs = facts.get(('packs', m[2], m[1]))
+    return packs and _NUMBERS[sum(packs)]
+  if m := re.fullmatch(r'Where was (\w+) most of the times\?', asked):
+    return _mostly(facts.get(('places', m[1]), ()))
+  if m := re.fullmatch(r'When does (\w+) mostly enjoy (\w+)\?', asked):
+    return _mostly(facts.get(('parts', *m.groups()), ()))
+  if m := re.fullmatch(r'Which was the (\w+) hobby that (\w+) .*', asked):
+    hobbies = dict(
+      zip(_ORDINALS, facts.get(('hobbies', m[2]), ()), strict=False)
+    )
+    return hobbies.get(m[1])
+  m = re.fullmatch(r'Where was the person whom (\w+) met last .*', asked)
+  met = facts.get(('met', m[1]), [None])[-1]
+  return _mostly(facts.get(('places', met), ()))
+
+
+def _mostly(told):
+  times = collections.Counter(told)
+  most = [what for what, n in times.items() if n == max(times.values())]
+  return most[0] if len(most) == 1 < times[most[0]] else None
+
+
+def competences_facts(lines, stored):
+  """Every line by what it is about, in order."""
+  assert not stored
+  facts = collections.defaultdict(list)
+  for form, f in lines:
+    if form == 'key':
+      facts['password', f['project']].append(f['food'])
+    elif form == 'example':
+      facts['label', f['topic']].append(f['label'])
+    elif form == 'suspects':
+      three = {f['person'], f['person2'], f['person3']}
+      facts['case', f['project']].append(three)
+    elif form == 'cleared':
+      facts['case', f['project']].append({f['person']})
+    elif form == 'chief':
+      found = _NUMBERS.index(f['number']), f['person']
+      facts['chief', f['project']].append(found)
+    elif form == 'home':
+      found = _NUMBERS.index(f['number']), f['city']
+      facts['home', f['person']].append(found)
+    else:
+      assert form == 'talk'
+  return facts
+
+
+def competences_answer(text, facts):
+  if m := re.fullmatch(r'What is the password of (\w+)\?', text):
+    return ''.join(facts.get(('password', m[1]), ()))
+  if m := re.fullmatch(r'Where does a letter about (\w+) go\?', text):
+    return ''.join(set(facts.get(('label', m[1]), ())))
+  if m := re.fullmatch(r'Who leaked the plans of (\w+)\?', text):
+    first, *cleared = facts.get(('case', m[1]), [set()])
+    left = first.difference(*cleared)
+    return left.pop() if len(left) == 1 else ''
+  m = re.fullmatch(r'By .* is the (home of the )?chief of (\w+)\?', text)
+  chief = max(facts.get(('chief', m[2]), [(0, '')]))[1]
+  return max(facts.get(('home', chief), [(0, '')]))[1] if m[1] else chief

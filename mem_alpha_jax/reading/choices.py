@@ -75,5 +75,28 @@ def make_reader(otherwise: protocol.Reader, strict: bool) -> protocol.Reader:
   return read
 
 
+def lettered(read: protocol.Reader) -> protocol.Reader:
+  """Returns a reader that says which choice is what `read` answers.
+
+  `read` is not shown the choices; '' where none of them is its answer.
+  """
+
+  def answer(requests: Sequence[Request]) -> list[str | None]:
+    offered = [
+      {text.lower(): letter for letter, text in _CHOICE.findall(r.question)}
+      for r in requests
+    ]
+    bare = [
+      r._replace(question=r.question.partition('\n')[0]) if named else r
+      for r, named in zip(requests, offered, strict=True)
+    ]
+    return [
+      named.get(said, '') if named else said
+      for said, named in zip(read(bare), offered, strict=True)
+    ]
+
+  return answer
+
+
 def _stems(text: str) -> set[str]:
   return {english.stem(word) for word in words_lib.terms(text)}

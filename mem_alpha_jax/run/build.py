@@ -250,7 +250,8 @@ def _by_rules(config, strict: bool) -> protocol.Reader:
   known = [source.reader(config, strict) for source in mine if source.reader]
   read = protocol.first_of(known) if known else sentences.read
   asked = labelled.question('')
-  read = choices.make_reader(read, strict)
+  if not all(source.reader for source in mine):
+    read = choices.make_reader(read, strict)
   return protocol.cached(labels.make_reader(asked, read, strict))
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from mem_alpha_jax.data.source import Notes, OracleNote
 from mem_alpha_jax.data.worlds import questions, vocabulary
 from mem_alpha_jax.data.worlds.language import Language, Line
+from mem_alpha_jax.reading import choices
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Episode
 
@@ -25,8 +26,9 @@ class Effect(NamedTuple):
   """What a sentence makes true: templates of its fields."""
 
   key: Key
-  # '' ends the fact; of facts, (facts, fields) -> what the sentence leaves out.
-  value: str | Callable[[Facts, Mapping[str, str]], str] = ''
+  # '' ends the fact; of facts, (facts, fields) -> what the sentence leaves out,
+  # None where it changes nothing.
+  value: str | Callable[[Facts, Mapping[str, str]], str | None] = ''
 
 
 class Ask(NamedTuple):
@@ -37,6 +39,16 @@ class Ask(NamedTuple):
   type: Callable[[Facts, bool], str]  # (facts, it had an answer before)
   keys: tuple[Key, ...]  # facts that decide the answer
   gold: Callable[[Facts], str]  # '' while there is none
+  options: Sequence[str] = ()  # one is to be chosen, and answers are letters
+
+  def text(self, language: Language) -> str:
+    text = language.ask(self.form, self.fields)
+    return choices.question(text, self.options) if self.options else text
+
+  def answer(self, facts: Facts) -> str:
+    gold = self.gold(facts)
+    letters = dict(zip(self.options, choices.LETTERS, strict=False))
+    return letters.get(gold, '') if self.options else gold
 
 
 def kind(first: str, again: str = '') -> Callable[[Facts, bool], str]:
@@ -97,6 +109,8 @@ class World:
     read: form of a question -> how the reader by rules answers it.
     talk: form of `told` that states nothing and can always be told.
     record: field -> kind of its word; answers are JSON objects with these.
+    rule: of scoring other answers.
+    sums: attributes of facts that every line about them goes into.
     dated: attributes whose notes are of events: 'episodic'.
     entity: kind of the words that facts are about.
     start: (cast, facts) -> texts of the entries that a memory begins with; it
@@ -110,6 +124,8 @@ class World:
   read: Mapping[str, questions.Read]
   talk: str
   record: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  rule: str = 'exact'
+  sums: frozenset[str] = frozenset()
   dated: frozenset[str] = frozenset()
   entity: str = 'person'
   start: Callable[[Cast, Facts], list[str]] | None = None
@@ -123,7 +139,8 @@ def changes(world: World, line: Line, facts: Facts) -> list[tuple[Key, str]]:
       told = value(facts, line.fields)
     else:
       told = value.format(**line.fields)
-    found.append((tuple(part.format(**line.fields) for part in key), told))
+    if told is not None:
+      found.append((tuple(part.format(**line.fields) for part in key), told))
   return found
 
 

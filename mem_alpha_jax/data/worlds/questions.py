@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from mem_alpha_jax.data.worlds.language import Language, fields_of, kind_of
-from mem_alpha_jax.reading import extractive
+from mem_alpha_jax.reading import choices, extractive
 from mem_alpha_jax.reading.protocol import Reader
 from mem_alpha_jax.types import Request
 
@@ -56,7 +56,7 @@ def reader(
     known(language),
   )
   if not record:
-    return make('')
+    return choices.lettered(make(''))
   return functools.partial(_records, {f: make(k) for f, k in record.items()})
 
 

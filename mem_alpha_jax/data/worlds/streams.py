@@ -44,21 +44,22 @@ class _Spans:
     self.watched: dict[Key, dict[str, Ask]] = {}
     self.open: dict[str, Question] = {}
     self.had: set[str] = set()  # questions that had an answer before
-    self.told: dict[Key, int] = {}  # the chunk that last set each fact
+    self.told: dict[Key, tuple[int, ...]] = {}  # the chunks of each fact
 
   def update(self, cast: Cast, facts: Facts, keys: Iterable[Key], t: int):
     """The questions whose answer changed with chunk t, closed."""
     touched = {}
-    self.told |= dict.fromkeys(keys, t)
     for key in keys:
+      before = self.told.get(key, ()) if key[-1] in self.world.sums else ()
+      self.told[key] = (*before, t)
       for ask in self.world.asks(cast, facts, key) if key in facts else ():
-        text = self.language.ask(ask.form, ask.fields)
+        text = ask.text(self.language)
         for one in ask.keys:
           self.watched.setdefault(one, {})[text] = ask
       touched |= self.watched.get(key, {})
     closed = []
     for text, ask in touched.items():
-      was, gold = self.open.pop(text, None), ask.gold(facts)
+      was, gold = self.open.pop(text, None), ask.answer(facts)
       if was and was.answer == gold:
         self.open[text] = was
         continue
@@ -75,7 +76,7 @@ class _Spans:
     """The chunks of its facts; of none that a memory may have begun with."""
     if self.world.start:
       return ()
-    return tuple(sorted({self.told[k] for k in ask.keys if k in self.told}))
+    return tuple(sorted(set().union(*(self.told.get(k, ()) for k in ask.keys))))
 
   def end(self, rng: random.Random, t: int, wanted: int) -> list[Question]:
     """All that hold at chunk t, the last; those asked are of types by turns."""
@@ -227,7 +228,7 @@ def source(world: World, language: Language, name: str = '') -> Source:
 
   return Source(
     name,
-    rule='json' if world.record else 'exact',
+    rule='json' if world.record else world.rule,
     episodes=episodes,
     splits=vocabulary.SPLITS,
     reader=functools.partial(
