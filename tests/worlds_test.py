@@ -1,6 +1,7 @@
 """Worlds on the symbolic core: gold, spans, notes, states, their readers."""
 
 import collections
+import functools
 import hashlib
 import itertools
 import random
@@ -17,6 +18,7 @@ from configs import conflict as conflict_config
 from configs import home as home_config
 from configs import traps as traps_config
 from configs import traps_zh as traps_zh_config
+from configs import workflow as workflow_config
 from configs import worlds as worlds_config
 from mem_alpha_jax.config import validate
 from mem_alpha_jax.data import pipeline, sources
@@ -32,11 +34,15 @@ from mem_alpha_jax.data.worlds import (
   traps_chinese,
   traps_hindi,
   traps_words,
+  workflow,
+  workflow_words,
 )
 from mem_alpha_jax.data.worlds import language as language_lib
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
+from mem_alpha_jax.reading import judge
+from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.run import build
 from mem_alpha_jax.types import Note, Request
 
@@ -82,6 +88,14 @@ KNOWN = {
     small_worlds.conflict_facts,
     small_worlds.conflict_answer,
     '3bc16718c8f560e4',
+  ),
+  'workflow': World(
+    workflow_config,
+    workflow.WORKFLOW,
+    workflow_words.ENGLISH,
+    small_worlds.workflow_facts,
+    small_worlds.workflow_answer,
+    'b5070818761dd6af',
   ),
 }
 WIDE = state_lib.Limits(0, 64, 1 << 12)
@@ -327,3 +341,20 @@ def test_a_store_begins_with_every_trouble_and_a_line_comes_for_each():
     'duplicate', 'gap', 'repair', 'sources', 'transfer', 'workflow', 'kept',
   }  # fmt: skip
   assert min(abilities.values()) > 15
+
+
+def test_a_false_premise_is_to_be_named():
+  """By rules as by a judge of published types: not to know is wrong."""
+  rule = functools.partial(sources.rule_of, 'workflow')
+  questions = [q for e in _episodes('workflow', count=24) for q in e.questions]
+  kinds = {q.type: q.answer for q in questions if q.type.endswith('-abs')}
+  assert len(kinds) == 3
+  for kind, gold in kinds.items():
+    mark = lambda said, by='extractive', kind=kind, gold=gold: scoring.score(
+      said, gold, rule(by, kind)
+    )
+    assert mark(gold) == mark(f'It is {gold}.', 'lm') == 1
+    assert not any(map(mark, ('', 'I do not know.', 'billing')))
+    assert rule('lm', kind, judge=True) == scoring.JUDGE
+    assert 'names that flaw' in judge.criterion(kind)
+    assert rule('lm', kind.removesuffix('-abs'), judge=True) == 'substring'
