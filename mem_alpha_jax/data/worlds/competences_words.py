@@ -41,7 +41,7 @@ ENGLISH = Language(
       the plans of {project} were leaked by {person}, {person2} or {person3}
       {project} suspects {person}, {person2} and {person3} of a leak
       --
-      of the leak at {project} one is guilty: {person}, {person2} or {person3}
+      guilty of the leak at {project} must be {person}, {person2} or {person3}
       whoever leaked the plans of {project} is {person}, {person2} or {person3}
     """),
     'cleared': said("""

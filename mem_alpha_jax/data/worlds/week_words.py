@@ -32,7 +32,7 @@ ENGLISH = Language(
       on {day} {person} was at the {place}
       {person} went to the {place} on {day}
       {day}: {person} is at the {place}
-      on {day} one could see {person} at the {place}
+      on {day} we saw {person} at the {place}
       --
       {person} spent some of {day} at the {place}
       the {place} is where {person} was on {day}
