@@ -5,6 +5,7 @@ import setuptools
 # A memory behind REST and MCP.
 SERVE = [
   'fastapi>=0.160',
+  'httptools>=0.6',  # uvicorn's faster parser
   'mcp>=2.3,<3',
   'prometheus-client>=0.21',
   'sqlalchemy>=2.0.40,<3',

@@ -2,7 +2,9 @@
 
 python -m mem_alpha_jax.main --config=configs/home.py --workdir=runs/home
 
-After MemHome (mem_alpha_jax/data/worlds/home.py).
+After MemHome (mem_alpha_jax/data/worlds/home.py). Its reward as a vector,
+beside reward.calls (format) and reward.answers (commands): reward.gold=True,
+reward.operation=0.1,reward.target=0.1,reward.wording=0.1.
 """
 
 import ml_collections

@@ -75,6 +75,8 @@ class Turn(NamedTuple):
   state: Any = None  # the memory before it, a memory.state.MemoryState
   view: tuple = ()  # the entries shown, memory.state.Entry or None each
   limits: Any = None  # what the memory may hold, memory.state.Limits
+  # The operations of a perfect writer; None where reward.gold does not ask.
+  gold: tuple | None = None
   tokens: int = 0  # length of `text`
 
 

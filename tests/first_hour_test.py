@@ -125,6 +125,9 @@ def test_trial_of_the_config_of_a_workdir(tmp_path):
     (folder / 'config.json').write_bytes(text.encode('latin-1'))
     with pytest.raises(ValueError, match=r'config\.json: not readable as JSON'):
       command.of_workdir(str(folder))
+  (folder / 'config.json').write_text('{"seed": 1}')  # of before the others
+  assert command.of_workdir(str(folder)) == tiny.get_config('seed=1')
+  workdir_lib.finished(folder, tiny.get_config('seed=1'))
   (folder / 'config.json').write_text('{"seed": 1, "old": 2}')
   with pytest.raises(ValueError, match='another version.*give --config'):
     command.of_workdir(str(folder))

@@ -30,6 +30,7 @@ from mem_alpha_jax.data import pipeline, synthetic
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.report import metrics
+from mem_alpha_jax.reward import gold as gold_lib
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector, trees, warm_start
 from mem_alpha_jax.rollout import starts as starts_lib
@@ -312,9 +313,9 @@ def test_the_memory_of_an_expert_goes_on_in_its_share_of_the_turns(world):
   setup = build_lib.build(config, world.folder).train_setup
   said = random_call(world.tokenizer)
 
-  def collect(share):
+  def collect(share, gold=False):
     with config.unlocked():
-      config.rollout.expert = share
+      config.rollout.expert, config.reward.gold = share, gold
     rollout = collector.collect(
       scripted(setup, said), None, episodes_of(3, 2, 3, 1), empty_starts(), 5
     )
@@ -338,6 +339,11 @@ def test_the_memory_of_an_expert_goes_on_in_its_share_of_the_turns(world):
   assert (plain.keys.parent[plain.keys.turn > 0] >= 0).all()
   first = samples.keys.turn == 0
   np.testing.assert_array_equal(samples.reward[first], plain.reward[first])
+  compared, _ = collect(1.0, gold=True)
+  np.testing.assert_array_equal(compared.reward, samples.reward)
+  assert compared.parts.keys() - samples.parts.keys() == gold_lib.PARTS.keys()
+  marks = [compared.parts[name] for name in gold_lib.PARTS]
+  assert 0 <= np.min(marks) < np.max(marks) <= 1  # none is missing
   mixed, _ = collect(0.5)
   kept = mixed.keys.parent[mixed.keys.turn > 0]
   assert {-1} < {*kept.tolist()} and own != ends

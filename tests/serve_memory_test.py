@@ -174,7 +174,7 @@ def test_namespaces_are_read_together_and_threads_keep_in_order(memory):
         time.sleep(0.001)
     return run(kind, jobs)
 
-  service.queue._run = run_when_others_wait
+  serving.run = run_when_others_wait
 
   def add(n):
     memory.of(f'n{n % 8}').add(f'fact{n} is a. fact{n} is b')
@@ -212,6 +212,40 @@ def test_two_processes_may_share_a_store(memory, tmp_path):
   memory._service.serving.write = slow
   memory.add('Bea has a cat')
   assert texts(memory) == texts(other) == ['Tom has a dog', 'Bea has a cat']
+  other.close()
+
+
+def test_one_of_a_batch_that_fails_takes_no_other_along(memory, tmp_path):
+  """A batch is one transaction; Ana's event is older than another process's."""
+  other = small_serving.memory(tmp_path / 'm.db')
+  memory.add('Ana lives in Rome')
+  serving, append = memory._service.serving, memory._service.store.append
+  run, stored = serving.run, []
+  began, asked = threading.Event(), threading.Event()
+
+  def when_all_have_asked(kind, jobs):
+    began.set()
+    assert asked.wait(60)
+    if len(jobs) == 3:
+      other.add('Tom has a dog')
+    return run(kind, jobs)
+
+  def counted(added, *given):
+    stored.append(sorted(added))
+    append(added, *given)
+
+  serving.run, memory._service.store.append = when_all_have_asked, counted
+  add = lambda name, text: memory.of(name).adding(text, None, None)
+  first = add('eve', 'Eve is here')
+  assert began.wait(60)
+  told = [add(name, 'Bea has a cat') for name in ('ana', 'bob', 'kim')]
+  asked.set()
+  assert [future.result().seq for future in (first, *told)] == [1, 3, 1, 1]
+  batch = ['ana', 'bob', 'kim']
+  assert stored == [['eve'], batch, *([name] for name in batch), ['ana']]
+  assert texts(memory) == texts(other) == [
+    'Ana lives in Rome', 'Tom has a dog', 'Bea has a cat',
+  ]  # fmt: skip
   other.close()
 
 

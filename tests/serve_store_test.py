@@ -120,10 +120,10 @@ def test_events_are_stored_all_or_none(tmp_path):
     events.Event(seq=n, kind='add', at='', request=name)
     for n, name in ((1, 'a'), (2, 'b'), (3, 'a'))
   )
-  store.append('ana', [one])
+  store.append({'ana': [one]})
   for rows in ([two, one], [two, again]):
     with pytest.raises(Moved):
-      store.append('ana', rows)
+      store.append({'ana': rows})
   assert store.events('ana') == [one]
   assert store.of_request('ana', 'a') == one
   with pytest.raises(StoreError, match='nowhere'):

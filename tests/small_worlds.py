@@ -150,3 +150,46 @@ def conflict_answer(text, facts):
     return facts.get((m[2], m[1]), '')
   m = re.fullmatch(r'In which stage is (\w+)\?', text)
   return facts.get((m[1], 'stage'), '')
+
+
+def workflow_facts(lines, stored):
+  """(site, form, attribute) -> value; attributes are menu, state and so on."""
+  assert not stored
+  facts, orders = {}, ['first', 'second', 'third']
+  for form, f in lines:
+    place = f['site'], f['form']
+    steps = [facts.get((*place, order), 'missing') for order in orders]
+    there = facts.get((*place, 'menu')) != 'missing'
+    assert there or form in ('menu', 'vain', 'talk'), form
+    if form == 'menu':
+      facts[*place, 'menu'] = f['menu']
+    elif form == 'lacks':
+      assert not {key for key in facts if key[:2] == place and key[2] != 'menu'}
+      facts[*place, 'menu'] = 'missing'
+    elif form in ('step', 'skips'):
+      at = orders.index(f['order'])
+      assert 'missing' not in steps[:at] and f.get('step') not in steps
+      assert form == 'step' or at and 'missing' in [*steps, 'missing'][at + 1]
+      facts[*place, f['order']] = f.get('step', 'missing')
+    elif form == 'gotcha':
+      facts[*place, 'gotcha'] = f['trick']
+    elif form == 'cured':
+      del facts[*place, 'gotcha']
+    elif form in ('state', 'moves', 'deletes'):
+      held = facts.get((*place, 'state'), 'deleted') != 'deleted'
+      assert held == (form != 'state')
+      facts[*place, 'state'] = f.get('state', 'deleted')
+    else:
+      assert form in ('vain', 'copy', 'talk')
+  return facts
+
+
+def workflow_answer(text, facts):
+  if m := re.fullmatch(r'In which (menu) of (\w+) is the (\w+) form\?', text):
+    return facts.get((m[2], m[3], m[1]), '')
+  if m := re.fullmatch(r'What is the (\w+) step of the (\w+) .* (\w+)\?', text):
+    return facts.get((m[3], m[2], m[1]), '')
+  if m := re.fullmatch(r'Which (gotcha) has the (\w+) form of (\w+)\?', text):
+    return facts.get((m[3], m[2], m[1]), '')
+  m = re.fullmatch(r'What is the (state) of the (\w+) request of (\w+)\?', text)
+  return facts.get((m[3], m[2], m[1]), '')

@@ -1,6 +1,7 @@
 """Worlds on the symbolic core: gold, spans, notes, states, their readers."""
 
 import collections
+import functools
 import hashlib
 import itertools
 import random
@@ -17,6 +18,7 @@ from configs import conflict as conflict_config
 from configs import home as home_config
 from configs import traps as traps_config
 from configs import traps_zh as traps_zh_config
+from configs import workflow as workflow_config
 from configs import worlds as worlds_config
 from mem_alpha_jax.config import validate
 from mem_alpha_jax.data import pipeline, sources
@@ -32,13 +34,17 @@ from mem_alpha_jax.data.worlds import (
   traps_chinese,
   traps_hindi,
   traps_words,
+  workflow,
+  workflow_words,
 )
 from mem_alpha_jax.data.worlds import language as language_lib
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
+from mem_alpha_jax.reading import judge
+from mem_alpha_jax.reward import gold, parts, scoring
 from mem_alpha_jax.run import build
-from mem_alpha_jax.types import Note, Request
+from mem_alpha_jax.types import Note, Outcome, Request, Turn
 
 
 class World(NamedTuple):
@@ -82,6 +88,14 @@ KNOWN = {
     small_worlds.conflict_facts,
     small_worlds.conflict_answer,
     '3bc16718c8f560e4',
+  ),
+  'workflow': World(
+    workflow_config,
+    workflow.WORKFLOW,
+    workflow_words.ENGLISH,
+    small_worlds.workflow_facts,
+    small_worlds.workflow_answer,
+    'b5070818761dd6af',
   ),
 }
 WIDE = state_lib.Limits(0, 64, 1 << 12)
@@ -327,3 +341,84 @@ def test_a_store_begins_with_every_trouble_and_a_line_comes_for_each():
     'duplicate', 'gap', 'repair', 'sources', 'transfer', 'workflow', 'kept',
   }  # fmt: skip
   assert min(abilities.values()) > 15
+
+
+def test_a_false_premise_is_to_be_named():
+  """By rules as by a judge of published types: not to know is wrong."""
+  rule = functools.partial(sources.rule_of, 'workflow')
+  questions = [q for e in _episodes('workflow', count=24) for q in e.questions]
+  kinds = {q.type: q.answer for q in questions if q.type.endswith('-abs')}
+  assert len(kinds) == 3
+  for kind, flaw in kinds.items():
+    mark = lambda said, by='extractive', kind=kind, flaw=flaw: scoring.score(
+      said, flaw, rule(by, kind)
+    )
+    assert mark(flaw) == mark(f'It is {flaw}.', 'lm') == 1
+    assert not any(map(mark, ('', 'I do not know.', 'billing')))
+    assert rule('lm', kind, judge=True) == scoring.JUDGE
+    assert 'names that flaw' in judge.criterion(kind)
+    assert rule('lm', kind.removesuffix('-abs'), judge=True) == 'substring'
+
+
+def _corrupted(kind, turn, o):
+  """The outcome of gold calls, corrupted; None where it has no such call."""
+  *rest, op = o.ops or (None,)
+  change = lambda **new: o._replace(ops=(*rest, op._replace(**new)))
+  if kind == 'calls':  # one more, that cannot be read
+    return o._replace(errors=('unreadable',))
+  if kind == 'answers':
+    return o._replace(gain=scoring.score('{"device": "lamp"}', GOLD, 'json'))
+  if kind == 'operation, unneeded':
+    more = state_lib.Op('insert', 'semantic', turn.text)
+    return o._replace(ops=(*o.ops, more), results=(*o.results, OK))
+  if kind == 'operation, missed':
+    return op and o._replace(ops=tuple(rest), results=o.results[:-1], noop=True)
+  if kind == 'target' and op and op.entry_id:
+    return change(entry_id=op.entry_id + 1)
+  if kind == 'target, list' and op and op.tool == 'insert':
+    return change(kind='episodic')
+  if kind == 'wording, stale' and op and op.tool == 'update':
+    return change(text=next(e.text for e in turn.view if e.id == op.entry_id))
+  return None
+
+
+GOLD = '{"device": "lamp", "setting": "warm"}'
+OK = state_lib.OpResult(True)
+
+
+def test_each_dimension_of_the_reward_falls_for_its_own_corruption():
+  """Of MemHome's vector: gold has all, and a corruption costs just one."""
+  config = home_config.get_config('reward.gold=True').reward
+  names = ('answers', 'calls', *gold.PARTS)
+  earned = lambda turn, o: {
+    name: float(parts.of(config)[name]([turn], [o], config)[0])
+    for name in names
+  }
+  found = collections.Counter()
+  for episode in _episodes('home', 'train', 4, 2):
+    for t, before, ops in _gold_operations('home', episode):
+      view = tuple(state_lib.entries(before))
+      turn = Turn(
+        'writer', episode.chunks[t], state=before, view=view, gold=tuple(ops)
+      )
+      done = Outcome(
+        before, tuple(ops), (OK,) * len(ops), noop=not ops,
+        gain=scoring.score(GOLD, GOLD, 'json'),
+      )  # fmt: skip
+      assert set(earned(turn, done).values()) == {1.0}
+      garbage = earned(turn, Outcome(before, errors=('unreadable',)))
+      assert not any(garbage[name] for name in gold.PARTS)
+      for kind in (
+        'calls', 'answers', 'operation, unneeded', 'operation, missed',
+        'target', 'target, list', 'wording, stale',
+      ):  # fmt: skip
+        wrong = _corrupted(kind, turn, done)
+        if wrong and not (kind == 'calls' and not ops):
+          fell = [
+            name for name, mark in earned(turn, wrong).items() if mark < 1
+          ]
+          assert fell == [kind.split(',')[0]], (kind, ops)
+          found[kind] += 1
+  assert len(found) == 7 and min(found.values()) > 4
+  with pytest.raises(ValueError, match=r'reward\.wording=0\.1: .*gold=True'):
+    parts.of(home_config.get_config('reward.wording=0.1').reward)

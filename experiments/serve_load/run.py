@@ -3,21 +3,25 @@
   nice python -m experiments.serve_load.run [--run=] [--seconds=300]
 
 Starts the server twice, with --batch and with --batch=1, on a new store each;
-clients are threads of this process, each with one request in flight. Sentences
-are those of the synthetic world. After it has ended the log of each namespace
-is replayed. Writes results.json; README.md says what is in it.
+clients are tasks of this process, each with one request in flight on a
+connection of its own: bytes over a socket, for they share the cores with the
+server. Sentences are those of the synthetic world. After it has ended the log
+of each namespace is replayed. Writes results.json; README.md has what is in it.
 """
 
 import argparse
+import asyncio
+import itertools
 import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
 
 import httpx2
 import numpy as np
@@ -31,6 +35,7 @@ from mem_alpha_jax.system import files, machine
 
 HERE = pathlib.Path(__file__).parent
 WAIT = 600  # seconds for the server to compile
+_LENGTH = re.compile(rb'content-length: (\d+)')
 
 
 def arguments() -> argparse.Namespace:
@@ -66,45 +71,62 @@ def serve(store: str, batch: int, port: int, run: str, cores: str):
   raise TimeoutError(f'no server after {WAIT} s')
 
 
-def client(number: int, url: str, key: str, names: int, until: float, found):
+def sentences(number: int) -> Iterator[str]:
+  world = synthetic.WorldConfig()
+  for uid in itertools.count():
+    yield from synthetic.episode(world, 'test', uid, 16, seed=number).chunks
+
+
+async def client(
+  number: int, port: int, key: str, names: int, until: float, found: list
+) -> None:
   """Adds the sentences of a world, one after the other, until it is time."""
   rng = random.Random(number)
-  world = synthetic.WorldConfig()
-  with httpx2.Client(headers={'Authorization': f'Bearer {key}'}) as http:
-    for uid in range(10**9):
-      episode = synthetic.episode(world, 'test', uid, 16, seed=number)
-      for text in episode.chunks:
-        began = time.perf_counter()
-        name = f'n{rng.randrange(names)}'
-        answer = http.post(
-          f'{url}/v1/namespaces/{name}/memories', json={'text': text},
-          timeout=120,
-        )  # fmt: skip
-        found.append((time.perf_counter() - began, answer.status_code))
-        if time.monotonic() > until:
-          return
+  reader, writer = await asyncio.open_connection('127.0.0.1', port)
+  for text in sentences(number):
+    body = json.dumps({'text': text}).encode()
+    head = (
+      f'POST /v1/namespaces/n{rng.randrange(names)}/memories HTTP/1.1\r\n'
+      f'Host: load\r\nAuthorization: Bearer {key}\r\n'
+      f'Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n'
+    )
+    began = time.perf_counter()
+    writer.write(head.encode() + body)
+    answer = (await reader.readuntil(b'\r\n\r\n')).lower()
+    await reader.readexactly(int(_LENGTH.search(answer)[1]))
+    found.append((time.perf_counter() - began, int(answer.split()[1])))
+    if time.monotonic() > until:
+      break
+  writer.close()
+
+
+async def load(
+  options: argparse.Namespace, process: psutil.Process, port: int, key: str
+) -> tuple[list, list]:
+  """(seconds, status) of each add; MiB of the server, second by second."""
+  found, memory = [], []
+  until = time.monotonic() + options.seconds
+  clients = [
+    asyncio.create_task(client(n, port, key, options.namespaces, until, found))
+    for n in range(options.clients)
+  ]
+  while time.monotonic() < until:
+    memory.append(process.memory_info().rss / 2**20)
+    await asyncio.sleep(1)
+  await asyncio.gather(*clients)
+  return found, memory
 
 
 def measure(options: argparse.Namespace, batch: int) -> dict:
   with tempfile.TemporaryDirectory() as folder:
     store, port = f'{folder}/memory.db', 8700 + batch
     process, key = serve(store, batch, port, options.run, options.cores)
-    url, found, memory = f'http://127.0.0.1:{port}', [], []
-    until = time.monotonic() + options.seconds
-    threads = [
-      threading.Thread(
-        target=client, args=[n, url, key, options.namespaces, until, found]
-      )
-      for n in range(options.clients)
-    ]
     began = time.monotonic()
-    for thread in threads:
-      thread.start()
-    while any(thread.is_alive() for thread in threads):
-      memory.append(psutil.Process(process.pid).memory_info().rss / 2**20)
-      time.sleep(1)
+    found, memory = asyncio.run(
+      load(options, psutil.Process(process.pid), port, key)
+    )
     seconds = time.monotonic() - began
-    counts = httpx2.get(f'{url}/metrics').text
+    counts = httpx2.get(f'http://127.0.0.1:{port}/metrics').text
     process.terminate()
     process.wait()
     checked = replayed(store, options.namespaces)

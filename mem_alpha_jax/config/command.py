@@ -99,7 +99,7 @@ def load(path: str, arg: str = '') -> ml_collections.ConfigDict:
 def of_workdir(workdir: str) -> ml_collections.ConfigDict:
   """The config that a run has left in its folder.
 
-  Fields that change nothing of a run may be newer than it: their defaults.
+  Fields may be newer than it: their defaults.
 
   Raises:
     FileNotFoundError: if there is no run.
@@ -111,7 +111,7 @@ def of_workdir(workdir: str) -> ml_collections.ConfigDict:
   known = {n: tuples(value) for n, value in there.items() if n in FIELDS}
   with config.ignore_type():
     config.update_from_flattened_dict(known)
-  differ = sorted((set(FIELDS) ^ set(there)) - compare.RESUME_FIELDS)
+  differ = sorted(set(there) - set(FIELDS))
   if differ:
     raise ValueError(
       f'--workdir={workdir} is of a run of another version of this code, '

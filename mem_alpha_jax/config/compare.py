@@ -9,6 +9,7 @@ from flax import traverse_util
 
 from mem_alpha_jax.config.fields import FIELDS
 from mem_alpha_jax.config.rules import RESUME
+from mem_alpha_jax.system import files
 
 # What may differ where a run goes on, and where a finished one is evaluated.
 RESUME_FIELDS = frozenset(
@@ -23,6 +24,8 @@ FILE = 'config.json'  # of a workdir
 def read(path: pathlib.Path) -> dict[str, Any]:
   """Dotted names -> values of the config in a workdir.
 
+  Of a run of before there was a field, the default, which is what it did.
+
   Raises:
     FileNotFoundError: if there is none.
     ValueError: if it is damaged.
@@ -31,7 +34,9 @@ def read(path: pathlib.Path) -> dict[str, Any]:
     found = json.loads(path.read_bytes())
     if not isinstance(found, dict):
       raise ValueError('no object')
-    return flatten(found)
+    return {n: files.plain(f.default) for n, f in FIELDS.items()} | flatten(
+      found
+    )
   except (FileNotFoundError, NotADirectoryError):
     raise FileNotFoundError(
       f'--workdir={path.parent}: no run there ({path.name} is missing); give '

@@ -12,7 +12,7 @@ from mem_alpha_jax.types import ERRATUM
 # Modules of this folder; the first pattern that fits a name counts.
 _MODULES = """
   synthetic babi squad hotpotqa perltqa lme_train booksum labelled locomo
-  worlds.traps worlds.home worlds.conflict
+  worlds.traps worlds.home worlds.conflict worlds.workflow
   longmemeval prepared parquet_sets memoryagentbench jsonl realmem memorybank
   medmemorybench prefeval alfworld scienceworld personamem longmemeval_v2
   beam egomemreason

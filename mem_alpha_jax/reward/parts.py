@@ -32,6 +32,7 @@ from jaxtyping import Float
 
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.memory.tools import TOOLS
+from mem_alpha_jax.reward import gold
 from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Outcome, Turn
 
@@ -93,6 +94,23 @@ PARTS: dict[str, Part] = {
   'size': size,
   'content': content,
 }
+
+
+def of(config) -> dict[str, Part]:
+  """The parts that a config asks for: those of `gold` where it has any.
+
+  Raises:
+    ValueError: a part has a weight and is not looked at, or has none.
+  """
+  found = PARTS | gold.PARTS if config.gold else PARTS
+  check(found, config)
+  for name in gold.PARTS.keys() - found.keys():
+    if config[name]:
+      raise ValueError(
+        f'reward.{name}={config[name]}: compares with the calls of a perfect '
+        'writer; needs reward.gold=True'
+      )
+  return found
 
 
 def total(parts: Mapping[str, Column], config) -> Column:

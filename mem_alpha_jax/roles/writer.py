@@ -76,10 +76,10 @@ def act(setup: Any, turn: Turn, ids: Sequence[int]) -> Outcome:
 
 
 def earn(turns, outcomes, config) -> dict[str, parts_lib.Column]:
-  """Every part of the registry."""
+  """Every part of the registry that the config asks for."""
   return {
     name: part(turns, outcomes, config)
-    for name, part in parts_lib.PARTS.items()
+    for name, part in parts_lib.of(config).items()
   }
 
 

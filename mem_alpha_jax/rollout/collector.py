@@ -56,7 +56,8 @@ class Setup(NamedTuple):
   embed: Callable  # params -> slots.EmbedFn; see recall/embedders.py
   content_judge: judge_lib.ContentJudge | None  # gives r4
   schedule: role.Schedule
-  expert: Callable[[Turn], Outcome] | None = None  # of rollout.expert
+  # A perfect writer, of rollout.expert and reward.gold.
+  expert: Callable[[Turn], Outcome] | None = None
 
 
 class Rollout(NamedTuple):
@@ -220,6 +221,8 @@ def _respond(
 ) -> samples_lib.Played:
   """Shows each turn, samples `width` responses and does what they say."""
   turns, shown = play.show(setup, turns)
+  if setup.config.reward.gold:  # of what the prompts had room for
+    turns = [turn._replace(gold=setup.expert(turn).ops) for turn in turns]
   prompts = play.pad(setup, shown, turns)
   rng = lambda turn, stream: _rng(setup, turn, step, stream)
   forced = forced_calls.of_turns(

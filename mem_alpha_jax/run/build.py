@@ -71,7 +71,7 @@ def build(config, workdir: str) -> Experiment:
   recall.check(config)
   reading_registry.check(config)
   advantages.check(config.rl)
-  parts.check(parts.PARTS, config.reward)
+  parts.of(config.reward)
   prompt.check(config.memory)
   reach(config)
   source = None
@@ -233,18 +233,21 @@ def _read_and_answer(count: int, episode: Episode) -> list[Turn]:
 
 
 def _expert(config, tokenizer) -> Callable[[Turn], Outcome] | None:
-  """What writes the memories of rollout.expert, None without."""
-  if not config.rollout.expert:
+  """A perfect writer, if rollout.expert or reward.gold asks for one."""
+  share, gold = config.rollout.expert, config.reward.gold
+  if not (share or gold):
     return None
   for source in sources.of_run('data.source', config.data.source):
     if not source.oracle:
+      asked = f'rollout.expert={share}' if share else f'reward.gold={gold}'
       raise ValueError(
-        f'config.rollout.expert={config.rollout.expert}: data.source='
-        f'{source.name} has no oracle; use 0'
+        f'config.{asked}: data.source={source.name} has no oracle; use '
+        f'{0 if share else False}'
       )
+  read = functools.lru_cache(256)(_oracle_notes)  # at each turn of an episode
 
   def write(turn: Turn) -> Outcome:
-    notes = _oracle_notes(turn.episode)[turn.chunk]
+    notes = read(turn.episode)[turn.chunk]
     most = config.rollout.max_calls
     return writers.expert(turn, notes, tokenizer.count, most)
 

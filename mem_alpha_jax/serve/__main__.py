@@ -1,5 +1,6 @@
 """Command line of the service: python -m mem_alpha_jax.serve --help."""
 
+import gc
 import logging
 import sys
 
@@ -65,6 +66,7 @@ def _main() -> None:
   parts = model.open_run(_RUN.value, _FIELDS.value)
   serving = model.Model(*parts, _BATCH.value)
   serving.warm()
+  gc.freeze()  # what is here stays: the collector need not look again
   service = Service(store, serving)
   try:
     if _MCP.value:

@@ -5,6 +5,7 @@ that the writer made, or an edit. Events are never changed. One that is taken
 back is named by a later one, and is left out where the state is made.
 """
 
+import datetime
 import itertools
 from collections.abc import Collection, Iterable
 from typing import Annotated, Literal, NamedTuple
@@ -90,6 +91,15 @@ class Position(NamedTuple):
   clock: int = 0
   seq: int = 0
   trail: Trail = ()
+
+
+def now() -> str:
+  return datetime.datetime.now(datetime.UTC).isoformat(timespec='milliseconds')
+
+
+def of(before: Position, kind: str, **values) -> Event:
+  """The next event of a memory."""
+  return Event(seq=before.seq + 1, kind=kind, at=now(), **values)
 
 
 def taken_back(events: Iterable[Event]) -> set[int]:

@@ -9,6 +9,7 @@ What is returned is plain JSON-able values; REST and MCP send the same.
 
 import re
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from typing import Any
 
 import jax
@@ -25,13 +26,12 @@ from mem_alpha_jax.memory.state import (
 from mem_alpha_jax.serve import events, formats, model
 from mem_alpha_jax.serve import store as store_lib
 from mem_alpha_jax.serve.events import Event, Part, Position
-from mem_alpha_jax.serve.service import Service
+from mem_alpha_jax.serve.service import TRIES, Service
 from mem_alpha_jax.system import machine
 from mem_alpha_jax.text import tokenizer
 
 NAME = r'[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,63}'  # of a namespace
 CORE = 'core'  # the id of the core text
-TRIES = 8  # when other processes write to the same namespace
 
 Value = dict[str, Any]  # JSON-able
 Make = Callable[[Position], list[Event]]
@@ -103,16 +103,14 @@ class Memory:
       time: when it was said, which the writer reads.
       request: a name for this call; sent again, it is done once.
     """
+    return added(self.adding(said, time, request).result())
+
+  def adding(
+    self, said: model.Said, time: str | None, request: str | None
+  ) -> futures.Future:
+    """What `add` waits for: an event, from which `added` has the calls."""
     chunks = self._service.serving.chunks(said, time)
-
-    def read(now: Position) -> list[Event]:
-      position, parts = now, []
-      for chunk in chunks:
-        parts.append(self._ask('write', position, chunk))
-        position = events.step(position, parts[-1])
-      return [_event(now, 'add', request=request, parts=tuple(parts))]
-
-    return _added(*self._do(read, request))
+    return self._service.add(self.namespace, chunks, request)
 
   def search(self, query: str, k: int = 5) -> list[Value]:
     """The notes that fit best, best first; at most model.FOUND."""
@@ -192,14 +190,14 @@ class Memory:
       last[:] = [e for e in live if any(r.result.ok for r in e.log)][:n]
       # What failed since then might not have failed without them.
       since = [e.seq for e in live if last and e.log and e.seq >= last[-1].seq]
-      return [_event(now, 'undo', undone=tuple(since))] if last else []
+      return [events.of(now, 'undo', undone=tuple(since))] if last else []
 
     self._do(undo)
-    return list(map(_added, last))
+    return list(map(added, last))
 
   def clear(self) -> None:
     """Forgets everything, the history included; that cannot be undone."""
-    self._do(lambda now: [_event(now, 'clear')], instead=True)
+    self._do(lambda now: [events.of(now, 'clear')], instead=True)
 
   def export(self) -> Value:
     """All there is, with history, JSON-able."""
@@ -225,7 +223,7 @@ class Memory:
 
   def put(self, items: Sequence[events.Item]) -> None:
     """Keeps values under keys; neither writer, reader nor `undo` sees them."""
-    self._do(lambda now: [_event(now, 'put', items=tuple(items))])
+    self._do(lambda now: [events.of(now, 'put', items=tuple(items))])
 
   def events(self, after: int = 0) -> list[Event]:
     """The log from the event after that one on."""
@@ -249,7 +247,7 @@ class Memory:
 
   def _ask(self, kind: str, now: Position, text: str) -> Any:
     job = model.Job(self.namespace, now, text)
-    return self._service.queue.ask(kind, job)
+    return self._service.queue.ask(kind, job).result()
 
   def _edit(self, kind: str, id: int | str, text: str = '') -> Value:
     def edit(now: Position) -> list[Event]:
@@ -260,7 +258,7 @@ class Memory:
         raise ValueError(f'{kind} of {id}: {result.error}')
       return [event]
 
-    return _added(*self._do(edit))
+    return added(*self._do(edit))
 
   def _applied(self, now: Position, kind: str, ops: Sequence[Op]) -> Event:
     """The event of these calls by a user."""
@@ -268,7 +266,7 @@ class Memory:
     limits = serving.limits(now.read)
     for op in ops:
       state, _ = execution.apply(state, op, limits, serving.count, now.clock)
-    return _event(now, kind, parts=(Part(log=tuple(state.log)),))
+    return events.of(now, kind, parts=(Part(log=tuple(state.log)),))
 
   def _events_of(self, value: Any, now: Position) -> list[Event]:
     if now.clock:
@@ -278,27 +276,18 @@ class Memory:
       )
     return formats.events(value, now.seq + 1)
 
-  def _do(
-    self, make: Make, request: str | None = None, instead: bool = False
-  ) -> list[Event]:
+  def _do(self, make: Make, instead: bool = False) -> list[Event]:
     """Stores what `make` gives at the position of the moment; see append."""
-    store = self._service.store
     for left in reversed(range(TRIES)):
       with self._service.held(self.namespace) as now:
-        if request and (done := store.of_request(self.namespace, request)):
-          return [done]
         found = make(now)
         try:
           if found:
-            store.append(self.namespace, found, instead)
+            self._service.store.append({self.namespace: found}, instead)
           return found
         except store_lib.Moved:
           if not left:
             raise
-
-
-def _event(now: Position, kind: str, **values) -> Event:
-  return Event(seq=now.seq + 1, kind=kind, at=store_lib.now(), **values)
 
 
 def _edit_op(state: MemoryState, kind: str, id: int | str, text: str) -> Op:
@@ -342,7 +331,8 @@ def _id(record: LogRecord) -> int | str | None:
   return record.op.entry_id if written is None else written
 
 
-def _added(event: Event) -> Value:
+def added(event: Event) -> Value:
+  """What a caller is told of it."""
   return {
     'event': event.seq,
     'calls': list(map(_call, event.log)),

@@ -1,15 +1,25 @@
 """What many threads ask of one model, done together by a thread of its own.
 
-Nobody waits for company: what came in while a batch ran is the next one.
+Nobody waits for company: what came in while a batch ran is the next one. Jobs
+with an `alone` do not share a batch with their like, and keep their order.
 """
 
 import collections
 import concurrent.futures
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-Run = Callable[[str, Sequence[Any]], Sequence[Any]]  # (kind, jobs) -> results
+# (kind, jobs) -> results; an error fails its job, one of None is in the next
+# batch, too.
+Run = Callable[[str, Sequence[Any]], Sequence[Any]]
+
+
+class _Asked(NamedTuple):
+  kind: str
+  job: Any
+  alone: str | None
+  future: concurrent.futures.Future
 
 
 class Queue:
@@ -32,15 +42,24 @@ class Queue:
     self._thread = threading.Thread(target=self._work, daemon=True)
     self._thread.start()
 
-  def ask(self, kind: str, job: Any) -> Any:
-    """Waits for the result of a job; what it raised is raised here."""
+  def ask(
+    self, kind: str, job: Any, alone: str | None = None
+  ) -> concurrent.futures.Future:
+    """The result of a job, or what it raised.
+
+    Args:
+      kind: of the job.
+      job: what `run` gets.
+      alone: two jobs of this name are not done together.
+    """
     future = concurrent.futures.Future()
+    future.set_running_or_notify_cancel()  # who hangs up stops nothing
     with self._changed:
       if not self._open:
         raise ConnectionError('the memory is closed; open it again')
-      self._waiting.append((kind, job, future))
+      self._waiting.append(_Asked(kind, job, alone, future))
       self._changed.notify()
-    return future.result()
+    return future
 
   def waiting(self) -> int:
     return len(self._waiting)
@@ -54,27 +73,31 @@ class Queue:
 
   def _work(self) -> None:
     while batch := self._next():
-      kind = batch[0][0]
+      kind = batch[0].kind
       self.counts[kind, 'jobs'] += len(batch)
       self.counts[kind, 'batches'] += 1
       try:
-        results = self._run(kind, [job for _, job, _ in batch])
+        results = self._run(kind, [asked.job for asked in batch])
       except BaseException as error:  # the thread must live; callers are told
-        for *_, future in batch:
-          future.set_exception(error)
-        continue
-      for (*_, future), result in zip(batch, results, strict=True):
-        future.set_result(result)
+        results = [error] * len(batch)
+      for asked, result in zip(batch, results, strict=True):
+        if isinstance(result, BaseException):
+          asked.future.set_exception(result)
+        elif result is not None:
+          asked.future.set_result(result)
+      again = [a for a, r in zip(batch, results, strict=True) if r is None]
+      with self._changed:
+        self._waiting.extendleft(reversed(again))
 
-  def _next(self) -> list[tuple]:
+  def _next(self) -> list[_Asked]:
     """The oldest job and others of its kind; [] when closed and done."""
     with self._changed:
       self._changed.wait_for(lambda: self._waiting or not self._open)
-      if not self._waiting:
-        return []
-      kind, batch, rest = self._waiting[0][0], [], collections.deque()
-      for item in self._waiting:
-        fits = item[0] == kind and len(batch) < self._most
-        (batch if fits else rest).append(item)
+      batch, rest, names = [], collections.deque(), set()
+      for asked in self._waiting:
+        fits = len(batch) < self._most and asked.alone not in names
+        fits = fits and asked.kind == self._waiting[0].kind
+        (batch if fits else rest).append(asked)
+        names |= {asked.alone} - {None}
       self._waiting = rest
       return batch

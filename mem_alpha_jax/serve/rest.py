@@ -1,5 +1,6 @@
 """The REST service: `Memory` under /v1/namespaces/{name}, docs at /docs."""
 
+import asyncio
 import math
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -21,6 +22,7 @@ from mem_alpha_jax.serve.service import Service
 
 _ROOT = '/v1/namespaces/{name}'
 _MOST_NOTES = 1000  # of one page
+_SHORT = 1000  # characters that are split at once
 
 _BEARER = security.HTTPBearer(auto_error=False)
 _Given = Annotated[
@@ -161,9 +163,14 @@ def _add_reads(app: fastapi.FastAPI, mine: Any) -> None:
 
 def _add_writes(app: fastapi.FastAPI, mine: Any) -> None:
   @app.post(f'{_ROOT}/memories')
-  def add(memory: mine, body: _Add) -> dict:
+  async def add(memory: mine, body: _Add) -> dict:
     """Lets the writer read; `request` makes sending it twice safe."""
-    return memory.add(body.said(), body.time, body.request)
+    asked = body.said(), body.time, body.request
+    if isinstance(body.text, str) and len(body.text) < _SHORT:
+      event = memory.adding(*asked)  # a thread costs more than a sentence
+    else:
+      event = await run_in_threadpool(memory.adding, *asked)
+    return memory_lib.added(await asyncio.wrap_future(event))
 
   @app.put(f'{_ROOT}/memories/{{id}}')
   def update(memory: mine, id: _Id, body: _Update) -> dict:
@@ -201,9 +208,12 @@ class _Door:
     self._service = service
     self._rate = guards.Rate(limits.per_second, limits.burst)
 
-  def key(self, secret: str) -> store_lib.Key:
+  async def key(self, secret: str) -> store_lib.Key:
     """The key, if it is one and has not asked too often."""
-    key = self._service.store.key(secret)
+    store = self._service.store
+    key = store.key_of_late(secret)
+    if not key:
+      key = await run_in_threadpool(store.key, secret)
     if not key:
       raise HTTPException(401, 'no valid key: Authorization: Bearer mem_...')
     if wait := self._rate.wait(key.name):
@@ -220,15 +230,15 @@ class _Door:
   def caller(self) -> Any:
     """The type of a route's parameter: the key of a request."""
 
-    def key(given: _Given) -> store_lib.Key:
-      return self.key(given.credentials if given else '')
+    async def key(given: _Given) -> store_lib.Key:
+      return await self.key(given.credentials if given else '')
 
     return Annotated[store_lib.Key, fastapi.Depends(key)]
 
   def parameter(self, writing: bool) -> Any:
     """The same: the memory of its path."""
 
-    def memory(name: _Name, key: self.caller()) -> Memory:
+    async def memory(name: _Name, key: self.caller()) -> Memory:
       return self.memory(key, name, writing)
 
     return Annotated[Memory, fastapi.Depends(memory)]
@@ -251,7 +261,7 @@ class _Mcp:
     request = fastapi.Request(scope)
     given = await _BEARER(request)
     secret = given.credentials if given else ''
-    request.state.key = await run_in_threadpool(self._door.key, secret)
+    request.state.key = await self._door.key(secret)
     await self._server.session_manager.handle_request(scope, receive, send)
 
   def running(self, unused_app):

@@ -1,25 +1,28 @@
 """Where events and keys are kept: SQLite by default, any SQLAlchemy address.
 
-A file needs nothing to be started. One INSERT is one transaction: what `append`
-has returned from survives a killed process and a lost machine (WAL,
+A file needs nothing to be started. One `append` is one transaction: what it has
+returned from survives a killed process and a lost machine (WAL,
 synchronous=FULL). Several processes may use a store; who was too late by an
 event is told (`Moved`), and looks again.
 """
 
 import contextlib
-import datetime
 import hashlib
+import math
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pydantic
 import sqlalchemy as sa
 
+from mem_alpha_jax.serve import events as events_lib
 from mem_alpha_jax.serve.events import Event
 
 WAIT = 5.0  # seconds that another writer is waited for
+KNOWN = 1.0  # seconds that a key is not looked up again
 EVERY = '*'  # a key's namespaces: all
 _TABLES = sa.MetaData()
 _EVENTS = sa.Table(
@@ -94,6 +97,7 @@ class Store:
       wait: seconds that another writer is waited for (SQLite).
     """
     self.address = address
+    self._seen: dict[str, tuple[float, Key]] = {}  # by the hash of a key
     url, given = address, {}
     if '://' not in address:
       url, given = sa.URL.create('sqlite', database=address), {'timeout': wait}
@@ -125,14 +129,13 @@ class Store:
     return next(iter(self._read(rows)), None)
 
   def append(
-    self, namespace: str, events: Sequence[Event], instead: bool = False
+    self, added: Mapping[str, Sequence[Event]], instead: bool = False
   ) -> None:
     """Stores events, all or none.
 
     Args:
-      namespace: theirs.
-      events: numbered on from the last one.
-      instead: of all that the namespace has, which is forgotten.
+      added: of each namespace, numbered on from its last one.
+      instead: of all that the namespaces have, which is forgotten.
 
     Raises:
       Moved: if there are events of these numbers, or of one's request.
@@ -144,16 +147,17 @@ class Store:
         'request': event.request,
         'event': event.model_dump_json(exclude_defaults=True),
       }
+      for namespace, events in added.items()
       for event in events
     ]
     try:
       with self._reported(), self._turn, self._engine.begin() as to:
         if instead:
-          to.execute(_EVENTS.delete().where(_EVENTS.c.namespace == namespace))
+          to.execute(_EVENTS.delete().where(_EVENTS.c.namespace.in_(added)))
         to.execute(_EVENTS.insert(), rows)
     except sa.exc.IntegrityError as error:
       raise Moved(
-        f'namespace {namespace!r} is written by others; try again'
+        f'namespace {", ".join(added)!r} is written by others; try again'
       ) from error
 
   def make_key(self, name: str, namespaces: Sequence[str], writes: bool) -> str:
@@ -168,7 +172,7 @@ class Store:
       'hash': _hash(key),
       'namespaces': ','.join(namespaces),
       'writes': writes,
-      'made': now(),
+      'made': events_lib.now(),
     }
     try:
       with self._reported(), self._engine.begin() as to:
@@ -182,17 +186,30 @@ class Store:
 
   def key(self, key: str) -> Key | None:
     """Whose key this is, None if it is none."""
-    found = self._keys(_KEYS.c.hash == _hash(key))
-    return found[0] if found else None
+    hashed, began = _hash(key), time.monotonic()
+    found = self._keys(_KEYS.c.hash == hashed)
+    if not found:
+      return None
+    self._seen[hashed] = began, found[0]
+    return found[0]
+
+  def key_of_late(self, key: str) -> Key | None:
+    """The same if it was one less than KNOWN seconds ago; looks nowhere."""
+    seen, known = self._seen.get(_hash(key), (-math.inf, None))
+    return known if time.monotonic() < seen + KNOWN else None
 
   def keys(self) -> list[Key]:
     return self._keys(sa.true())
 
   def remove_key(self, name: str) -> None:
-    """From here on it opens nothing; ValueError if there is none."""
+    """It opens nothing here from now on, in other processes after KNOWN s.
+
+    ValueError if there is none.
+    """
     with self._reported(), self._engine.begin() as to:
       if not to.execute(_KEYS.delete().where(_KEYS.c.name == name)).rowcount:
         raise ValueError(f'--remove_key={name}: there is no key of this name')
+    self._seen.clear()
 
   def _keys(self, which) -> list[Key]:
     c = _KEYS.c
@@ -224,10 +241,6 @@ class Store:
       said = str(getattr(error, 'orig', None) or error).splitlines()[0]
       told = next((way for key, way in _FAULTS.items() if key in said), said)
       raise StoreError(f'--store={self.address}: {told}') from error
-
-
-def now() -> str:
-  return datetime.datetime.now(datetime.UTC).isoformat(timespec='milliseconds')
 
 
 def _hash(key: str) -> str:

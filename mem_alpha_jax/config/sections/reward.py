@@ -15,6 +15,12 @@ SECTIONS = (
     calls=Field(0.3, 'weight of r2, share of valid calls'),
     size=Field(0.1, 'weight of r3, compression'),
     content=Field(0.1, 'weight of r4, content found in the chunk'),
+    gold=Field(
+      False, 'whether to compare with a perfect writer: the next three'
+    ),
+    operation=Field(0.0, 'weight of: the calls are the right ones, by tool'),
+    target=Field(0.0, 'weight of: they are about the right entries'),
+    wording=Field(0.0, 'weight of: they say what should be stored'),
     content_judge=Field('', "remote: the server says what is found; '': words"),
     noop=Field(1.0, 'r2 and r4 of storing nothing; the reference: 0', fraction),
     repair=Field(

@@ -15,7 +15,8 @@ from mem_alpha_jax.types import Request
 class Read(NamedTuple):
   """What a note must hold to answer a form of question, and what it may not."""
 
-  answer: str  # kind of the word that is the answer, or 'yes_no'
+  # Kind of the word that is the answer, or kinds with '+', or 'yes_no'.
+  answer: str
   cues: tuple[str, ...] = ()  # attributes
   value: str = ''  # the field that a yes/no question is about
   needs: tuple[str, ...] = ()  # fields, beside the entity
@@ -46,6 +47,8 @@ def reader(
   people = {r.otherwise for r in read.values()} - {''}
   lexicon = dict(language.lexicon)
   lexicon['person'] |= frozenset(people)
+  for kinds in (r.answer for r in read.values() if '+' in r.answer):
+    lexicon[kinds] = frozenset().union(*map(lexicon.get, kinds.split('+')))
   make = lambda kind: extractive.ExtractiveReader(
     tuple(
       _frame(language, form, r, entity, kind or r.answer)
