@@ -129,6 +129,7 @@ def _check_answers(c: ml_collections.ConfigDict) -> None:
     'rollout.expert': rollout.expert,
     'reward.evidence': c.reward.evidence,
     'reward.memq': c.reward.memq,
+    'reward.gold': c.reward.gold,
     'rl.advantage': by == 'gae',
   }
   for name, used in others.items():
