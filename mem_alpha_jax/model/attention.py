@@ -122,6 +122,7 @@ class Layout(NamedTuple):
 
   attend: Callable = attend  # or a kernel of model/flash.py
   keep: Callable = lambda x, *names: x  # see sharding.constrainer
+  unroll: bool = False  # layers are not scanned
 
 
 PLAIN = Layout()

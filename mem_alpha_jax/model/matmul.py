@@ -57,4 +57,8 @@ def dense(
 
 
 def _times(x, kernel):
-  return jax.lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
+  # Rows in one dimension: the kernel's gradient then sums over one. Over more,
+  # XLA on CPU copies an operand and multiplies at 0.7 of the rate.
+  rows = x.reshape(-1, x.shape[-1])
+  out = jax.lax.dot_general(rows, kernel, (((1,), (0,)), ((), ())))
+  return out.reshape(*x.shape[:-1], -1)

@@ -74,8 +74,7 @@ class Policy:
   ) -> tuple[kv_cache.Prefix, Float[Array, 'B 1 P D'], masks_lib.Masks]:
     own, keep = tokens[:, None], self.layout.keep
     masks = masks_lib.whole(self.config, own, jnp.zeros_like(lengths))
-    x = self._embed(params, own, masks, self.layout)
-    hidden, kv = self._apply(params, 'run', x, None, masks)
+    hidden, kv = self._run(params, own, None, masks)
     k, v = (keep(a[:, :, :, 0], 'layers', 'batch', 'kv_heads') for a in kv)
     pointer = None
     if self.config.copy_head:
@@ -213,7 +212,7 @@ class Policy:
     each position. Values are zeros without a value head. Rows with targets were
     sampled by the grammar, and have the log-probs of what it allows.
     """
-    hidden, tokens, targets, prefix = self._predicting(params, rows)
+    hidden, tokens, targets, prefix = self._trained()._predicting(params, rows)
     dist = self._head(params, prefix, hidden, tokens, self.layout)
     logps, entropy = distribution.log_prob_and_entropy(
       dist,
@@ -242,12 +241,12 @@ class Policy:
       tokens, masks, prefix = masks_lib.packed(
         self.config, rows.places, tokens, prefix, rows.own_length, context
       )
-      hidden = self._run(params, tokens, shared, masks)
+      hidden, _ = self._run(params, tokens, shared, masks)
       return hidden, tokens, packing.take(rows.places, targets), prefix
     masks = masks_lib.whole(
       self.config, tokens, rows.prefix_length, rows.own_length, prefix, context
     )
-    hidden = self._run(params, tokens, shared, masks)
+    hidden, _ = self._run(params, tokens, shared, masks)
     # Token 0 is predicted by the last context token, i by response[i - 1].
     last = rows.own_length[..., None] - 1
     first = jnp.take_along_axis(hidden, last[..., None], axis=2)
@@ -256,9 +255,13 @@ class Policy:
     tokens = jnp.concatenate([first, tokens[:, :, context:]], axis=2)
     return self.layout.keep(hidden, 'batch'), tokens, response, prefix
 
-  def _run(self, params, tokens, shared, masks) -> Float[Array, 'B G n D']:
+  def _run(self, params, tokens, shared, masks):
     x = self._embed(params, tokens, masks, self.layout)
-    return self._apply(params, 'run', x, shared, masks)[0]
+    return self._apply(params, 'run', x, shared, masks)
+
+  def _trained(self):
+    layout = transformer.unrolled(self.layout, self.mesh)
+    return dataclasses.replace(self, layout=layout)
 
   def prompt_logps(
     self, params: Params, tokens: Int[Array, 'B P'], lengths: Int[Array, 'B']
@@ -267,7 +270,7 @@ class Policy:
 
     The copy head points to the token itself and those before it.
     """
-    prefix, hidden, masks = self._prefill(params, tokens, lengths)
+    prefix, hidden, masks = self._trained()._prefill(params, tokens, lengths)
     copy = self._copy(
       params, prefix, hidden, masks.own_mask[:, 0], masks.own_match
     )

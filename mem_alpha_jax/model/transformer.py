@@ -8,12 +8,24 @@ stacked parameters, so compile time does not grow with depth.
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from mem_alpha_jax.model import attention, copy_head, matmul, presets
 from mem_alpha_jax.model import masks as masks_lib
+from mem_alpha_jax.system import sharding
 
 UNROLL = 4  # models of at most so many layers are unrolled inside the scan
+
+
+def unrolled(layout: attention.Layout, mesh: Mesh | None) -> attention.Layout:
+  """The layout of what is differentiated.
+
+  A scan stacks all that its backward pass needs; on CPU these copies take
+  longer than a model of 30 layers takes to compile unrolled.
+  """
+  one = mesh is None or mesh.size == 1
+  return layout._replace(unroll=one and sharding.platform(mesh) == 'cpu')
 
 
 class Mlp(nn.Module):
@@ -93,7 +105,7 @@ class Transformer(nn.Module):
       split_rngs={'params': True},
       in_axes=(0, nn.broadcast),
       length=c.layers,
-      unroll=c.layers if c.layers <= UNROLL else 1,
+      unroll=self.layout.unroll or c.layers <= UNROLL,
       metadata_params={nn.PARTITION_NAME: 'layers'},
     )(c, self.layout)
     self.final_norm = attention.Norm(c.norm_eps)
