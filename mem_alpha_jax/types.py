@@ -105,6 +105,7 @@ class Outcome(NamedTuple):
   errors: tuple[str, ...] = ()  # calls that could not be read
   noop: bool = False  # True for a valid response that stores nothing
   answer: str = ''  # what it says, of a role that answers
+  mark: float = float('nan')  # of that answer, by its question's rule
   gain: float = float('nan')  # of a reader's answers; NaN if one is missing
   # A judge's mark of each operation, None where it failed, or without a judge.
   verdicts: tuple[float | None, ...] | None = None

@@ -114,6 +114,11 @@ BAD = {
   f'{FORKS}data.train_chunks=4': r'forks=\(2, 4\): .*below the 4 chunks',
   f'{FORKS}rollout.branches=3': r'group_size=8: must be a multiple of 9',
   f'{FORKS}rollout.group_size=4,rl.advantage=tree': 'two or more times',
+  'rl.advantage=uma': r"answers=0: rl\.advantage='uma', .*let it answer some",
+  'rollout.answers=2,reward.answerer=policy': r"policy': .*reward\.when='end'",
+  'rollout.answers=2,rl.advantage=agree': r"agree': .*answerer='policy'",
+  'rollout.answers=2,rollout.grammar=calls': r'answers=2: .*a grammar knows no',
+  'rollout.answers=2,rollout.expert=0.5': r'answers=2: rollout\.expert',
   'rl.cut_responses=drop': r"\['keep', 'mask'\]",
   'rl.minibatch_rows=100': r'multiple of rollout\.group_size=8',
   'rl.packed_groups=0,rl.minibatch_rows=24,rl.microbatches=2': (
@@ -200,6 +205,10 @@ def test_updates_of_a_run():
   with config.unlocked():
     config.data.horizon = config.data.promote = ()
     config.rollout.rerolls = 8
+  assert sizes.total_updates(config) == 10 * 4
+  # Three answers a trajectory: 96 rows more of 160.
+  with config.unlocked():
+    config.rollout.rerolls, config.rollout.answers = 0, 3
   assert sizes.total_updates(config) == 10 * 4
   # At turns 0 to 4 there are 2 2 4 4 8 memories of each: 80 rows.
   config = make_config(

@@ -440,22 +440,32 @@ def test_most_used_kind_pulls_harder():
 
 
 def uma_table(answers):
-  """Trajectories of two writing turns, then questions: answers [N, M]."""
+  """Trajectories of two writing turns, then questions: answers [N, M].
+
+  A writer is paid the mean of the answers that there are.
+  """
   n, m = np.shape(answers)
   trajectory, turn = np.indices((n, 2 + m)).reshape(2, -1)
-  rewards = np.concatenate([np.full((n, 2), 9.0), answers], 1).ravel()
+  known = [[x for x in row if x == x] for row in answers]
+  mean = [[np.mean(row) if row else NAN] * 2 for row in known]
+  rewards = np.concatenate([mean, answers], 1).ravel()
   return rewards, keys_of(0, trajectory, turn, (turn >= 2).astype(int))
+
+
+def uma(rewards, keys):
+  found = advantages.compute(rewards, keys, rl(advantage='uma'))
+  return found.advantages
 
 
 def test_uma_golden():
   # Answers 1 0 and 0 0 : the writers' 0.5 and 0 are 1 and -1, question 0 has
   # 1 and -1, question 1 is a tie.
-  found = shares.uma(*uma_table([[1, 0], [0, 0]]), rl())
+  found = uma(*uma_table([[1, 0], [0, 0]]))
   np.testing.assert_allclose(
     found.reshape(2, 4), [[1, 1, 1, 0], [-1, -1, -1, 0]]
   )
   # Of three writers the last has no answer that is known: it is out.
-  found = shares.uma(*uma_table([[1, NAN], [0, 0], [NAN, NAN]]), rl())
+  found = uma(*uma_table([[1, NAN], [0, 0], [NAN, NAN]]))
   np.testing.assert_allclose(
     found.reshape(3, 4), [[1, 1, 1, 0], [-1, -1, -1, 0], [0, 0, 0, 0]]
   )
@@ -463,21 +473,49 @@ def test_uma_golden():
 
 def test_a_constant_at_one_question_changes_nothing_of_uma():
   answers = np.random.default_rng(0).random((4, 3))
-  found = shares.uma(*uma_table(answers), rl())
-  more = shares.uma(*uma_table(answers + [0, 5, 0]), rl())
-  np.testing.assert_allclose(found, more)
-  order = shares.uma(*uma_table(answers[:, [2, 0, 1]]), rl())
+  found = uma(*uma_table(answers))
+  more = uma(*uma_table(answers + [0, 5, 0]))
+  np.testing.assert_allclose(found, more, rtol=1e-6)
+  order = uma(*uma_table(answers[:, [2, 0, 1]]))
   np.testing.assert_allclose(
     found.reshape(4, 5)[:, :2], order.reshape(4, 5)[:, :2]
   )
 
 
-def test_uma_of_writers_alone_is_grpo():
-  rewards = np.random.default_rng(0).random(8)
-  keys = keys_of(0, *np.indices((4, 2)).reshape(2, -1))
-  np.testing.assert_array_equal(
-    shares.uma(rewards, keys, rl()), advantages.grpo(rewards, keys, rl())
-  )
+def agree(local, answers, rule='ndcg'):
+  """Advantages [N, 2] of trajectories of a writer and one answer."""
+  trajectory, role = np.indices(np.shape(local)).reshape(2, -1)
+  local, answers = np.ravel(local), np.repeat(answers, 2)
+  parts = {'answers': (2.0, answers), 'content': (0.5, local)}
+  keys = keys_of(0, trajectory, role, role)._replace(parts=parts)
+  rewards = 2 * answers + 0.5 * local
+  return advantages.agree(rewards, keys, rl(), rule).reshape(-1, 2)
+
+
+def test_agree_golden():
+  # Answers 1 0 0, weight 2. The writer's own rewards 3 2 1 have NDCG 1, the
+  # answerer's 2 3 1 have 1 / log2(3) = 0.6309298: weights 0.591234, 0.408766.
+  # Writer: 1.5 + 1.182468, 1, 0.5; answerer: 1 + 0.817532, 1.5, 0.5.
+  found = agree([[3, 2], [2, 3], [1, 1]], [1, 0, 0])
+  writer, answerer = [2.682468, 1, 0.5], [1.817532, 1.5, 0.5]
+  for column, row in zip(found.T, (writer, answerer), strict=True):
+    wanted = (row - np.mean(row)) / np.std(row)
+    np.testing.assert_allclose(column, wanted, rtol=1e-5)
+  # Ranks of answers 2 0.5 0.5; of the writer's 2 1 0, which correlate by
+  # 1.5 / sqrt(2 * 1.5) = sqrt(3) / 2, of the answerer's 1 2 0, by 0.
+  found = agree([[3, 2], [2, 3], [1, 1]], [1, 0, 0], 'spearman')
+  share = np.exp(3**0.5 / 2) / (1 + np.exp(3**0.5 / 2))
+  row = np.array([1.5 + 2 * share, 1, 0.5])
+  np.testing.assert_allclose(found[:, 0], (row - row.mean()) / row.std())
+
+
+def test_answers_of_a_constant_reward_are_shared_evenly():
+  local = np.random.default_rng(0).random((4, 2))
+  gap = 0.5 * (local - local.mean(0))
+  np.testing.assert_allclose(agree(local, [0.7] * 4), gap / gap.std(0))
+  missing = agree(local, [0.7, 0.7, 0.7, NAN])[:3]
+  gap = 0.5 * (local[:3] - local[:3].mean(0))
+  np.testing.assert_allclose(missing, gap / gap.std(0))
 
 
 # Provenance.

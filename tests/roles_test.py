@@ -1,23 +1,29 @@
-"""The seam of roles: one that answers, and toys that the package knows not."""
+"""Roles: one that answers, its pay, and toys that the package knows not."""
 
 import numpy as np
 import optax
 import pytest
 import tiny_config
-from small_rollouts import empty_starts, episodes_of, random_call, scripted
+from small_rollouts import (
+  TRAJECTORY,
+  empty_starts,
+  episodes_of,
+  random_call,
+  scripted,
+)
 
+from configs import common
 from mem_alpha_jax.credit import advantages
 from mem_alpha_jax.memory import execution
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reward import parts as parts_lib
-from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.rl import update as update_lib
-from mem_alpha_jax.roles import registry, role, writer
+from mem_alpha_jax.roles import answerer, registry, writer
 from mem_alpha_jax.rollout import assemble, collector
 from mem_alpha_jax.rollout import starts as starts_lib
 from mem_alpha_jax.run import build as build_lib
-from mem_alpha_jax.types import Episode, Outcome, Question, Turn
+from mem_alpha_jax.types import Episode, Question
 
 EPISODES = 24
 SMALL = (
@@ -28,24 +34,9 @@ SMALL = (
 PEOPLE = ('Marta', 'Leo')
 
 
-def _answer(setup, turn, ids):
-  return Outcome(turn.state, answer=setup.tokenizer.decode(ids))
-
-
-def _scores(turns, outcomes, config):
-  marks = [
-    scoring.score(o.answer, turn.question.answer, 'f1')
-    for turn, o in zip(turns, outcomes, strict=True)
-  ]
-  return {'answers': np.array(marks, np.float32)}
-
-
-ANSWERER = role.Role(writer.show, _answer, _scores)
-
-
 def ask_all(episode):
   """A schedule that only asks."""
-  return [Turn('answerer', q.text, episode, 0, q) for q in episode.questions]
+  return answerer.ask(episode, episode.questions)
 
 
 def notes(tokenizer, words, rng):
@@ -85,8 +76,7 @@ def steps(experiment, schedule, tx, params):
 
 
 @pytest.fixture
-def world(tmp_path, monkeypatch):
-  monkeypatch.setitem(registry.ROLES, 'answerer', ANSWERER)
+def world(tmp_path):
   return build_lib.build(tiny_config.get_config(SMALL), str(tmp_path))
 
 
@@ -117,19 +107,18 @@ def test_an_answerer_learns_to_answer_from_recalled_notes(world):
 def read_then_ask(episode):
   """A schedule of two roles."""
   question = Question('Marta job', 'baker', 'what', 0, 0)
-  read = writer.read_chunks(episode)
-  last = len(read) - 1
-  return [*read, Turn('answerer', question.text, episode, last, question)]
+  return [*writer.read_chunks(episode), *answerer.ask(episode, [question])]
 
 
-def test_an_answerer_sees_what_the_writer_stored(world):
+def test_an_answerer_sees_what_the_writer_stored(world, monkeypatch):
   seen, tokenizer = [], world.train_setup.tokenizer
 
   def show(setup, turn):
     seen.append(turn)
-    return writer.show(setup, turn)
+    return answerer.show(setup, turn)
 
-  registry.ROLES['answerer'] = ANSWERER._replace(show=show)
+  role = answerer.ROLE._replace(show=show)
+  monkeypatch.setitem(registry.ROLES, 'answerer', role)
   say = lambda rng, g: tokenizer.encode('<ins><sem> job')
   setup = scripted(world.train_setup, say)._replace(schedule=read_then_ask)
   rollout = collector.collect(
@@ -144,11 +133,45 @@ def test_an_answerer_sees_what_the_writer_stored(world):
   for turn in live:
     assert [e.text for e in turn.view if e] == ['job']
   # It earns what it earns, and nothing else is missing from its reward.
-  assert np.isnan(parts['content'][answered]).all()
-  np.testing.assert_array_equal(
-    rollout.samples.reward[answered], parts['answers'][answered]
-  )
+  assert np.isnan(parts['calls'][answered]).all()
+  wanted = parts['answers'] + world.config.reward.content * parts['content']
+  np.testing.assert_allclose(rollout.samples.reward[answered], wanted[answered])
   assert not np.isnan(rollout.samples.reward).any()
+
+
+@pytest.mark.parametrize('advantage', ['uma', 'agree', 'agree_spearman'])
+def test_the_answers_of_the_policy_pay_its_writer(world, advantage):
+  config = world.config.copy_and_resolve_references()
+  changes = f'{TRAJECTORY}rl.group_by=chunk,rollout.answers=1,'
+  changes += f'reward.answerer=policy,rl.advantage={advantage}'
+  config = common.parse_arg(config.unlock(), changes)
+  tokenizer = world.train_setup.tokenizer
+  texts = '<ins><sem> job', ' baker', ' a baker', ' job', '<none>'
+  say = lambda rng, g: tokenizer.encode(texts[rng.integers(len(texts))])
+  setup = scripted(world.train_setup, say)
+  setup = setup._replace(config=config, schedule=read_then_ask)
+  rollout = collector.collect(
+    setup, None, episodes_of(2, 1, 2, 2), empty_starts(), 0
+  )
+  keys, parts = rollout.samples.keys, rollout.samples.parts
+  answered = keys.role == 1
+  marks = np.full((4, 8), np.nan)
+  marks[keys.episode[answered], keys.trajectory[answered]] = parts['answers'][
+    answered
+  ]
+  assert set(marks.ravel()) == {0, 1}  # the gold, with an article or not
+  np.testing.assert_array_equal(
+    parts['answers'], marks[keys.episode, keys.trajectory]
+  )
+  # What is said and not shown is made up.
+  assert 0 < parts['content'][answered].mean() < 1
+  rows, found = assemble.to_rows(rollout.samples, config)
+  assert found['answerer/rows'] == 32 and found['writer/rows'] == 7 * 8
+  assert found['answerer/answers'] == pytest.approx(marks.mean())
+  pull = (rows.advantages[..., 0] * rows.response_mask.sum(-1)).sum()
+  loss = found['writer/loss'] + found['answerer/loss']
+  assert loss == pytest.approx(-pull / rows.response_mask.sum(), abs=1e-6)
+  assert found['writer/advantage'] > 0.1 and found['answerer/advantage'] > 0.1
 
 
 def brevity(turns, outcomes, config):

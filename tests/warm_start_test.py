@@ -108,9 +108,12 @@ def test_random_views_show_notes_on_earlier_chunks(setup):
 
 def test_rows_are_what_a_rollout_would_train_on(setup):
   episode = next(loader(setup.config))[0]
-  places = [(episode.chunks, t) for t in range(3)]
-  rows = warm_start.rows(setup, np.random.default_rng(2), places)
-  again = warm_start.rows(setup, np.random.default_rng(2), places)
+  rows, again = (
+    warm_start.rows(
+      setup, rng, [warm_start.turn_of(setup, rng, episode, t) for t in range(3)]
+    )
+    for rng in (np.random.default_rng(2), np.random.default_rng(2))
+  )
   jax.tree.map(np.testing.assert_array_equal, rows, again)
   blank = (None,) * setup.config.memory.view_entries
   turns = [
@@ -132,6 +135,22 @@ def test_rows_are_what_a_rollout_would_train_on(setup):
     assert said[-1] == setup.tokenizer.eos_id
     assert not (said[:-1] == setup.tokenizer.eos_id).any()
     assert (response[~mask] == setup.tokenizer.pad_id).all()
+
+
+def test_an_answer_is_words_of_an_entry_that_is_shown(setup):
+  episode, rng = next(loader(setup.config))[0], np.random.default_rng(3)
+  tokenizer, said = setup.tokenizer, set()
+  for _ in range(20):
+    turn = warm_start.turn_of(setup, rng, episode, 2, asks=True)
+    assert turn.text in {q.text for q in episode.questions}
+    rows = warm_start.rows(setup, rng, [turn])
+    assert (rows.own == tokenizer.symbol('<sep>')).all()
+    for ids, mask in zip(rows.response[0], rows.response_mask[0], strict=True):
+      text = tokenizer.decode(ids[mask])
+      shown = [f' {entry.text}' for entry in turn.view if entry]
+      assert any(text in entry for entry in shown) or not (text or shown)
+      said.add(len(text.split()))
+  assert said == {0, 1, 2}
 
 
 def test_loss_falls_and_one_update_is_compiled(experiment):

@@ -14,7 +14,7 @@ from experiments.credit_lab.arms import (
   play_flat,
 )
 from experiments.credit_lab.world import FILLER, INSERT, SLOTS
-from mem_alpha_jax.credit import advantages, groups, shares
+from mem_alpha_jax.credit import advantages, groups
 
 PARTS = {
   'answers': 1.0,
@@ -66,8 +66,7 @@ def with_parts(flat: Flat) -> dict[str, Rows]:
       estimator = advantages.ESTIMATORS[name]
       found[f'{name}, {by}'] = estimator(total, keys, options(by))
   for rule in ('ndcg', 'spearman'):
-    reward = agreed(flat, parts, rule)
-    found[f'agree, {rule}'] = advantages.grpo(reward, keys, options())
+    found[f'agree, {rule}'] = agreed(flat, parts, rule)
   return {name: flat.rows(column) for name, column in found.items()}
 
 
@@ -76,24 +75,11 @@ def agreed(flat: Flat, parts, rule: str) -> Float[np.ndarray, 'N']:
 
   Their own rewards are the share of valid calls, and of fillers left out.
   """
-  episodes, length = flat.keys.episode.max() + 1, flat.task.kinds.shape[1]
-  shape = (episodes, -1, length)
-  filler = (flat.task.kinds[flat.stream] == FILLER).reshape(shape)
-  local = [parts['calls'].reshape(shape), parts['content'].reshape(shape)]
-  mine = [~filler, filler]
-  of = np.stack(
-    [
-      (x * m).sum(2) / np.maximum(m.sum(2), 1)
-      for x, m in zip(local, mine, strict=True)
-    ],
-    1,
-  )
-  end = parts['answers'].reshape(shape)
-  weight = shares.agree(of, end[:, :, 0], rule)  # [E, 2]
-  role = filler.astype(int)
-  own = np.where(filler, local[1], local[0])
-  each = weight[np.arange(episodes)[:, None, None], role]
-  return (own + each * end).ravel()
+  filler = (flat.task.kinds[flat.stream] == FILLER).ravel()
+  own = np.where(filler, parts['content'], parts['calls'])
+  known = {'answers': (1.0, parts['answers']), 'own': (1.0, own)}
+  keys = flat.keys._replace(role=filler.astype(int), parts=known)
+  return advantages.agree(own + parts['answers'], keys, options(), rule)
 
 
 def answered(task: Task, picks: Float[np.ndarray, '3 3']):
@@ -148,7 +134,7 @@ def _answer_rows(flat: Flat, picks, told):
   return rows, {
     'one group': advantages.grpo(own, alike, options('episode')),
     'mean for all': advantages.grpo(whole, keys, options()),
-    'uma': shares.uma(own, keys, options()),
+    'uma': advantages.uma(own, keys, options()),
     # Nothing deviates by more than 1: gaps to the mean alone.
-    'uma, gaps': shares.uma(own, keys, options(std_floor=1.0)),
+    'uma, gaps': advantages.uma(own, keys, options(std_floor=1.0)),
   }

@@ -32,6 +32,13 @@ HERE = pathlib.Path(__file__).parent
 LENGTHS = (1, 13)
 POINTS = 8  # of a curve
 TURNS = {'rl.group_by': 'chunk'}
+# The policy answers, too, and is paid by its own answers: at most two are asked
+# of four chunks. Trained and sampled tokens of answers count.
+ANSWERS = {
+  'rollout.answers': 2,
+  'reward.answerer': 'policy',
+  'warm_start.answers': 100,
+}
 TREE = {'rollout.forks': (2,)}
 ARMS = {
   'grpo': {},
@@ -48,10 +55,14 @@ ARMS = {
   'siblings, 4x2': {**TREE, 'rl.advantage': 'siblings'},
   'tree, 4x2': {**TREE, 'rl.advantage': 'tree'},
   'mem_t, 4x2': {**TREE, 'rl.advantage': 'mem_t'},
+  'uma': {**ANSWERS, 'rl.advantage': 'uma'},
+  'agree': {**ANSWERS, **TURNS, 'rl.advantage': 'agree'},
+  'agree, spearman': {**ANSWERS, **TURNS, 'rl.advantage': 'agree_spearman'},
   'grpo, horizon 2, 4': {'data.horizon': (2, 4), 'data.promote': (100,)},
 }
 # The reward of the end alone, or the answers after each turn minus before.
 REWARDS = {'end': {}, 'dense': {'reward.when': 'step'}}
+END_ALONE = {'reward.evidence', 'reward.memq', 'reward.answerer'}
 # Not in the table of the end: one memory of each episode, tried eight times.
 SAME_STATE = {**TURNS, 'rollout.groups': 'state'}
 STATES = {
@@ -76,7 +87,7 @@ def cells(only: Sequence[str] = ()) -> dict[str, dict]:
     f'{arm}; {name}': {**changes, **reward}
     for name, reward in REWARDS.items()
     for arm, changes in ARMS.items()
-    if name == 'end' or not {'reward.evidence', 'reward.memq'} & changes.keys()
+    if name == 'end' or not END_ALONE & changes.keys()
   }
   found |= STATES
   kept = tuple(only) or ''

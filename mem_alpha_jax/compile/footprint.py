@@ -111,7 +111,7 @@ def _of_update(config: Any, policy: Any, mesh: Mesh) -> int:
 def _of_warm_start(config: Any, policy: Any, mesh: Mesh) -> int:
   """Of all demonstrations at once: there are no micro-batches."""
   warm, width = config.warm_start, warm_start.SAMPLES
-  if warm.checkpoint or not warm.steps:
+  if not warm.answers and (warm.checkpoint or not warm.steps):
     return 0
   groups = -(-warm.batch // width)
   return _activations(config, policy.config, mesh, groups, width)

@@ -11,6 +11,12 @@ from typing import Any, NamedTuple
 Rule = Callable[[Any], str]
 
 
+def require(fits: bool, message: str) -> None:
+  """Raises ValueError, in one line, of fields that do not agree."""
+  if not fits:
+    raise ValueError(f'config.{message}')
+
+
 def integer(low: int, high: float = math.inf) -> Rule:
   """An int in [low, high]."""
   allowed = f'an integer, {_range(low, high)}'

@@ -35,7 +35,7 @@ def total_updates(config: ml_collections.ConfigDict) -> int:
   again = rollout.rerolls * round(rollout.rerolled * data.batch_episodes)
 
   def rows(chunks: int) -> int:
-    whole = [rollout.group_size] * chunks
+    whole = [rollout.group_size] * (chunks + rollout.answers)
     if not shares_prefix(config):  # else groups are padded
       whole = [n // leaves_below(rollout, t) for t, n in enumerate(whole)]
     return data.batch_episodes * sum(whole) + again * chunks

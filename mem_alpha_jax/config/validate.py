@@ -6,11 +6,11 @@ A message names the field, its value and what is allowed.
 
 import ml_collections
 
-from mem_alpha_jax.config import compare, sizes
+from mem_alpha_jax.config import compare, earning
 from mem_alpha_jax.config.fields import FIELDS
+from mem_alpha_jax.config.rules import require
 
 TABLE = 'mem_alpha_jax/config/sections/'
-TREES = ('siblings', 'tree', 'mem_t')  # values of rl.advantage
 COPY_VOCABULARY = 4096  # the copy head builds [P, V] scores for each token
 
 
@@ -39,23 +39,18 @@ def validate(config: ml_collections.ConfigDict) -> None:
   _check_learning(config)
 
 
-def _require(fits: bool, message: str) -> None:
-  if not fits:
-    raise ValueError(f'config.{message}')
-
-
 def _check_model(c: ml_collections.ConfigDict) -> None:
   m, vocabulary = c.model, c.tokenizer.vocab_size
-  _require(
+  require(
     m.heads % m.kv_heads == 0,
     f'model.kv_heads={m.kv_heads}: must divide model.heads={m.heads}',
   )
-  _require(
+  require(
     m.head_size % 2 == 0,
     f'model.head_size={m.head_size}: must be even (RoPE turns pairs)',
   )
   source, prompt = m.source, c.memory.prompt_format
-  _require(
+  require(
     bool(source) == (prompt != 'compact'),
     f'memory.prompt_format={prompt!r}: '
     + (
@@ -64,21 +59,21 @@ def _check_model(c: ml_collections.ConfigDict) -> None:
       else 'needs a chat model in model.source; use compact without one'
     ),
   )
-  _require(
+  require(
     prompt != 'reference' or c.memory.prompt_order == 'memory_first',
     f'memory.prompt_order={c.memory.prompt_order!r}: '
     "prompt_format='reference' has the memory first",
   )
-  _require(
+  require(
     not (source and c.warm_start.checkpoint),
     f'warm_start.checkpoint={c.warm_start.checkpoint!r}: is of another model '
     f"than model.source={source!r}; use ''",
   )
-  _require(
+  require(
     not source or not (m.copy_head or m.match_bias),
     'model.copy_head, model.match_bias: must be False with a model.source',
   )
-  _require(
+  require(
     not m.copy_head or vocabulary <= COPY_VOCABULARY,
     f'model.copy_head=True: tokenizer.vocab_size={vocabulary} is above '
     f'{COPY_VOCABULARY}; set it to False',
@@ -87,17 +82,17 @@ def _check_model(c: ml_collections.ConfigDict) -> None:
 
 def _check_devices(c: ml_collections.ConfigDict) -> None:
   m = c.model
-  _require(
+  require(
     m.attention == 'xla' or not m.match_bias,
     f'model.attention={m.attention!r}: has no scores to add '
     "model.match_bias=True to; use 'xla'",
   )
-  _require(
+  require(
     c.mesh.decode == 'same' or m.kv_heads % c.mesh.fsdp == 0,
     f"mesh.decode='tensor': mesh.fsdp={c.mesh.fsdp} must divide "
     f'model.kv_heads={m.kv_heads}',
   )
-  _require(
+  require(
     c.data.batch_episodes % (c.mesh.data * c.mesh.fsdp) == 0,
     f'data.batch_episodes={c.data.batch_episodes}: must be a multiple of '
     f'mesh.data={c.mesh.data} times mesh.fsdp={c.mesh.fsdp}',
@@ -107,16 +102,16 @@ def _check_devices(c: ml_collections.ConfigDict) -> None:
 def _check_horizon(c: ml_collections.ConfigDict) -> None:
   horizon, promote = tuple(c.data.horizon), tuple(c.data.promote)
   last = c.data.train_chunks
-  _require(
+  require(
     not horizon or horizon[-1] == last,
     f'data.horizon={horizon}: must end with data.train_chunks={last}',
   )
-  _require(
+  require(
     len(promote) == max(len(horizon) - 1, 0),
     f'data.promote={promote}: data.horizon={horizon} needs one step between '
     'two stages',
   )
-  _require(
+  require(
     bool(horizon) or not c.data.promote_at,
     f'data.promote_at={c.data.promote_at}: there are no stages; give '
     'data.horizon, and in data.promote when they begin at the latest',
@@ -125,23 +120,23 @@ def _check_horizon(c: ml_collections.ConfigDict) -> None:
 
 def _check_memory(c: ml_collections.ConfigDict) -> None:
   m = c.memory
-  _require(
+  require(
     m.slots <= m.max_slots,
     f'memory.slots={m.slots}: must not pass memory.max_slots={m.max_slots}',
   )
   sizes = {'none': 0, 'minilm': 384, 'policy': c.model.width}
   size = sizes.get(m.embedder, max(m.embedding_size, 1))
-  _require(
+  require(
     m.embedding_size == size,
     f'memory.embedding_size={m.embedding_size}: '
     f'memory.embedder={m.embedder!r} makes vectors of {size}',
   )
-  _require(
+  require(
     c.reading.reader != 'lm' or c.reading.model,
     "reading.model='': reading.reader='lm' needs a model; use smollm2, a "
     'folder or a .gguf file',
   )
-  _require(
+  require(
     c.reading.reader != 'lm' or not c.reading.url,
     f"reading.url={c.reading.url!r}: with reading.reader='lm' reading.model is "
     "the model in this process; use '', or reader='remote'",
@@ -152,7 +147,7 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
     'reward.content_judge': c.reward.content_judge,
   }
   for name in (name for name, where in asked.items() if where == 'remote'):
-    _require(
+    require(
       bool(c.reading.model and c.reading.url),
       f'reading.url={c.reading.url!r}, reading.model={c.reading.model!r}: '
       f"{name}='remote' needs both: where the server is, and the name of the "
@@ -163,14 +158,14 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
   # bos and sep, and for each place its kind, text and handle.
   view = 2 + m.fixed_width * m.view_entries * (m.entry_tokens + 2)
   prefix = c.rollout.prefix_buckets[-1]
-  _require(
+  require(
     view < prefix,
     f'rollout.prefix_buckets={tuple(c.rollout.prefix_buckets)}: the longest '
     f'must be above {view}, what memory.view_entries={m.view_entries} of '
     f'memory.entry_tokens={m.entry_tokens} take beside the chunk',
   )
   call, response = m.entry_tokens + 3, c.rollout.response_buckets[-1]
-  _require(
+  require(
     call <= response,
     f'rollout.response_buckets={tuple(c.rollout.response_buckets)}: the '
     f'longest must be at least {call}, a call that writes '
@@ -180,45 +175,43 @@ def _check_memory(c: ml_collections.ConfigDict) -> None:
 
 def _check_learning(c: ml_collections.ConfigDict) -> None:
   rollout, rl = c.rollout, c.rl
-  _require(
+  require(
     rollout.forced < rollout.group_size,
     f'rollout.forced={rollout.forced}: must be below '
     f'rollout.group_size={rollout.group_size}',
   )
-  _require(
+  require(
     rl.advantage == 'gae' or rollout.group_size >= 2,
     f'rollout.group_size=1: rl.advantage={rl.advantage!r} compares samples '
     'of a group; use 2 or more',
   )
-  _require(
+  require(
     rl.advantage != 'gae' or c.model.value_head,
     "rl.advantage='gae': needs model.value_head=True",
   )
-  _require(
+  require(
     not rollout.forced or c.memory.prompt_format != 'reference',
     f'rollout.forced={rollout.forced}: there are no forced calls; use 0 with '
     f'memory.prompt_format={c.memory.prompt_format!r}',
   )
   shared = rollout.groups == 'state'
-  _require(
+  require(
     not shared or rl.advantage != 'gae',
     "rl.advantage='gae': needs rollout.groups='trajectory', its steps must "
     'follow each other',
   )
-  _require(
+  require(
     not shared or rl.group_by == 'chunk',
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
-  _require(
+  require(
     shared or not rollout.expert,
     f'rollout.expert={rollout.expert}: a trajectory goes on with its own '
     "memory; needs rollout.groups='state'",
   )
-  _check_evidence(c)
-  _check_rerolls(c)
-  _check_forks(c)
+  earning.check(c)
   width = rollout.group_size if shared else 1
-  _require(
+  require(
     rl.minibatch_rows % width == 0,
     f'rl.minibatch_rows={rl.minibatch_rows}: must be a multiple of '
     f'rollout.group_size={width}, whose rows stay together',
@@ -227,7 +220,7 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
   if rl.packed_groups:
     return
   parts = rl.microbatches * c.mesh.data * c.mesh.fsdp
-  _require(
+  require(
     rl.minibatch_rows // width % parts == 0,
     f'rl.minibatch_rows={rl.minibatch_rows}: its {rl.minibatch_rows // width} '
     f'groups must be a multiple of rl.microbatches={rl.microbatches} times '
@@ -235,90 +228,14 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
   )
 
 
-def _check_evidence(c: ml_collections.ConfigDict) -> None:
-  rl, at_end = c.rl, c.reward.when == 'end'
-  for name in ('evidence', 'memq'):
-    share = c.reward[name]
-    _require(
-      not share or (at_end and c.rollout.groups == 'trajectory'),
-      f'reward.{name}={share}: shares the reward of an end among its turns; '
-      "needs reward.when='end' and rollout.groups='trajectory'",
-    )
-    _require(
-      not share or (rl.group_by != 'trajectory' and rl.advantage != 'gae'),
-      f'reward.{name}={share}: rl.group_by={rl.group_by!r} with '
-      f'rl.advantage={rl.advantage!r} sums over turns and so undoes it; use '
-      "rl.group_by='chunk' and no gae",
-    )
-  _require(
-    not (c.reward.evidence and c.reward.memq),
-    f'reward.memq={c.reward.memq}: reward.evidence={c.reward.evidence} shares '
-    'the same reward; use 0 for one of them',
-  )
-
-
-def _check_rerolls(c: ml_collections.ConfigDict) -> None:
-  count, share = c.rollout.rerolls, c.rollout.rerolled
-  _require(
-    not count or (c.rollout.groups == 'trajectory' and c.rl.advantage != 'gae'),
-    f'rollout.rerolls={count}: are beside trajectories, and compared; needs '
-    "rollout.groups='trajectory' and no rl.advantage='gae'",
-  )
-  _require(
-    count != 1,
-    'rollout.rerolls=1: one has none to be compared with; use 2 or more',
-  )
-  _require(
-    not count or round(share * c.data.batch_episodes) > 0,
-    f'rollout.rerolled={share}: is no episode of '
-    f'data.batch_episodes={c.data.batch_episodes}; raise it',
-  )
-
-
-def _check_forks(c: ml_collections.ConfigDict) -> None:
-  rollout, by = c.rollout, c.rl.advantage
-  forks, branches = tuple(rollout.forks), rollout.branches
-  _require(
-    bool(forks) == (by in TREES),
-    f'rl.advantage={by!r}, rollout.forks={forks}: memories that branch are '
-    f'compared by one of {list(TREES)}, and nothing else is',
-  )
-  if not forks:
-    return
-  _require(
-    rollout.groups == 'trajectory' and not rollout.rerolls,
-    f'rollout.forks={forks}: trajectories branch; needs rollout.groups='
-    "'trajectory' and rollout.rerolls=0",
-  )
-  _require(
-    not c.reward.evidence and not c.reward.memq,
-    f'rollout.forks={forks}: a trajectory earns one reward; needs '
-    'reward.evidence=0 and reward.memq=0',
-  )
-  shortest = min((*c.data.horizon, c.data.train_chunks))
-  _require(
-    forks[-1] < shortest,
-    f'rollout.forks={forks}: the last must be below the {shortest} chunks of '
-    'the shortest episodes (data.train_chunks, data.horizon)',
-  )
-  leaves = sizes.leaves_below(rollout, 0)
-  trunks, rest = divmod(rollout.group_size, leaves)
-  _require(
-    not rest and trunks > (by == 'tree'),
-    f'rollout.group_size={rollout.group_size}: must be a multiple of {leaves}, '
-    f'which a memory becomes that branches by rollout.branches={branches} at '
-    f'rollout.forks={forks}; of rl.advantage=tree two or more times',
-  )
-
-
 def _check_packing(c: ml_collections.ConfigDict, width: int) -> None:
   groups, rows, kernel = c.rl.packed_groups, c.rl.packed_rows, c.model.attention
-  _require(
+  require(
     not groups or rows >= width,
     f'rl.packed_rows={rows}: must be at least {width}, the samples of a group '
     'that are trained; or set rl.packed_groups=0',
   )
-  _require(
+  require(
     not groups or kernel == 'xla',
     f"rl.packed_groups={groups}: needs model.attention='xla', for {kernel} "
     'knows no samples that share a row; use 0',

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from mem_alpha_jax.credit import forks, groups
+from mem_alpha_jax.credit import forks, groups, shares
 
 Column = Float[np.ndarray, 'N']
 
@@ -110,6 +110,60 @@ def gae(rewards: Column, keys: groups.Keys, config: Any) -> Column:
   return advantages
 
 
+def uma(rewards: Column, keys: groups.Keys, config: Any) -> Column:
+  """Writers are compared as trajectories, answers at their question.
+
+  A = z(G_i; trajectories) of a writer, G_i = mean_j(R_ij) over the questions
+  of its trajectory, and A = z(R_ij; trajectories at question j) of an answer.
+  UMA, arXiv 2602.18493. Role 0 writes, and its turns earn the mean of the
+  answers (reward.answerer=policy); a question has its turn. Ours: what else a
+  turn earns is in both, where theirs has the share of valid calls.
+  """
+  whole, each = (
+    groups.compare(rewards, keys, by) for by in ('trajectory', 'chunk')
+  )
+  z = lambda stats: stats.gap / np.maximum(stats.std, config.std_floor)
+  return np.where(keys.role == 0, z(whole), z(each))
+
+
+def agree(
+  rewards: Column, keys: groups.Keys, config: Any, rule: str = 'ndcg'
+) -> Column:
+  """Answers count for a role as much as its own reward agrees with them.
+
+  A = GRPO of local + w_a answers, where local is the sum of the other parts
+  and w_a the weight of the row's role in its episode (shares.agree), by the
+  means of local over the role's rows of each trajectory, beside the mean that
+  its writer is paid for answers. CoMAM, arXiv 2603.12631. Ours: a trajectory
+  has several questions, and an answer is paid by its own. A role that
+  has no row agrees with all.
+  """
+  known = ~np.isnan(rewards)
+  paid = {
+    name: weight * np.where(known, np.nan_to_num(np.float64(column)), np.nan)
+    for name, (weight, column) in keys.parts.items()
+  }
+  answers = paid.pop('answers')
+  local = sum(paid.values(), 0 * answers)  # no difference: it would break ties
+  role = groups.ids(keys.role)
+  at = keys.episode, role, keys.trajectory
+  shape = tuple(column.max() + 1 for column in at)
+  own = _table(local, at, shape)
+  shared = _table(answers, at, shape)[:, 0]
+  share = shares.agree(own, shared, rule)[keys.episode, role]
+  return grpo(local + share * answers, keys, config)
+
+
+def _table(values: Column, at, shape) -> Float[np.ndarray, 'E A G']:
+  """Means of rows by (episode, role, trajectory), NaN without any."""
+  known = ~np.isnan(values)
+  total, count = np.zeros((2, *shape))
+  at = tuple(column[known] for column in at)
+  np.add.at(total, at, values[known])
+  np.add.at(count, at, 1)
+  return np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+
+
 ESTIMATORS: dict[str, Callable[[Column, groups.Keys, Any], Column]] = {
   'grpo': grpo,
   'dr_grpo': dr_grpo,
@@ -119,6 +173,9 @@ ESTIMATORS: dict[str, Callable[[Column, groups.Keys, Any], Column]] = {
   'siblings': functools.partial(forks.siblings, estimator=rloo),
   'tree': forks.tree,
   'mem_t': forks.mem_t,
+  'uma': uma,
+  'agree': agree,
+  'agree_spearman': functools.partial(agree, rule='spearman'),
 }
 
 

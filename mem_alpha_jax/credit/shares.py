@@ -1,12 +1,7 @@
 """Who earned how much of a reward that several share."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
-
-from mem_alpha_jax.credit import groups
-from mem_alpha_jax.credit.advantages import Column
 
 
 def evidence(
@@ -69,7 +64,7 @@ def agree(
 
 def most_used(
   kind: Int[np.ndarray, 'N'], uses: Int[np.ndarray, 'N kinds'], alpha: float
-) -> Column:
+) -> Float[np.ndarray, 'N']:
   """Weights of advantages: alpha for the kind of memory that was used most.
 
   A' = A alpha if the row writes the kind of which most entries were shown for
@@ -80,26 +75,6 @@ def most_used(
   top = (uses == uses.max(1, keepdims=True)) & (uses > 0)
   found = np.where(top[np.arange(len(kind)), kind], alpha, 1.0)
   return np.where(kind < 0, 1.0, found)
-
-
-def uma(rewards: Column, keys: groups.Keys, config: Any) -> Column:
-  """Writers are worth the answers that follow, answers are by their question.
-
-  A = z(G_i; trajectories) of a writer, G_i = mean_j(R_ij) over the questions
-  of its trajectory, and A = z(R_ij; trajectories at question j) of an answer.
-  UMA, arXiv 2602.18493. Role 0 writes; a question has its turn. A trajectory
-  without any answer keeps its own reward.
-  """
-  writes, rewards = keys.role == 0, np.asarray(rewards, np.float64)
-  whole = groups.ids(keys.episode, keys.trajectory)
-  answered = ~writes & ~np.isnan(rewards)
-  future = groups.means(whole, rewards, answered)[whole]
-  some = np.bincount(whole, ~writes)[whole] > 0
-  none = np.bincount(whole, answered)[whole] == 0
-  future = np.where(none, np.nan, future)
-  worth = np.where(writes & some, future, rewards)
-  stats = groups.compare(worth, keys, 'chunk')
-  return np.nan_to_num(stats.gap / np.maximum(stats.std, config.std_floor))
 
 
 def _places(values, known: Bool[np.ndarray, '*S G']):

@@ -13,8 +13,10 @@ from mem_alpha_jax.recall import registry
 View = tuple[state_lib.Entry | None, ...]  # empty places are None
 
 
-def look(memories: Memories, chunks: Sequence[str]) -> list[View]:
-  """What each memory shows beside its chunk.
+def look(
+  memories: Memories, chunks: Sequence[str], view: str = ''
+) -> list[View]:
+  """What each memory shows beside its chunk, by `view` or memory.view.
 
   memory.view='covered': the entries that share most of their words with the
   chunk, see scores.coverage. 'retrieved': those that it finds as a question
@@ -22,11 +24,11 @@ def look(memories: Memories, chunks: Sequence[str]) -> list[View]:
   'newest': those written last, over both lists; for chat models of each list
   in turn, and for the reference's format those inserted last, as it does.
   """
-  m = memories.config.memory
-  if m.view == 'newest':
+  m, by = memories.config.memory, memories.config.reading.retrieval
+  view = view or m.view
+  if view == 'newest':
     return [newest(state, m) for state in memories.states]
-  by = memories.config.reading.retrieval
-  way = registry.RECALL['coverage' if m.view == 'covered' else by]
+  way = registry.RECALL['coverage' if view == 'covered' else by]
   found = way.find(memories, [[chunk] for chunk in chunks], m.view_entries, 1)
   return [_fill(row[0], m.view_entries) for row in found]
 

@@ -1,5 +1,9 @@
 """The roles by name. Adding one is a file with its Role, and a line here."""
 
-from mem_alpha_jax.roles import role, writer
+from mem_alpha_jax.roles import answerer, role, writer
 
-ROLES: dict[str, role.Role] = {'writer': writer.ROLE}
+# The first one writes the memory that the others use.
+ROLES: dict[str, role.Role] = {
+  'writer': writer.ROLE,
+  'answerer': answerer.ROLE,
+}

@@ -10,6 +10,7 @@ from mem_alpha_jax.credit import advantages as advantages_lib
 from mem_alpha_jax.credit import forks, groups
 from mem_alpha_jax.credit.groups import Keys
 from mem_alpha_jax.rl import batching
+from mem_alpha_jax.roles import registry
 from mem_alpha_jax.rollout import forced_calls, grading
 from mem_alpha_jax.rollout.samples import Samples, count_names
 from mem_alpha_jax.types import RolloutRows
@@ -68,7 +69,31 @@ def to_rows(
     'rl/missing_rewards': float(np.isnan(reward).mean()),
     'rl/sampled_tokens': int(samples.mask.sum()),
     'rl/trained_tokens': int(rows.response_mask[rows.row_weight > 0].sum()),
+    **_by_role(samples, found.advantages, weight[:-1]),
   }
+
+
+def _by_role(samples: Samples, advantages, weight) -> dict[str, float]:
+  """Of each role where there are several: what it earns, and how it pulls.
+
+  `loss` is its share of the policy's loss at the parameters that sampled, with
+  rl.aggregate=token_mean.
+  """
+  roles, parts = np.unique(samples.keys.role), samples.parts
+  pull, found = weight * samples.mask.sum(1), {}
+  for role in roles if len(roles) > 1 else ():
+    mine, name = samples.keys.role == role, list(registry.ROLES)[role]
+    found |= {
+      f'{name}/rows': int(mine.sum()),
+      f'{name}/reward': grading.mean(samples.reward[mine]),
+      f'{name}/advantage': float(np.abs(advantages[mine]).mean()),
+      f'{name}/loss': float(-(pull * advantages)[mine].sum() / pull.sum()),
+    }
+    earned = {
+      part: grading.mean(column[mine]) for part, column in parts.items()
+    }
+    found |= {f'{name}/{k}': x for k, x in earned.items() if x == x}
+  return found
 
 
 def selected(

@@ -28,7 +28,7 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.recall import view as view_lib
-from mem_alpha_jax.roles import role, writer
+from mem_alpha_jax.roles import role
 from mem_alpha_jax.rollout import (
   credit_questions,
   forced_calls,
@@ -54,8 +54,8 @@ class Setup(NamedTuple):
   reader: protocol.Reader
   key: Array  # root key of sampling
   embed: Callable  # params -> slots.EmbedFn; see recall/embedders.py
-  content_judge: judge_lib.ContentJudge | None = None  # gives r4
-  schedule: role.Schedule = writer.read_chunks
+  content_judge: judge_lib.ContentJudge | None  # gives r4
+  schedule: role.Schedule
   # A perfect writer, of rollout.expert and reward.gold.
   expert: Callable[[Turn], Outcome] | None = None
 
@@ -159,7 +159,12 @@ def _turns(setup: Setup, memories, plans, t: int, step: int) -> list[Turn]:
     if turn.question is None:
       memories.read[i] += turn.tokens
     turns.append(turn)
-  views = view_lib.look(memories, [turn.text for turn in turns])
+  texts = [turn.text for turn in turns]
+  views = view_lib.look(memories, texts)
+  if any(turn.question for turn in turns):  # it sees what a reader would
+    found = view_lib.look(memories, texts, 'retrieved')
+    pairs = zip(turns, views, found, strict=True)
+    views = [f if turn.question else view for turn, view, f in pairs]
   return [
     turn._replace(
       state=memories.states[i],
@@ -295,6 +300,9 @@ def _finish(setup, memories, plans, played, starts, answers) -> Rollout:
     [p.turns[i] for p in played[: len(plan)]] for i, plan in enumerate(plans)
   ]
   ends = grading.end_scores(lived, memories, setup.reader)
+  if setup.config.reward.answerer == 'policy':
+    paid = grading.answered([p.outcomes for p in played])
+    ends = ends._replace(paid=paid)
   samples = samples_lib.gather(
     played, ends if _at_end(setup.config) else None, copies, setup.config
   )

@@ -26,8 +26,8 @@ class Ends(NamedTuple):
 
   accuracy: Float[np.ndarray, 'N']  # on asked questions; NaN: none answered
   compression: Float[np.ndarray, 'N']
-  # r1 of each turn, by reward.evidence or reward.memq; None: all are paid the
-  # accuracy.
+  # r1 of each turn, by reward.evidence, reward.memq or reward.answerer; None:
+  # all are paid the accuracy.
   paid: Sequence[Float[np.ndarray, 'T']] | None = None
 
 
@@ -160,6 +160,14 @@ def end_scores(
   pay = _by_evidence if config.reward.evidence else _by_traces
   each = zip(plans, marks, requests, memories.states, strict=True)
   return found._replace(paid=[pay(*one, config.reward) for one in each])
+
+
+def answered(outcomes: Sequence[Outcomes]) -> list[Float[np.ndarray, 'T']]:
+  """r1 of the turns of each memory: the mean mark of the policy's answers."""
+  marks = np.array(
+    [[row[0].mark if row else np.nan for row in step] for step in outcomes]
+  )
+  return [np.full(len(marks), mean(one)) for one in marks.T]
 
 
 def _by_evidence(

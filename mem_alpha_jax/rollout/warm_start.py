@@ -138,44 +138,72 @@ def demonstration(
   return (ids or notation.nothing(setup.tokenizer))[:room]
 
 
+def answer(rng: np.random.Generator, view: Sequence) -> str:
+  """A word or two in a row of a random entry, '' without any."""
+  texts = [entry.text for entry in view if entry]
+  if not texts:
+    return ''
+  words = texts[rng.integers(len(texts))].split()
+  first = rng.integers(len(words))
+  return ' '.join(words[first : first + rng.integers(1, 3)])
+
+
 def batches(
-  setup: collector.Setup, episodes: Iterator[Sequence[Episode]]
+  setup: collector.Setup,
+  episodes: Iterator[Sequence[Episode]],
+  answers: bool = False,
 ) -> Iterator[RolloutRows]:
-  """Endless batches of demonstrations on the episodes of a data set."""
+  """Endless batches of demonstrations on the episodes of a data set.
+
+  With `answers` every other one answers a question.
+  """
   config = setup.config
   groups = config.warm_start.batch // SAMPLES
   rng = np.random.default_rng((config.seed, 4))
-  pool: list[tuple[Sequence[str], int]] = []
+  pool: list[tuple[Episode, int]] = []
   while True:
     while len(pool) < groups:
-      pool += [
-        (e.chunks, t) for e in next(episodes) for t in range(len(e.chunks))
-      ]
+      pool += [(e, t) for e in next(episodes) for t in range(len(e.chunks))]
       rng.shuffle(pool)
-    yield rows(setup, rng, [pool.pop() for _ in range(groups)])
-
-
-def rows(setup: collector.Setup, rng, places) -> RolloutRows:
-  """Demonstration rows for (chunks, position) pairs."""
-  m, tok = setup.config.memory, setup.tokenizer
-  turns = [
-    Turn(
-      'writer',
-      chunks[t],
-      state=state_lib.empty(),
-      view=random_view(rng, chunks[max(0, t - 8) : t], m.view_entries),
+    some = (pool.pop() for _ in range(groups))
+    yield rows(
+      setup,
+      rng,
+      [
+        turn_of(setup, rng, *place, answers and i % 2 == 1)
+        for i, place in enumerate(some)
+      ],
     )
-    for chunks, t in places
-  ]
+
+
+def turn_of(
+  setup: collector.Setup, rng, episode: Episode, t: int, asks: bool = False
+) -> Turn:
+  """A chunk, or a question after it, beside random notes of those before."""
+  end, text, role = t + asks, episode.chunks[t], 'writer'
+  if asks and episode.questions:
+    asked = episode.questions[rng.integers(len(episode.questions))]
+    text, role = asked.text, 'answerer'
+  earlier = episode.chunks[max(0, end - 8) : end]
+  view = random_view(rng, earlier, setup.config.memory.view_entries)
+  return Turn(role, text, state=state_lib.empty(), view=view)
+
+
+def rows(setup: collector.Setup, rng, turns: Sequence[Turn]) -> RolloutRows:
+  """Demonstration rows for turns."""
+  tok = setup.tokenizer
   turns, shown = play.show(setup, turns)
   prompts = play.pad(setup, shown)
   width = setup.config.rollout.response_buckets[-1]
-  shape = (len(places), SAMPLES, width)
+  shape = (len(turns), SAMPLES, width)
   response = np.full(shape, tok.pad_id, np.int32)
   mask = np.zeros(shape, bool)
   for i, turn in enumerate(turns):
     for g in range(SAMPLES):
-      ids = demonstration(rng, turn.text, turn.view, setup, width - 1)
+      if turn.role == 'answerer':
+        ids = tok.encode_text(answer(rng, turn.view))[: width - 1]
+      else:
+        ids = demonstration(rng, turn.text, turn.view, setup, width - 1)
       ids = ids + [tok.eos_id]
       response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
   context = dict(
@@ -194,19 +222,23 @@ def train(
   params: Any,
   episodes: Iterator[Sequence[Episode]],
   report=lambda step, loss: None,
+  answers: bool = False,
 ) -> Any:
   """Returns parameters after `warm_start.steps` supervised updates.
+
+  Or, with `answers`, after the further ones of `warm_start.answers`.
 
   The loss is the cross-entropy of the response plus `prompt_loss` times that
   of the prompt, both in nats a token: predicting the prompt teaches to find
   the same words in the chunk and in the entries.
   """
   w = setup.config.warm_start
+  steps = w.answers if answers else w.steps
   optim = setup.config.optim.copy_and_resolve_references()
   with optim.unlocked():
     optim.learning_rate, optim.schedule = w.learning_rate, 'cosine'
-    optim.warmup_steps = min(optim.warmup_steps, w.steps // 2)
-  tx, _ = optimizer.create_optimizer(optim, w.steps)
+    optim.warmup_steps = min(optim.warmup_steps, steps // 2)
+  tx, _ = optimizer.create_optimizer(optim, steps)
   state = update_lib.init_state(params, tx, policy.mesh)
   (trained, frozen), opt_state = optimizer.split(state.params), state.opt_state
 
@@ -234,7 +266,7 @@ def train(
     return optax.apply_updates(trained, updates), opt_state, loss
 
   for step, batch in zip(
-    range(w.steps), batches(setup, episodes), strict=False
+    range(steps), batches(setup, episodes, answers), strict=False
   ):
     trained, opt_state, loss = update(trained, frozen, opt_state, batch)
     report(step, loss)

@@ -34,8 +34,8 @@ from mem_alpha_jax.recall import embedders, view
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rl import optimizer
-from mem_alpha_jax.roles import chat_prompt, prompt
-from mem_alpha_jax.rollout import collector
+from mem_alpha_jax.roles import answerer, chat_prompt, prompt, writer
+from mem_alpha_jax.rollout import collector, credit_questions
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
@@ -94,13 +94,14 @@ def build(config, workdir: str) -> Experiment:
   judges = reading_registry.CONTENT_JUDGES
   content_judge = _judge(judges, config.reward.content_judge, chat)
   expert = _expert(config, tokenizer)
+  schedule = functools.partial(_read_and_answer, config.rollout.answers)
 
   def setup(greedy: bool) -> collector.Setup:
     generate = make_sampler(config, policy, tokenizer, greedy)
     generate = multihost.together(generate)
     return collector.Setup(
       config, tokenizer, generate, buckets, reader, key, embed, content_judge,
-      expert=expert,
+      schedule, expert,
     )  # fmt: skip
 
   return Experiment(
@@ -223,6 +224,12 @@ def _oracle_notes(episode: Episode) -> source_lib.Notes:
   if source and source.oracle:
     return source.oracle(episode)
   return [()] * len(episode.chunks)
+
+
+def _read_and_answer(count: int, episode: Episode) -> list[Turn]:
+  """The schedule of a run: all chunks, then so many questions at most."""
+  asked = credit_questions.ending(episode)[:count]
+  return [*writer.read_chunks(episode), *answerer.ask(episode, asked)]
 
 
 def _expert(config, tokenizer) -> Callable[[Turn], Outcome] | None:

@@ -72,27 +72,29 @@ def begin(
 def _start(experiment, say: Callable[[str], None]) -> Any:
   """Parameters of a base checkpoint, or of a warm start made here."""
   config = experiment.config
-  if config.warm_start.checkpoint:
-    return parameters.shipped_params(experiment)
+  warm = config.warm_start
 
   def report(step, loss):
     stopping.beat(f'warm start, step {step + 1}')
-    if step % 100 == 99 or step + 1 == config.warm_start.steps:
+    if step % 100 == 99 or step + 1 in (warm.steps, warm.answers):
       say(f'warm start {step + 1}: loss {float(loss):.3f}')
       if not math.isfinite(loss):
         raise FloatingPointError(
           f'warm start {step + 1}: the loss is not finite: lower '
-          f'warm_start.learning_rate={config.warm_start.learning_rate:g}'
+          f'warm_start.learning_rate={warm.learning_rate:g}'
         )
 
-  return warm_start.train(
-    experiment.train_setup,
-    experiment.policy,
-    build_lib.init_params(experiment),
+  def supervised(params, answers: bool):
     # Every process reads all of it: the demonstrations are its own arrays.
-    iter(pipeline.make_dataset(config, 'train', 0, 1)),
-    report,
-  )
+    episodes = iter(pipeline.make_dataset(config, 'train', 0, 1))
+    setup, policy = experiment.train_setup, experiment.policy
+    return warm_start.train(setup, policy, params, episodes, report, answers)
+
+  if warm.checkpoint:
+    params = parameters.shipped_params(experiment)
+  else:
+    params = supervised(build_lib.init_params(experiment), False)
+  return supervised(params, True) if warm.answers else params
 
 
 def resume(

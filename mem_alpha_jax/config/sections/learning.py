@@ -18,7 +18,8 @@ SECTIONS = (
     NEVER,
     advantage=Field(
       'grpo',
-      'grpo, dr_grpo, rloo, gdpo or gae; with forks siblings, tree or mem_t',
+      'grpo, dr_grpo, rloo, gdpo or gae; with forks siblings, tree or mem_t; '
+      'with answers uma, agree or agree_spearman',
       rules.text,
     ),
     group_by=Field(
@@ -96,6 +97,9 @@ SECTIONS = (
     NEVER,
     checkpoint=Field('tiny_base', "to start from; '': a warm start of its own"),
     steps=Field(600, 'supervised updates on poor demonstrations', natural),
+    answers=Field(
+      0, 'further ones, half of them on poor answers to questions', natural
+    ),
     batch=Field(128, 'demonstrations of one update', integer(4)),
     learning_rate=Field(4e-3, 'peak, cosine to a tenth', positive),
     prompt_loss=Field(0.3, 'weight of the loss on prompt tokens'),

@@ -31,6 +31,9 @@ SECTIONS = (
       'step: gain of answers; session: answers on it; end: the reference',
       'step | session | end',
     ),
+    answerer=Field(
+      'reader', 'whose answers are r1 of an end', 'reader | policy'
+    ),
     evidence=Field(0.0, 'of r1 paid to who wrote what was read', fraction),
     memq=Field(0.0, 'of r1 that is the Q of what a turn wrote', fraction),
     memq_lam=Field(0.4, 'of Q that what it was made of earns', fraction),

@@ -39,6 +39,9 @@ SECTIONS = (
     branches=Field(2, 'memories that one becomes there', integer(2)),
     shuffled=Field(0.0, 'share of turns that see entries unranked', fraction),
     max_calls=Field(4, 'calls of a response that are carried out'),
+    answers=Field(
+      0, 'most questions of an episode that the policy answers', natural
+    ),
     probes=Field(8, 'most questions that grade one step'),
     retain=Field(True, 'ask what earlier episodes told, too'),
   ),
