@@ -86,6 +86,7 @@ def check_model(workdir, printed, images, source):
   assert 'adapter_model.safetensors' in printed
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_trained(tmp_path, monkeypatch):
   pytest.importorskip('qwix')
   small_hub = pytest.importorskip('small_hub')
@@ -111,6 +112,7 @@ def test_a_model_of_the_hub_is_trained(tmp_path, monkeypatch):
   check_model(*found, small_hub.NAME)
 
 
+@pytest.mark.slow
 def test_estimators_are_compared(tmp_path, monkeypatch):
   changed = {'num_steps': 2, 'warm_start.steps': 0, 'eval.lengths': (1,)}
   fields = tiny_config.FIELDS | changed

@@ -59,6 +59,7 @@ def _reload(folder):
   )
 
 
+@pytest.mark.slow
 def test_trial_of_a_model_born_here_which_is_a_llama(tmp_path):
   config = tiny_config.get_config(PLAIN)
   shape, params = _run(config, tmp_path / 'run')
@@ -214,6 +215,7 @@ def test_trial_a_model_from_gguf_gets_tokenizer_and_ends(tmp_path, monkeypatch):
   )
 
 
+@pytest.mark.slow
 def test_what_a_merge_in_bfloat16_changed_is_said(
   tmp_path, monkeypatch, capsys
 ):

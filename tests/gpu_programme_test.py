@@ -71,6 +71,7 @@ def test_items_are_measured_once_and_what_fails_is_kept(tmp_path, monkeypatch):
   assert set(programme.measured(tmp_path)) == set(items.ITEMS)
 
 
+@pytest.mark.slow
 def test_a_writer_is_asked_about_other_texts_once(tmp_path, monkeypatch):
   config = tiny_config.get_config('eval.lengths=1')
   experiment = build_lib.build(config, str(tmp_path))

@@ -163,6 +163,7 @@ def read(name, found, i, j, view, before=''):
   return parse(tokenizer(name), ids.tolist(), view, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'name, kind, more, thoughts',
   [
@@ -195,6 +196,7 @@ def test_what_random_weights_say_is_read_without_failure(
     assert ('delete', 'core') not in {(op.tool, op.kind) for op in made}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   'name, kind, temperature',
   [('compact', 'one', 1.0), ('compact', 'one', 0.7), ('chat', 'off', 1.0)],
@@ -230,6 +232,7 @@ def test_training_has_the_log_probs_of_sampling(name, kind, temperature):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['one', 'off'])
 def test_what_is_allowed_sums_to_one_and_greedy_takes_the_most_likely(kind):
   rows = rows_of('compact', b=1, g=1)
@@ -249,6 +252,7 @@ def test_what_is_allowed_sums_to_one_and_greedy_takes_the_most_likely(kind):
   assert best == np.where(allowed, logps, -np.inf).argmax()
 
 
+@pytest.mark.slow
 def test_without_targets_a_policy_with_a_table_is_as_one_without():
   name, kind = 'compact', 'one'
   rows = rows_of(name, b=2, g=2).replace(targets=None)
@@ -265,6 +269,7 @@ def test_without_targets_a_policy_with_a_table_is_as_one_without():
   jax.tree.map(np.testing.assert_array_equal, *outs)
 
 
+@pytest.mark.slow
 def test_a_large_vocabulary_is_masked_block_by_block():
   """The statistics of blocks, and their gradients, are those of all at once."""
   from mem_alpha_jax.model import blockwise_softmax as softmax
@@ -294,6 +299,7 @@ def test_a_large_vocabulary_is_masked_block_by_block():
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_by_the_grammar_has_valid_calls_and_one_distribution(tmp_path):
   config = tiny_config.get_config(
     'rollout.grammar=calls,rollout.response_buckets=16,rl.min_gap=0,'

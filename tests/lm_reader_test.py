@@ -121,6 +121,7 @@ def test_answers_are_those_of_whole_prompts_in_one_row():
   assert len(set(expected)) > 1  # it reads what it is asked
 
 
+@pytest.mark.slow
 def test_chats_that_begin_differently_are_answered_in_one_call():
   chats = [chat_reader.messages(TASK, r) for r in REQUESTS]
   other = chat_reader.Instructions('look')
@@ -206,6 +207,7 @@ def test_smollm2_reads():
   assert 'baker' not in answers[2]
 
 
+@pytest.mark.slow
 def test_trial_a_thought_that_the_template_begins_is_none_of_the_answer():
   class Thinks(Letters):
     chat_template = "{{ messages[0]['content'] }}<think>\n"

@@ -35,6 +35,7 @@ def names(params):
   return {'/'.join(path) for path in traverse_util.flatten_dict(params)}
 
 
+@pytest.mark.slow
 def test_every_kernel_of_the_blocks_has_factors():
   policy, params = adapted()
   kernels = names(lora.merge(params, policy.config))
@@ -150,6 +151,7 @@ def test_a_fresh_adapter_changes_nothing():
   jax.tree.map(np.testing.assert_array_equal, merged, base)
 
 
+@pytest.mark.slow
 def test_training_moves_the_factors_alone():
   policy, params = adapted()
   rows = small_models.rows()

@@ -50,6 +50,7 @@ def real_folder():
     pytest.skip(str(error))
 
 
+@pytest.mark.slow
 def test_the_real_model_equals_transformers():
   folder = real_folder()
   model = minilm.load(folder)

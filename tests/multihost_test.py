@@ -76,6 +76,7 @@ def test_processes_exchange_and_do_not_outlive_each_other(processes):
   assert 'all crossed' in others[0][1], others[0][1] + failure
 
 
+@pytest.mark.slow
 def test_processes_of_different_configs_are_told():
   started = local_processes.start(['--differ'], 2, devices=1, module=MODULE)
   for code, output in local_processes.finish(started, SECONDS):

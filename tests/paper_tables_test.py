@@ -152,6 +152,7 @@ def test_an_unknown_table_is_named():
     cells.check(SCALE, ['mian'])
 
 
+@pytest.mark.slow
 def test_what_a_user_can_mend_is_one_line_and_code_2(tmp_path):
   command = [sys.executable, '-m', 'experiments.paper_tables.run']
   ended = subprocess.run(

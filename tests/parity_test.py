@@ -24,6 +24,7 @@ def folder(tmp_path_factory):
   return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', FAMILIES)
 def test_logits_are_those_of_transformers(folder, family):
   config = hf_weights.read_config(folder(family))
@@ -38,6 +39,7 @@ def test_logits_are_those_of_transformers(folder, family):
   small_checkpoints.check_prompt_logps(config, params, ids, reference, 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('family', ['qwen3', 'llama3'])
 def test_bfloat16_is_as_near_as_that_of_transformers(
   folder, family, record_property

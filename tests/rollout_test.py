@@ -214,6 +214,7 @@ def test_forced_samples_begin_as_told_and_are_never_carried_out(world):
     assert texts and all(text.startswith('free') for text in texts)
 
 
+@pytest.mark.slow
 def test_rerolls_are_further_rows_and_change_no_trajectory(world):
   setup = world.setup('trajectory')
   config = setup.config.copy_and_resolve_references()

@@ -138,6 +138,7 @@ def test_samples_follow_the_distribution():
   assert excess.sum() < cells + 5 * np.sqrt(2 * cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('streams', [2, 3])
 def test_trial_streams_do_not_change_rows(monkeypatch, streams):
   """Three streams of one prompt each; two do not divide three prompts."""
@@ -152,6 +153,7 @@ def test_trial_streams_do_not_change_rows(monkeypatch, streams):
   np.testing.assert_allclose(got.logps, want.logps, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['on', 'off'])
 def test_segments_of_the_cache_do_not_change_rows(name):
   assert sampler.segment_ends(5, 2) == [2, 4, 5]

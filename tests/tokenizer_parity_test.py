@@ -88,6 +88,7 @@ def merged(word, ranks):
   return word
 
 
+@pytest.mark.slow
 def test_smollm2_equals_digits_then_gpt2_on_real_lines():
   regex = pytest.importorskip('regex')
   model = json.loads(smollm2()._core.to_str())['model']
@@ -150,6 +151,7 @@ def test_qwen_equals_tiktoken_on_real_lines(tmp_path):
   assert tok.encode(chat) == reference.encode(chat)
 
 
+@pytest.mark.slow
 def test_smollm2_equals_transformers_when_saved(tmp_path):
   transformers = pytest.importorskip('transformers')
   smollm2().save(tmp_path)

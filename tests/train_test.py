@@ -164,6 +164,7 @@ def test_mode_eval_measures_the_newest_checkpoint(finished, capsys):
   assert 'before' not in found
 
 
+@pytest.mark.slow
 def test_a_run_reports_the_checkpoint_that_its_config_names(
   finished, tmp_path, monkeypatch
 ):
@@ -299,6 +300,7 @@ def test_updates_that_are_not_finite_are_skipped_and_stop_after_k(
   assert [row['rl/skipped'] for row in lines(folder)] == [0, updates, 0, 0]
 
 
+@pytest.mark.slow
 def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
   folder = str(tmp_path)
   config = tiny_config.get_config('rl.kl_coef=0.1')
@@ -320,6 +322,7 @@ def test_the_start_policy_of_the_kl_is_kept(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('arg', ['', 'lora.rank=2'])
 def test_trial_a_restore_makes_no_second_state(tmp_path, monkeypatch, arg):
   if arg:
