@@ -29,7 +29,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.reading.hops = 2  # a chief, and then the chief's home
   c.reading.kept = 1
 
-  c.rollout.prefix_buckets = (96,)
+  c.rollout.prefix_buckets = (104,)
   c.rollout.response_buckets = (32,)
   c.rollout.own_memory = 0.0  # another register has other editions
 
