@@ -416,7 +416,7 @@ def test_trial_of_a_learning_rate_that_is_too_high(tmp_path):
     'warm_start.learning_rate=1000,warm_start.steps=2'
   )
   experiment = build.build(config, str(tmp_path))
-  monkey = lambda setup, policy, params, episodes, report: report(1, math.nan)
+  monkey = lambda *given: given[4](1, math.nan)
   with (
     mock.patch.object(progress.warm_start, 'train', monkey),
     pytest.raises(FloatingPointError, match=r'lower warm_start\.learning_rate'),
