@@ -249,6 +249,17 @@ def test_one_of_a_batch_that_fails_takes_no_other_along(memory, tmp_path):
   other.close()
 
 
+def test_what_was_read_before_others_cleared_is_read_again(memory, tmp_path):
+  """The number of the event is free again, and its calls do not fit."""
+  other = small_serving.memory(tmp_path / 'm.db')
+  memory.add('Ana lives in Rome')
+  other.add('Tom has a dog')
+  other.clear()
+  assert memory.add('Bea has a cat')['event'] == 4
+  assert texts(memory) == texts(other) == ['Bea has a cat']
+  other.close()
+
+
 def test_a_call_with_another_result_does_not_replay():
   record = LogRecord(
     Op('delete', 'semantic', entry_id=3), 0, Limits(8, 8, 8),

@@ -12,7 +12,7 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import pydantic
@@ -138,7 +138,7 @@ class Store:
       instead: of all that the namespaces have, which is forgotten.
 
     Raises:
-      Moved: if there are events of these numbers, or of one's request.
+      Moved: if there are events of these numbers or later, or of one's request.
     """
     rows = [
       {
@@ -155,10 +155,14 @@ class Store:
         if instead:
           to.execute(_EVENTS.delete().where(_EVENTS.c.namespace.in_(added)))
         to.execute(_EVENTS.insert(), rows)
+        # A number that others have cleared is free, and comes before theirs.
+        c = _EVENTS.c
+        last = sa.select(c.namespace, sa.func.max(c.seq)).group_by(c.namespace)
+        for name, seq in to.execute(last.where(c.namespace.in_(added))):
+          if seq != added[name][-1].seq:
+            raise _moved(added)
     except sa.exc.IntegrityError as error:
-      raise Moved(
-        f'namespace {", ".join(added)!r} is written by others; try again'
-      ) from error
+      raise _moved(added) from error
 
   def make_key(self, name: str, namespaces: Sequence[str], writes: bool) -> str:
     """Returns a new key, which cannot be had again: its hash is stored.
@@ -241,6 +245,12 @@ class Store:
       said = str(getattr(error, 'orig', None) or error).splitlines()[0]
       told = next((way for key, way in _FAULTS.items() if key in said), said)
       raise StoreError(f'--store={self.address}: {told}') from error
+
+
+def _moved(names: Iterable[str]) -> Moved:
+  return Moved(
+    f'namespace {", ".join(names)!r} is written by others; try again'
+  )
 
 
 def _hash(key: str) -> str:
