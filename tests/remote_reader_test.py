@@ -145,20 +145,21 @@ def test_no_reward_is_zeroed_by_a_fault(trained):
 def test_the_counts_add_up(trained):
   ours, theirs = trained[0].counts, trained[1]
   assert set(theirs) == {'ok', *server_lib.FAULTS}
-  assert ours['requests'] == sum(theirs.values())
+  # A busy machine misses a time-out without being told to: such a request may
+  # have reached the server as anything, or never.
+  late = ours['timeout'] - theirs['delay']
+  assert theirs['delay'] > 0 and 0 <= late < ours['requests'] / 4
+  assert 0 <= ours['requests'] - sum(theirs.values()) <= late
   assert ours['requests'] == (
     ours['answers'] + ours['retries'] + ours['failures']
   )
   for name, fault in (
     ('connection', 'drop'), ('http_5xx', 'http_500'),
-    ('http_429', 'http_429'), ('garbage', 'garbage'),
+    ('http_429', 'http_429'), ('garbage', 'garbage'), ('answers', 'ok'),
   ):  # fmt: skip
-    assert ours[name] == theirs[fault] > 0
-  # A machine that is busy may miss a time-out without being told to.
-  assert ours['timeout'] >= theirs['delay'] > 0
-  assert ours['answers'] + ours['timeout'] == theirs['ok'] + theirs['delay']
+    assert ours[name] > 0 and 0 <= theirs[fault] - ours[name] <= late
   assert ours['http_other'] == ours['refused'] == ours['openings'] == 0
-  assert 0.2 < 1 - theirs['ok'] / ours['requests'] < 0.4
+  assert 0.2 < 1 - theirs['ok'] / sum(theirs.values()) < 0.4
 
 
 @pytest.mark.slow

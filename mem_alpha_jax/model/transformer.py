@@ -77,6 +77,13 @@ class Block(nn.Module):
     return self.layout.keep(x, 'batch', None, None, 'carried'), own
 
 
+def _unrolls(config: presets.ModelConfig, layout: attention.Layout) -> bool:
+  # Outside a loop XLA would find what is computed again, and keep it instead.
+  if config.remat != 'none':
+    return False
+  return layout.unroll or config.layers <= UNROLL
+
+
 def _rematted(config):
   if config.remat == 'none':
     return Block
@@ -105,7 +112,7 @@ class Transformer(nn.Module):
       split_rngs={'params': True},
       in_axes=(0, nn.broadcast),
       length=c.layers,
-      unroll=self.layout.unroll or c.layers <= UNROLL,
+      unroll=_unrolls(c, self.layout),
       metadata_params={nn.PARTITION_NAME: 'layers'},
     )(c, self.layout)
     self.final_norm = attention.Norm(c.norm_eps)
