@@ -118,6 +118,11 @@ BAD = {
   'rollout.answers=2,reward.answerer=policy': r"policy': .*reward\.when='end'",
   'rollout.answers=2,rl.advantage=agree': r"agree': .*answerer='policy'",
   'rollout.answers=2,rollout.grammar=calls': r'answers=2: .*a grammar knows no',
+  'eval.answerer=policy': r"eval\.answerer='policy': rollout\.answers=0",
+  'rollout.answers=2,eval.answerer=policy,reading.top_k=2': (
+    r"eval\.answerer='policy': .*top_k=2 .*view_entries=3"
+  ),
+  'eval.answerer=oracle': r"config\.eval\.answerer='oracle': use one of",
   'rollout.answers=2,rollout.expert=0.5': r'answers=2: rollout\.expert',
   'rl.cut_responses=drop': r"\['keep', 'mask'\]",
   'rl.minibatch_rows=100': r'multiple of rollout\.group_size=8',

@@ -22,7 +22,7 @@ from configs import tiny_paper
 from experiments import results, side_by_side
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import held_out
+from mem_alpha_jax.evaluation import held_out, policy_reader
 from mem_alpha_jax.report import metrics, plots, statistics, tables
 from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.run import learning, progress
@@ -31,13 +31,16 @@ from mem_alpha_jax.system import files, machine
 HERE = pathlib.Path(__file__).parent
 LENGTHS = (1, 13)
 POINTS = 8  # of a curve
+OWN = policy_reader.NAME  # the reader of arms that answer, beside the frozen
 TURNS = {'rl.group_by': 'chunk'}
 # The policy answers, too, and is paid by its own answers: at most two are asked
-# of four chunks. Trained and sampled tokens of answers count.
+# of four chunks. Trained and sampled tokens of answers count. Evaluations ask
+# it beside the frozen reader, which it does not write for.
 ANSWERS = {
   'rollout.answers': 2,
   'reward.answerer': 'policy',
   'warm_start.answers': 100,
+  'eval.answerer': 'policy',
 }
 TREE = {'rollout.forks': (2,)}
 ARMS = {
@@ -115,11 +118,13 @@ def run(asked: argparse.Namespace) -> dict:
   now = progress.begin(experiment, learner.tx, loader, workdir, 0.0, print)
   watched = pipeline.eval_episodes(config, 'validation')
   sampled = trained = seconds = 0
-  budget, curve = asked.millions * 1e6, []
+  budget, curve, own = asked.millions * 1e6, [], []
   while True:
     if sampled + trained >= len(curve) / POINTS * budget:
       found = held_out.validation(experiment, now.state.params, watched)
       curve.append((sampled + trained, found['eval/accuracy']))
+      if OWN in held_out.names(config):
+        own.append((sampled + trained, found[f'eval/{OWN}']))
     if sampled + trained >= budget:
       break
     started = time.perf_counter()
@@ -134,6 +139,7 @@ def run(asked: argparse.Namespace) -> dict:
     'seconds': seconds,
     'peak_rss_bytes': machine.peak_rss_bytes(),
     'curve': curve,
+    'own_curve': own,
     'arms': {
       str(m): held_out.arm(
         'policy', experiment, now.state.params,
@@ -157,10 +163,12 @@ def job(asked: argparse.Namespace, name: str, seed: str) -> side_by_side.Job:
 def row(name: str, found: list[dict]) -> dict:
   """Of one arm: accuracy by length over its seeds, and what it cost."""
   mean = lambda key: sum(one[key] for one in found) / len(found)
-  accuracy, revised = {}, {}
+  accuracy, revised, own = {}, {}, {}
   for m in map(str, LENGTHS):
     arms = [one['arms'][m] for one in found]
     accuracy[m] = statistics.seeds_cell([arm['accuracy'] for arm in arms])
+    if all(OWN in arm for arm in arms):
+      own[m] = statistics.seeds_cell([arm[OWN]['accuracy'] for arm in arms])
     kinds = [arm['by_type'].get('overwritten') for arm in arms]
     known = [kind['accuracy'] for kind in kinds if kind]  # few ask for none
     revised[m] = statistics.seeds_cell(known or [float('nan')])
@@ -170,13 +178,16 @@ def row(name: str, found: list[dict]) -> dict:
     'changes': cells()[name],
     'accuracy': accuracy,
     'overwritten': revised,
+    'own': own,
     'curves': [one['curve'] for one in found],
+    'own_curves': [one['own_curve'] for one in found if one['own_curve']],
     **{key: mean(key) for key in (*cost, 'peak_rss_bytes')},
   }
 
 
 def table(rows: list[dict]) -> str:
   header = [f'{m}x, overwritten' for m in LENGTHS]
+  header += [f'{m}x, read by itself' for m in LENGTHS]
   header += ['steps', 'sampled', 'trained', 'seconds', 'peak MB']
   lines = []
   for one in rows:
@@ -184,14 +195,21 @@ def table(rows: list[dict]) -> str:
       f'{one["accuracy"][m]["mean"]:.3f} / {one["overwritten"][m]["mean"]:.3f}'
       for m in map(str, LENGTHS)
     ]
+    own = [
+      f'{one["own"][m]["mean"]:.3f}' if m in one['own'] else '-'
+      for m in map(str, LENGTHS)
+    ]
     numbers = [one[k] for k in ('steps', 'sampled_tokens', 'trained_tokens')]
     numbers += [one['seconds'], one['peak_rss_bytes'] / 1e6]
-    lines.append((one['arm'], *both, *(f'{n:.0f}' for n in numbers)))
+    lines.append((one['arm'], *both, *own, *(f'{n:.0f}' for n in numbers)))
   return tables.grid(('', *header), lines)
 
 
 def draw(rows: list[dict], path: pathlib.Path) -> None:
-  """Strict accuracy on validation worlds over tokens, a panel a reward."""
+  """Strict accuracy on validation worlds over tokens, a panel a reward.
+
+  Dashed: of the answers of the policy itself.
+  """
   fig = figure.Figure(figsize=(11, 4.8), layout='constrained')
   panels = fig.subplots(1, len(REWARDS), sharey=True)
   for panel, reward in zip(panels, REWARDS, strict=True):
@@ -199,15 +217,23 @@ def draw(rows: list[dict], path: pathlib.Path) -> None:
       arm, _, paid = one['arm'].partition('; ')
       if paid != reward:
         continue
-      points = [zip(*c, strict=True) for c in one['curves']]
-      tokens, accuracy = zip(*points, strict=True)
-      mean = lambda columns: [sum(c) / len(c) for c in zip(*columns)]  # noqa
-      panel.plot(mean(tokens), mean(accuracy), label=arm)
+      (line,) = panel.plot(*_mean_curve(one['curves']), label=arm)
+      if one['own_curves']:
+        own = _mean_curve(one['own_curves'])
+        panel.plot(*own, '--', color=line.get_color())
     panel.set_title(f'reward: {reward}', fontsize=10, loc='left')
     panel.set_xlabel('tokens sampled and trained')
     panel.legend(fontsize=7, frameon=False)
   panels[0].set_ylabel('strict accuracy, validation')
   plots.save(fig, str(path))
+
+
+def _mean_curve(curves: Sequence) -> tuple[list[float], list[float]]:
+  """Tokens and accuracy over seeds; as long as the shortest curve."""
+  points = [zip(*curve, strict=True) for curve in curves]
+  tokens, accuracy = zip(*points, strict=True)
+  mean = lambda columns: [sum(c) / len(c) for c in zip(*columns)]  # noqa: B905
+  return mean(tokens), mean(accuracy)
 
 
 def main():

@@ -104,6 +104,18 @@ def _check_answers(c: ml_collections.ConfigDict) -> None:
     f'{c.reward.answerer!r} and warm_start.answers={c.warm_start.answers} are '
     'about the answers of the policy; let it answer some',
   )
+  alone = c.eval.answerer == 'reader'
+  require(
+    bool(count) or alone,
+    "eval.answerer='policy': rollout.answers=0, so this policy answers "
+    "nothing; use 'reader', or a run whose policy answers some",
+  )
+  require(
+    alone or c.reading.top_k >= c.memory.view_entries,
+    f"eval.answerer='policy': is shown reading.top_k={c.reading.top_k} entries "
+    f'at most, fewer than memory.view_entries={c.memory.view_entries} of '
+    'training; raise the former',
+  )
   require(
     c.reward.answerer == 'reader'
     or (c.reward.when == 'end' and rollout.groups == 'trajectory'),

@@ -13,7 +13,7 @@ import numpy as np
 from absl import logging
 
 from mem_alpha_jax.data import pipeline, sources
-from mem_alpha_jax.evaluation import loop
+from mem_alpha_jax.evaluation import loop, policy_reader
 from mem_alpha_jax.memory.tools import FAILED, TOOLS
 from mem_alpha_jax.methods import registry
 from mem_alpha_jax.methods.protocol import Parts
@@ -24,7 +24,7 @@ from mem_alpha_jax.reward import scoring
 from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Episode
 
-READERS = ('strict', 'lenient')  # the order of a run's readers
+READERS = ('strict', 'lenient')  # the order of a run's frozen readers
 CALLS = (
   *TOOLS, 'noop', 'repeats', 'repaired', 'valid', 'all', 'lost', 'cut', *FAILED,
 )  # fmt: skip
@@ -50,6 +50,19 @@ def ending(episode: Episode) -> loop.Plan:
   return {**plan, len(episode.chunks): plan[len(episode.chunks)]}
 
 
+def names(config) -> tuple[str, ...]:
+  """The readers of a run's evaluations, in order."""
+  asked = config.eval.answerer == policy_reader.NAME
+  return (*READERS, policy_reader.NAME) if asked else READERS
+
+
+def _readers(parts: Parts, params: Any) -> Sequence[protocol.Reader]:
+  """Those that `names` names."""
+  if policy_reader.NAME not in names(parts.config):
+    return parts.readers
+  return (*parts.readers, policy_reader.make(parts.eval_setup, params))
+
+
 def read(
   name: str,
   parts: Parts,
@@ -73,7 +86,7 @@ def read(
     registry.make(name, parts, params, episodes),
     mine,
     [ending(episode) for episode in mine],
-    loop.panel(parts, parts.readers),
+    loop.panel(parts, _readers(parts, params)),
     sum(row < traces for row in rows),
   )
   records = multihost.gather_lists(found.records)[: len(episodes)]
@@ -81,7 +94,7 @@ def read(
     r._replace(answered=[a for a in r.answered if a.request]) for r in records
   ]
   lacking, asked = missing(shown), sum(len(r.answered) for r in shown)
-  asked *= len(READERS)
+  asked *= len(names(parts.config))
   for what, count in lacking.items():
     protocol.check_missing(
       count / max(asked, 1),
@@ -141,17 +154,17 @@ def arm(
   records, seconds = read(name, parts, params, episodes, traces)
   passed = time.perf_counter() - began
   sources_of = [e.source for e in episodes]
-  strict, lenient = (
-    statistics.accuracies(answers(episodes, records, k)[0], sources_of)
-    for k in range(len(READERS))
-  )
+  marks = {
+    reader: statistics.accuracies(answers(episodes, records, k)[0], sources_of)
+    for k, reader in enumerate(names(parts.config))
+  }
   total = sum((r.calls for r in records), collections.Counter())
   kept, told = sum(r.held[-1][1] for r in records), read_tokens(parts, episodes)
   reading = [one.reading for one in seconds]
   quarter = -(-len(reading) // 4)
   found = {
-    **strict,
-    'lenient': lenient,
+    **marks.pop('strict'),
+    **marks,  # of the other readers, by name
     'memory_tokens': kept / len(episodes),
     'memory_share': kept / max(told, 1),
     'read_tokens': told / len(episodes),
@@ -226,7 +239,10 @@ def told(parts: Parts, episodes: Iterable[Episode]) -> list[str]:
     for q in e.questions
     if q.asked and rule(e, q) == scoring.JUDGE
   }
-  return reading_lib.told(parts.config.reading.reader, sorted(judged))
+  lines = reading_lib.told(parts.config.reading.reader, sorted(judged))
+  if policy_reader.NAME in names(parts.config):
+    lines.append(policy_reader.TOLD)
+  return lines
 
 
 def validation(parts: Parts, params: Any, episodes: Sequence) -> dict:
@@ -235,7 +251,10 @@ def validation(parts: Parts, params: Any, episodes: Sequence) -> dict:
   overwritten = found['by_type'].get('overwritten', {})
   return {
     'eval/accuracy': found['accuracy'],
-    'eval/lenient': found['lenient']['accuracy'],
+    **{
+      f'eval/{reader}': found[reader]['accuracy']
+      for reader in names(parts.config)[1:]
+    },
     'eval/macro': found['macro']['accuracy'],
     'eval/overwritten': overwritten.get('accuracy', float('nan')),
     'eval/memory_share': found['memory_share'],

@@ -149,7 +149,8 @@ def ask(
     from a question to its answer, of which the scores are no part.
   """
   places = [(i, index) for i, row in enumerate(due) for index in row]
-  if not places:
+  # A reader may be a program of all processes: each one asks if any has to.
+  if not any(multihost.largest(len(places))):
     return [], 0.0
   began = time.perf_counter()
   texts = [
@@ -164,7 +165,7 @@ def ask(
   replies = zip(*(reader(given) for reader in distinct.values()), strict=True)
   nobody = (None,) * len(distinct)
   said = [next(replies) if request else nobody for request in shown]
-  each = (time.perf_counter() - began) / len(places)
+  each = (time.perf_counter() - began) / max(len(places), 1)
   asked = []
   for (i, index), answers in zip(places, said, strict=True):
     question = episodes[i].questions[index]

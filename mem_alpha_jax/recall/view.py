@@ -30,7 +30,7 @@ def look(
     return [newest(state, m) for state in memories.states]
   way = registry.RECALL['coverage' if view == 'covered' else by]
   found = way.find(memories, [[chunk] for chunk in chunks], m.view_entries, 1)
-  return [_fill(row[0], m.view_entries) for row in found]
+  return [fill(row[0], m.view_entries) for row in found]
 
 
 def places(memory) -> int:
@@ -43,11 +43,11 @@ def newest(state: state_lib.MemoryState, memory) -> View:
   """The view 'newest' of one memory, `memory` being its config."""
   count = memory.view_entries
   if memory.prompt_format == 'compact':
-    return _fill(state_lib.by_age(state, newest_first=True), count)
+    return fill(state_lib.by_age(state, newest_first=True), count)
   order = functools.partial(state_lib.by_age, newest_first=True)
   if memory.prompt_format == 'reference':
     order = state_lib.last_inserted
-  lists = (_fill(order(state, kind), count) for kind in state_lib.LISTS)
+  lists = (fill(order(state, kind), count) for kind in state_lib.LISTS)
   return sum(zip(*lists, strict=True), ())
 
 
@@ -55,9 +55,10 @@ def unranked(view: View, rng: np.random.Generator) -> View:
   """The same entries in random order, empty places last."""
   entries = [entry for entry in view if entry]
   order = rng.permutation(len(entries))
-  return _fill((entries[i] for i in order), len(view))
+  return fill((entries[i] for i in order), len(view))
 
 
-def _fill(entries: Iterable[state_lib.Entry], count: int) -> View:
+def fill(entries: Iterable[state_lib.Entry], count: int) -> View:
+  """The first `count` entries, and empty places for those there are not."""
   found = list(itertools.islice(entries, count))
   return (*found, *(None,) * (count - len(found)))

@@ -14,9 +14,11 @@ Arm = dict[str, Any]
 Arms = dict[str, Any]  # 'before': Arm, 'after': Arm, 'baselines': name -> Arm
 
 REVISED = 'overwritten'  # question type with columns and a panel of its own
+# Readers beside the strict one, whose numbers are those of the arm itself.
+_OTHERS = ('lenient', 'policy')
 _LEGEND = (
-  'Two numbers: strict / lenient reader. strict, lenient and by type: micro, '
-  'over answers;\nmacro: over sources, and the episodes of each.'
+  '{count} numbers: {among} reader. {readers} and by type: micro, over answers;'
+  '\nmacro: over sources, and the episodes of each.'
 )
 _NAMES = {'before': 'before RL', 'after': 'after RL'}
 
@@ -56,15 +58,31 @@ def label(name: str) -> str:
 
 def summary_table(arms: Arms) -> str:
   """Returns the main table at one length as text, one line a system."""
-  header = ('', 'strict [95%]', 'lenient', 'macro', REVISED, 'memory')
+  others = _others([*systems(arms).values()])
+  header = ('', 'strict [95%]', *others, 'macro', REVISED, 'memory')
   header += ('valid calls',)
   rows = []
   for name, one in systems(arms).items():
-    row = (label(name), interval_text(one), _number(one['lenient']['accuracy']))
-    row += (_both(one, 'macro'), _both(one, REVISED))
+    row = (label(name), interval_text(one))
+    row += tuple(_number(one[k]['accuracy']) for k in others)
+    row += (_each(one, 'macro', others), _each(one, REVISED, others))
     row += tuple(_percent(one.get(k)) for k in ('memory_share', 'valid_calls'))
     rows.append(row)
-  return f'{grid(header, rows)}\n{_LEGEND}'
+  return f'{grid(header, rows)}\n{_legend(others)}'
+
+
+def _others(arms: Sequence[Arm]) -> list[str]:
+  """The readers beside the strict one that all arms have."""
+  return [name for name in _OTHERS if all(name in one for one in arms)]
+
+
+def _legend(others: Sequence[str]) -> str:
+  readers = 'strict', *others
+  return _LEGEND.format(
+    count={2: 'Two', 3: 'Three'}[len(readers)],
+    among=' / '.join(readers),
+    readers=', '.join(readers),
+  )
 
 
 def type_table(arms: Arms) -> str:
@@ -73,25 +91,30 @@ def type_table(arms: Arms) -> str:
   types = sorted({t for one in named.values() for t in one['by_type']})
   if any('without_errata' in one for one in named.values()):
     types.append('without_errata')  # of all types
-  header = ('strict / lenient', *(label(n) for n in named))
+  others = _others([*named.values()])
+  header = (' / '.join(('strict', *others)), *(label(n) for n in named))
   rows = [
-    (name, *(_both(one, name) for one in named.values())) for name in types
+    (name, *(_each(one, name, others) for one in named.values()))
+    for name in types
   ]
   return grid(header, rows)
 
 
 def length_table(length: Mapping[str, Arms]) -> str:
-  """Returns accuracy by length as text, two lines a system."""
+  """Returns accuracy by length as text, a line a system and reader."""
   multiples = sorted(length, key=int)
   names = list(dict.fromkeys(n for m in multiples for n in systems(length[m])))
+  others = _others([a for m in multiples for a in systems(length[m]).values()])
   rows = []
   for name in names:
     found = [systems(length[m]).get(name) for m in multiples]
     cells = [interval_text(one) if one else '-' for one in found]
     rows.append((label(name), *cells))
-    cells = [interval_text(one['lenient']) if one else '-' for one in found]
-    rows.append(('  lenient', *cells))
-  return grid(('strict, lenient', *(f'{m}x' for m in multiples)), rows)
+    for reader in others:
+      cells = [interval_text(a[reader]) if a else '-' for a in found]
+      rows.append((f'  {reader}', *cells))
+  header = (', '.join(('strict', *others)), *(f'{m}x' for m in multiples))
+  return grid(header, rows)
 
 
 def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -115,9 +138,9 @@ def interval_text(one: Arm) -> str:
   return f'{_number(one["accuracy"])} [{low}, {high}]'
 
 
-def _both(one: Arm, name: str) -> str:
-  """Strict / lenient accuracy of a question type, or 'macro'."""
-  readers = one, one['lenient']
+def _each(one: Arm, name: str, others: Sequence[str]) -> str:
+  """Each reader's accuracy of a question type, or 'macro'."""
+  readers = one, *(one[reader] for reader in others)
   found = [a.get(name) or a['by_type'].get(name, {}) for a in readers]
   return ' / '.join(_number(a.get('accuracy')) for a in found)
 

@@ -27,9 +27,14 @@ def show(setup: Any, turn: Turn) -> prompt.Prompt:
   return writer.show(setup, turn)._replace(own=[symbol])
 
 
+def read(setup: Any, ids: Sequence[int]) -> str:
+  """The answer that the ids of a response say."""
+  return setup.tokenizer.decode(ids).strip()
+
+
 def act(setup: Any, turn: Turn, ids: Sequence[int]) -> Outcome:
   """The response is the answer, marked by the rule of short answers."""
-  said, question = setup.tokenizer.decode(ids).strip(), turn.question
+  said, question = read(setup, ids), turn.question
   # It is to say the gold and no more, as the extractive reader does.
   rule = sources.rule_of(turn.episode.source, 'extractive', question.type)
   golds = (question.answer, *question.others)

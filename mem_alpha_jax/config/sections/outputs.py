@@ -17,6 +17,11 @@ SECTIONS = (
     every=Field(50, 'steps between evaluations at train length'),
     lengths=Field((1, 2, 4, 13, 64), 'multiples of the train length'),
     length_episodes=Field(16, 'episodes of each longer length'),
+    answerer=Field(
+      'reader',
+      'who answers; policy: the policy beside the reader',
+      'reader | policy',
+    ),
   ),
   section(
     'eval',

@@ -19,7 +19,7 @@ SECTIONS = (
     reader=Field('extractive', 'who answers the questions'),
     model=Field('', 'smollm2, a folder, a .gguf file; or its name at url'),
     answer_tokens=Field(24, 'longest answer of a language model'),
-    batch=Field(16, 'questions that reader=lm answers in one call'),
+    batch=Field(16, 'questions that reader=lm or a policy answers in a call'),
     buckets=Field((128, 256, 512, 1024), 'padded lengths of its prompts'),
     judge=Field('', "remote: the server judges evaluations; '': rules"),
     temperature=Field(
