@@ -92,7 +92,7 @@ def test_nothing_compiles_for_a_number_of_questions(world):
   for size in (0, 1, 7, 8, 9):
     assert read(requests[:size]) == whole[:size]
   assert buckets.compile_count() == before
-  assert len(calls) == 3 + 0 + 1 + 1 + 1 + 2
+  assert len(calls) == 3 + 1 + 1 + 1 + 2
   assert {inputs[0].shape[0] for inputs, _ in calls} == {8}
 
 
@@ -117,9 +117,14 @@ def test_both_readers_are_in_an_arm_and_its_tables(world):
   for one in (found, alone):
     del one['seconds_per_chunk'], one['seconds_at_ends']
   assert {k: v for k, v in found.items() if k != 'policy'} == alone
-  assert [*found][: len(alone)][:6] == [*alone][:6]
   shown = tables.summary_table({'after': found})
   assert f'{share:.3f}' in shown and 'policy' in shown.splitlines()[0]
+  rows = tables.length_table({'1': {'after': found}}).splitlines()
+  assert rows[-1].split()[:2] == ['policy', f'{share:.3f}']
+  rows = tables.type_table({'after': found}).splitlines()
+  assert rows[0].startswith('strict / lenient / policy')
+  assert all(row.count(' / ') == 2 for row in rows[2:])
+  assert 'policy' not in tables.summary_table({'after': alone})
   assert held_out.told(both, episodes)[-1] == policy_reader.TOLD
   assert policy_reader.TOLD not in held_out.told(
     both._replace(config=off), episodes
