@@ -152,6 +152,7 @@ def expected(request):
   'shape, data, fsdp',
   [
     ((2, 5), 1, 1),
+    ((1, 3), 1, 1),
     pytest.param((3, 4), 2, 2, marks=pytest.mark.slow),
   ],
 )
