@@ -96,6 +96,28 @@ def test_as_few_micro_batches_as_hold_all_are_full():
   assert (packed.places < 0).all() and not packed.row_weight.any()
 
 
+def test_padding_is_what_is_run_and_holds_no_token():
+  """Two groups of two samples; prefix of 7, own rows of 3 + 5 - 1."""
+  rows = small_models.rows(b=2, g=2)
+  mask = np.arange(5) < np.array([[[5], [2]], [[1], [4]]])
+  rows = rows.replace(
+    prefix_length=np.array([7, 4]),
+    own_length=np.array([[3, 1], [2, 2]]),
+    response_mask=mask,
+    row_weight=np.array([[1, 1], [1, 0]], np.float32),
+  )
+  # Of 2 * (7 + 2 * 7): prefixes of 7 and 4, and own rows of 7, 2 and 2.
+  assert packing.padding([rows]) == pytest.approx(1 - 22 / 42)
+  # Two of the own rows share a packed one: 2 prefixes and 3 rows of 7.
+  packed = packing.pack(rows, packing.Shape(2, 3))
+  assert packing.padding([packed]) == pytest.approx(1 - 22 / 35)
+  both = packing.padding([rows, packed])
+  assert both == pytest.approx(1 - 44 / 77)
+  # A device without a row runs what the others run.
+  two = packing.pack(rows, packing.Shape(2, 3), devices=2)
+  assert packing.padding([two], 2) == pytest.approx(1 - 22 / 70)
+
+
 def run(arg, rows, mesh=None):
   """Metrics and gradients of one update, where the old log-probs are given."""
   config = tiny.get_config(arg)
@@ -130,6 +152,7 @@ def expected(request):
   'shape, data, fsdp',
   [
     ((2, 5), 1, 1),
+    ((1, 3), 1, 1),
     pytest.param((3, 4), 2, 2, marks=pytest.mark.slow),
   ],
 )

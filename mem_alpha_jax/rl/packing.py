@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from mem_alpha_jax.rl import batching
 from mem_alpha_jax.types import RolloutRows
@@ -51,10 +52,9 @@ def pack(rows: RolloutRows, shape: Shape, devices: int = 1) -> RolloutRows:
   that number need at the worst; micro-batches that hold nothing come last.
   """
   rows = jax.tree.map(np.asarray, rows)
-  there = (rows.row_weight > 0) & rows.response_mask.any(-1)
-  length = rows.own_length + rows.response_mask.sum(-1) - 1
+  length = _lengths(rows)
   size, *rest = places_shape(rows, shape, devices)
-  held = [_first_fit(x, rest[-1]) for x in np.where(there, length, 0)]
+  held = [_first_fit(x, rest[-1]) for x in length]
   dealt = _deal([len(row) for row in held], shape, devices)
   count = size // devices
   index = np.full((devices, shape.groups, count), len(held))  # padding
@@ -71,6 +71,35 @@ def pack(rows: RolloutRows, shape: Shape, devices: int = 1) -> RolloutRows:
   padded = batching.pad_groups(rows, len(held) + 1)
   found = jax.tree.map(lambda x: x[index.reshape(-1)], padded)
   return found.replace(places=places.reshape(size, *rest))
+
+
+def padding(parts: Sequence[RolloutRows], devices: int = 1) -> float:
+  """The share of what updates run through the model that is no token of a row.
+
+  Of prefixes, own contexts and responses together, packed or not; all of a row
+  that weighs nothing, and of a micro-batch that is run without a row.
+  """
+  real = run = 0
+  for part in parts:
+    length = _lengths(part)
+    real += length.sum() + part.prefix_length[length.any(-1)].sum()
+    groups, width, context = part.own.shape
+    n = context + part.response.shape[-1] - 1
+    if part.places is None:
+      run += groups * (part.prefix.shape[-1] + width * n)
+      continue
+    held = (part.places.reshape(devices, -1, *part.places.shape[1:]) >= 0).any(
+      (0, 2, 3)
+    )
+    each = groups // len(part.places) * part.prefix.shape[-1]
+    run += devices * held.sum() * (each + part.places[0].size)
+  return 1 - float(real / max(run, 1))
+
+
+def _lengths(rows: RolloutRows) -> Int[np.ndarray, 'M G']:
+  """Own tokens that a sample's row needs; 0 of one that weighs nothing."""
+  there = (rows.row_weight > 0) & rows.response_mask.any(-1)
+  return np.where(there, rows.own_length + rows.response_mask.sum(-1) - 1, 0)
 
 
 def _own(rows, group: int, i: int, length: int, place: int):

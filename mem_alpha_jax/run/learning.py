@@ -95,6 +95,7 @@ def learn(
       'newest checkpoint is older and intact: lower optim.learning_rate'
     )
   metrics = update_lib.over_updates(found)
+  metrics['rl/padding'] = packing.padding(parts, _devices(config))
   return state.replace(step=state.step + 1), metrics, skipped
 
 
@@ -105,5 +106,8 @@ def _minibatches(rows, config, seed) -> list[RolloutRows]:
   shape = packing.shape(config.rl, rows.own.shape[1])
   if shape is None:
     return parts
-  devices = config.mesh.data * config.mesh.fsdp
-  return [packing.pack(part, shape, devices) for part in parts]
+  return [packing.pack(part, shape, _devices(config)) for part in parts]
+
+
+def _devices(config) -> int:
+  return config.mesh.data * config.mesh.fsdp
