@@ -355,8 +355,14 @@ def test_state_is_donated_and_keeps_its_layout():
   assert len(traces) == before
 
 
-def test_the_learning_rate_of_each_update_is_reported():
-  schedule = optax.linear_schedule(0.5, 0.1, 4)
+@pytest.mark.parametrize(
+  'schedule, wanted',
+  [
+    (optax.linear_schedule(0.5, 0.1, 4), [0.5, 0.4]),
+    (optax.constant_schedule(0.5), [0.5, 0.5]),  # gives no array
+  ],
+)
+def test_the_learning_rate_of_each_update_is_reported(schedule, wanted):
   tx = optax.adam(schedule)
   update = update_lib.make_update_fn(TOY, tx, rl(), 0.8, schedule=schedule)
   state = update_lib.init_state(toy_params(), tx)
@@ -364,7 +370,7 @@ def test_the_learning_rate_of_each_update_is_reported():
   for _ in range(2):
     state, metrics = update(state, small_rows())
     found.append(metrics['learning_rate'])
-  np.testing.assert_allclose(found, [0.5, 0.4], rtol=1e-6)
+  np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
 def test_padding_alone_is_a_step_of_zero_gradient():

@@ -95,7 +95,7 @@ def make_update_fn(
     if schedule is not None:
       counts = optax.tree.get_all_with_path(state.opt_state, 'count')
       metrics['learning_rate'] = schedule(counts[0][1])
-    return new_state, {k: v.astype(jnp.float32) for k, v in metrics.items()}
+    return new_state, {k: jnp.float32(v) for k, v in metrics.items()}
 
   if mesh is None:
     return jax.jit(update, donate_argnums=0)
