@@ -28,9 +28,10 @@ from mem_alpha_jax.credit import advantages, groups
 from mem_alpha_jax.data import synthetic
 from mem_alpha_jax.model import policy as policy_lib
 from mem_alpha_jax.pretrained import hf_weights, registry
-from mem_alpha_jax.rl import batching, optimizer, update
+from mem_alpha_jax.rl import batching, update
+from mem_alpha_jax.run import learning
 from mem_alpha_jax.sampling import buckets, sampler
-from mem_alpha_jax.system import files, machine
+from mem_alpha_jax.system import files, machine, sharding
 
 
 class Task(NamedTuple):
@@ -55,17 +56,16 @@ class Task(NamedTuple):
 
 
 TASKS = {
-  'long': Task(prompts=4, samples=8, length=384, new=24, rows=8),
-  'short': Task(prompts=4, samples=8, length=64, new=24, rows=32),
+  'long': Task(prompts=2, samples=8, length=384, new=24, rows=8),
+  'short': Task(prompts=2, samples=8, length=64, new=24, rows=16),
 }
 TOY = {'toy': Task(prompts=2, samples=2, length=16, new=4, rows=2)}
 RATE = 1e-5  # of AdamW
 THREADS = 2
 SENTENCES = 64  # of an episode that prompts are cut from
-# configs/smollm2.py with what TRL has: all parameters and samples are trained,
-# two equal clips, torch's AdamW.
+# configs/smollm2.py with what TRL has: two clips that are equal, no other bound
+# of the loss, and AdamW as it is in torch.
 SAME = {
-  'lora.rank': 0,
   'rl.std_floor': 1e-4,
   'rl.clip_low': 0.2,
   'rl.clip_high': 0.2,
@@ -99,26 +99,26 @@ def prompts(task: Task, tokenizer) -> list[str]:
 
 
 class Ours:
-  """Steps of this package's sampler, advantages and update."""
+  """Steps of this package's sampler, advantages and update, as in a run."""
 
-  def __init__(self, task: Task, model: registry.Pretrained, params):
+  def __init__(self, task: Task, model: registry.Pretrained):
     changes = ','.join(f'{name}={value}' for name, value in SAME.items())
     self.config = smollm2.get_config(changes)
-    self.task, self.tokenizer, self.params = task, model.tokenizer, params
+    self.task, self.tokenizer = task, model.tokenizer
     self.texts = prompts(task, model.tokenizer)
-    policy = policy_lib.make_policy(model.config)
+    mesh = sharding.create_mesh(self.config.mesh)
+    self.policy = policy_lib.make_policy(model.config, mesh)
+    places = sharding.param_shardings(self.policy, mesh)
+    self.params = model.load(places, 'float32')
     self.generate = sampler.make_sampler(
-      policy, task.new, eos_id=model.config.vocab_size, pad_id=0
+      self.policy, task.new, eos_id=model.config.vocab_size, pad_id=0
     )
-    self.tx, _ = optimizer.create_optimizer(self.config.optim, 1)
-    self.update = update.make_update_fn(
-      policy, self.tx, self.config.rl, 1.0, horizon=task.new
-    )
+    self.learner = learning.create(self.config, self.policy, mesh)
     self.state, self.steps = self.new_state(), 0
 
   def new_state(self):
     params = jax.tree.map(jnp.copy, self.params)
-    return update.init_state(params, self.tx)
+    return update.init_state(params, self.learner.tx, self.policy.mesh)
 
   def context(self) -> dict[str, np.ndarray]:
     """Fields of the prompts of training rows."""
@@ -147,6 +147,7 @@ class Ours:
 
   def step(self) -> dict[str, float]:
     """Seconds of its parts; the state moves on."""
+    compiled = buckets.compile_count()
     started = time.perf_counter()
     context = self.context()
     out, rewards = self.sample(context)
@@ -159,10 +160,13 @@ class Ours:
       out.logps,
       self.advantages(rewards),
     )
-    self.state, metrics = jax.block_until_ready(self.update(self.state, rows))
+    found = self.learner.update(self.state, rows)
+    self.state, metrics = jax.block_until_ready(found)
     ended = time.perf_counter()
     if metrics['skipped'] or not out.mask.all():
       raise ValueError('an update was skipped, or a response ended early')
+    if buckets.compile_count() > compiled:
+      print('a timed step of ours compiled', flush=True)
     self.steps += 1
     return {
       'sampling': sampled - started,
@@ -198,16 +202,16 @@ class Ours:
       part(trained.logps),
       part(trained.advantages),
     )
-    _, metrics = self.update(self.new_state(), rows)
+    _, metrics = self.learner.update(self.new_state(), rows)
     names = ('loss', 'grad_norm', 'logp_gap_abs_max', 'logp_gap_abs_mean')
     return {name: float(metrics[name]) for name in names}
 
 
-def measure(name: str, task: Task, model, params, rounds: int):
+def measure(name: str, task: Task, model, rounds: int) -> dict[str, Any]:
   """Rounds of one step each, TRL's first."""
   from experiments.bench_trl import theirs
 
-  ours, check = Ours(task, model, params), {}
+  ours, check = Ours(task, model), {}
   seconds = {who: [] for who in ('trl', 'ours')}
 
   def note(who, found):
@@ -225,7 +229,7 @@ def measure(name: str, task: Task, model, params, rounds: int):
     note('ours', ours.step())
 
   with tempfile.TemporaryDirectory() as folder:
-    hf_weights.save(folder, params, model.config)
+    hf_weights.save(folder, ours.params, model.config)
     model.tokenizer.save(folder)
     trainer = theirs.trainer(
       folder, ours.texts, reward, task.samples, task.new, task.rows, rounds,
@@ -259,6 +263,7 @@ def main():
   flags = argparse.ArgumentParser()
   flags.add_argument('--rounds', type=int, default=3)
   flags.add_argument('--only', choices=(*TASKS, *TOY), help='one task')
+  flags.add_argument('--rows', type=int, help='of a micro-batch of TRL')
   default = pathlib.Path(__file__).with_name('results.json')
   flags.add_argument('--out', type=pathlib.Path, default=default)
   flags = results.parse(flags)
@@ -268,11 +273,11 @@ def main():
   torch.set_num_threads(THREADS)
   machine.use_compilation_cache()
   model = registry.open_model('smollm2')
-  params = model.load(None, 'float32')
   result = {}
   for name, task in (TASKS | TOY).items():
     if name == flags.only or not flags.only and name in TASKS:
-      result[name] = measure(name, task, model, params, flags.rounds)
+      task = task._replace(rows=flags.rows or task.rows)
+      result[name] = measure(name, task, model, flags.rounds)
       print(json.dumps(result[name], indent=2))
   result['load_average'] = os.getloadavg()
   packages = ('torch', 'transformers', 'trl', 'accelerate', 'datasets')
