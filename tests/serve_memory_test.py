@@ -9,6 +9,7 @@ import small_serving
 
 from mem_alpha_jax.memory.state import Limits, LogRecord, Op, OpResult
 from mem_alpha_jax.serve import events
+from mem_alpha_jax.serve import service as service_lib
 from mem_alpha_jax.serve.memory import NotFound
 
 
@@ -258,6 +259,27 @@ def test_what_was_read_before_others_cleared_is_read_again(memory, tmp_path):
   assert memory.add('Bea has a cat')['event'] == 4
   assert texts(memory) == texts(other) == ['Bea has a cat']
   other.close()
+
+
+def test_the_notes_that_are_kept_are_bounded(memory, monkeypatch):
+  """However many namespaces; what was forgotten is read from the store."""
+  monkeypatch.setattr(service_lib, 'NOTES', 10)
+  places = memory._service._places
+  kept = lambda: {name: p.position.state.top for name, p in places.items()}
+  for n in range(24):
+    memory.of(f'n{n % 3}').add(f'fact{n} is a')
+    assert sum(kept().values()) == memory._service._notes <= 10
+  assert list(kept()) == ['n2']
+  for n in range(3):
+    found = texts(memory.of(f'n{n}'))
+    assert found == [f'fact{m} is a' for m in range(n, 24, 3)]
+  memory.of('n0').undo()
+  assert len(texts(memory.of('n0'))) == 7
+  assert memory._service._notes == sum(kept().values()) == 7
+  # One that is larger by itself is kept, alone.
+  for n in range(8):
+    memory.of('n0').add(f'more{n} is a')
+  assert kept() == {'n0': 15} and memory._service._notes == 15
 
 
 def test_a_call_with_another_result_does_not_replay():

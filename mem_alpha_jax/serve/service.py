@@ -14,7 +14,8 @@ from mem_alpha_jax.serve import events, model, queue
 from mem_alpha_jax.serve import store as store_lib
 from mem_alpha_jax.serve.events import Event, Part, Position
 
-KEPT = 4096  # namespaces whose states are kept
+KEPT = 4096  # namespaces whose states are kept, at most
+NOTES = 1 << 18  # of all states that are kept; about 2 KB each
 PATIENCE = 60.0  # seconds that another call on a namespace is waited for
 TRIES = 8  # when others write to the same namespace
 
@@ -59,7 +60,10 @@ class Service:
   def __init__(self, store: store_lib.Store, serving: model.Model):
     self.store, self.serving = store, serving
     self.queue = queue.Queue(self._run, serving.batch)
-    self._places = collections.OrderedDict()
+    self._places: collections.OrderedDict[str, _Place] = (
+      collections.OrderedDict()
+    )
+    self._notes = 0  # of them
     self._lock = threading.Lock()
 
   def close(self) -> None:
@@ -92,7 +96,8 @@ class Service:
     if not place.lock.acquire(timeout=PATIENCE):
       raise store_lib.Busy(f'namespace {namespace!r} is in use; try again')
     try:
-      place.position = now = self._newest(namespace, place.position)
+      now = self._newest(namespace, place.position)
+      self._move(namespace, place, now)
       yield now
     finally:
       place.lock.release()
@@ -101,9 +106,25 @@ class Service:
     with self._lock:
       place = self._places.setdefault(namespace, _Place())
       self._places.move_to_end(namespace)
-      if len(self._places) > KEPT:  # whoever holds it is told by the store
-        self._places.popitem(last=False)
+      if len(self._places) > KEPT:
+        self._forget()
     return place
+
+  def _move(self, namespace: str, place: _Place, now: Position) -> None:
+    """A place stands here now; others make room for its notes."""
+    with self._lock:
+      before, place.position = place.position, now
+      if self._places.get(namespace) is not place:
+        return
+      self._notes += now.state.top - before.state.top
+      self._places.move_to_end(namespace)
+      while self._notes > NOTES and len(self._places) > 1:
+        self._forget()
+
+  def _forget(self) -> None:
+    """The place unused for longest; who holds it is told by the store."""
+    _, place = self._places.popitem(last=False)
+    self._notes -= place.position.state.top
 
   def _run(self, kind: str, jobs: Sequence) -> Sequence:
     """What the queue does with a batch."""
@@ -162,7 +183,7 @@ class Service:
       for add in adds:
         add.result = made[add.namespace]
         now = add.now._replace(seq=add.result.seq)
-        self._place(add.namespace).position = now
+        self._move(add.namespace, self._place(add.namespace), now)
 
   def _newest(self, namespace: str, now: Position) -> Position:
     """With what this and other processes have stored."""
