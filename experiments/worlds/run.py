@@ -27,7 +27,10 @@ HERE = pathlib.Path(__file__).parent
 RAG = 'rag_bm25_budget'
 LEFT_OUT = 'traps'
 # All systems read the same number of tokens.
-COMMON = 'reading.budget=128,eval.lengths=1;13,eval.every=25,num_steps=120'
+COMMON = (
+  'reading.budget=128,eval.lengths=1;13,eval.every=25,warm_start.steps=300,'
+  'num_steps=120'
+)
 _ONLY = flags.DEFINE_list('only', [], 'Cells; all if empty.')
 _SEEDS = flags.DEFINE_list('seeds', ['0'], 'Seeds of a cell.')
 _CORES = flags.DEFINE_list('cores', ['0', '1'], 'Cores, one for each run.')
