@@ -1,10 +1,10 @@
-"""One policy for three worlds, by turns: traps, home and conflict.
+"""One policy for six worlds, by turns.
 
   python -m mem_alpha_jax.main --config=configs/worlds.py --workdir=runs/worlds
   python -m mem_alpha_jax.main \\
     --config=configs/worlds.py:data.source=traps+home --workdir=runs/two
 
-A workdir of two of them is asked about the third by --mode=eval with
+A workdir of some of them is asked about another by --mode=eval with
 --config=configs/worlds.py:data.source=conflict.
 """
 
@@ -12,7 +12,7 @@ import ml_collections
 
 from configs import common, traps
 
-WORLDS = 'traps', 'home', 'conflict'
+WORLDS = 'traps', 'home', 'conflict', 'workflow', 'week', 'competences'
 
 
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
@@ -20,12 +20,14 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c = traps.get_config().unlock()
   c.data.source = '+'.join(WORLDS)
   c.tokenizer.source = c.data.source  # of all, whichever are trained on
-  c.tokenizer.vocab_size = 1400
+  c.tokenizer.vocab_size = 1800
 
-  # What any of the three needs; see their configs.
+  # What any of the six needs; see their configs.
   c.memory.entry_tokens = 24
   c.memory.cap_base = 120
   c.rollout.prefix_buckets = (112,)
+  c.rollout.response_buckets = (40,)
+  c.reading.top_k = 10
   c.rollout.forced_deletes = 0.3
   c.rollout.own_memory = 0.0
   return common.parse_arg(c, arg)

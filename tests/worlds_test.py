@@ -338,19 +338,21 @@ def test_several_worlds_come_by_turns_and_are_read_together():
   sources.check(config)
   mine = worlds_config.WORLDS
   for multiple in (1, 2):
-    episodes = pipeline.eval_episodes(config, 'test', multiple)[:6]
+    episodes = pipeline.eval_episodes(config, 'test', multiple)[:12]
     assert [e.source for e in episodes] == [*mine, *mine]
     assert {len(e.chunks) for e in episodes} == {10 * multiple}
   train = pipeline.make_source(config, 'train')
-  assert [train[i].source for i in range(3)] == [*mine]
+  assert [train[i].source for i in range(6)] == [*mine]
   strict, lenient = build.source_readers(config, None)
-  for episode in episodes[:3]:
+  for episode in episodes[:6]:
     end = _end(episode.source, episode)
     notes = [Note(e.kind, e.text, e.step) for e in state_lib.entries(end)]
     due = [q for q in episode.questions if q.last == len(episode.chunks) - 1]
     requests = [Request(q.text, tuple(notes)) for q in due]
     gold = [q.answer.lower() for q in due]
-    assert strict(requests) == lenient(requests) == gold
+    said = strict(requests)
+    assert said == lenient(requests)
+    assert [answer.lower() for answer in said] == gold
     assert strict([Request('What else?', tuple(notes))]) == ['']
 
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.paper_tables import cells
-from mem_alpha_jax.data import pipeline, sources
+from mem_alpha_jax.data import longmemeval, pipeline, sources
 from mem_alpha_jax.data import source as source_lib
 from mem_alpha_jax.report import statistics
 from mem_alpha_jax.run import build as build_lib
@@ -43,8 +43,8 @@ READER = {
 }
 EPISODES = 16  # of SQuAD and of HotpotQA at most
 SYSTEMS = (
-  'policy', 'rag_bm25_budget', 'keep_newest', 'no_memory', 'gold_evidence',
-  'oracle',
+  'policy', 'rag_bm25_budget', 'keep_newest', 'long_context', 'no_memory',
+  'gold_evidence', 'oracle',
 )  # fmt: skip
 
 
@@ -87,6 +87,11 @@ def _test(config: Any) -> list[Episode]:
   return pipeline.eval_episodes(config, 'test')
 
 
+def _histories(config: Any) -> list[Episode]:
+  path = pathlib.Path(config.data.root, 'longmemeval', 'longmemeval_s.json')
+  return [*map(by_sentence, longmemeval.load([path], turns=1))]
+
+
 def _of(source: str, **fields: Any) -> dict[str, Any]:
   data = {f'data.{name}': value for name, value in fields.items()}
   return {'data.source': source, 'data.eval_episodes': 32, **data}
@@ -104,6 +109,7 @@ COLUMNS = {
     _of('memoryagentbench', turns=4), _test, ('gold_evidence', 'oracle')
   ),
   'locomo': Column(_of('locomo', turns=1, turn_words=48), _test),
+  'longmemeval_s': Column(_of('longmemeval'), _histories),
 }
 
 
