@@ -1,6 +1,15 @@
 import pytest
 
-from configs import babi, jsonl, labels, smollm2, tiny, tiny_paper, tpu_v4
+from configs import (
+  babi,
+  jsonl,
+  labels,
+  smollm2,
+  tiny,
+  tiny_paper,
+  tiny_siblings,
+  tpu_v4,
+)
 from mem_alpha_jax.config import compare, sizes
 from mem_alpha_jax.config import validate as validate_lib
 from mem_alpha_jax.run import build
@@ -28,6 +37,7 @@ CONFIGS = {
   'jsonl': jsonl,
   'smollm2': smollm2,
   'tiny_paper': tiny_paper,
+  'tiny_siblings': tiny_siblings,
   'tpu_v4': tpu_v4,
 }
 

@@ -45,9 +45,12 @@ def best(path: pathlib.Path, count: int = 2) -> list[str]:
 
 
 def arms_of_stories() -> list[str]:
-  """All but those that choose the length of an episode."""
-  arms = synthetic.ARMS.items()
-  return [arm for arm, changes in arms if 'data.horizon' not in changes]
+  """All but those that choose how long, or how many, episodes are."""
+  return [
+    arm
+    for arm, changes in synthetic.ARMS.items()
+    if not any(name.startswith('data.') for name in changes)
+  ]
 
 
 def config_of(task: str, arm: str) -> str:

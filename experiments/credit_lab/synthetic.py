@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from matplotlib import figure
 
-from configs import tiny_paper
+from configs import tiny_paper, tiny_siblings
 from experiments import results, side_by_side
 from mem_alpha_jax import train
 from mem_alpha_jax.data import pipeline
@@ -43,6 +43,12 @@ ANSWERS = {
   'eval.answerer': 'policy',
 }
 TREE = {'rollout.forks': (2,)}
+# With its own weights of r2 to r4, forced calls and rate.
+LAST_TURN = {
+  name: value
+  for name, value in tiny_siblings.CHANGES.items()
+  if name not in ('num_steps', 'data.asked_rate')
+}
 ARMS = {
   'grpo': {},
   'grpo, turns': TURNS,
@@ -56,6 +62,7 @@ ARMS = {
   'logo, 4 re-rolls': {**TURNS, 'rollout.rerolls': 4},
   'logo, trajectories': {'rollout.rerolls': 4},
   'siblings, 4x2': {**TREE, 'rl.advantage': 'siblings'},
+  'last turn, 8 siblings': LAST_TURN,
   'tree, 4x2': {**TREE, 'rl.advantage': 'tree'},
   'mem_t, 4x2': {**TREE, 'rl.advantage': 'mem_t'},
   'uma': {**ANSWERS, 'rl.advantage': 'uma'},

@@ -7,7 +7,7 @@ from mem_alpha_jax.config.rules import require
 
 # Values of rl.advantage.
 ANSWERED = ('uma', 'agree', 'agree_spearman')
-TREES = ('siblings', 'tree', 'mem_t')
+TREES = ('siblings', 'siblings_grpo', 'tree', 'mem_t')
 
 
 def check(c: ml_collections.ConfigDict) -> None:

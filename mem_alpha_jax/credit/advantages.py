@@ -171,6 +171,7 @@ ESTIMATORS: dict[str, Callable[[Column, groups.Keys, Any], Column]] = {
   'gdpo': gdpo,
   'gae': gae,
   'siblings': functools.partial(forks.siblings, estimator=rloo),
+  'siblings_grpo': functools.partial(forks.siblings, estimator=grpo),
   'tree': forks.tree,
   'mem_t': forks.mem_t,
   'uma': uma,

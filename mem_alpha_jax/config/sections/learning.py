@@ -18,7 +18,8 @@ SECTIONS = (
     NEVER,
     advantage=Field(
       'grpo',
-      'grpo, dr_grpo, rloo, gdpo or gae; with forks siblings, tree or mem_t; '
+      'grpo, dr_grpo, rloo, gdpo or gae; with forks siblings, siblings_grpo, '
+      'tree or mem_t; '
       'with answers uma, agree or agree_spearman',
       rules.text,
     ),

@@ -1,0 +1,39 @@
+"""Paid at the end of an episode alone: its last turn, tried eight times.
+
+  python -m mem_alpha_jax.main --config=configs/tiny_siblings.py \
+    --workdir=runs/tiny_siblings
+
+configs/tiny_paper.py with another credit: the policy plays three of the four
+turns once, eight responses to the last one are compared by the reward of the
+end. No other turn is trained, so nothing that later turns do is noise.
+experiments/tiny_learning has what came out beside groups of trajectories.
+"""
+
+import ml_collections
+
+from configs import common, tiny_paper
+
+CHANGES = {
+  'num_steps': 300,
+  'data.batch_episodes': 64,  # a group each
+  'data.asked_rate': 1.5,  # most facts of an episode are asked for
+  # As in configs/tiny.py: they tell the eight apart where answers do not.
+  'reward.calls': 0.3,
+  'reward.size': 0.1,
+  'reward.content': 0.1,
+  'reward.noop': 1.0,
+  'rollout.forks': (3,),
+  'rollout.branches': 8,  # all of the group
+  'rollout.forced': 4,  # as in configs/tiny.py
+  'rl.advantage': 'siblings_grpo',
+  'rl.std_floor': 0.05,
+  'rl.entropy_coef': 0.0,  # siblings explore by forced calls
+  'optim.learning_rate': 7e-4,  # as in configs/tiny.py
+}
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Returns the config; `arg` is 'key=value,...' over dotted field names."""
+  c = tiny_paper.get_config().unlock()
+  c.update_from_flattened_dict(CHANGES)
+  return common.parse_arg(c, arg)
