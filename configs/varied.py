@@ -25,4 +25,5 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.rollout.forced_deletes = 0.2
 
   c.warm_start.checkpoint = 'varied_base'
+  c.warm_start.apart = True  # a second call is about another sentence
   return common.parse_arg(c, arg)

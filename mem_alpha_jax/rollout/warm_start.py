@@ -93,24 +93,31 @@ def random_view(
 
 
 def calls(
-  rng: np.random.Generator, chunk: str, view: Sequence
+  rng: np.random.Generator, chunk: str, view: Sequence, apart: bool = False
 ) -> list[state_lib.Op]:
   """Valid calls about the chunk, otherwise random; none stores nothing.
 
-  One a sentence at most: a policy that was shown more goes on to make them.
+  As many as sentences at most: a policy that was shown more goes on to make
+  them. `apart`: no two are about the same sentence or part of one before a
+  semicolon, else a policy that makes a second call repeats the first.
   """
   kinds, shares = zip(*CALLS, strict=True)
   visible = [entry for entry in view if entry is not None]
   rng.shuffle(visible)
   ops = []
-  sentences = english.sentences(chunk.strip())
-  count = min(rng.choice(len(COUNTS), p=COUNTS), max(1, len(sentences)))
+  left = english.sentences(chunk.strip()) or [chunk]
+  if apart:
+    left = [part for sentence in left for part in sentence.split('; ')]
+  count = min(rng.choice(len(COUNTS), p=COUNTS), len(left))
   for _ in range(count):
     tool, kind = kinds[rng.choice(len(kinds), p=shares)]
     if tool != 'insert' and not visible:
       tool, kind = kinds[0]
     entry = None if tool == 'insert' else visible.pop()
-    text = '' if tool == 'delete' else note(rng, _sentence(rng, chunk))
+    text = ''
+    if tool != 'delete':
+      place = rng.integers(len(left))
+      text = note(rng, left.pop(place) if apart else left[place])
     ops.append(state_lib.Op(tool, kind or entry.kind, text, entry and entry.id))
   return ops
 
@@ -130,7 +137,7 @@ def demonstration(
   """The ids of `calls` in the notation of the prompts, of those that fit."""
   notation = notations.NOTATIONS[setup.config.memory.prompt_format]
   ids = []
-  for op in calls(rng, chunk, view):
+  for op in calls(rng, chunk, view, setup.config.warm_start.apart):
     said = notation.encode(setup.tokenizer, op, view)
     if ids and len(ids) + len(said) > room:
       break
