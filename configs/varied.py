@@ -26,4 +26,5 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
 
   c.warm_start.checkpoint = 'varied_base'
   c.warm_start.apart = True  # a second call is about another sentence
+  c.warm_start.reordered = 0.3  # 'Tom is the boss of Ana' is about Ana
   return common.parse_arg(c, arg)

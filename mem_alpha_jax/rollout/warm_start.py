@@ -41,11 +41,12 @@ WORDS = (2, 5)  # fewest and most words of a demonstrated note
 RUN = (1, 4)  # fewest and most characters of a word without spaces around it
 
 
-def note(rng: np.random.Generator, chunk: str) -> str:
+def note(rng: np.random.Generator, chunk: str, reordered: float = 0.0) -> str:
   """A random choice of the chunk's words in their order: telegram style.
 
   Function words are left out, as in a telegram; which of the others matter
   is not shown. A script without spaces is cut into runs of RUN characters.
+  `reordered` of the notes have their words in random order.
   """
   pieces = words_lib.pieces(chunk.rstrip('.?!。।؟').replace("'s", ''))
   words = [
@@ -54,7 +55,11 @@ def note(rng: np.random.Generator, chunk: str) -> str:
     if word.strip().lower() not in words_lib.STOP
   ]
   count = min(len(words), int(rng.integers(WORDS[0], WORDS[1] + 1)))
-  chosen = np.sort(rng.choice(len(words), count, replace=False))
+  chosen = rng.choice(len(words), count, replace=False)
+  if not reordered or rng.random() >= reordered:
+    chosen = np.sort(chosen)
+  elif words and not words_lib.is_spaceless(words[0]):
+    words[0] = f' {words[0]}'  # the first of the chunk has none before it
   return ' '.join(''.join(words[i] for i in chosen).split())
 
 
@@ -93,13 +98,21 @@ def random_view(
 
 
 def calls(
-  rng: np.random.Generator, chunk: str, view: Sequence, apart: bool = False
+  rng: np.random.Generator,
+  chunk: str,
+  view: Sequence,
+  apart: bool = False,
+  reordered: float = 0.0,
 ) -> list[state_lib.Op]:
   """Valid calls about the chunk, otherwise random; none stores nothing.
 
   As many as sentences at most: a policy that was shown more goes on to make
-  them. `apart`: no two are about the same sentence or part of one before a
-  semicolon, else a policy that makes a second call repeats the first.
+  them. The last two arguments are fields of config.warm_start.
+
+  Args:
+    apart: no two are about the same sentence, or part of one before a
+      semicolon; else a policy that makes a second call repeats the first.
+    reordered: share of notes whose words stand in random order.
   """
   kinds, shares = zip(*CALLS, strict=True)
   visible = [entry for entry in view if entry is not None]
@@ -117,7 +130,7 @@ def calls(
     text = ''
     if tool != 'delete':
       place = rng.integers(len(left))
-      text = note(rng, left.pop(place) if apart else left[place])
+      text = note(rng, left.pop(place) if apart else left[place], reordered)
     ops.append(state_lib.Op(tool, kind or entry.kind, text, entry and entry.id))
   return ops
 
@@ -137,7 +150,8 @@ def demonstration(
   """The ids of `calls` in the notation of the prompts, of those that fit."""
   notation = notations.NOTATIONS[setup.config.memory.prompt_format]
   ids = []
-  for op in calls(rng, chunk, view, setup.config.warm_start.apart):
+  w = setup.config.warm_start
+  for op in calls(rng, chunk, view, w.apart, w.reordered):
     said = notation.encode(setup.tokenizer, op, view)
     if ids and len(ids) + len(said) > room:
       break
