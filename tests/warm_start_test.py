@@ -50,6 +50,31 @@ def drawn(setup, count, most=1):
         yield chunk, view, setup.tokenizer.decode(ids), ids
 
 
+def test_calls_apart_are_about_different_sentences():
+  rng, several = np.random.default_rng(0), 0
+  parts = 'Ana paints well', 'Tom met Eva', 'Oslo got snow'
+  for _ in range(200):
+    ops = warm_start.calls(
+      rng, '{}; {}. {}.'.format(*parts), (), apart=True, reordered=0.5
+    )
+    of = [{w for w in op.text.split()} for op in ops]
+    found = [p for told in of for p in parts if told <= set(p.split())]
+    assert len(found) == len(set(found)) == len(ops)
+    several += len(ops) > 1
+  assert several > 20
+
+
+def test_reordered_notes_have_the_words_of_the_others_in_any_order():
+  said = 'Tom is the boss of Ana'
+  rng = np.random.default_rng(0)
+  seen = {warm_start.note(rng, said, 1.0) for _ in range(60)}
+  assert {'Ana boss Tom', 'Tom boss Ana', 'Ana Tom'} <= seen
+  rng = np.random.default_rng(0)
+  told = {warm_start.note(rng, said) for _ in range(60)}
+  assert told == {'Tom boss', 'Tom Ana', 'boss Ana', 'Tom boss Ana'}
+  assert warm_start.note(rng, 'it is a', 1.0) == ''
+
+
 def test_demonstrations_are_valid_calls_of_all_kinds(setup):
   seen, counts = collections.Counter(), collections.Counter()
   for chunk, view, text, ids in drawn(setup, 1800, 3):
