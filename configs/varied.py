@@ -24,6 +24,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   # Of two notes about a fact one can go: its deletion is tried, too.
   c.rollout.forced_deletes = 0.2
 
+  # Else it inserts a note, repeats it in an update and has no room for more.
+  c.reward.again = 1.0
+
   c.warm_start.checkpoint = 'varied_base'
   c.warm_start.apart = True  # a second call is about another sentence
   c.warm_start.reordered = 0.3  # 'Tom is the boss of Ana' is about Ana
