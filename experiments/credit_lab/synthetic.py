@@ -251,7 +251,10 @@ def main():
   parser.add_argument('--seeds', type=names, default=['0', '1', '2'])
   parser.add_argument('--millions', type=float, default=2.0, help='of a cell')
   parser.add_argument(
-    '--only', type=names, default=[], help='arms, by the beginning of a name'
+    '--only',
+    action='append',
+    default=[],
+    help='arms, by the beginning of a name; may be given again',
   )
   parser.add_argument('--arg', default='', help='fields: field=value,...')
   parser.add_argument('--cores', type=names, default=['0', '1'])
