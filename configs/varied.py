@@ -13,6 +13,8 @@ from configs import common, tiny
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Returns the config; `arg` is 'key=value,...' over dotted field names."""
   c = tiny.get_config().unlock()
+  c.num_steps = 300
+
   c.data.wording = 'varied'
   c.data.chunk_sentences = 3
 
