@@ -217,9 +217,11 @@ def draw(rows: list[dict], path: pathlib.Path) -> None:
 
   Dashed: of the answers of the policy itself.
   """
-  fig = figure.Figure(figsize=(11, 4.8), layout='constrained')
-  panels = fig.subplots(1, len(REWARDS), sharey=True)
-  for panel, reward in zip(panels, REWARDS, strict=True):
+  known = [one['arm'].partition('; ')[2] for one in rows]
+  shown = [reward for reward in REWARDS if reward in known] or [*REWARDS]
+  fig = figure.Figure(figsize=(5.5 * len(shown), 4.8), layout='constrained')
+  panels = fig.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+  for panel, reward in zip(panels, shown, strict=True):
     for one in rows:
       arm, _, paid = one['arm'].partition('; ')
       if paid != reward:
