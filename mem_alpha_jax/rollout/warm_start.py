@@ -9,6 +9,7 @@ order. What to store, where, and when to update is not in them.
 """
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ CALLS = (
   (('delete', ''), 0.1),
 )
 WORDS = (2, 5)  # fewest and most words of a demonstrated note
+_SEMICOLON = re.compile('[;؛] |；')
 RUN = (1, 4)  # fewest and most characters of a word without spaces around it
 
 
@@ -111,16 +113,16 @@ def calls(
 
   Args:
     apart: no two are about the same sentence, or part of one before a
-      semicolon; else a policy that makes a second call repeats the first.
+      semicolon.
     reordered: share of notes whose words stand in random order.
   """
   kinds, shares = zip(*CALLS, strict=True)
   visible = [entry for entry in view if entry is not None]
   rng.shuffle(visible)
   ops = []
-  left = english.sentences(chunk.strip()) or [chunk]
+  left = _sentences(chunk)
   if apart:
-    left = [part for sentence in left for part in sentence.split('; ')]
+    left = [part for whole in left for part in _SEMICOLON.split(whole)]
   count = min(rng.choice(len(COUNTS), p=COUNTS), len(left))
   for _ in range(count):
     tool, kind = kinds[rng.choice(len(kinds), p=shares)]
@@ -136,8 +138,12 @@ def calls(
 
 
 def _sentence(rng: np.random.Generator, chunk: str) -> str:
-  found = english.sentences(chunk.strip()) or [chunk]
+  found = _sentences(chunk)
   return found[rng.integers(len(found))]
+
+
+def _sentences(chunk: str) -> list[str]:
+  return english.sentences(chunk.strip()) or [chunk]
 
 
 def demonstration(

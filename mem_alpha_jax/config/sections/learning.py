@@ -19,8 +19,7 @@ SECTIONS = (
     advantage=Field(
       'grpo',
       'grpo, dr_grpo, rloo, gdpo or gae; with forks siblings, siblings_grpo, '
-      'tree or mem_t; '
-      'with answers uma, agree or agree_spearman',
+      'tree or mem_t; with answers uma, agree or agree_spearman',
       rules.text,
     ),
     group_by=Field(
