@@ -17,17 +17,10 @@ CHANGES = {
   'num_steps': 250,
   'data.batch_episodes': 64,  # a group each
   'data.asked_rate': 1.5,  # most facts of an episode are asked for
-  # As in configs/tiny.py: they tell the eight apart where answers do not.
-  'reward.calls': 0.3,
-  'reward.size': 0.1,
-  'reward.content': 0.1,
-  'reward.noop': 1.0,
   'rollout.forks': (3,),
   'rollout.branches': 8,  # all of the group
   'rollout.forced': 4,  # as in configs/tiny.py
   'rl.advantage': 'siblings_grpo',
-  'rl.entropy_coef': 0.0,  # siblings explore by forced calls
-  'optim.learning_rate': 7e-4,  # as in configs/tiny.py
 }
 
 
