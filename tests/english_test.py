@@ -1,4 +1,4 @@
-"""Porter's stemmer, with NLTK's extensions, against his paper's examples."""
+"""Porter's stemmer against his paper's examples, and where a text is cut."""
 
 import pytest
 
@@ -30,3 +30,18 @@ EXAMPLES = dict(
 @pytest.mark.parametrize('word', EXAMPLES)
 def test_trial_examples_of_the_paper(word):
   assert english.stem(word) == EXAMPLES[word]
+
+
+@pytest.mark.parametrize(
+  'text, parts',
+  [
+    ('It rained; Tom left. Dr. Ray', ['It rained;', 'Tom left.', 'Dr. Ray']),
+    ('我住；他走。她来', ['我住；', '他走。', '她来']),
+    ('a;b', ['a;b']),
+    ('ends;', ['ends;']),
+    ('ends；', ['ends；']),
+    ('', []),
+  ],
+)
+def test_clauses_end_at_sentences_and_semicolons(text, parts):
+  assert english.clauses(text) == parts

@@ -9,7 +9,6 @@ order. What to store, where, and when to update is not in them.
 """
 
 import functools
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -39,7 +38,6 @@ CALLS = (
   (('delete', ''), 0.1),
 )
 WORDS = (2, 5)  # fewest and most words of a demonstrated note
-_SEMICOLON = re.compile('[;؛] |；')
 RUN = (1, 4)  # fewest and most characters of a word without spaces around it
 
 
@@ -50,7 +48,7 @@ def note(rng: np.random.Generator, chunk: str, reordered: float = 0.0) -> str:
   is not shown. A script without spaces is cut into runs of RUN characters.
   `reordered` of the notes have their words in random order.
   """
-  pieces = words_lib.pieces(chunk.rstrip('.?!。।؟').replace("'s", ''))
+  pieces = words_lib.pieces(chunk.rstrip('.?!;。।؟؛；').replace("'s", ''))
   words = [
     word
     for word in _runs(rng, pieces)
@@ -112,8 +110,7 @@ def calls(
   them. The last two arguments are fields of config.warm_start.
 
   Args:
-    apart: no two are about the same sentence, or part of one before a
-      semicolon.
+    apart: no two are about the same sentence.
     reordered: share of notes whose words stand in random order.
   """
   kinds, shares = zip(*CALLS, strict=True)
@@ -121,8 +118,6 @@ def calls(
   rng.shuffle(visible)
   ops = []
   left = _sentences(chunk)
-  if apart:
-    left = [part for whole in left for part in _SEMICOLON.split(whole)]
   count = min(rng.choice(len(COUNTS), p=COUNTS), len(left))
   for _ in range(count):
     tool, kind = kinds[rng.choice(len(kinds), p=shares)]
@@ -143,7 +138,7 @@ def _sentence(rng: np.random.Generator, chunk: str) -> str:
 
 
 def _sentences(chunk: str) -> list[str]:
-  return english.sentences(chunk.strip()) or [chunk]
+  return english.clauses(chunk.strip()) or [chunk]
 
 
 def demonstration(

@@ -1,4 +1,4 @@
-"""What is peculiar to English: ends of sentences, stems, months."""
+"""What is peculiar to English: ends of sentences and clauses, stems, months."""
 
 import functools
 import re
@@ -11,6 +11,7 @@ _END = re.compile(
   r'[.!?](?:["\')\]\u201d\u2019]+(?!\s+[a-z]))?(\s+)'
   r'|[\u3002\uff01\uff1f\u0964][\u300d\u300f\u201d\u2019\uff09]*(\s*)(?=.)|(\n\s*)'
 )
+_SEMICOLON = re.compile('(?<=[;؛]) |(?<=；)(?=.)')
 _ABBREVIATION = re.compile(
   r'(?:^|[\s(])(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|No|Fig|[a-z](?:\.[a-z])+'
   r'|[A-Z](?:\.[A-Z])+)\.$'
@@ -34,6 +35,11 @@ def sentences(text: str) -> list[str]:
     found.append(text[start:space].strip())
     start = match.end()
   return [part for part in (*found, text[start:].strip()) if part]
+
+
+def clauses(text: str) -> list[str]:
+  """Sentences, cut once more after semicolons of any script."""
+  return [part for one in sentences(text) for part in _SEMICOLON.split(one)]
 
 
 @functools.lru_cache(1 << 16)
