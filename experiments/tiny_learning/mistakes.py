@@ -71,8 +71,8 @@ def about(state: state_lib.MemoryState, note) -> list[state_lib.Entry]:
   ]
 
 
-def cause(moments: list[Moment], note, question) -> tuple[str, Moment]:
-  """What lost a fact, and when."""
+def cause(moments: list[Moment], note, others, question) -> tuple[str, Moment]:
+  """What lost a fact, and when; `others` are the other facts of its chunk."""
   now = moments[question.first]
   answer = {*words.terms(question.answer)}
   holds = lambda e: answer <= {*words.terms(e.text)}
@@ -83,6 +83,8 @@ def cause(moments: list[Moment], note, question) -> tuple[str, Moment]:
     failed = [r.error for r in now.results if not r.ok]
     if failed:
       return f'the call was refused: {failed[0]}', now
+    if any(about(now.after, o) != about(now.before, o) for o in others):
+      return 'noted another fact of the chunk', now
     return ('no call' if not now.ops else 'stored other words'), now
   if not stale:
     return _later(moments, note, question, holds)
@@ -135,7 +137,8 @@ def main(argv):
       told = [
         n for n in notes[question.first] if answer <= {*words.terms(n.text)}
       ]
-      why, now = cause(method.moments[i], told[0], question)
+      others = [n for n in notes[question.first] if n != told[0]]
+      why, now = cause(method.moments[i], told[0], others, question)
       causes[why] += 1
       wrong[question.type] += 1
       examples.append(
