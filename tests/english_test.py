@@ -40,6 +40,8 @@ def test_trial_examples_of_the_paper(word):
     ('a;b', ['a;b']),
     ('ends;', ['ends;']),
     ('ends；', ['ends；']),
+    ('a;  b;\tc； d', ['a;', 'b;', 'c；', 'd']),
+    ('他说「走；」她笑', ['他说「走；」她笑']),
     ('', []),
   ],
 )

@@ -24,7 +24,7 @@ from mem_alpha_jax.system import files, machine
 
 _CONFIG = config_flags.DEFINE_config_file('config', 'configs/tiny.py')
 _NAME = flags.DEFINE_string('name', 'tiny_base', 'Base checkpoint to write.')
-_STEPS = flags.DEFINE_integer('steps', 1500, 'Supervised updates.')
+_STEPS = flags.DEFINE_integer('steps', 1100, 'Supervised updates.')
 
 
 def main(argv):

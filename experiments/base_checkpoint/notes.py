@@ -30,7 +30,7 @@ def responses(parts, params, turns):
   """(turn, what was said to it) of sampled responses."""
   setup = parts.train_setup
   turns, shown = play.show(setup, turns)
-  n, forced = len(turns), forced_calls.WIDTH['compact']
+  n, notation = len(turns), setup.config.memory.prompt_format
   keys = play.row_keys(
     setup.key,
     0,
@@ -38,7 +38,7 @@ def responses(parts, params, turns):
     np.tile(np.arange(WIDTH), n),
     0,
   )
-  free = forced_calls.free(n, WIDTH, forced)
+  free = forced_calls.free(n, WIDTH, forced_calls.WIDTH[notation])
   out = play.sample(setup, params, play.pad(setup, shown), free.tokens, keys)
   for i, turn in enumerate(turns):
     for ids, mask in zip(out.tokens[i], out.mask[i], strict=True):
@@ -59,7 +59,7 @@ def main(argv):
     ]
   turns = [turn._replace(index=i) for i, turn in enumerate(turns)]
   seen = collections.defaultdict(collections.Counter)
-  for start in range(0, len(turns) - len(turns) % TURNS, TURNS):
+  for start in range(0, len(turns), TURNS):
     some = turns[start : start + TURNS]
     for turn, said in responses(parts, params, some):
       told = [{*words.terms(part)} for part in english.clauses(turn.text)]
@@ -71,16 +71,14 @@ def main(argv):
         found['notes'] += 1
         found['of the chunk'] += terms <= set().union(*told)
         found['of one sentence'] += any(terms <= one for one in told)
-  rows = [
-    (
-      str(count),
-      f'{found["calls"] / found["responses"]:.2f}',
-      str(found['notes']),
-      f'{found["of the chunk"] / found["notes"]:.3f}',
-      f'{found["of one sentence"] / found["notes"]:.3f}',
-    )
-    for count, found in sorted(seen.items())
-  ]
+  rows = []
+  for count, found in sorted(seen.items()):
+    shares = [
+      f'{found[name] / max(found["notes"], 1):.3f}'
+      for name in ('of the chunk', 'of one sentence')
+    ]
+    calls = f'{found["calls"] / found["responses"]:.2f}'
+    rows.append((str(count), calls, str(found['notes']), *shares))
   header = ('sentences', 'calls a response', 'notes', 'of the chunk', 'of one')
   print(tables.grid(header, rows))
 

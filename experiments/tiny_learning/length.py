@@ -2,8 +2,8 @@
 
   python -m experiments.tiny_learning.length
 
-Reads one memory as it grows: no training. All systems read the same streams
-and hand the same reader as much. Writes length.json and length.png.
+Reads memories as they grow: no training. All systems read the same streams and
+hand the same reader at most reading.budget tokens. Writes to_1000x.json, .png.
 """
 
 import json
@@ -34,7 +34,7 @@ _SYSTEMS = flags.DEFINE_list(
 )
 _ARG = flags.DEFINE_string(
   'arg',
-  'warm_start.checkpoint=tiny_writer,memory.max_slots=8192',
+  'warm_start.checkpoint=tiny_writer,memory.max_slots=8192,reading.budget=64',
   'Config overrides; the writer is that of warm_start.checkpoint.',
 )
 
@@ -60,22 +60,24 @@ def main(argv):
   config = tiny.get_config(_ARG.value)
   folder = results.folder(HERE, 'runs/length')
   folder.mkdir(parents=True, exist_ok=True)
-  found = {}
+  found, episodes = {}, {}
   for multiple, count in sizes:
     found[str(multiple)] = measure(multiple, count)
+    episodes[str(multiple)] = count
     print(f'{multiple}x')
     print(tables.summary_table(found[str(multiple)]), flush=True)
     files.write_json(
-      folder / 'length.json',
+      folder / 'to_1000x.json',
       {
         'versions': machine.versions(),
         'config': json.loads(config.to_json_best_effort()),
+        'episodes': episodes,
         'length': found,
       },
     )
   plots.length_curve(
     found,
-    str(folder / 'length.png'),
+    str(folder / 'to_1000x.png'),
     config.memory.cap_rate,
     config.data.train_chunks,
     config.memory.cap_base,

@@ -83,7 +83,7 @@ def cause(moments: list[Moment], note, others, question) -> tuple[str, Moment]:
     failed = [r.error for r in now.results if not r.ok]
     if failed:
       return f'the call was refused: {failed[0]}', now
-    if any(about(now.after, o) != about(now.before, o) for o in others):
+    if any({*about(now.after, o)} - {*about(now.before, o)} for o in others):
       return 'noted another fact of the chunk', now
     return ('no call' if not now.ops else 'stored other words'), now
   if not stale:
@@ -137,8 +137,10 @@ def main(argv):
       told = [
         n for n in notes[question.first] if answer <= {*words.terms(n.text)}
       ]
-      others = [n for n in notes[question.first] if n != told[0]]
-      why, now = cause(method.moments[i], told[0], others, question)
+      asked_of = {*words.terms(question.text)}  # two may have one value
+      note = max(told, key=lambda n: len({*n.key} & asked_of))
+      others = [n for n in notes[question.first] if n != note]
+      why, now = cause(method.moments[i], note, others, question)
       causes[why] += 1
       wrong[question.type] += 1
       examples.append(

@@ -4,8 +4,9 @@ A random policy cannot call tools, so every reward would be the same. The
 demonstrations teach the syntax of calls and the copying of words, and nothing
 that reinforcement should find out: the calls and their number are drawn at
 random, whatever the chunk says, an update replaces a random entry in view, and
-the content is a random choice of the words of one of its sentences, in their
-order. What to store, where, and when to update is not in them.
+the content is a random choice of the words of one of its sentences, or of what
+stands before a semicolon, in their order. What to store, where, and when to
+update is not in them.
 """
 
 import functools
@@ -48,7 +49,7 @@ def note(rng: np.random.Generator, chunk: str, reordered: float = 0.0) -> str:
   is not shown. A script without spaces is cut into runs of RUN characters.
   `reordered` of the notes have their words in random order.
   """
-  pieces = words_lib.pieces(chunk.rstrip('.?!;。।؟؛；').replace("'s", ''))
+  pieces = words_lib.pieces(chunk.rstrip('.?!;。।؟！？؛；').replace("'s", ''))
   words = [
     word
     for word in _runs(rng, pieces)
@@ -138,7 +139,8 @@ def _sentence(rng: np.random.Generator, chunk: str) -> str:
 
 
 def _sentences(chunk: str) -> list[str]:
-  return english.clauses(chunk.strip()) or [chunk]
+  parts = english.clauses(chunk.strip())
+  return [part for part in parts if words_lib.terms(part)] or [chunk]
 
 
 def demonstration(

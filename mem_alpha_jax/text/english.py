@@ -11,7 +11,7 @@ _END = re.compile(
   r'[.!?](?:["\')\]\u201d\u2019]+(?!\s+[a-z]))?(\s+)'
   r'|[\u3002\uff01\uff1f\u0964][\u300d\u300f\u201d\u2019\uff09]*(\s*)(?=.)|(\n\s*)'
 )
-_SEMICOLON = re.compile('(?<=[;؛]) |(?<=；)(?=.)')
+_SEMICOLON = re.compile(r'(?<=[;؛])\s+|(?<=；)\s*(?=[^\s」』”’）])')
 _ABBREVIATION = re.compile(
   r'(?:^|[\s(])(?:[A-HJ-Z]|Mr|Mrs|Ms|Dr|Prof|St|Sr|Jr|vs|No|Fig|[a-z](?:\.[a-z])+'
   r'|[A-Z](?:\.[A-Z])+)\.$'
@@ -38,7 +38,7 @@ def sentences(text: str) -> list[str]:
 
 
 def clauses(text: str) -> list[str]:
-  """Sentences, cut once more after semicolons of any script."""
+  """Sentences, cut once more after ； and, before a space, ; and ؛."""
   return [part for one in sentences(text) for part in _SEMICOLON.split(one)]
 
 
