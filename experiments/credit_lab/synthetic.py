@@ -43,7 +43,7 @@ ANSWERS = {
   'eval.answerer': 'policy',
 }
 TREE = {'rollout.forks': (2,)}
-# With its own weights of r2 to r4, forced calls and rate.
+# With a batch and forced calls of its own.
 LAST_TURN = {
   name: value
   for name, value in tiny_siblings.CHANGES.items()
