@@ -7,7 +7,6 @@ import small_tokenizers
 from http_client_test import Server, http
 
 from configs import tiny
-from mem_alpha_jax.pretrained import hf_tokenizer
 from mem_alpha_jax.run import doctor
 from mem_alpha_jax.run.doctor import BROKEN, FINE, LOOK
 
@@ -94,6 +93,9 @@ def test_a_dialogue_with_a_hole(tmp_path, sessions, expected):
   ],
 )
 def test_what_ends_a_reply(tmp_path, end, mark, told):
+  pytest.importorskip('tokenizers')
+  from mem_alpha_jax.pretrained import hf_tokenizer
+
   template = '{% for m in messages %}{{ m.content }}' + end + '{% endfor %}'
   folder = small_tokenizers.write_folder(tmp_path, small_tokenizers.tiny_json())
   (folder / 'chat_template.jinja').write_text(template)

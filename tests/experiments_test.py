@@ -20,7 +20,11 @@ MODULES = sorted(
   if '__main__' in path.read_text()
 )
 # Packages that only `make parity` and the like bring.
-BROUGHT = {'experiments.bench_lm.run': 'torch'}
+BROUGHT = {
+  'experiments.bench_lm.run': 'torch',
+  'experiments.bench_trl.run': 'safetensors',
+  'experiments.big_model.run': 'safetensors',
+}
 
 
 def _help_of_each() -> None:

@@ -18,7 +18,6 @@ from mem_alpha_jax.memory import notations
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model import grammar
 from mem_alpha_jax.model import policy as policy_lib
-from mem_alpha_jax.pretrained import hf_tokenizer
 from mem_alpha_jax.rl import packing
 from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.rollout import assemble, collector
@@ -40,6 +39,9 @@ LENGTH = {'compact': 14, 'chat': 150, 'reference': 160}
 def tokenizer(name):
   if name == 'compact':
     return small_calls.tokenizer()
+  pytest.importorskip('tokenizers')
+  from mem_alpha_jax.pretrained import hf_tokenizer
+
   with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder) / 'model'
     small_tokenizers.write_folder(path, small_tokenizers.tiny_json())

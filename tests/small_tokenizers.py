@@ -2,7 +2,7 @@
 
 import json
 
-import gguf
+import pytest
 
 from mem_alpha_jax.pretrained import byte_level
 
@@ -77,6 +77,7 @@ def tiny_json(pre='qwen2', added=ADDED):
 
 
 def write_gguf(path, pre, model='gpt2', eos=None, merges=MERGES):
+  gguf = pytest.importorskip('gguf')
   tokens = [*tiny_vocab(), *ADDED, '[PAD]']
   kinds = [1] * len(tiny_vocab()) + [3, 3, 4, 4, 5]
   writer = gguf.GGUFWriter(path, 'llama')
