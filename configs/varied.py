@@ -18,7 +18,7 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.wording = 'varied'
   c.data.chunk_sentences = 3
 
-  # Else notes take words of several sentences.
+  # Fewer notes take words of several sentences.
   c.memory.mark_sentences = True
 
   c.tokenizer.vocab_size = 1100  # more function words

@@ -60,10 +60,9 @@ def main(argv):
   config = tiny.get_config(_ARG.value)
   folder = results.folder(HERE, 'runs/length')
   folder.mkdir(parents=True, exist_ok=True)
-  found, episodes = {}, {}
+  found = {}
   for multiple, count in sizes:
     found[str(multiple)] = measure(multiple, count)
-    episodes[str(multiple)] = count
     print(f'{multiple}x')
     print(tables.summary_table(found[str(multiple)]), flush=True)
     files.write_json(
@@ -71,7 +70,6 @@ def main(argv):
       {
         'versions': machine.versions(),
         'config': json.loads(config.to_json_best_effort()),
-        'episodes': episodes,
         'length': found,
       },
     )

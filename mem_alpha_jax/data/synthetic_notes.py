@@ -98,10 +98,8 @@ def oracle_notes(chunk: str) -> tuple[OracleNote, ...]:
   'Marta job baker', 'my boss Tom' or '3 May Marta museum', in the case of the
   sentence. The key of the user is ('i', 'boss').
   """
-  sentences = [
-    part for s in english.sentences(chunk.strip()) for part in s.split('; ')
-  ]
-  return tuple(note for note in map(_note, sentences) if note)
+  parts = (part.rstrip(';') for part in english.clauses(chunk.strip()))
+  return tuple(note for note in map(_note, parts) if note)
 
 
 def _frames() -> Iterator[extractive.Frame]:
