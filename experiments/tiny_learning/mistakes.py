@@ -31,9 +31,10 @@ _EXAMPLES = flags.DEFINE_integer('examples', 10, 'Mistakes to print.')
 
 
 class Moment(NamedTuple):
-  """One chunk of one stream."""
+  """One piece of a chunk of one stream, all of it by default."""
 
-  chunk: str
+  at: int  # index of the chunk
+  piece: str
   view: tuple
   ops: tuple
   results: tuple
@@ -46,21 +47,26 @@ class Recorded(memory.MemoryMethod):
 
   def __init__(self, given: protocol.Given):
     write, self.views = policy.writer(given), []
-    self.moments = [[] for _ in given.episodes]
+    self.moments, self.at = [[] for _ in given.episodes], 0
 
     def watch(memories, chunks, views, t):
       self.views = views
       return write(memories, chunks, views, t)
 
-    super().__init__(watch, given)
+    super().__init__(watch, given, cut=policy.cut(given))
 
   def observe(self, chunks):
-    before = self.memories.states
     steps = super().observe(chunks)
-    for i, (chunk, step) in enumerate(zip(chunks, steps, strict=True)):
-      if chunk is not None:
+    self.at += 1
+    return steps
+
+  def read(self, pieces):
+    before = self.memories.states
+    steps = super().read(pieces)
+    for i, (piece, step) in enumerate(zip(pieces, steps, strict=True)):
+      if piece is not None:
         did = step.written.ops, step.results, before[i], step.state
-        self.moments[i].append(Moment(chunk, self.views[i], *did))
+        self.moments[i].append(Moment(self.at, piece, self.views[i], *did))
     return steps
 
 
@@ -72,8 +78,13 @@ def about(state: state_lib.MemoryState, note) -> list[state_lib.Entry]:
 
 
 def cause(moments: list[Moment], note, others, question) -> tuple[str, Moment]:
-  """What lost a fact, and when; `others` are the other facts of its chunk."""
-  now = moments[question.first]
+  """What lost a fact, and when.
+
+  Args:
+    moments: from the one that tells it to the last that its gold holds for.
+    others: the other facts of what was read with it.
+  """
+  now = moments[0]
   answer = {*words.terms(question.answer)}
   holds = lambda e: answer <= {*words.terms(e.text)}
   old, new = about(now.before, note), about(now.after, note)
@@ -87,7 +98,7 @@ def cause(moments: list[Moment], note, others, question) -> tuple[str, Moment]:
       return 'noted another fact of the chunk', now
     return ('no call' if not now.ops else 'stored other words'), now
   if not stale:
-    return _later(moments, note, question, holds)
+    return _later(moments, note, holds)
   shown = [i for i, e in enumerate(now.view, 1) if e in old]
   if not shown:
     return 'inserted, the old note not in view', now
@@ -98,9 +109,9 @@ def cause(moments: list[Moment], note, others, question) -> tuple[str, Moment]:
   return f'inserted beside the old note at <{shown[0]}>', now
 
 
-def _later(moments, note, question, holds) -> tuple[str, Moment]:
-  now = moments[question.first]
-  for now in moments[question.first + 1 : question.last + 1]:
+def _later(moments, note, holds) -> tuple[str, Moment]:
+  now = moments[0]
+  for now in moments[1:]:
     new = about(now.after, note)
     if not any(map(holds, new)):
       return 'a later call destroyed it', now
@@ -139,8 +150,13 @@ def main(argv):
       ]
       asked_of = {*words.terms(question.text)}  # two may have one value
       note = max(told, key=lambda n: len({*n.key} & asked_of))
-      others = [n for n in notes[question.first] if n != note]
-      why, now = cause(method.moments[i], note, others, question)
+      span = range(question.first, question.last + 1)
+      lived = [m for m in method.moments[i] if m.at in span]
+      alone = (episode._replace(chunks=(m.piece,)) for m in lived)
+      facts = [parts.oracle_notes(one)[0] for one in alone]
+      start = next(k for k, some in enumerate(facts) if note in some)
+      others = [n for n in facts[start] if n != note]
+      why, now = cause(lived[start:], note, others, question)
       causes[why] += 1
       wrong[question.type] += 1
       examples.append(
@@ -149,7 +165,7 @@ def main(argv):
           'question': question.text,
           'gold': question.answer,
           'said': a.answers[0],
-          'chunk': now.chunk,
+          'chunk': now.piece,
           'view': [e and e.text for e in now.view],
           'calls': [(op.tool, op.text) for op in now.ops],
         }

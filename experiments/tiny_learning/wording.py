@@ -31,7 +31,7 @@ def shuffled(given) -> memory.MemoryMethod:
   look = lambda memories, chunks, views, t: write(
     memories, chunks, [view_lib.unranked(view, rng) for view in views], t
   )
-  return memory.MemoryMethod(look, given)
+  return memory.MemoryMethod(look, given, cut=policy.cut(given))
 
 
 def main(argv):

@@ -26,15 +26,21 @@ def leaves_below(rollout: ml_collections.ConfigDict, turn: int) -> int:
   return rollout.branches ** sum(at > turn for at in rollout.forks)
 
 
-def total_updates(config: ml_collections.ConfigDict) -> int:
+def total_updates(
+  config: ml_collections.ConfigDict, pieces: float = 1.0
+) -> int:
   """Optimizer updates of a run whose episodes are as long as is asked for.
 
   With data.promote_at the fewest: as if no stage began sooner.
+
+  Args:
+    pieces: turns that read a chunk, on average (rollout.clauses).
   """
   data, rollout = config.data, config.rollout
   again = rollout.rerolls * round(rollout.rerolled * data.batch_episodes)
 
   def rows(chunks: int) -> int:
+    chunks = round(chunks * pieces)
     whole = [rollout.group_size] * (chunks + rollout.answers)
     if not shares_prefix(config):  # else groups are padded
       whole = [n // leaves_below(rollout, t) for t, n in enumerate(whole)]

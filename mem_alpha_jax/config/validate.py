@@ -214,6 +214,11 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     f'rollout.expert={rollout.expert}: a trajectory goes on with its own '
     "memory; needs rollout.groups='state'",
   )
+  require(
+    not rollout.clauses or not (rollout.expert or c.reward.gold),
+    f'rollout.clauses={rollout.clauses}: a perfect writer, of rollout.expert '
+    'and reward.gold, reads whole chunks; use 0',
+  )
   earning.check(c)
   width = rollout.group_size if shared else 1
   require(

@@ -6,6 +6,7 @@ Any length is a prefix of one endless stream whose memory grows with the
 people and not with the sentences.
 """
 
+import dataclasses
 import random
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -137,6 +138,8 @@ def _world(config, style: str = '') -> WorldConfig:
 def episodes(config, split: str, multiple: int = 1, style: str = '') -> Made:
   """Episodes by uid, of so many train lengths and a style of STYLES."""
   world, chunks = _world(config, style), config.data.train_chunks * multiple
+  if split == 'train':
+    world = dataclasses.replace(world, scrambled=config.data.scrambled)
   return Made(lambda uid: episode(world, split, uid, chunks, config.seed))
 
 

@@ -5,6 +5,7 @@ Both draw from what they are given and know nothing of what is true.
 
 import dataclasses
 import random
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ STYLES = (
 # Shares of sentences; each is drawn for itself.
 _OPENING, _ENDING, _LOWER, _NO_STOP = 0.4, 0.2, 0.2, 0.2
 _DOUBT, _FRAMED_EVENT = 0.5, 0.5  # of decoys, of decoys about events
+_FILLERS = 3  # most invented words in a clause of `Varied.scrambled`
+_UNIT = re.compile(r'\d+ \w+|\S+')  # a date stays together
+_SYLLABLES = tuple(c + v for c in 'bdfghklmnprstvw' for v in 'aeiou')
 
 
 class Event(NamedTuple):
@@ -62,32 +66,40 @@ class Varied:
 
   said: templates.Templates
   style: str = ''  # of STYLES
+  # Share of clauses with invented words in them, and in any order where that
+  # does not say who is what of whom: no template to learn.
+  scrambled: float = 0.0
 
   def fact(self, rng: random.Random, key, value: str, people) -> str:
     forms = self._in_style(self.said.clauses[key[1]])
     clause = _of(rng.choice(forms), key[0], value)
+    clause = self._scrambled(rng, clause, key[1])
     others = [p for p in people if p not in (key[0], value)]
     return self._framed(rng, clause, others, self.said.lately)
 
   def decoy(self, rng: random.Random, key, value: str, other: str) -> str:
     if rng.random() < _DOUBT:
       form = rng.choice(self._in_style(self.said.clauses[key[1]]))
-      return self._doubted(rng, _of(form, key[0], value), other)
+      clause = self._scrambled(rng, _of(form, key[0], value), key[1])
+      return self._doubted(rng, clause, other)
     form = rng.choice(self.said.relatives[key[1]])
-    return self._framed(rng, _of(form, key[0], value), [other])
+    clause = self._scrambled(rng, _of(form, key[0], value), key[1])
+    return self._framed(rng, clause, [other])
 
   def event(self, rng: random.Random, event: Event, people) -> str:
     forms = self._in_style(tuple((form, form) for form in self.said.events))
     others = [p for p in people if p != event.name]
-    return self._framed(rng, _event(rng.choice(forms)[0], event), others)
+    clause = self._scrambled(rng, _event(rng.choice(forms)[0], event))
+    return self._framed(rng, clause, others)
 
   def event_decoy(self, rng: random.Random, event: Event, people) -> str:
     others = [p for p in people if p != event.name]
     if others and rng.random() < _FRAMED_EVENT:
       clause = _event(rng.choice(self.said.events), event)
+      clause = self._scrambled(rng, clause)
       return self._doubted(rng, clause, rng.choice(others))
     clause = _event(rng.choice(self.said.unhappened), event)
-    return self._framed(rng, clause, others)
+    return self._framed(rng, self._scrambled(rng, clause), others)
 
   def small_talk(self, rng: random.Random, name: str, other: str) -> str:
     form = rng.choice(self.said.small_talk)
@@ -117,6 +129,17 @@ class Varied:
         clause = rng.choice(forms).format(c=clause, o=other)
     return self._finished(rng, clause)
 
+  def _scrambled(self, rng, clause: str, cue: str = '') -> str:
+    if not self.scrambled or rng.random() >= self.scrambled:
+      return clause
+    units = _UNIT.findall(clause)
+    if not cue or words.ATTRIBUTES[cue].kind != 'person':
+      rng.shuffle(units)
+    for _ in range(rng.randint(0, _FILLERS)):
+      invented = ''.join(rng.choices(_SYLLABLES, k=rng.randint(1, 4)))
+      units.insert(rng.randint(0, len(units)), invented)
+    return ' '.join(units)
+
   def _doubted(self, rng, clause: str, other: str) -> str:
     text = rng.choice(self.said.doubts).format(c=clause, o=other)
     return self._finished(rng, text)
@@ -138,15 +161,18 @@ def _event(form: str, event: Event) -> str:
   return form.format(n=shown, v=event.venue, d=event.date)
 
 
-def make(wording: str, split: str, style: str) -> Plain | Varied:
+def make(
+  wording: str, split: str, style: str, scrambled: float = 0.0
+) -> Plain | Varied:
   """The wording of a split; ValueError for one that there is not."""
   held_out = split.endswith('_templates')
-  if wording == 'plain' and not held_out and not style:
+  if wording == 'plain' and not (held_out or style or scrambled):
     return Plain()
   if wording != 'varied' or style not in STYLES:
     raise ValueError(
-      f'wording={wording!r}, style={style!r}: no {split} split; use '
+      f'wording={wording!r}, style={style!r}, scrambled={scrambled}: no '
+      f'{split} split; use '
       f"'varied' with one of {STYLES}, or 'plain' without templates or style"
     )
   said = templates.HELD_OUT if held_out else templates.SEEN
-  return Varied(said, style)
+  return Varied(said, style, scrambled)

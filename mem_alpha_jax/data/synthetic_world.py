@@ -49,6 +49,7 @@ class WorldConfig:
   )
   wording: str = 'plain'  # or 'varied', which the fields below are of
   style: str = ''  # of synthetic_wording.STYLES
+  scrambled: float = 0.0  # share of clauses, see synthetic_wording.Varied
   crowd: tuple[int, int] = (2, 8)  # people at the start, in place of `people`
   joining: tuple[int, int] = (2, 64)  # in place of `people_every`
   returns: float = 0.25  # share of overwrites with an earlier value
@@ -330,7 +331,9 @@ def start(world: WorldConfig, split: str, seed: int | str) -> State:
   return State(
     rng=rng,
     split=split,
-    wording=wording_lib.make(world.wording, split, world.style),
+    wording=wording_lib.make(
+      world.wording, split, world.style, world.scrambled
+    ),
     names=names,
     joined=0,
     stated={'person': [], 'user': []},

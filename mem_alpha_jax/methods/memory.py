@@ -8,6 +8,7 @@ from mem_alpha_jax.memory import slots as slots_lib
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods.protocol import Given, Step
 from mem_alpha_jax.recall import registry, view
+from mem_alpha_jax.system import multihost
 from mem_alpha_jax.types import Request, Written
 
 QUESTION_WIDTH = 16  # questions a memory looks up in one call
@@ -26,9 +27,10 @@ class MemoryMethod:
     given: Given,
     adapt: Callable = lambda limits: limits,  # baselines keep longer entries
     embed: slots_lib.EmbedFn | None = None,  # None: the policy's
+    cut: Callable[[str], Sequence[str]] = lambda chunk: [chunk],
   ):
     embed = embed or given.parts.eval_setup.embed(given.params)
-    self._write = write
+    self._write, self._cut = write, cut
     self._make = lambda states, read, bank: batch_lib.Memories(
       states, read, given.config, given.count, adapt, embed, bank
     )
@@ -53,6 +55,17 @@ class MemoryMethod:
     self.memories, self._times = self._make(states, read, bank), list(times)
 
   def observe(self, chunks: Sequence[str | None]) -> list[Step]:
+    """Reads the pieces of each chunk one after the other."""
+    pieces = [[None] if chunk is None else self._cut(chunk) for chunk in chunks]
+    (most,) = multihost.largest(max(map(len, pieces)))
+    steps = self.read([some[0] for some in pieces])
+    for k in range(1, most):
+      now = [some[k] if k < len(some) else None for some in pieces]
+      steps = list(map(_both, steps, self.read(now), now))
+    self._times = [time + 1 for time in self._times]
+    return steps
+
+  def read(self, chunks: Sequence[str | None]) -> list[Step]:
     texts = [chunk or '' for chunk in chunks]
     for i, text in enumerate(texts):
       self.memories.read[i] += self.memories.count_tokens(text)
@@ -65,7 +78,6 @@ class MemoryMethod:
       for chunk, one in zip(chunks, said, strict=True)
     ]
     results = self.memories.write([w.ops for w in written], self._times)
-    self._times = [time + 1 for time in self._times]
     return list(map(Step, written, results, self.memories.states))
 
   def requests(self, questions: Sequence[Sequence[str]]) -> list[list[Request]]:
@@ -86,3 +98,22 @@ class MemoryMethod:
   def restore(self, value: Any) -> None:
     states = [state_lib.from_json(one) for one in value['states']]
     self.take(states, value['read'], [value['time']] * len(states))
+
+
+def _both(before: Step, after: Step, piece: str | None) -> Step:
+  """Two pieces as one step; a second of None does not count."""
+  if piece is None:
+    return before
+  one, two = before.written, after.written
+  written = Written(
+    (*one.ops, *two.ops),
+    (*one.errors, *two.errors),
+    one.noop and two.noop,
+    (*one.repairs, *two.repairs),
+    '\n'.join(filter(None, (one.text, two.text))),
+    one.view,
+    lambda: [*one.tokens(), *two.tokens()],
+    one.lost or two.lost,
+    one.cut or two.cut,
+  )
+  return Step(written, [*before.results, *after.results], after.state)

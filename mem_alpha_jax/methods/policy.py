@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Callable
 
 from mem_alpha_jax.methods import memory
 from mem_alpha_jax.methods.protocol import Given
@@ -32,8 +33,15 @@ def writer(given: Given) -> memory.Writer:
   return write
 
 
+def cut(given: Given) -> Callable[[str], list[str]]:
+  """Chunk -> its pieces, each read at a turn."""
+  return functools.partial(
+    writer_lib.pieces, clauses=given.config.rollout.clauses
+  )
+
+
 def method(given: Given) -> memory.MemoryMethod:
-  return memory.MemoryMethod(writer(given), given)
+  return memory.MemoryMethod(writer(given), given, cut=cut(given))
 
 
 def without_part(part: str, given: Given) -> memory.MemoryMethod:
@@ -58,4 +66,4 @@ def without_part(part: str, given: Given) -> memory.MemoryMethod:
       )
     return found
 
-  return memory.MemoryMethod(limited, given)
+  return memory.MemoryMethod(limited, given, cut=cut(given))

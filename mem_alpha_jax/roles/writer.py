@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mem_alpha_jax.data import chunking
 from mem_alpha_jax.memory import execution, notations, tools
 from mem_alpha_jax.reward import parts as parts_lib
 from mem_alpha_jax.roles import chat_prompt, prompt, role
-from mem_alpha_jax.text import chat_template
+from mem_alpha_jax.text import chat_template, english
 from mem_alpha_jax.types import Episode, Outcome, Turn, Written
 
 PROMPTS = {
@@ -16,10 +17,18 @@ PROMPTS = {
 }
 
 
-def read_chunks(episode: Episode) -> list[Turn]:
-  """The schedule of writing alone: the chunks in order."""
+def pieces(chunk: str, clauses: int) -> list[str]:
+  """What single turns read of a chunk, at least one: rollout.clauses each."""
+  found = english.clauses(chunk) if clauses else []
+  return [' '.join(p) for p in chunking.groups(found, clauses)] or [chunk]
+
+
+def read_chunks(episode: Episode, clauses: int = 0) -> list[Turn]:
+  """The schedule of writing alone: the chunks in order, whole or in pieces."""
   return [
-    Turn('writer', text, episode, t) for t, text in enumerate(episode.chunks)
+    Turn('writer', text, episode, t)
+    for t, chunk in enumerate(episode.chunks)
+    for text in pieces(chunk, clauses)
   ]
 
 

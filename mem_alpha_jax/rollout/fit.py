@@ -22,8 +22,11 @@ def check(
     ValueError: most are, and `refuse`, as of a run that is to learn from them;
       names the bucket and what makes chunks shorter.
   """
-  chunks = itertools.chain.from_iterable(e.chunks for e in episodes)
-  chunks = [*itertools.islice(chunks, _LOOKED_AT)]
+  clauses = setup.config.rollout.clauses
+  read = (
+    turn.text for e in episodes for turn in writer.read_chunks(e, clauses)
+  )
+  chunks = [*itertools.islice(read, _LOOKED_AT)]
   turns = play.unread(setup.config, chunks)
   lost = [writer.show(setup, turn).truncated for turn in turns]
   cut = sum(n > 0 for n in lost)

@@ -23,6 +23,7 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer
 from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.roles import writer
 from mem_alpha_jax.rollout import collector, play
 from mem_alpha_jax.text import english
 from mem_alpha_jax.text import words as words_lib
@@ -203,8 +204,11 @@ def batches(
 def turn_of(
   setup: collector.Setup, rng, episode: Episode, t: int, asks: bool = False
 ) -> Turn:
-  """A chunk, or a question after it, beside random notes of those before."""
-  end, text, role = t + asks, episode.chunks[t], 'writer'
+  """A chunk or a piece of it, or a question, beside notes of those before."""
+  pieces = writer.pieces(episode.chunks[t], setup.config.rollout.clauses)
+  end, text, role = t + asks, pieces[0], 'writer'
+  if len(pieces) > 1:
+    text = pieces[rng.integers(len(pieces))]
   if asks and episode.questions:
     asked = episode.questions[rng.integers(len(episode.questions))]
     text, role = asked.text, 'answerer'

@@ -94,7 +94,7 @@ def build(config, workdir: str) -> Experiment:
   judges = reading_registry.CONTENT_JUDGES
   content_judge = _judge(judges, config.reward.content_judge, chat)
   expert = _expert(config, tokenizer)
-  schedule = functools.partial(_read_and_answer, config.rollout.answers)
+  schedule = functools.partial(_read_and_answer, config.rollout)
 
   def setup(greedy: bool) -> collector.Setup:
     generate = make_sampler(config, policy, tokenizer, greedy)
@@ -226,10 +226,11 @@ def _oracle_notes(episode: Episode) -> source_lib.Notes:
   return [()] * len(episode.chunks)
 
 
-def _read_and_answer(count: int, episode: Episode) -> list[Turn]:
+def _read_and_answer(rollout, episode: Episode) -> list[Turn]:
   """The schedule of a run: all chunks, then so many questions at most."""
-  asked = credit_questions.ending(episode)[:count]
-  return [*writer.read_chunks(episode), *answerer.ask(episode, asked)]
+  asked = credit_questions.ending(episode)[: rollout.answers]
+  read = writer.read_chunks(episode, rollout.clauses)
+  return [*read, *answerer.ask(episode, asked)]
 
 
 def _expert(config, tokenizer) -> Callable[[Turn], Outcome] | None:

@@ -8,10 +8,14 @@ import optax
 from jax.sharding import Mesh
 
 from mem_alpha_jax.config import sizes
+from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.model.policy import Policy
 from mem_alpha_jax.rl import batching, optimizer, packing
 from mem_alpha_jax.rl import update as update_lib
+from mem_alpha_jax.roles import writer
 from mem_alpha_jax.types import RolloutRows, TrainState
+
+_COUNTED = 64  # episodes
 
 
 class Learner(NamedTuple):
@@ -23,10 +27,20 @@ class Learner(NamedTuple):
   values: Callable  # (params, rows) -> [M, G, R] of the value head, for gae
 
 
+def _pieces(config) -> float:
+  """Turns that read a chunk, in some episodes of training."""
+  clauses = config.rollout.clauses
+  if not clauses:
+    return 1.0
+  episodes = pipeline.make_source(config, 'train')[:_COUNTED]
+  turns = sum(len(writer.read_chunks(e, clauses)) for e in episodes)
+  return turns / sum(len(e.chunks) for e in episodes)
+
+
 def create(config, policy: Policy, mesh: Mesh) -> Learner:
   """Compiles nothing yet."""
   tx, schedule = optimizer.create_optimizer(
-    config.optim, sizes.total_updates(config)
+    config.optim, sizes.total_updates(config, _pieces(config))
   )
   temperature = config.rollout.temperature
   update = update_lib.make_update_fn(

@@ -43,6 +43,9 @@ SECTIONS = (
     ),
     wording=Field('plain', 'of source=synthetic', 'plain | varied'),
     chunk_sentences=Field(1, 'sentences of one chunk; of varied: the most'),
+    scrambled=Field(
+      0.0, 'share of clauses in any order, of varied training', fraction
+    ),
     overwrite=Field(0.65, 'share of facts that change a fact', fraction),
     asked_rate=Field(0.45, 'questions asked for every sentence'),
     eval_episodes=Field(128, 'held-out episodes at train length'),

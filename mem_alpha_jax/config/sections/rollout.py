@@ -38,6 +38,11 @@ SECTIONS = (
     forks=Field((), 'turns at which each memory branches; (): none', stages),
     branches=Field(2, 'memories that one becomes there', integer(2)),
     shuffled=Field(0.0, 'share of turns that see entries unranked', fraction),
+    clauses=Field(
+      0,
+      'of a chunk that one turn reads, the next after its calls; 0: all',
+      natural,
+    ),
     max_calls=Field(4, 'calls of a response that are carried out'),
     answers=Field(
       0, 'most questions of an episode that the policy answers', natural
