@@ -273,3 +273,38 @@ def test_the_run_reads_held_out_templates():
     pipeline.eval_episodes(plain, 'test', held_out='templates')
   with pytest.raises(ValueError, match="style='loud'"):
     synthetic.episodes(config, 'test', style='loud')[0]
+
+
+def _scrambled(share, split='train', count=40):
+  config = tiny.get_config(
+    f'data.wording=varied,data.chunk_sentences=3,data.scrambled={share}'
+  )
+  return [pipeline.make_source(config, split)[i] for i in range(count)]
+
+
+def test_scrambled_sentences_are_of_training_alone():
+  assert _scrambled(0.5, 'test_pairs', 4) == _scrambled(0.0, 'test_pairs', 4)
+  plain, told = ([c for e in _scrambled(share) for c in e.chunks]
+                 for share in (0.0, 1.0))  # fmt: skip
+  read = lambda chunks: sum(len(synthetic.oracle_notes(c)) for c in chunks)
+  # Which notes say what none of the templates does: few by chance.
+  assert read(told) < 0.2 * read(plain)
+
+
+def test_scrambled_clauses_keep_their_words_and_who_is_whose():
+  wording = synthetic_wording.Varied(templates.SEEN, scrambled=1.0)
+  rng, orders, invented = random.Random(0), set(), collections.Counter()
+  for _ in range(60):
+    said = wording._scrambled(rng, 'Ana has a job as a baker', 'job').split()
+    kept = [w for w in said if w in ['Ana', 'has', 'a', 'job', 'as', 'baker']]
+    assert sorted(kept) == sorted(
+      ['Ana', 'has', 'a', 'job', 'as', 'a', 'baker']
+    )
+    orders.add(tuple(kept))
+    invented[len(said) - 7] += 1
+    said = wording._scrambled(rng, 'Tom is the boss of Ana', 'boss').split()
+    assert [
+      w for w in said if w in ['Tom', 'is', 'the', 'boss', 'of', 'Ana']
+    ] == (['Tom', 'is', 'the', 'boss', 'of', 'Ana'])
+    assert '3 May' in wording._scrambled(rng, 'on 3 May I saw it')
+  assert len(orders) > 30 and set(invented) == {0, 1, 2, 3}

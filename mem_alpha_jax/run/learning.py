@@ -15,7 +15,7 @@ from mem_alpha_jax.rl import update as update_lib
 from mem_alpha_jax.roles import writer
 from mem_alpha_jax.types import RolloutRows, TrainState
 
-_COUNTED = 64  # episodes
+COUNTED = 64  # episodes
 
 
 class Learner(NamedTuple):
@@ -27,12 +27,12 @@ class Learner(NamedTuple):
   values: Callable  # (params, rows) -> [M, G, R] of the value head, for gae
 
 
-def _pieces(config) -> float:
+def pieces(config) -> float:
   """Turns that read a chunk, in some episodes of training."""
   clauses = config.rollout.clauses
   if not clauses:
     return 1.0
-  episodes = pipeline.make_source(config, 'train')[:_COUNTED]
+  episodes = pipeline.make_source(config, 'train')[:COUNTED]
   turns = sum(len(writer.read_chunks(e, clauses)) for e in episodes)
   return turns / sum(len(e.chunks) for e in episodes)
 
@@ -40,7 +40,7 @@ def _pieces(config) -> float:
 def create(config, policy: Policy, mesh: Mesh) -> Learner:
   """Compiles nothing yet."""
   tx, schedule = optimizer.create_optimizer(
-    config.optim, sizes.total_updates(config, _pieces(config))
+    config.optim, sizes.total_updates(config, pieces(config))
   )
   temperature = config.rollout.temperature
   update = update_lib.make_update_fn(
