@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny_config
 
-from mem_alpha_jax.config import sizes, validate
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.memory import slots
 from mem_alpha_jax.memory import state as state_lib
@@ -156,9 +156,3 @@ def test_the_rate_falls_until_the_last_update(experiment):
   config.data.batch_episodes, config.rl.minibatch_rows = 4, 16
   # round(8 * 1.5) = 12 turns of four episodes, groups of 4: 192 rows.
   assert sizes.total_updates(config, 1.5) == 10 * 12
-
-
-def test_a_perfect_writer_reads_whole_chunks():
-  config = tiny_config.get_config('rollout.clauses=1,rollout.expert=0.5')
-  with pytest.raises(ValueError, match='rollout.clauses=1: a perfect writer'):
-    validate.validate(config)

@@ -92,9 +92,7 @@ BAD = {
   'rollout.prefix_buckets=72;60': 'growing integers, 1 or more',
   'rollout.response_buckets=0': 'growing integers, 1 or more',
   'model.remat=some': r"\['none', 'full', 'dots'\]",
-  'memory.mark_sentences=True,memory.prompt_format=chat,model.source=smollm2': (
-    r"mark_sentences=True: memory\.prompt_format='chat' has no"
-  ),
+  'rollout.clauses=1,rollout.expert=0.5': r'clauses=1: a perfect writer',
   'rollout.forced=8': r'must be below rollout\.group_size=8',
   'rollout.forced=0,rollout.group_size=1': 'use 2 or more',
   'rollout.own_memory=1.5': 'a finite number, 0 to 1',

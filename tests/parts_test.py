@@ -18,7 +18,7 @@ OK, FAILED = OpResult(True), OpResult(False, 'unknown id')
 REPEAT = OpResult(False, state_lib.DUPLICATE)
 CHUNK = 'Marta has a new job as a baker.'
 WORDS = st.lists(st.sampled_from('abcdef'))
-CONFIG = ml_collections.ConfigDict({'noop': 0.25, 'repair': 0.5, 'again': 0.0})
+CONFIG = ml_collections.ConfigDict({'noop': 0.25, 'repair': 0.5})
 
 
 def insert(text):
@@ -62,28 +62,6 @@ def test_trial_calls_is_the_share_of_valid_calls(
 ):
   done = outcome([insert('x')] * len(results), results, errors, noop=noop)
   assert one(parts.calls, done) == expected
-
-
-@pytest.mark.parametrize(
-  ('texts', 'results', 'again', 'expected'),
-  [
-    ('xx', [OK, REPEAT], 1.0, 0.5),
-    ('xx', [OK, OK], 1.0, 0.5),  # an update to what was just inserted
-    ('xXyx', [OK, REPEAT, OK, REPEAT], 0.5, 0.75),
-    ('xx', [FAILED, FAILED], 1.0, 0.0),
-    ('xy', [OK, REPEAT], 1.0, 1.0),  # stored before, not said before
-  ],
-)
-def test_calls_that_say_a_text_again_count_less(
-  texts, results, again, expected
-):
-  config = ml_collections.ConfigDict({**CONFIG, 'again': again})
-  done = outcome(map(insert, texts), results)
-  (found,) = parts.calls([None], [done], config)
-  assert found == expected
-  deletes = [Op('delete', 'semantic', '', i) for i in (1, 2)]
-  (found,) = parts.calls([None], [outcome(deletes, [OK, OK])], config)
-  assert found == 1.0
 
 
 @pytest.mark.parametrize('notation', [json_calls, reference_tools])

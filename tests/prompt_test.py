@@ -42,7 +42,6 @@ def memory_config(**changes):
     fixed_width=True,
     prompt_format='compact',
     prompt_order='chunk_first',
-    mark_sentences=False,
   )
   return ml_collections.ConfigDict(base | changes)
 
@@ -107,20 +106,6 @@ def test_trial_truncation_is_counted():
   assert (made.truncated, made.cut_entries) == (5, 1)
   made, prefix, _ = render(chunk='u v', budget=3)
   assert prefix.startswith('<s> <sem>') and made.truncated == 2
-
-
-def test_sentences_have_the_handles_that_the_view_leaves():
-  chunk = 'Ana met Ola. It rained; Eva saw it.'
-  marked = dict(mark_sentences=True, fixed_width=False, chunk=chunk)
-  _, prefix, _ = render(**marked)
-  assert prefix == (
-    '<s> <3> Ana met Ola. <4> It rained; <5> Eva saw it. '
-    '<sem> Marta baker <1> <sep>'
-  )
-  _, prefix, _ = render((None,) * 8, view_entries=8, **marked)
-  assert prefix == '<s> <9> Ana met Ola. <9> It rained; <9> Eva saw it. <sep>'
-  with pytest.raises(ValueError, match=r'view_entries=9: .*mark_sentences'):
-    prompt.check(memory_config(view_entries=9, mark_sentences=True))
 
 
 def test_no_handle_for_a_tenth_entry():

@@ -50,22 +50,6 @@ def drawn(setup, count, most=1):
         yield chunk, view, setup.tokenizer.decode(ids), ids
 
 
-def test_calls_apart_are_about_different_sentences():
-  rng, several = np.random.default_rng(0), 0
-  parts = 'Ana paints well', 'Tom met Eva', 'Oslo got snow'
-  for _ in range(200):
-    ops = warm_start.calls(
-      rng, '{}; {}. {}.'.format(*parts), (), apart=True, reordered=0.5
-    )
-    of = [set(op.text.split()) for op in ops]
-    found = [p for told in of for p in parts if told <= set(p.split())]
-    assert len(found) == len(set(found)) == len(ops)
-    several += len(ops) > 1
-  assert several > 20
-  ops = [warm_start.calls(rng, '我住；他走', (), apart=True) for _ in range(60)]
-  assert max(map(len, ops)) == 2
-
-
 def test_reordered_notes_have_the_words_of_the_others_in_any_order():
   said = 'Tom is the boss of Ana'
   rng = np.random.default_rng(0)

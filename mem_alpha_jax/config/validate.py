@@ -60,11 +60,6 @@ def _check_model(c: ml_collections.ConfigDict) -> None:
     ),
   )
   require(
-    not c.memory.mark_sentences or prompt == 'compact',
-    f'memory.mark_sentences=True: memory.prompt_format={prompt!r} has no '
-    'symbols; use False',
-  )
-  require(
     prompt != 'reference' or c.memory.prompt_order == 'memory_first',
     f'memory.prompt_order={c.memory.prompt_order!r}: '
     "prompt_format='reference' has the memory first",

@@ -52,8 +52,7 @@ def calls(turns, outcomes, config) -> Column:
   What could not be read is a call that failed; a repeat of what is stored is
   none. Without any call, the explicit "store nothing" earns `reward.noop`, as
   repeats alone do, and anything else 0. A call that was read in spite of slips
-  (memory.tools.REPAIRS) counts less by `reward.repair`, and one with a text
-  that its response has said before, neutral or not, less by `reward.again`.
+  (memory.tools.REPAIRS) counts less by `reward.repair`.
   """
   del turns
   return _column(_calls(o, config) * _of_noop(o, config) for o in outcomes)
@@ -172,24 +171,15 @@ def _of_noop(o: Outcome, config) -> float:
 
 def _calls(o: Outcome, config) -> float:
   repairs = o.repairs or [()] * len(o.results)
-  again = _again(o.ops) if config.again else [False] * len(o.results)
   counted = [
-    max(result.ok, result.neutral)
-    * (1 - config.repair * bool(slips))
-    * (1 - config.again * said)
-    for result, slips, said in zip(o.results, repairs, again, strict=True)
-    if said or not result.neutral
+    result.ok * (1 - config.repair * bool(slips))
+    for result, slips in zip(o.results, repairs, strict=True)
+    if not result.neutral
   ]
   made = len(counted) + len(o.errors)
   if not made:
     return float(o.noop or bool(o.results))
   return sum(counted) / made
-
-
-def _again(ops: Sequence[state_lib.Op]) -> list[bool]:
-  """Whether each call has the text of one before it."""
-  texts = [state_lib.plain(op.text) for op in ops]
-  return [bool(t) and t in texts[:i] for i, t in enumerate(texts)]
 
 
 def _size_step(turn: Turn, o: Outcome) -> float:

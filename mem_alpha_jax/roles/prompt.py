@@ -4,8 +4,6 @@ compact, chunk_first (our default; the chunk is shared by a whole group):
   <bos> chunk [<core> core] {kind text <null>.. <i>} x view <sep> | <call>
 compact, memory_first (the reference's order):
   <bos> [<core> core] {kind text <null>.. <i>} x view <sep> chunk | <call>
-With memory.mark_sentences a chunk is {<j> sentence} x sentences, where <j> are
-the handles that no place of the view has.
 Left of the bar is `Prompt.prefix`, right of it `Prompt.own`.
 """
 
@@ -18,7 +16,6 @@ import ml_collections
 from mem_alpha_jax import types
 from mem_alpha_jax.memory import compact_calls
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.text import english
 
 Entry = state_lib.Entry
 
@@ -47,11 +44,6 @@ def check(memory: ml_collections.ConfigDict) -> None:
     raise ValueError(
       f'config.memory.view_entries={memory.view_entries}: use 0 to {most}, '
       'the handles of the compact prompt'
-    )
-  if memory.mark_sentences and memory.view_entries >= most:
-    raise ValueError(
-      f'config.memory.view_entries={memory.view_entries}: all handles are of '
-      'the view; memory.mark_sentences needs one or more'
     )
 
 
@@ -86,7 +78,7 @@ def compact(
     truncated += lost
     cut += lost > 0
   notes.append(tokenizer.symbol(compact_calls.SEP))
-  chunk_ids = _chunk(tokenizer, chunk, memory)
+  chunk_ids = tokenizer.encode_text(chunk)
   if room is not None:
     over = max(len(chunk_ids) + len(notes) + 1 - room.prefix, 0)
     truncated += min(over, len(chunk_ids))
@@ -98,20 +90,6 @@ def compact(
   else:
     prefix = bos + chunk_ids + notes
   return Prompt(prefix, own, tuple(view), truncated, cut)
-
-
-def _chunk(tokenizer, chunk: str, memory) -> list[int]:
-  """The ids of a chunk; sentences past the last handle share it.
-
-  A policy of few layers tells by the marks which words are of one sentence.
-  """
-  if not memory.mark_sentences:
-    return tokenizer.encode_text(chunk)
-  ids, handles = [], compact_calls.HANDLES[memory.view_entries :]
-  for i, text in enumerate(english.clauses(chunk)):
-    ids.append(tokenizer.symbol(handles[min(i, len(handles) - 1)]))
-    ids += tokenizer.encode_text(text)
-  return ids
 
 
 @functools.lru_cache(maxsize=1 << 16)

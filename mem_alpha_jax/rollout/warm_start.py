@@ -103,24 +103,19 @@ def calls(
   rng: np.random.Generator,
   chunk: str,
   view: Sequence,
-  apart: bool = False,
   reordered: float = 0.0,
 ) -> list[state_lib.Op]:
   """Valid calls about the chunk, otherwise random; none stores nothing.
 
   As many as sentences at most: a policy that was shown more goes on to make
-  them. The last two arguments are fields of config.warm_start.
-
-  Args:
-    apart: no two are about the same sentence.
-    reordered: share of notes whose words stand in random order.
+  them. `reordered` of the notes have their words in random order.
   """
   kinds, shares = zip(*CALLS, strict=True)
   visible = [entry for entry in view if entry is not None]
   rng.shuffle(visible)
   ops = []
-  left = _sentences(chunk)
-  count = min(rng.choice(len(COUNTS), p=COUNTS), len(left))
+  sentences = _sentences(chunk)
+  count = min(rng.choice(len(COUNTS), p=COUNTS), len(sentences))
   for _ in range(count):
     tool, kind = kinds[rng.choice(len(kinds), p=shares)]
     if tool != 'insert' and not visible:
@@ -128,8 +123,7 @@ def calls(
     entry = None if tool == 'insert' else visible.pop()
     text = ''
     if tool != 'delete':
-      place = rng.integers(len(left))
-      text = note(rng, left.pop(place) if apart else left[place], reordered)
+      text = note(rng, sentences[rng.integers(len(sentences))], reordered)
     ops.append(state_lib.Op(tool, kind or entry.kind, text, entry and entry.id))
   return ops
 
@@ -155,7 +149,7 @@ def demonstration(
   notation = notations.NOTATIONS[setup.config.memory.prompt_format]
   ids = []
   w = setup.config.warm_start
-  for op in calls(rng, chunk, view, w.apart, w.reordered):
+  for op in calls(rng, chunk, view, w.reordered):
     said = notation.encode(setup.tokenizer, op, view)
     if ids and len(ids) + len(said) > room:
       break

@@ -100,7 +100,6 @@ SECTIONS = (
     answers=Field(
       0, 'further ones, half of them on poor answers to questions', natural
     ),
-    apart=Field(False, 'calls shown together are about different sentences'),
     reordered=Field(0.0, 'share of notes with words in any order', fraction),
     batch=Field(128, 'demonstrations of one update', integer(4)),
     learning_rate=Field(4e-3, 'peak, cosine to a tenth', positive),

@@ -28,9 +28,6 @@ SECTIONS = (
     ),
     view_entries=Field(3, 'how many of them', natural),
     fixed_width=Field(True, 'pad each viewed entry to entry_tokens'),
-    mark_sentences=Field(
-      False, 'a symbol before each one of a chunk (prompt_format=compact)'
-    ),
     instructions=Field('full', 'of chat models', 'full | brief'),
     thinking=Field(False, 'chat models may think before they call tools'),
   ),

@@ -26,9 +26,6 @@ SECTIONS = (
     repair=Field(
       0.0, 'of a call of r2, if it had slips (rollout/repaired)', fraction
     ),
-    again=Field(
-      0.0, 'of a call of r2, if its response said its text before', fraction
-    ),
     when=Field(
       'step',
       'step: gain of answers; session: answers on it; end: the reference',
