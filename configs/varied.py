@@ -19,9 +19,12 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.chunk_sentences = 3
   c.data.batch_episodes = 16
   # Else it learns the templates by heart, and nothing of held-out ones.
-  c.data.scrambled = 0.3
+  c.data.scrambled = 0.5
 
   c.tokenizer.vocab_size = 1100  # more function words
+
+  c.model.layers, c.model.width, c.model.ffn = 4, 96, 240
+  c.model.heads, c.model.kv_heads = 6, 3
 
   # One sentence after the other, each beside the notes on those before: of a
   # whole chunk it notes one fact.
