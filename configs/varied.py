@@ -13,18 +13,15 @@ from configs import common, tiny
 def get_config(arg: str = '') -> ml_collections.ConfigDict:
   """Returns the config; `arg` is 'key=value,...' over dotted field names."""
   c = tiny.get_config().unlock()
-  c.num_steps = 400
+  c.num_steps = 600
 
   c.data.wording = 'varied'
   c.data.chunk_sentences = 3
   c.data.batch_episodes = 16
   # Else it learns the templates by heart, and nothing of held-out ones.
-  c.data.scrambled = 0.5
+  c.data.scrambled = 0.3
 
   c.tokenizer.vocab_size = 1100  # more function words
-
-  c.model.layers, c.model.width, c.model.ffn = 4, 96, 240
-  c.model.heads, c.model.kv_heads = 6, 3
 
   # One sentence after the other, each beside the notes on those before: of a
   # whole chunk it notes one fact.
