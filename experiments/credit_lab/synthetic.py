@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+import matplotlib
 from matplotlib import figure
 
 from configs import tiny_paper, tiny_siblings
@@ -222,6 +223,7 @@ def draw(rows: list[dict], path: pathlib.Path) -> None:
   fig = figure.Figure(figsize=(5.5 * len(shown), 4.8), layout='constrained')
   panels = fig.subplots(1, len(shown), sharey=True, squeeze=False)[0]
   for panel, reward in zip(panels, shown, strict=True):
+    panel.set_prop_cycle(color=matplotlib.colormaps['tab20'].colors)
     for one in rows:
       arm, _, paid = one['arm'].partition('; ')
       if paid != reward:
