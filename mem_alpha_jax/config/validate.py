@@ -209,10 +209,17 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     not shared or rl.group_by == 'chunk',
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
+  for name in ('expert', 'ahead'):
+    require(
+      shared or not rollout[name],
+      f'rollout.{name}={rollout[name]}: a trajectory goes on with its own '
+      "memory; needs rollout.groups='state'",
+    )
+  when = c.reward.when
   require(
-    shared or not rollout.expert,
-    f'rollout.expert={rollout.expert}: a trajectory goes on with its own '
-    "memory; needs rollout.groups='state'",
+    when == 'step' or not rollout.ahead,
+    f"rollout.ahead={rollout.ahead}: grades gains; needs reward.when='step', "
+    f'not {when!r}',
   )
   earning.check(c)
   width = rollout.group_size if shared else 1

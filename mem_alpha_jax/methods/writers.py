@@ -175,12 +175,13 @@ def expert(
   turn: Turn,
   notes: Sequence[OracleNote],
   count: Callable[[str], int],
-  most: int,
+  most: int | None,
 ) -> Outcome:
   """What the oracle makes of the memory of a turn, in at most so many calls.
 
   Args:
-    notes: of the turn's chunk.
+    notes: of the turn's chunk, or of those that it reads at once.
+    most: None for any number.
   """
   rng = np.random.default_rng(0)  # of no use to it
   sees = turn.state, turn.text, turn.view, turn.limits, count, rng, notes

@@ -33,6 +33,9 @@ SECTIONS = (
     expert=Field(
       0.0, 'share of turns whose memory goes on as the oracle writes', fraction
     ),
+    ahead=Field(
+      0, 'chunks the oracle reads on, at most, to grade a step again', natural
+    ),
     rerolls=Field(0, 'of a turn, from the memory of one trajectory', natural),
     rerolled=Field(0.5, 'share of episodes whose turn has them', fraction),
     forks=Field((), 'turns at which each memory branches; (): none', stages),
