@@ -258,8 +258,8 @@ def test_reader_follows_an_object_from_hand_to_place(tmp_path):
     # Of the cup nothing is known: whose place is not said.
     (
       'qa2',
-      [('Where is the lamp?', 'attic', 2, 4),
-       ('Where is the lamp?', 'porch', 5, 7)],
+      [('Where is Ada?', 'attic', 1, 4), ('Where is the lamp?', 'attic', 2, 4),
+       ('Where is Ada?', 'porch', 5, 7), ('Where is the lamp?', 'porch', 5, 7)],
     ),
     ('qa6', []),
   ],
@@ -289,7 +289,8 @@ def test_a_place_that_is_lost_and_found_again_is_two_questions():
     'Bob took the lamp there.',
     'Bob went to the attic.',
   )
-  spans = [(q.first, q.last) for q in babi.could_be_asked(chunks, 'qa2')]
+  found = babi.could_be_asked(chunks, 'qa2')
+  spans = [(q.first, q.last) for q in found if 'lamp' in q.text]
   assert spans == [(1, 2), (4, 4)]
 
 

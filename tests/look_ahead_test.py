@@ -13,6 +13,7 @@ from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import writers
 from mem_alpha_jax.reading.extractive import ExtractiveReader
 from mem_alpha_jax.rollout import grading, look_ahead
+from mem_alpha_jax.run import build as build_lib
 from mem_alpha_jax.types import Episode, Outcome, Turn
 
 CHUNKS = (
@@ -23,7 +24,8 @@ CHUNKS = (
   'Ada went to the porch.',
   'Bob picked up the lamp.',
 )
-EPISODE = Episode(1, 'babi', CHUNKS, babi.could_be_asked(CHUNKS, 'qa2'))
+ASKED = [q for q in babi.could_be_asked(CHUNKS, 'qa2') if 'lamp' in q.text]
+EPISODE = Episode(1, 'babi', CHUNKS, tuple(ASKED))
 LEXICON = {
   'person': frozenset(('ada', 'bob')),
   'location': frozenset(('attic', 'porch')),
@@ -104,6 +106,14 @@ def test_a_turn_without_a_chunk_is_not_taken_on():
   start = [Outcome(state_lib.empty())]
   (later,), rows = look_ahead.read_on(EXPERT, memories, [idle], [start])
   assert not later.live and rows == [start]
+
+
+def test_it_needs_an_oracle():
+  config = tiny_config.get_config('data.source=locomo,rollout.ahead=2')
+  with pytest.raises(
+    ValueError, match='ahead=2: data.source=locomo has no oracle; use 0'
+  ):
+    build_lib._expert(config, len)
 
 
 @pytest.mark.parametrize(

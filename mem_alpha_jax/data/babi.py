@@ -45,8 +45,15 @@ _FRAMES = {
   ),
 }
 
-# What could be asked of each subject of a task, in the words of its file.
-_UNASKED = {'qa1': 'Where is {}?', 'qa2': 'Where is the {}?'}
+# What could be asked about people and about objects in the stories of a task,
+# and the task whose question it is.
+_UNASKED = {
+  'qa1': {'person': ('qa1', 'Where is {}?')},
+  'qa2': {
+    'person': ('qa1', 'Where is {}?'),
+    'object': ('qa2', 'Where is the {}?'),
+  },
+}
 
 
 class _Row(NamedTuple):
@@ -170,28 +177,28 @@ def episode_notes(chunks: Sequence[str]) -> list[tuple[OracleNote, ...]]:
 
 
 def could_be_asked(chunks: Sequence[str], task: str) -> tuple[Question, ...]:
-  """A question for each place of each object (qa2) or person (qa1).
+  """A question for each place of each person, of qa2 of each object, too.
 
   It stands for as long as the subject stays there and its place is known, is
   never asked (`asked=False`), and so serves dense credit alone: the questions
   of a file, five a story, grade few of its statements. Gold comes from the
   statements. Other tasks have none.
   """
-  if task not in _UNASKED:
-    return ()
+  forms = _UNASKED.get(task, {})
   moves = [match.groups() for match in map(_MOVE.match, chunks) if match]
   people, places = {who for who, _ in moves}, {place for _, place in moves}
   known, newest, found = {}, {}, []
   for t, notes in enumerate(episode_notes(chunks)):
     known |= dict(note.text.split() for note in notes)
     for subject, value in known.items():
-      place = known.get(value, value)
-      if place not in places or (subject in people) != (task == 'qa1'):
+      place, last = known.get(value, value), newest.get(subject)
+      kind = 'person' if subject in people else 'object'
+      if place not in places or kind not in forms:
         continue
-      text, last = _UNASKED[task].format(subject), newest.get(subject)
       if last is None or (last.answer, last.last) != (place, t - 1):
         found.extend([last] if last else ())
-        last = Question(text, place, task, t, t, asked=False)
+        name, form = forms[kind]
+        last = Question(form.format(subject), place, name, t, t, asked=False)
       newest[subject] = last._replace(last=t)
   return (*found, *newest.values())
 
@@ -295,8 +302,11 @@ def _bucket(story: Sequence[_Row]) -> int:
 
 def _reader(config, strict: bool) -> ExtractiveReader:
   tasks = config.data.babi_tasks
-  known = lexicon(config.data.root, tasks)
-  return ExtractiveReader(frames(tasks), known, strict)
+  known, asked = lexicon(config.data.root, tasks), frames(tasks)
+  if config.data.unasked:  # of others than the file's own
+    forms = (form for task in tasks for form in _UNASKED.get(task, {}).values())
+    asked += frames([name for name, _ in forms if name not in tasks])
+  return ExtractiveReader(asked, known, strict)
 
 
 def _all_tasks(config, split: str) -> list[Episode]:
