@@ -2,6 +2,7 @@ import pytest
 
 from configs import (
   babi,
+  babi_qa2,
   jsonl,
   labels,
   smollm2,
@@ -33,6 +34,7 @@ BASE = (
 CONFIGS = {
   'tiny': tiny,
   'babi': babi,
+  'babi_qa2': babi_qa2,
   'labels': labels,
   'jsonl': jsonl,
   'smollm2': smollm2,

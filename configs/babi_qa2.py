@@ -1,0 +1,33 @@
+"""bAbI qa2 ("Where is the football?") on a laptop: answers that take two notes.
+
+  python -m mem_alpha_jax.main --config=configs/babi_qa2.py --workdir=runs/qa2
+
+As babi.py, but its five questions a story grade few of its statements.
+experiments/babi/README.md says what each field is for.
+"""
+
+import ml_collections
+
+from configs import babi, common
+
+
+def get_config(arg: str = '') -> ml_collections.ConfigDict:
+  """Returns the config; `arg` is 'key=value,...' over dotted field names."""
+  c = babi.get_config().unlock()
+  c.data.babi_tasks = ('qa2',)
+  c.reading.hops = 2  # 'football Mary', then 'Mary garden'
+  c.num_steps = 150
+  c.data.unasked = (
+    True  # where all people and objects are, after each statement
+  )
+  # A drop changes no answer before the person moves on.
+  c.rollout.ahead = 8
+  # So that the other of two notes is there more often than not.
+  c.rollout.expert = 0.6
+  # Where a dropped thing is stands in no statement, but in a note; and a note
+  # of an object begins with it, in whose hands it comes last in a statement.
+  c.warm_start.from_view = 0.4
+  c.warm_start.reordered = 0.3
+  c.rl.min_gap = 0.5  # only groups of which some samples answer more
+  c.rl.entropy_coef = 0.01  # such words are rare and not to be lost
+  return common.parse_arg(c, arg)
