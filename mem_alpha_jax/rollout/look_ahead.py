@@ -20,20 +20,24 @@ from mem_alpha_jax.types import Episode, Outcome, Turn
 class Expert(NamedTuple):
   """A perfect writer."""
 
-  # What it makes of a turn; with `last` of all chunks from the turn's to that.
+  # What it makes of a turn; with `last` of all chunks from the turn's to that,
+  # a call a note: the untidy memory that a response leaves stays so.
   write: Callable[..., Outcome]
   notes: Callable[[Episode], Notes]  # what it knows of each chunk
 
 
-def horizon(notes: Notes, chunk: int, most: int) -> int:
+def horizon(notes: Notes, chunk: int, most: int, past: bool = False) -> int:
   """The last chunk up to which what is noted of one stands.
 
-  At most so many chunks on, and none where there is no note.
+  At most so many chunks on, and none where there is no note. With `past` it
+  is so many, whether that still stands or was noted anew: then a note that was
+  added beside an old one, and not in its place, is in the way.
   """
   keys = {note.key for note in notes[chunk]}
   last, end = chunk, min(chunk + most, len(notes) - 1)
   while keys and last < end:
-    if not keys.isdisjoint(note.key for note in notes[last + 1]):
+    again = not keys.isdisjoint(note.key for note in notes[last + 1])
+    if again and not past:
       break
     last += 1
   return last
@@ -47,8 +51,8 @@ def read_on(
 ) -> tuple[list[Turn], list[list[Outcome]]]:
   """The turns at their horizons, and each memory as the expert takes it on.
 
-  A turn's text is then all that was read; it is not live where that is
-  nothing new.
+  Every other one is past what its chunk says. A turn's text is then all that
+  was read; it is not live where that is nothing new.
 
   Args:
     memories: before the turns.
@@ -59,7 +63,8 @@ def read_on(
     last = turn.chunk
     if turn.live and turn.question is None:
       notes = expert.notes(turn.episode)
-      last = horizon(notes, last, memories.config.rollout.ahead)
+      past = (turn.episode.uid + last) % 2 == 0
+      last = horizon(notes, last, memories.config.rollout.ahead, past)
     chunks = turn.episode.chunks[turn.chunk + 1 : last + 1]
     text = ' '.join([turn.text, *chunks])
     later.append(turn._replace(chunk=last, text=text, live=bool(chunks)))
@@ -76,6 +81,6 @@ def read_on(
 
 def _taken_on(expert: Expert, turn: Turn, last: int, o: Outcome) -> Outcome:
   """An outcome and what the expert, which sees all entries, adds to it."""
-  view = tuple(state_lib.by_age(o.state))
+  view = tuple(state_lib.by_age(o.state, newest_first=True))
   more = expert.write(turn._replace(state=o.state, view=view), last)
   return o._replace(state=more.state, results=(*o.results, *more.results))

@@ -253,12 +253,12 @@ def _expert(config, tokenizer) -> look_ahead.Expert | None:
   read = functools.lru_cache(256)(_oracle_notes)  # at each turn of an episode
 
   def write(turn: Turn, last: int | None = None) -> Outcome:
-    notes, most = read(turn.episode), rollout.max_calls
+    notes, count = read(turn.episode), tokenizer.count
     if last is None:
-      notes = notes[turn.chunk]
-    else:  # no response, so of any number of calls
-      notes, most = sum(map(tuple, notes[turn.chunk : last + 1]), ()), None
-    return writers.expert(turn, notes, tokenizer.count, most)
+      most = rollout.max_calls
+      return writers.expert(turn, notes[turn.chunk], count, most)
+    told = sum(map(tuple, notes[turn.chunk : last + 1]), ())
+    return writers.expert(turn, told, count, None, tidy=False)
 
   return look_ahead.Expert(write, read)
 
