@@ -173,10 +173,11 @@ def forced_calls(
     rng: keyed by step, episode and chunk.
     visible: entries the writer sees, which an update can name.
     group_size: samples of the group; the first `count` of them are forced.
-    count: forced samples. The first update or delete a random visible entry
-      (if there is one), the others start with one of the other calls, in turn.
+    count: forced samples. The first `updates` of them update or delete a random
+      visible entry (if there is one), the others start with one of the other
+      calls, in turn.
     deleted: share of the calls about an entry that delete it.
-    updates: samples about an entry, each another while there are some.
+    updates: samples about an entry, each about another while there are some.
   """
   known = starts(tokenizer, prompt_format)
   (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
