@@ -3,9 +3,11 @@
 import pathlib
 
 import pytest
+from tiny_config import get_config as make_config
 
-from mem_alpha_jax.data import babi, content
+from mem_alpha_jax.data import babi, content, pipeline
 from mem_alpha_jax.data.source import OracleNote
+from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.reading import extractive
 from mem_alpha_jax.types import Note
 
@@ -244,6 +246,76 @@ def test_reader_follows_an_object_from_hand_to_place(tmp_path):
     ('porch', 'porch'),
     ('attic', 'attic'),
   ]
+
+
+@pytest.mark.parametrize(
+  ('task', 'expected'),
+  [
+    (
+      'qa1',
+      [('Where is Ada?', 'attic', 1, 4), ('Where is Ada?', 'porch', 5, 7)],
+    ),
+    # Of the cup nothing is known: whose place is not said.
+    (
+      'qa2',
+      [('Where is Ada?', 'attic', 1, 4), ('Where is the lamp?', 'attic', 2, 4),
+       ('Where is Ada?', 'porch', 5, 7), ('Where is the lamp?', 'porch', 5, 7)],
+    ),
+    ('qa6', []),
+  ],
+)  # fmt: skip
+def test_what_could_be_asked_stands_while_a_place_is_known(task, expected):
+  chunks = (
+    'Bob picked up the cup there.',
+    'Ada went to the attic.',
+    'Ada got the lamp there.',
+    'Ada put down the lamp.',
+    'Ada grabbed the lamp there.',
+    'Ada journeyed to the porch.',
+    'Ada left the lamp.',
+    'Ada is hungry.',
+  )
+  found = babi.could_be_asked(chunks, task)
+  assert [(q.text, q.answer, q.first, q.last) for q in found] == expected
+  assert not any(q.asked for q in found)
+  assert babi.could_be_asked(chunks[:1], task) == ()
+
+
+def test_a_place_that_is_lost_and_found_again_is_two_questions():
+  chunks = (
+    'Ada went to the attic.',
+    'Ada got the lamp there.',
+    'Ada left the lamp.',
+    'Bob took the lamp there.',
+    'Bob went to the attic.',
+  )
+  found = babi.could_be_asked(chunks, 'qa2')
+  spans = [(q.first, q.last) for q in found if 'lamp' in q.text]
+  assert spans == [(1, 2), (4, 4)]
+
+
+@needs_data
+@pytest.mark.parametrize('task', ['qa1', 'qa2'])
+def test_what_is_asked_could_be_asked_and_evaluation_does_not_change(task):
+  config = make_config(
+    f'data.source=babi,data.babi_tasks={task},data.root={REAL}'
+  )
+  plain = pipeline.make_source(config, 'validation')
+  with config.unlocked():
+    config.data.unasked = True
+  for old, new in zip(
+    plain, pipeline.make_source(config, 'validation'), strict=True
+  ):
+    count = len(old.questions)
+    assert new._replace(questions=new.questions[:count]) == old
+    assert held_out.ending(new) == held_out.ending(old)
+    for q in old.questions:
+      (same,) = (
+        x
+        for x in new.questions[count:]
+        if x.text == q.text and x.first <= q.last <= x.last
+      )
+      assert same.answer == q.answer and same.first <= q.first
 
 
 @needs_data

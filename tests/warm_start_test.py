@@ -61,6 +61,23 @@ def test_reordered_notes_have_the_words_of_the_others_in_any_order():
   assert warm_start.note(rng, 'it is a', 1.0) == ''
 
 
+def test_notes_from_view_end_with_a_word_that_the_chunk_does_not_say():
+  told, shown = 'Ada dropped the lamp.', ('Ada attic', 'lamp Ada')
+  view = [
+    state_lib.Entry(i, 'semantic', t, 0, i, 0) for i, t in enumerate(shown)
+  ]
+  rng, seen = np.random.default_rng(0), set()
+  for _ in range(200):
+    ops = warm_start.calls(rng, told, (*view, None), from_view=1.0)
+    seen |= {op.text for op in ops if op.tool != 'delete'}
+  said = ('Ada', 'dropped', 'lamp', 'Ada dropped', 'Ada lamp', 'dropped lamp')
+  assert seen == {f'{words} attic' for words in said}
+  for less in ((), (*view[1:], None)):  # no word that the chunk does not say
+    rngs = np.random.default_rng(1), np.random.default_rng(1)
+    ops = warm_start.calls(rngs[0], told, less, from_view=1.0)
+    assert ops == warm_start.calls(rngs[1], told, less)
+
+
 def test_demonstrations_are_valid_calls_of_all_kinds(setup):
   seen, counts = collections.Counter(), collections.Counter()
   for chunk, view, text, ids in drawn(setup, 1800, 3):

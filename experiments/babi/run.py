@@ -13,7 +13,7 @@ import sys
 from absl import app, flags
 
 from experiments import results, side_by_side
-from experiments.babi.cells import NUMBERS, TASKS, over_seeds
+from experiments.babi.cells import CONFIGS, NUMBERS, TASKS, over_seeds
 from mem_alpha_jax.report import tables
 from mem_alpha_jax.system import files
 
@@ -27,8 +27,10 @@ _OUT = flags.DEFINE_string('out', 'runs/babi', 'Folder of the runs.')
 def job(task: str, seed: str) -> side_by_side.Job:
   """The run of one task and seed, through the command line of the project."""
   workdir = f'{_OUT.value}/{task}_seed{seed}'
-  fields = [f'data.babi_tasks={task}', f'seed={seed}', TASKS.get(task)]
-  config = f'configs/babi.py:{",".join(filter(None, fields))}'
+  fields = [f'data.babi_tasks={task}', f'seed={seed}']
+  if task not in CONFIGS:
+    fields += filter(None, [TASKS.get(task)])
+  config = f'{CONFIGS.get(task, "configs/babi.py")}:{",".join(fields)}'
   command = [sys.executable, '-m', 'mem_alpha_jax.main']
   command += [f'--config={config}', f'--workdir={workdir}']
   return side_by_side.Job(command, f'{workdir}/results.json')

@@ -205,9 +205,22 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
   require(
-    shared or not rollout.expert,
-    f'rollout.expert={rollout.expert}: a trajectory goes on with its own '
-    "memory; needs rollout.groups='state'",
+    rollout.forced_updates == 1
+    or (shared and rollout.forced_updates <= rollout.forced),
+    f'rollout.forced_updates={rollout.forced_updates}: are of '
+    f"rollout.forced={rollout.forced} samples; needs rollout.groups='state'",
+  )
+  for name in ('expert', 'ahead'):
+    require(
+      shared or not rollout[name],
+      f'rollout.{name}={rollout[name]}: a trajectory goes on with its own '
+      "memory; needs rollout.groups='state'",
+    )
+  when = c.reward.when
+  require(
+    when == 'step' or not rollout.ahead,
+    f"rollout.ahead={rollout.ahead}: grades gains; needs reward.when='step', "
+    f'not {when!r}',
   )
   require(
     not rollout.clauses or not (rollout.expert or c.reward.gold),

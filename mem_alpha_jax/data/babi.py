@@ -45,6 +45,16 @@ _FRAMES = {
   ),
 }
 
+# What could be asked about people and about objects in the stories of a task,
+# and the task whose question it is.
+_UNASKED = {
+  'qa1': {'person': ('qa1', 'Where is {}?')},
+  'qa2': {
+    'person': ('qa1', 'Where is {}?'),
+    'object': ('qa2', 'Where is the {}?'),
+  },
+}
+
 
 class _Row(NamedTuple):
   """One line of a file: a statement, or a question with its support."""
@@ -55,7 +65,9 @@ class _Row(NamedTuple):
   support: tuple[int, ...] = ()
 
 
-def load(root: str, task: str, split: str) -> list[Episode]:
+def load(
+  root: str, task: str, split: str, unasked: bool = False
+) -> list[Episode]:
   """Reads one split of one task, in the order of the file.
 
   About 80/10/10 of the stories are train/validation/test, by a hash of the
@@ -67,6 +79,7 @@ def load(root: str, task: str, split: str) -> list[Episode]:
 
   Args:
     root: the data folder, config field data.root; files are in root/babi.
+    unasked: add what `could_be_asked` of each story.
 
   Raises:
     FileNotFoundError: if the folder or the task's file is not there.
@@ -81,10 +94,16 @@ def load(root: str, task: str, split: str) -> list[Episode]:
   if len(stories) > _STORIES:
     raise ValueError(f'{path}: {len(stories)} stories, at most {_STORIES}')
   offset = int(task[2:]) * _STORIES
-  return [
+  episodes = [
     _episode(story, offset + i, task)
     for i, story in enumerate(stories)
     if _bucket(story) in content.ALL_SPLITS[split]
+  ]
+  if not unasked:
+    return episodes
+  return [
+    e._replace(questions=e.questions + could_be_asked(e.chunks, task))
+    for e in episodes
   ]
 
 
@@ -155,6 +174,33 @@ def episode_notes(chunks: Sequence[str]) -> list[tuple[OracleNote, ...]]:
     notes.append(oracle_notes(chunk, tuple(known.values())))
     known |= {note.key: note.text for note in notes[-1]}
   return notes
+
+
+def could_be_asked(chunks: Sequence[str], task: str) -> tuple[Question, ...]:
+  """A question for each place of each person, of qa2 of each object, too.
+
+  It stands for as long as the subject stays there and its place is known, is
+  never asked (`asked=False`), and so serves dense credit alone: the questions
+  of a file, five a story, grade few of its statements. Gold comes from the
+  statements. Other tasks have none.
+  """
+  forms = _UNASKED.get(task, {})
+  moves = [match.groups() for match in map(_MOVE.match, chunks) if match]
+  people, places = {who for who, _ in moves}, {place for _, place in moves}
+  known, newest, found = {}, {}, []
+  for t, notes in enumerate(episode_notes(chunks)):
+    known |= dict(note.text.split() for note in notes)
+    for subject, value in known.items():
+      place, last = known.get(value, value), newest.get(subject)
+      kind = 'person' if subject in people else 'object'
+      if place not in places or kind not in forms:
+        continue
+      if last is None or (last.answer, last.last) != (place, t - 1):
+        found.extend([last] if last else ())
+        name, form = forms[kind]
+        last = Question(form.format(subject), place, name, t, t, asked=False)
+      newest[subject] = last._replace(last=t)
+  return (*found, *newest.values())
 
 
 def _note(statement: str, known: Mapping[str, str]) -> OracleNote | None:
@@ -256,13 +302,17 @@ def _bucket(story: Sequence[_Row]) -> int:
 
 def _reader(config, strict: bool) -> ExtractiveReader:
   tasks = config.data.babi_tasks
-  known = lexicon(config.data.root, tasks)
-  return ExtractiveReader(frames(tasks), known, strict)
+  known, asked = lexicon(config.data.root, tasks), frames(tasks)
+  if config.data.unasked:  # of others than the file's own
+    forms = (form for task in tasks for form in _UNASKED.get(task, {}).values())
+    asked += frames([name for name, _ in forms if name not in tasks])
+  return ExtractiveReader(asked, known, strict)
 
 
 def _all_tasks(config, split: str) -> list[Episode]:
   """Stories of all tasks, by turns: any beginning of the list is a mix."""
-  tasks = [load(config.data.root, t, split) for t in config.data.babi_tasks]
+  d = config.data
+  tasks = [load(d.root, t, split, d.unasked) for t in d.babi_tasks]
   turns = itertools.chain.from_iterable(itertools.zip_longest(*tasks))
   episodes = [episode for episode in turns if episode is not None]
   if not episodes:

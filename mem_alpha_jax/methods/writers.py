@@ -147,13 +147,16 @@ def _if_it_fits(seen: Seen, kind: str, text: str) -> list[Op]:
   return [op]
 
 
-def oracle(seen: Seen) -> list[Op]:
+def oracle(seen: Seen, tidy: bool = True) -> list[Op]:
   """Stores the facts of the chunk; revises entries that its view shows.
 
   It sees only the view, like the policy, so a fact whose old entry was not
   retrieved is inserted again and the two contradict each other, until a view
   shows both: this is the ceiling of the view and the memory, not of an
   omniscient writer.
+
+  Args:
+    tidy: False for one call a note: other entries about its fact stay.
   """
   # Of two notes with one key in the same chunk, the later is the truth.
   latest = {(note.kind, note.key): note for note in seen.notes}
@@ -162,6 +165,7 @@ def oracle(seen: Seen) -> list[Op]:
     same = [e for e in seen.view if e is not None and same_fact(e, note)]
     # An entry that is right already is kept, else the first becomes right.
     same.sort(key=lambda entry: entry.text != note.text)
+    same = same if tidy else same[:1]
     if not (same or note.over):
       ops.append(Op('insert', note.kind, note.text))
     elif not note.over and same[0].text != note.text:
@@ -175,16 +179,19 @@ def expert(
   turn: Turn,
   notes: Sequence[OracleNote],
   count: Callable[[str], int],
-  most: int,
+  most: int | None,
+  tidy: bool = True,
 ) -> Outcome:
   """What the oracle makes of the memory of a turn, in at most so many calls.
 
   Args:
-    notes: of the turn's chunk.
+    notes: of the turn's chunk, or of those that it reads at once.
+    most: None for any number.
+    tidy: as `oracle` takes it.
   """
   rng = np.random.default_rng(0)  # of no use to it
   sees = turn.state, turn.text, turn.view, turn.limits, count, rng, notes
-  ops = tuple(oracle(Seen(*sees))[:most])
+  ops = tuple(oracle(Seen(*sees), tidy)[:most])
   done = execution.apply_all(turn.state, ops, turn.limits, count, turn.clock)
   return Outcome(done[0], ops, done[1])
 

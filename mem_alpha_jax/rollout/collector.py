@@ -33,6 +33,7 @@ from mem_alpha_jax.rollout import (
   credit_questions,
   forced_calls,
   grading,
+  look_ahead,
   play,
   rerolls,
   tracing,
@@ -56,8 +57,8 @@ class Setup(NamedTuple):
   embed: Callable  # params -> slots.EmbedFn; see recall/embedders.py
   content_judge: judge_lib.ContentJudge | None  # gives r4
   schedule: role.Schedule
-  # A perfect writer, of rollout.expert and reward.gold.
-  expert: Callable[[Turn], Outcome] | None = None
+  # Of rollout.expert, rollout.ahead and reward.gold.
+  expert: look_ahead.Expert | None = None
 
 
 class Rollout(NamedTuple):
@@ -195,7 +196,9 @@ def _play(
   played = _respond(setup, params, turns, step, width, stride)
   turns, outcomes = played.turns, played.outcomes
   if not _at_end(config):
-    outcomes = grading.gained(memories, turns, outcomes, setup.reader, width)
+    outcomes = grading.gained(
+      memories, turns, outcomes, setup.reader, width, setup.expert
+    )
   chosen = _carry_out(setup, memories, turns, outcomes, step)
   return played._replace(outcomes=outcomes, chosen=chosen)
 
@@ -222,7 +225,7 @@ def _respond(
   """Shows each turn, samples `width` responses and does what they say."""
   turns, shown = play.show(setup, turns)
   if setup.config.reward.gold:  # of what the prompts had room for
-    turns = [turn._replace(gold=setup.expert(turn).ops) for turn in turns]
+    turns = [turn._replace(gold=setup.expert.write(turn).ops) for turn in turns]
   prompts = play.pad(setup, shown, turns)
   rng = lambda turn, stream: _rng(setup, turn, step, stream)
   forced = forced_calls.of_turns(
@@ -281,7 +284,7 @@ def _carry_out(
     if row:
       kept = row[chosen[i]]
     if row and setup.expert and _follows_expert(setup, turn, step):
-      kept, chosen[i] = setup.expert(turn), -1
+      kept, chosen[i] = setup.expert.write(turn), -1
     states.append(kept.state)
     results.append(kept.results)
   memories.become(states, results)

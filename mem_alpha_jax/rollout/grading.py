@@ -14,7 +14,7 @@ from mem_alpha_jax.reading import judge as judge_lib
 from mem_alpha_jax.reading import protocol
 from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts, scoring
-from mem_alpha_jax.rollout import credit_questions, traces
+from mem_alpha_jax.rollout import credit_questions, look_ahead, traces
 from mem_alpha_jax.types import Episode, Outcome, Question, Request, Turn
 
 Outcomes = Sequence[Sequence[Outcome]]  # of each turn: W, or none if not live
@@ -77,31 +77,57 @@ def gained(
   outcomes: Outcomes,
   reader: protocol.Reader,
   width: int,
+  expert: look_ahead.Expert | None = None,
 ) -> list[list[Outcome]]:
   """Adds what answers gain: scores after a response minus those before it.
 
   A gain is NaN where an answer is missing, before or after: a sum without it
   would take the question for one that did not change. With
   reward.when='session' it is the mean score after it, 0 without a question.
+  With rollout.ahead the gain that is left when the expert has read on counts,
+  too; see look_ahead.
   """
+  rows = [
+    [*row, *[Outcome(turn.state)] * (width + 1 - len(row))]
+    for turn, row in zip(turns, outcomes, strict=True)
+  ]
+  gains = _gains(memories, turns, rows, reader)
+  if memories.config.rollout.ahead:
+    later, rows = look_ahead.read_on(expert, memories, turns, rows)
+    more = _gains(memories, later, rows, reader)
+    gains = [
+      [now + then for now, then in zip(*both, strict=True)]
+      for both in zip(gains, more, strict=True)
+    ]
+  return [
+    [o._replace(gain=gain) for o, gain in zip(row, mine, strict=False)]
+    for row, mine in zip(outcomes, gains, strict=True)
+  ]
+
+
+def _gains(
+  memories: batch_lib.Memories,
+  turns: Sequence[Turn],
+  rows: Outcomes,
+  reader: protocol.Reader,
+) -> list[list[float]]:
+  """What answers gain in each turn by its outcomes but the last, over that."""
   by_session = memories.config.reward.when == 'session'
   asked = [credit_questions.of_turn(turn, memories.config) for turn in turns]
-  answers = _answers(memories, turns, outcomes, asked, reader, width)
+  answers = _answers(memories, rows, asked, reader)
   found = []
-  for turn, row, questions, given in zip(
-    turns, outcomes, asked, answers, strict=True
-  ):
+  for turn, questions, given in zip(turns, asked, answers, strict=True):
     *after, before = (
       _scores(turn.episode, questions, one, memories.config) for one in given
     )
-    gains = [
-      sum(marks) / max(len(marks), 1)
-      if by_session
-      else sum(b - a for a, b in zip(before, marks, strict=True))
-      for marks in after
-    ]
-    pairs = zip(row, gains, strict=False)
-    found.append([o._replace(gain=gain) for o, gain in pairs])
+    found.append(
+      [
+        sum(marks) / max(len(marks), 1)
+        if by_session
+        else sum(b - a for a, b in zip(before, marks, strict=True))
+        for marks in after
+      ]
+    )
   return found
 
 
@@ -119,15 +145,9 @@ def _scores(
   return [np.nan if mark is None else mark for mark in marks]
 
 
-def _answers(memories, turns, outcomes, asked, reader, width: int):
-  """Answers [N][width + 1][Q]: after each response's calls, then before."""
-  wide = width + 1
-  before = [Outcome(turn.state) for turn in turns]
-  flat = [
-    o
-    for row, start in zip(outcomes, before, strict=True)
-    for o in [*row, *[start] * (wide - len(row))]
-  ]
+def _answers(memories, rows: Outcomes, asked, reader):
+  """Answers [N][W][Q] after the calls of each outcome."""
+  wide, flat = len(rows[0]), [o for row in rows for o in row]
   after = memories.forked([o.state for o in flat], [o.results for o in flat])
   texts = [[q.text for q in row] for row in asked for _ in range(wide)]
   requests = recall.requests(after, texts, memories.config.rollout.probes)

@@ -104,11 +104,16 @@ def calls(
   chunk: str,
   view: Sequence,
   reordered: float = 0.0,
+  from_view: float = 0.0,
 ) -> list[state_lib.Op]:
   """Valid calls about the chunk, otherwise random; none stores nothing.
 
   As many as sentences at most: a policy that was shown more goes on to make
-  them. `reordered` of the notes have their words in random order.
+  them. The last two arguments are fields of config.warm_start.
+
+  Args:
+    reordered: share of notes whose words stand in random order.
+    from_view: share of notes that end with a word of an entry in view.
   """
   kinds, shares = zip(*CALLS, strict=True)
   visible = [entry for entry in view if entry is not None]
@@ -124,8 +129,26 @@ def calls(
     text = ''
     if tool != 'delete':
       text = note(rng, sentences[rng.integers(len(sentences))], reordered)
+      if from_view and rng.random() < from_view:
+        text = _ended(rng, text, view, chunk)
     ops.append(state_lib.Op(tool, kind or entry.kind, text, entry and entry.id))
   return ops
+
+
+def _ended(rng: np.random.Generator, text: str, view: Sequence, chunk: str):
+  """A note with one of its words left out and one from view at its end.
+
+  That is a word which the chunk does not say: what a chunk only refers to
+  ("there", "it") stands in a note. Without such a word, the note as it is.
+  """
+  said = {*words_lib.terms(chunk)}
+  shown = [word for e in view if e for word in e.text.split()]
+  new = [w for w in shown if said.isdisjoint(words_lib.terms(w))]
+  if not new:
+    return text
+  words = text.split()
+  kept = np.delete(words, rng.integers(len(words)))
+  return ' '.join([*kept, new[rng.integers(len(new))]])
 
 
 def _sentence(rng: np.random.Generator, chunk: str) -> str:
@@ -149,7 +172,7 @@ def demonstration(
   notation = notations.NOTATIONS[setup.config.memory.prompt_format]
   ids = []
   w = setup.config.warm_start
-  for op in calls(rng, chunk, view, w.reordered):
+  for op in calls(rng, chunk, view, w.reordered, w.from_view):
     said = notation.encode(setup.tokenizer, op, view)
     if ids and len(ids) + len(said) > room:
       break

@@ -35,7 +35,7 @@ from mem_alpha_jax.recall import registry as recall
 from mem_alpha_jax.reward import parts
 from mem_alpha_jax.rl import optimizer
 from mem_alpha_jax.roles import answerer, chat_prompt, prompt, writer
-from mem_alpha_jax.rollout import collector, credit_questions
+from mem_alpha_jax.rollout import collector, credit_questions, look_ahead
 from mem_alpha_jax.run import base_checkpoint
 from mem_alpha_jax.sampling import buckets as buckets_lib
 from mem_alpha_jax.sampling import sampler
@@ -233,26 +233,35 @@ def _read_and_answer(rollout, episode: Episode) -> list[Turn]:
   return [*read, *answerer.ask(episode, asked)]
 
 
-def _expert(config, tokenizer) -> Callable[[Turn], Outcome] | None:
-  """A perfect writer, if rollout.expert or reward.gold asks for one."""
-  share, gold = config.rollout.expert, config.reward.gold
-  if not (share or gold):
+def _expert(config, tokenizer) -> look_ahead.Expert | None:
+  """A perfect writer, if one of three fields asks for one."""
+  rollout, gold = config.rollout, config.reward.gold
+  asks = {
+    'rollout.expert': rollout.expert,
+    'rollout.ahead': rollout.ahead,
+    'reward.gold': gold,
+  }
+  asking = [name for name, value in asks.items() if value]
+  if not asking:
     return None
   for source in sources.of_run('data.source', config.data.source):
     if not source.oracle:
-      asked = f'rollout.expert={share}' if share else f'reward.gold={gold}'
+      value = asks[asking[0]]
       raise ValueError(
-        f'config.{asked}: data.source={source.name} has no oracle; use '
-        f'{0 if share else False}'
+        f'config.{asking[0]}={value}: data.source={source.name} has no oracle; '
+        f'use {type(value)(0)}'
       )
   read = functools.lru_cache(256)(_oracle_notes)  # at each turn of an episode
 
-  def write(turn: Turn) -> Outcome:
-    notes = read(turn.episode)[turn.chunk]
-    most = config.rollout.max_calls
-    return writers.expert(turn, notes, tokenizer.count, most)
+  def write(turn: Turn, last: int | None = None) -> Outcome:
+    notes, count = read(turn.episode), tokenizer.count
+    if last is None:
+      most = rollout.max_calls
+      return writers.expert(turn, notes[turn.chunk], count, most)
+    told = sum(map(tuple, notes[turn.chunk : last + 1]), ())
+    return writers.expert(turn, told, count, None, tidy=False)
 
-  return write
+  return look_ahead.Expert(write, read)
 
 
 def _by_rules(config, strict: bool) -> protocol.Reader:

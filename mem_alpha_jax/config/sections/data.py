@@ -18,6 +18,9 @@ SECTIONS = (
     EVALUATION,
     source=Field('synthetic', "of episodes; 'babi+nlu': by turns", rules.text),
     babi_tasks=Field(('qa1',), 'of source=babi', rules.tasks),
+    unasked=Field(
+      False, 'of babi qa1, qa2: what could have been asked grades, too'
+    ),
     mixture=Field('mixture', 'in data.root, of source=mixture', rules.text),
     file=Field(
       '', "of source=jsonl; of longmemeval*, personamem, '': in data.root"

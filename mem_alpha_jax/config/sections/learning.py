@@ -101,6 +101,9 @@ SECTIONS = (
       0, 'further ones, half of them on poor answers to questions', natural
     ),
     reordered=Field(0.0, 'share of notes with words in any order', fraction),
+    from_view=Field(
+      0.0, 'share of notes that end with a word of an entry in view', fraction
+    ),
     batch=Field(128, 'demonstrations of one update', integer(4)),
     learning_rate=Field(4e-3, 'peak, cosine to a tenth', positive),
     prompt_loss=Field(0.3, 'weight of the loss on prompt tokens'),

@@ -25,6 +25,7 @@ SECTIONS = (
       'off', 'calls: of tokens that go on to valid calls', 'off | calls'
     ),
     forced=Field(4, 'samples of a group with forced first tokens', natural),
+    forced_updates=Field(1, 'of those that are about an entry, each another'),
     forced_deletes=Field(
       0.0, 'share of those about an entry that delete it', fraction
     ),
@@ -32,6 +33,9 @@ SECTIONS = (
     chain=Field(5, 'earlier episodes such a memory may have read', natural),
     expert=Field(
       0.0, 'share of turns whose memory goes on as the oracle writes', fraction
+    ),
+    ahead=Field(
+      0, 'chunks the oracle reads on, at most, to grade a step again', natural
     ),
     rerolls=Field(0, 'of a turn, from the memory of one trajectory', natural),
     rerolled=Field(0.5, 'share of episodes whose turn has them', fraction),

@@ -1,0 +1,86 @@
+"""What a response is worth later on, after a perfect writer has read on.
+
+Some calls change no answer yet. "Mary dropped the football" in the kitchen:
+whether the memory says that the football is with her or in the kitchen is the
+same until she leaves. So the memory after each response, and that before it,
+are taken on by a perfect writer, all over the same chunks, and the questions of
+then grade them, too. What it adds is the same for the samples of a group, so
+only what they themselves wrote or lost tells them apart.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from mem_alpha_jax.data.source import Notes
+from mem_alpha_jax.memory import batch as batch_lib
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.types import Episode, Outcome, Turn
+
+
+class Expert(NamedTuple):
+  """A perfect writer."""
+
+  # What it makes of a turn; with `last` of all chunks from the turn's to that,
+  # a call a note: the untidy memory that a response leaves stays so.
+  write: Callable[..., Outcome]
+  notes: Callable[[Episode], Notes]  # what it knows of each chunk
+
+
+def horizon(notes: Notes, chunk: int, most: int, past: bool = False) -> int:
+  """The last chunk up to which what is noted of one stands.
+
+  At most so many chunks on, and none where there is no note. With `past` it
+  is so many, whether that still stands or was noted anew: then a note that was
+  added beside an old one, and not in its place, is in the way.
+  """
+  keys = {note.key for note in notes[chunk]}
+  last, end = chunk, min(chunk + most, len(notes) - 1)
+  while keys and last < end:
+    again = not keys.isdisjoint(note.key for note in notes[last + 1])
+    if again and not past:
+      break
+    last += 1
+  return last
+
+
+def read_on(
+  expert: Expert,
+  memories: batch_lib.Memories,
+  turns: Sequence[Turn],
+  rows: Sequence[Sequence[Outcome]],
+) -> tuple[list[Turn], list[list[Outcome]]]:
+  """The turns at their horizons, and each memory as the expert takes it on.
+
+  Every other one is past what its chunk says. A turn's text is then all that
+  was read; it is not live where that is nothing new.
+
+  Args:
+    memories: before the turns.
+    rows: of each turn, what led to the memories to take on.
+  """
+  later, taken = [], []
+  for i, (turn, row) in enumerate(zip(turns, rows, strict=True)):
+    last = turn.chunk
+    if turn.live and turn.question is None:
+      notes = expert.notes(turn.episode)
+      past = (turn.episode.uid + last) % 2 == 0
+      last = horizon(notes, last, memories.config.rollout.ahead, past)
+    chunks = turn.episode.chunks[turn.chunk + 1 : last + 1]
+    text = ' '.join([turn.text, *chunks])
+    later.append(turn._replace(chunk=last, text=text, live=bool(chunks)))
+    if not chunks:
+      taken.append([*row])
+      continue
+    more = sum(map(memories.count_tokens, chunks))
+    limits = batch_lib.limits(memories.config.memory, memories.read[i] + more)
+    first = turn._replace(chunk=turn.chunk + 1, limits=limits)
+    seen = {id(o): _taken_on(expert, first, last, o) for o in row}
+    taken.append([seen[id(o)] for o in row])
+  return later, taken
+
+
+def _taken_on(expert: Expert, turn: Turn, last: int, o: Outcome) -> Outcome:
+  """An outcome and what the expert, which sees all entries, adds to it."""
+  view = tuple(state_lib.by_age(o.state, newest_first=True))
+  more = expert.write(turn._replace(state=o.state, view=view), last)
+  return o._replace(state=more.state, results=(*o.results, *more.results))
