@@ -223,9 +223,10 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     f'not {when!r}',
   )
   require(
-    not rollout.clauses or not (rollout.expert or c.reward.gold),
-    f'rollout.clauses={rollout.clauses}: a perfect writer, of rollout.expert '
-    'and reward.gold, reads whole chunks; use 0',
+    not rollout.clauses
+    or not (rollout.expert or rollout.ahead or c.reward.gold),
+    f'rollout.clauses={rollout.clauses}: a perfect writer, of rollout.expert, '
+    'rollout.ahead and reward.gold, reads whole chunks; use 0',
   )
   earning.check(c)
   width = rollout.group_size if shared else 1
