@@ -66,6 +66,7 @@ class MemoryMethod:
     return steps
 
   def read(self, chunks: Sequence[str | None]) -> list[Step]:
+    """Reads what one turn of each memory reads; nothing where that is None."""
     texts = [chunk or '' for chunk in chunks]
     for i, text in enumerate(texts):
       self.memories.read[i] += self.memories.count_tokens(text)
