@@ -20,11 +20,9 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c.data.unasked = True  # where all people and objects are, at each statement
   c.reward.noop = 1.0  # so there is nothing to win by a call of no use
   c.rollout.ahead = 10  # a drop changes no answer before the person moves on
-  c.rollout.expert = 0.6  # so that the other of two notes is there more often
-  c.rollout.forced, c.rollout.forced_updates = (
-    5,
-    3,
-  )  # one for each entry in view
+  c.rollout.expert = 0.3  # so that the other of two notes is there more often
+  # Of two notes about a thing that is taken again the old place must go.
+  c.rollout.forced_deletes = 0.4
   # Where a dropped thing is stands in no statement, but in a note; and the note
   # of a thing begins with it, which is the last word of its statements.
   c.warm_start.from_view = 0.4

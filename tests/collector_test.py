@@ -419,27 +419,6 @@ def test_forced_calls_of_a_chat_model_leave_content_and_entry_free(
   assert (forced[4] == forced_calls.FREE).all()
 
 
-def test_forced_updates_of_a_group_are_about_different_entries(setups):
-  tokenizer = setups['state'].tokenizer
-  known = forced_calls.starts(tokenizer, 'compact')
-  firsts = set()
-  for seed in range(20):
-    draw = lambda visible, updates, seed=seed: forced_calls.forced_calls(
-      np.random.default_rng(seed), tokenizer, visible, 6, 4, updates=updates
-    )
-    tokens, chance = draw(3, 2)
-    calls = [*map(list, tokens[:2])]
-    assert calls[0] != calls[1]
-    assert all(call in map(list, known.updates[:3]) for call in calls)
-    assert [*tokens[2:4, 0]] == [call[0] for call in known.others[:2]]
-    np.testing.assert_allclose(chance, [1 / 3, 1 / 3, 1, 1, 1, 1])
-    firsts.add(tuple(calls[1]))
-    # The first is that of a group with one update alone.
-    assert [*draw(3, 1).tokens[0]] == calls[0]
-    assert (draw(0, 2).tokens[:4, 0] == known.updates[0][0]).sum() == 0
-  assert len(firsts) == 3
-
-
 def test_forced_deletes_are_their_share_of_calls_about_entries(setups):
   tokenizer, rng = setups['state'].tokenizer, np.random.default_rng(0)
   firsts, chances = [], []

@@ -111,7 +111,6 @@ BAD = {
   'data.horizon=4;8': r'promote=\(\): data\.horizon=\(4, 8\) needs one step',
   'data.horizon=8;4': r'use \(\) \(off\) or growing integers',
   'data.promote_at=0.5': r'promote_at=0\.5: there are no stages; give data\.ho',
-  'rollout.forced_updates=2': r'forced_updates=2: are of rollout\.forced=1',
   'rollout.expert=1,rollout.groups=trajectory': r"expert=1\.0: .*s='state'",
   'rollout.rerolls=4': r"rerolls=4: .*rollout\.groups='trajectory'",
   'rollout.rerolls=1,rollout.groups=trajectory': 'use 2 or more',

@@ -204,12 +204,6 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     not shared or rl.group_by == 'chunk',
     f"rl.group_by={rl.group_by!r}: rollout.groups='state' needs 'chunk'",
   )
-  require(
-    rollout.forced_updates == 1
-    or (shared and rollout.forced_updates <= rollout.forced),
-    f'rollout.forced_updates={rollout.forced_updates}: are of '
-    f"rollout.forced={rollout.forced} samples; needs rollout.groups='state'",
-  )
   for name in ('expert', 'ahead'):
     require(
       shared or not rollout[name],

@@ -151,7 +151,6 @@ def of_turns(
         most,
         config.memory.prompt_format,
         rollout.forced_deletes,
-        rollout.forced_updates,
       )
       forced.tokens[i], forced.chance[i] = one.tokens[mine], one.chance[mine]
   return forced
@@ -165,7 +164,6 @@ def forced_calls(
   count: int,
   prompt_format: str = 'compact',
   deleted: float = 0.0,
-  updates: int = 1,
 ) -> Forced:
   """Draws the forced tokens of one group.
 
@@ -173,25 +171,21 @@ def forced_calls(
     rng: keyed by step, episode and chunk.
     visible: entries the writer sees, which an update can name.
     group_size: samples of the group; the first `count` of them are forced.
-    count: forced samples. The first `updates` of them update or delete a random
-      visible entry (if there is one), the others start with one of the other
-      calls, in turn.
+    count: forced samples. The first updates or deletes a random visible entry
+      (if there is one), the others start with one of the other calls, in turn.
     deleted: share of the calls about an entry that delete it.
-    updates: samples about an entry, each about another while there are some.
   """
   known = starts(tokenizer, prompt_format)
   (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
-  place = 0
   for g in range(count):
-    ids = known.others[(g - updates) % len(known.others)]
-    if visible and g < updates:
+    ids = known.others[(g - 1) % len(known.others)]
+    if visible and g == 0:
       deleted *= bool(known.deletes)
       delete = deleted and rng.random() < deleted
       calls = known.deletes if delete else known.updates
       share = deleted if delete else 1 - deleted
       different = min(visible, len(calls))
-      place = (place + 1) % different if g else rng.integers(different)
-      ids, chance[g] = calls[place], share / different
+      ids, chance[g] = calls[rng.integers(different)], share / different
     tokens[g, : len(ids)] = ids
   return Forced(tokens, chance)
 

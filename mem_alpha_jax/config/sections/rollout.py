@@ -25,7 +25,6 @@ SECTIONS = (
       'off', 'calls: of tokens that go on to valid calls', 'off | calls'
     ),
     forced=Field(4, 'samples of a group with forced first tokens', natural),
-    forced_updates=Field(1, 'of those that are about an entry, each another'),
     forced_deletes=Field(
       0.0, 'share of those about an entry that delete it', fraction
     ),
