@@ -242,7 +242,7 @@ def test_unknown_source_is_named(root):
 
 
 def test_empty_split_is_refused(root, monkeypatch):
-  monkeypatch.setattr(babi, 'load', lambda root, task, split: [])
+  monkeypatch.setattr(babi, 'load', lambda *_: [])
   with pytest.raises(ValueError, match='data.babi_tasks.*no test story'):
     pipeline.make_dataset(_config(root, 'babi'), 'test')
 
