@@ -2,9 +2,9 @@
 
 from mem_alpha_jax.report import statistics
 
-# What a task needs beside configs/babi.py: the place of an object takes two
-# notes, where it was before takes three, and their stories are longer.
 CONFIGS = {'qa2': 'configs/babi_qa2.py'}  # of tasks with one of their own
+# What a task needs where configs/babi.py trains it: the place of an object
+# takes two notes, where it was before three, and their stories are longer.
 _LONGER = 'data.batch_episodes=16,num_steps=200'
 TASKS = {
   'qa2': f'reading.hops=2,{_LONGER}',

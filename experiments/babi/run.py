@@ -27,10 +27,10 @@ _OUT = flags.DEFINE_string('out', 'runs/babi', 'Folder of the runs.')
 def job(task: str, seed: str) -> side_by_side.Job:
   """The run of one task and seed, through the command line of the project."""
   workdir = f'{_OUT.value}/{task}_seed{seed}'
-  fields = [f'data.babi_tasks={task}', f'seed={seed}']
-  if task not in CONFIGS:
-    fields += filter(None, [TASKS.get(task)])
-  config = f'{CONFIGS.get(task, "configs/babi.py")}:{",".join(fields)}'
+  needs = '' if task in CONFIGS else TASKS.get(task)
+  fields = [f'data.babi_tasks={task}', f'seed={seed}', needs]
+  config = CONFIGS.get(task, 'configs/babi.py')
+  config = f'{config}:{",".join(filter(None, fields))}'
   command = [sys.executable, '-m', 'mem_alpha_jax.main']
   command += [f'--config={config}', f'--workdir={workdir}']
   return side_by_side.Job(command, f'{workdir}/results.json')

@@ -37,7 +37,7 @@ def check(
     f'rollout.prefix_buckets={tuple(buckets.prefix_buckets)}: {cut} of '
     f'{len(chunks)} chunks are cut, by {max(lost)} tokens at most; raise it '
     '(rollout.own_buckets, if the memory comes first), or make chunks shorter '
-    '(data.chunk_sentences, data.turns, data.turn_words)'
+    '(data.chunk_sentences, data.turns, data.turn_words, rollout.clauses)'
   )
   if refuse and cut > _MOST * len(chunks):
     raise ValueError(f'config.{said}')

@@ -5,7 +5,8 @@ whether the memory says that the football is with her or in the kitchen is the
 same until she leaves. So the memory after each response, and that before it,
 are taken on by a perfect writer, all over the same chunks, and the questions of
 then grade them, too. What it adds is the same for the samples of a group, so
-only what they themselves wrote or lost tells them apart.
+only what they themselves wrote or lost tells them apart. It looks through all
+entries of each memory: meant for training memories of some dozens.
 """
 
 from collections.abc import Callable, Sequence
