@@ -33,12 +33,10 @@ INSERT = functools.partial(state_lib.Op, 'insert', 'semantic')
 UPDATE = functools.partial(state_lib.Op, 'update', 'semantic')
 
 
-def story(chunks, uid=1):
+def story(chunks):
   """An episode that only asks where the lamp is."""
   asked = babi.could_be_asked(chunks, 'qa2')
-  return Episode(
-    uid, 'babi', chunks, tuple(q for q in asked if 'lamp' in q.text)
-  )
+  return Episode(1, 'babi', chunks, tuple(q for q in asked if 'lamp' in q.text))
 
 
 def write(turn, last=None):
@@ -50,15 +48,14 @@ def write(turn, last=None):
 EXPERT = look_ahead.Expert(write, lambda e: babi.episode_notes(e.chunks))
 
 
-def gains(chunk, before, *responses, ahead, past=False, told=CHUNKS):
+def gains(chunk, before, *responses, ahead, told=CHUNKS):
   """What each list of calls gains on a memory that some calls have made."""
   config = tiny_config.get_config(f'reading.hops=2,rollout.ahead={ahead}')
   limits = batch_lib.limits(config.memory, 100)
   act = lambda state, ops: execution.apply_all(state, ops, limits, COUNT, chunk)
   state, _ = act(state_lib.empty(), [INSERT(text) for text in before])
-  episode = story(told, chunk + 1 - past)
   turn = Turn(
-    'writer', CHUNKS[chunk], episode, chunk, state=state, limits=limits,
+    'writer', CHUNKS[chunk], story(told), chunk, state=state, limits=limits,
     view=tuple(state_lib.by_age(state)),
   )  # fmt: skip
   outcomes = []
@@ -75,16 +72,16 @@ def gains(chunk, before, *responses, ahead, past=False, told=CHUNKS):
 
 
 @pytest.mark.parametrize(
-  ('chunk', 'most', 'last'),
-  [(0, 9, 3), (0, 2, 2), (1, 9, 1), (2, 9, 4), (2, 0, 2), (4, 9, 5), (5, 9, 5)],
-)
-def test_a_note_stands_until_one_with_its_key(chunk, most, last):
+  ('chunk', 'most', 'stands', 'past'),
+  [
+    (0, 9, 3, 5), (0, 2, 2, 0), (1, 9, 1, 5), (2, 9, 4, 5), (2, 0, 2, 2),
+    (4, 9, 5, 4), (5, 9, 5, 5),
+  ],
+)  # fmt: skip
+def test_a_note_stands_until_one_with_its_key(chunk, most, stands, past):
   notes = babi.episode_notes(CHUNKS)
-  assert look_ahead.horizon(notes, chunk, most) == last
-  assert look_ahead.horizon(notes, chunk, most, past=True) == min(
-    chunk + most, 5
-  )
-  assert look_ahead.horizon([(), *notes], 0, most) == 0  # nothing was noted
+  assert look_ahead.horizons(notes, chunk, most) == (stands, past)
+  assert look_ahead.horizons([(), *notes], 0, most) == (0, 0)  # none noted
 
 
 def test_a_drop_pays_once_the_person_has_left():
@@ -112,11 +109,12 @@ def test_a_take_pays_at_once_and_where_its_note_stands():
 
 def test_a_note_beside_an_old_one_costs_once_it_is_noted_anew():
   chunks = (*CHUNKS, 'Bob went to the porch.')
-  held, here = ['Ada attic', 'lamp Ada'], dict(ahead=9, past=True, told=chunks)
+  held, here = ['Ada attic', 'lamp Ada'], dict(ahead=9, told=chunks)
   drops = [UPDATE('lamp attic', 2)], [INSERT('lamp attic')], []
-  # The lamp is with Bob, on the porch: 'lamp Ada' is in the way of 'lamp Bob',
-  # or 'lamp attic' of both. Without a call 'lamp Ada' became 'lamp Bob'.
-  assert gains(2, held, *drops, **here) == [0, -1, 0]
+  # While it stands, once Ada has left, both drops pay. Later the lamp is with
+  # Bob, on the porch: 'lamp Ada' is in the way of 'lamp Bob', or 'lamp attic'
+  # of both. Without a call 'lamp Ada' became 'lamp Bob'.
+  assert gains(2, held, *drops, **here) == [1, 0, 0]
 
 
 def test_a_turn_without_a_chunk_is_not_taken_on():
@@ -124,8 +122,9 @@ def test_a_turn_without_a_chunk_is_not_taken_on():
   memories = batch_lib.Memories([state_lib.empty()], [9], config, COUNT)
   idle = Turn('writer', '', story(CHUNKS), 2, live=False)
   start = [Outcome(state_lib.empty())]
-  (later,), rows = look_ahead.read_on(EXPERT, memories, [idle], [start])
-  assert not later.live and rows == [start]
+  for past in (False, True):
+    (later,), rows = look_ahead.read_on(EXPERT, memories, [idle], [start], past)
+    assert not later.live and rows == [start]
 
 
 def test_it_needs_an_oracle():

@@ -84,8 +84,8 @@ def gained(
   A gain is NaN where an answer is missing, before or after: a sum without it
   would take the question for one that did not change. With
   reward.when='session' it is the mean score after it, 0 without a question.
-  With rollout.ahead the gain that is left when the expert has read on counts,
-  too; see look_ahead.
+  With rollout.ahead what is left of the gain when the expert has read on
+  counts, too: while the note stands, and past that; see look_ahead.
   """
   rows = [
     [*row, *[Outcome(turn.state)] * (width + 1 - len(row))]
@@ -93,11 +93,14 @@ def gained(
   ]
   gains = _gains(memories, turns, rows, reader)
   if memories.config.rollout.ahead:
-    later, rows = look_ahead.read_on(expert, memories, turns, rows)
-    more = _gains(memories, later, rows, reader)
+    then = (
+      _gains(memories, *later, reader)
+      for past in (False, True)
+      for later in [look_ahead.read_on(expert, memories, turns, rows, past)]
+    )
     gains = [
-      [now + then for now, then in zip(*both, strict=True)]
-      for both in zip(gains, more, strict=True)
+      [sum(one) for one in zip(*each, strict=True)]
+      for each in zip(gains, *then, strict=True)
     ]
   return [
     [o._replace(gain=gain) for o, gain in zip(row, mine, strict=False)]

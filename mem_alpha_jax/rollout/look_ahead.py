@@ -27,21 +27,21 @@ class Expert(NamedTuple):
   notes: Callable[[Episode], Notes]  # what it knows of each chunk
 
 
-def horizon(notes: Notes, chunk: int, most: int, past: bool = False) -> int:
-  """The last chunk up to which what is noted of one stands.
+def horizons(notes: Notes, chunk: int, most: int) -> tuple[int, int]:
+  """How far to read on: while what is noted of a chunk stands, and past that.
 
-  At most so many chunks on, and none where there is no note. With `past` it
-  is so many, whether that still stands or was noted anew: then a note that was
-  added beside an old one, and not in its place, is in the way.
+  Past it, where something is noted anew, a note that was added beside an old
+  one, and not in its place, is in the way. At most so many chunks on; the chunk
+  itself where there is no note, and the second where nothing is noted anew.
   """
   keys = {note.key for note in notes[chunk]}
-  last, end = chunk, min(chunk + most, len(notes) - 1)
-  while keys and last < end:
-    again = not keys.isdisjoint(note.key for note in notes[last + 1])
-    if again and not past:
-      break
-    last += 1
-  return last
+  end = min(chunk + most, len(notes) - 1)
+  if not keys:
+    return chunk, chunk
+  for last in range(chunk, end):
+    if not keys.isdisjoint(note.key for note in notes[last + 1]):
+      return last, end
+  return end, chunk
 
 
 def read_on(
@@ -49,23 +49,24 @@ def read_on(
   memories: batch_lib.Memories,
   turns: Sequence[Turn],
   rows: Sequence[Sequence[Outcome]],
+  past: bool,
 ) -> tuple[list[Turn], list[list[Outcome]]]:
   """The turns at their horizons, and each memory as the expert takes it on.
 
-  Every other one is past what its chunk says. A turn's text is then all that
-  was read; it is not live where that is nothing new.
+  A turn's text is then all that was read; it is not live where that is nothing
+  new.
 
   Args:
     memories: before the turns.
     rows: of each turn, what led to the memories to take on.
+    past: to the second of `horizons`.
   """
   later, taken = [], []
   for i, (turn, row) in enumerate(zip(turns, rows, strict=True)):
     last = turn.chunk
     if turn.live and turn.question is None:
       notes = expert.notes(turn.episode)
-      past = (turn.episode.uid + last) % 2 == 0
-      last = horizon(notes, last, memories.config.rollout.ahead, past)
+      last = horizons(notes, last, memories.config.rollout.ahead)[past]
     chunks = turn.episode.chunks[turn.chunk + 1 : last + 1]
     text = ' '.join([turn.text, *chunks])
     later.append(turn._replace(chunk=last, text=text, live=bool(chunks)))
