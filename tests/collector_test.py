@@ -436,6 +436,33 @@ def test_forced_deletes_are_their_share_of_calls_about_entries(setups):
     assert chances[firsts.index(name)] == eighths / 8
 
 
+def test_forced_words_begin_a_text_with_their_share_of_the_words_read(setups):
+  tokenizer, rng = setups['state'].tokenizer, np.random.default_rng(0)
+  ids = forced_calls.first_tokens(tokenizer, 'The boss of Tom is now Ana; Tom.')
+  boss, tom, now, ana = (
+    tokenizer.encode_text(f' {word}')[0]
+    for word in ('boss', 'Tom', 'now', 'Ana')
+  )
+  assert ids == [boss, tom, now, ana]
+  drawn = collections.Counter()
+  for _ in range(400):
+    tokens, chance = forced_calls.forced_calls(
+      rng, tokenizer, 0, 5, 4, words=ids, worded=0.25
+    )
+    for call, row, q in zip((2, 0, 1, 2), tokens, chance, strict=False):
+      start = [tokenizer.symbol(name) for name in forced_calls.OTHERS[call]]
+      begun, free = row[len(start) :][:1], forced_calls.FREE
+      assert [*row[: len(start)]] == start and (row[3:] == free).all()
+      drawn[call, begun[0] if call < 2 else free, q] += 1
+    assert (tokens[4] == forced_calls.FREE).all()
+  assert drawn.pop((2, forced_calls.FREE, 1)) == 800  # nothing is written
+  for call in (0, 1):
+    assert drawn[call, forced_calls.FREE, 0.75] == pytest.approx(300, abs=40)
+    for word in ids:
+      assert drawn.pop((call, word, 0.0625)) == pytest.approx(25, abs=18)
+  assert len(drawn) == 2
+
+
 def test_unranked_views_hold_the_same_entries(setups, monkeypatch):
   setup = scripted(setups['state'], random_call(setups['state'].tokenizer))
   role, views = registry.ROLES['writer'], []

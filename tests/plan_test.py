@@ -100,8 +100,8 @@ def test_trial_programs_have_the_shapes_of_a_run():
     return {p.kind for p in found}, forced_calls.width(config)
 
   chat = 'memory.prompt_format=chat,'
-  assert forced('')[1] == forced(chat + 'rollout.forced=0')[1] == 2
-  assert forced(chat)[1] == forced_calls.WIDTH['chat'] > 2
+  assert forced('')[1] == forced(chat + 'rollout.forced=0')[1] == 3
+  assert forced(chat)[1] == forced_calls.WIDTH['chat'] > 3
   kinds, _ = forced(
     'rl.advantage=gae,model.value_head=True,rollout.groups=trajectory,'
     'rl.group_by=trajectory,rollout.forced=0'

@@ -11,6 +11,10 @@ The second alone would be unbiased: E_q[pi / q A grad log pi] is the sum over
 the forced calls of pi A grad log pi. The first adds what exploration is for:
 of a call that the policy makes with pi and that is drawn with q, max(q - pi, 0)
 times A grad log pi where A is above 0. tests/reference_math_test.py has both.
+
+Of the words of a note no more than the first is forced. A policy that copies a
+clause in its order samples the same text eight times; "Ana is the boss of Tom"
+is learned once some note begins with Tom.
 """
 
 import functools
@@ -24,12 +28,14 @@ from jaxtyping import Float, Int
 from mem_alpha_jax.memory import compact_calls, notations
 from mem_alpha_jax.memory.state import Op
 from mem_alpha_jax.roles import registry
+from mem_alpha_jax.text import words as words_lib
 from mem_alpha_jax.types import Turn
 
 FREE = -1  # a token the policy samples itself
 # Forced tokens of a call: the call and its kind or handle in the compact
-# notation; in JSON more than the first words of any call take.
-WIDTH = {'compact': 2, 'chat': 64}
+# notation, and perhaps of a word; in JSON more than the first words of any call
+# take.
+WIDTH = {'compact': 3, 'chat': 64}
 OTHERS = (('<ins>', '<epi>'), ('<ins>', '<sem>'), ('<none>',))
 
 
@@ -43,6 +49,7 @@ class Starts(NamedTuple):
   updates: Sequence[Sequence[int]]
   deletes: Sequence[Sequence[int]]
   others: Sequence[Sequence[int]]
+  texts: Sequence[Sequence[int]]  # those that a text follows
 
 
 class Forced(NamedTuple):
@@ -50,7 +57,8 @@ class Forced(NamedTuple):
 
   tokens: Int[np.ndarray, '*groups G F']  # FREE where the policy samples
   # q, with which these tokens were drawn: 1 of a free sample or of one call, of
-  # an update or a deletion its share over the entries in view.
+  # an update or a deletion its share over the entries in view; of a word its
+  # share over the words.
   chance: Float[np.ndarray, '*groups G']
 
 
@@ -82,7 +90,8 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
       [ids((call, handle)) for handle in compact_calls.HANDLES]
       for call in ('<upd>', '<del>')
     )
-    return Starts(updates, deletes, [ids(names) for names in OTHERS])
+    others = [ids(names) for names in OTHERS]
+    return Starts(updates, deletes, others, [*updates, *others[:-1]])
 
   def common(*ops: Op) -> list[int]:
     return os.path.commonprefix(
@@ -104,13 +113,23 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
       f'rollout.forced: a call begins with {longest} tokens of this tokenizer, '
       f'more than {room}; set it to 0'
     )
-  return Starts(found[:1], (), found[1:])
+  return Starts(found[:1], (), found[1:], ())
 
 
 def count(turn: Turn, config: Any) -> int:
   """Samples of a turn's group that are forced to begin with a call."""
   explores = registry.ROLES[turn.role].explores and turn.live
   return config.rollout.forced if explores else 0
+
+
+def first_tokens(tokenizer: Any, text: str) -> list[int]:
+  """The first id of each word of a text that says something, once each."""
+  words = (
+    piece.strip(' .,;:!?"')
+    for piece in words_lib.pieces(text)
+    if words_lib.content(piece)
+  )
+  return [*{tokenizer.encode_text(f' {word}')[0]: None for word in words}]
 
 
 def of_turns(
@@ -151,6 +170,8 @@ def of_turns(
         most,
         config.memory.prompt_format,
         rollout.forced_deletes,
+        first_tokens(tokenizer, turn.text) if rollout.forced_words else (),
+        rollout.forced_words,
       )
       forced.tokens[i], forced.chance[i] = one.tokens[mine], one.chance[mine]
   return forced
@@ -164,6 +185,8 @@ def forced_calls(
   count: int,
   prompt_format: str = 'compact',
   deleted: float = 0.0,
+  words: Sequence[int] = (),
+  worded: float = 0.0,
 ) -> Forced:
   """Draws the forced tokens of one group.
 
@@ -174,6 +197,8 @@ def forced_calls(
     count: forced samples. The first updates or deletes a random visible entry
       (if there is one), the others start with one of the other calls, in turn.
     deleted: share of the calls about an entry that delete it.
+    words: first tokens of what is read, which a text may begin with.
+    worded: share of the calls with a text that begin it with one of these.
   """
   known = starts(tokenizer, prompt_format)
   (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
@@ -186,6 +211,10 @@ def forced_calls(
       share = deleted if delete else 1 - deleted
       different = min(visible, len(calls))
       ids, chance[g] = calls[rng.integers(different)], share / different
+    if words and ids in known.texts:
+      begun = rng.random() < worded
+      chance[g] *= worded / len(words) if begun else 1 - worded
+      ids = [*ids, words[rng.integers(len(words))]] if begun else ids
     tokens[g, : len(ids)] = ids
   return Forced(tokens, chance)
 

@@ -28,6 +28,11 @@ SECTIONS = (
     forced_deletes=Field(
       0.0, 'share of those about an entry that delete it', fraction
     ),
+    forced_words=Field(
+      0.0,
+      'share of those with a text that begin it with a random word read',
+      fraction,
+    ),
     own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
     chain=Field(5, 'earlier episodes such a memory may have read', natural),
     expert=Field(
