@@ -4,7 +4,8 @@
 
 Each wrong answer of the strict reader about a fact is put down to what the
 policy did when the fact was told, or after. Writes mistakes_<multiple>x.json
-into the workdir and prints the counts and ten examples.
+into the workdir (with what is held out, if not pairs) and prints the counts and
+ten examples.
 """
 
 import collections
@@ -27,6 +28,9 @@ _RUN = flags.DEFINE_string('run', 'runs/tiny', 'Workdir of a finished run.')
 _MULTIPLE = flags.DEFINE_integer('multiple', 64, 'Length, in train lengths.')
 _EPISODES = flags.DEFINE_integer('episodes', 16, 'Test episodes.')
 _ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
+_HELD_OUT = flags.DEFINE_enum(
+  'held_out', 'pairs', ('pairs', 'templates', 'words'), 'Which test episodes.'
+)
 _EXAMPLES = flags.DEFINE_integer('examples', 10, 'Mistakes to print.')
 
 
@@ -129,7 +133,9 @@ def main(argv):
   config.eval.length_episodes = config.data.eval_episodes = _EPISODES.value
   parts = build.build(config, workdir)
   params = parameters.saved_params(parts, workdir)
-  episodes = pipeline.eval_episodes(config, 'test', _MULTIPLE.value)
+  episodes = pipeline.eval_episodes(
+    config, 'test', _MULTIPLE.value, _HELD_OUT.value
+  )
   rows = range(len(episodes))
   method = Recorded(protocol.Given(parts, config, params, episodes, rows))
   plans = [held_out.ending(e) for e in episodes]
@@ -176,7 +182,8 @@ def main(argv):
     'causes': causes,
     'examples': examples[:: max(len(examples) // 10, 1)],
   }
-  path = pathlib.Path(workdir) / f'mistakes_{_MULTIPLE.value}x.json'
+  which = '' if _HELD_OUT.value == 'pairs' else f'_{_HELD_OUT.value}'
+  path = pathlib.Path(workdir) / f'mistakes_{_MULTIPLE.value}x{which}.json'
   files.write_json(path, found)
   print(f'{len(examples)} of {asked.total()} answers are wrong')
   for kind, n in asked.items():
