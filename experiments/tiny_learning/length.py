@@ -1,6 +1,6 @@
 """The trained writer beside its rivals, from 1x to 1,000x its train length.
 
-  python -m experiments.tiny_learning.length
+  python -m experiments.tiny_learning.length [--run=runs/varied]
 
 Reads memories as they grow: no training. All systems read the same streams and
 hand the same reader at most reading.budget tokens. Writes to_1000x.json, .png.
@@ -12,8 +12,9 @@ import tempfile
 
 from absl import app, flags
 
-from configs import tiny
+from configs import common, tiny
 from experiments import results
+from mem_alpha_jax.config import command
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.report import plots, tables
@@ -21,6 +22,9 @@ from mem_alpha_jax.run import build, parameters
 from mem_alpha_jax.system import files, machine
 
 HERE = pathlib.Path(__file__).parent
+_RUN = flags.DEFINE_string(
+  'run', '', 'Workdir of a finished run; by default the shipped writer.'
+)
 _LENGTHS = flags.DEFINE_list(
   'lengths', ['1', '4', '13', '64', '256', '1000'], 'Multiples of 8 chunks.'
 )
@@ -34,18 +38,29 @@ _SYSTEMS = flags.DEFINE_list(
 )
 _ARG = flags.DEFINE_string(
   'arg',
-  'warm_start.checkpoint=tiny_writer,memory.max_slots=8192,reading.budget=64',
-  'Config overrides; the writer is that of warm_start.checkpoint.',
+  'memory.max_slots=8192,reading.budget=64',
+  'Config overrides, field=value,...',
 )
+
+
+def config_of():
+  """The config of --run, or of the shipped writer."""
+  if _RUN.value:
+    return common.parse_arg(command.of_workdir(_RUN.value).unlock(), _ARG.value)
+  return tiny.get_config(f'warm_start.checkpoint=tiny_writer,{_ARG.value}')
 
 
 def measure(multiple: int, count: int) -> dict:
   """Every system at one length, as plots and tables take it."""
-  config = tiny.get_config(_ARG.value).unlock()
+  config = config_of().unlock()
   config.data.eval_episodes = config.eval.length_episodes = count
   with tempfile.TemporaryDirectory() as folder:
-    parts = build.build(config, folder)
-    params = parameters.shipped_params(parts)
+    parts = build.build(config, _RUN.value or folder)
+    params = (
+      parameters.saved_params(parts, _RUN.value)
+      if _RUN.value
+      else parameters.shipped_params(parts)
+    )
     episodes = pipeline.eval_episodes(config, 'test', multiple)
     arm = lambda name: held_out.arm(name, parts, params, episodes)[0]
     return {
@@ -57,7 +72,7 @@ def measure(multiple: int, count: int) -> dict:
 def main(argv):
   del argv
   sizes = zip(map(int, _LENGTHS.value), map(int, _EPISODES.value), strict=True)
-  config = tiny.get_config(_ARG.value)
+  config = config_of()
   folder = results.folder(HERE, 'runs/length')
   folder.mkdir(parents=True, exist_ok=True)
   found = {}

@@ -4,11 +4,14 @@
 
 Each wrong answer of the strict reader about a fact is put down to what the
 policy did when the fact was told, or after. Writes mistakes_<multiple>x.json
-into the workdir and prints the counts and ten examples.
+into the workdir (with what is held out, if not pairs) and prints the counts and
+ten examples.
 """
 
 import collections
+import functools
 import pathlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 from absl import app, flags
@@ -22,11 +25,15 @@ from mem_alpha_jax.methods import memory, policy, protocol, writers
 from mem_alpha_jax.run import build, parameters
 from mem_alpha_jax.system import files
 from mem_alpha_jax.text import words
+from mem_alpha_jax.types import Note, Request
 
 _RUN = flags.DEFINE_string('run', 'runs/tiny', 'Workdir of a finished run.')
 _MULTIPLE = flags.DEFINE_integer('multiple', 64, 'Length, in train lengths.')
 _EPISODES = flags.DEFINE_integer('episodes', 16, 'Test episodes.')
 _ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
+_HELD_OUT = flags.DEFINE_enum(
+  'held_out', 'pairs', ('pairs', 'templates', 'words'), 'Which test episodes.'
+)
 _EXAMPLES = flags.DEFINE_integer('examples', 10, 'Mistakes to print.')
 
 
@@ -70,35 +77,39 @@ class Recorded(memory.MemoryMethod):
     return steps
 
 
-def about(state: state_lib.MemoryState, note) -> list[state_lib.Entry]:
-  """Entries of a memory that state a note's fact, true or stale."""
-  return [
-    e for e in state_lib.entries(state, note.kind) if writers.same_fact(e, note)
-  ]
+def hearing(reader, question) -> Callable[[str, str], str]:
+  """(kind, text) -> what the reader says to a question from that note alone."""
+
+  @functools.cache
+  def heard(kind: str, text: str) -> str:
+    (said,) = reader([Request(question.text, (Note(kind, text, 0),), '')])
+    return said
+
+  return heard
 
 
-def cause(moments: list[Moment], note, others, question) -> tuple[str, Moment]:
+def cause(moments: list[Moment], others, question, heard) -> tuple[str, Moment]:
   """What lost a fact, and when.
 
   Args:
     moments: from the one that tells it to the last that its gold holds for.
     others: the other facts of what was read with it.
+    heard: `hearing` of the question.
   """
   now = moments[0]
   answer = {*words.terms(question.answer)}
-  holds = lambda e: answer <= {*words.terms(e.text)}
-  old, new = about(now.before, note), about(now.after, note)
-  right = [e for e in new if holds(e)]
-  stale = [e for e in new if not holds(e)]
-  if not right:
-    failed = [r.error for r in now.results if not r.ok]
-    if failed:
-      return f'the call was refused: {failed[0]}', now
-    if any({*about(now.after, o)} - {*about(now.before, o)} for o in others):
-      return 'noted another fact of the chunk', now
-    return ('no call' if not now.ops else 'stored other words'), now
+  holds = lambda said: answer <= {*words.terms(said)}
+  about = lambda state: {
+    e: heard(e.kind, e.text)
+    for e in state_lib.entries(state)
+    if heard(e.kind, e.text)
+  }
+  old, new = about(now.before), about(now.after)
+  stale = [e for e, said in new.items() if not holds(said)]
+  if len(stale) == len(new):  # none is right
+    return _unsaid(now, others, lambda *note: holds(heard(*note))), now
   if not stale:
-    return _later(moments, note, holds)
+    return _later(moments, lambda state: [*map(holds, about(state).values())])
   shown = [i for i, e in enumerate(now.view, 1) if e in old]
   if not shown:
     return 'inserted, the old note not in view', now
@@ -109,15 +120,27 @@ def cause(moments: list[Moment], note, others, question) -> tuple[str, Moment]:
   return f'inserted beside the old note at <{shown[0]}>', now
 
 
-def _later(moments, note, holds) -> tuple[str, Moment]:
+def _unsaid(now: Moment, others, right) -> str:
+  failed = [r.error for r in now.results if not r.ok]
+  if failed:
+    return f'the call was refused: {failed[0]}'
+  made = {*state_lib.entries(now.after)} - {*state_lib.entries(now.before)}
+  if any(writers.same_fact(e, note) for e in made for note in others):
+    return 'noted another fact of the chunk'
+  if any(right(kind, e.text) for e in made for kind in state_lib.LISTS):
+    return 'noted as another kind'
+  return 'stored other words' if now.ops else 'no call'
+
+
+def _later(moments, marks) -> tuple[str, Moment]:
   now = moments[0]
   for now in moments[1:]:
-    new = about(now.after, note)
-    if not any(map(holds, new)):
+    found = marks(now.after)
+    if not any(found):
       return 'a later call destroyed it', now
-    if not all(map(holds, new)):
+    if not all(found):
       return 'a later call contradicts it', now
-  return 'the note is there, and another of no fact', now
+  return 'the note is there, and was not read', now
 
 
 def main(argv):
@@ -129,7 +152,9 @@ def main(argv):
   config.eval.length_episodes = config.data.eval_episodes = _EPISODES.value
   parts = build.build(config, workdir)
   params = parameters.saved_params(parts, workdir)
-  episodes = pipeline.eval_episodes(config, 'test', _MULTIPLE.value)
+  episodes = pipeline.eval_episodes(
+    config, 'test', _MULTIPLE.value, _HELD_OUT.value
+  )
   rows = range(len(episodes))
   method = Recorded(protocol.Given(parts, config, params, episodes, rows))
   plans = [held_out.ending(e) for e in episodes]
@@ -156,7 +181,8 @@ def main(argv):
       facts = [parts.oracle_notes(one)[0] for one in alone]
       start = next(k for k, some in enumerate(facts) if note in some)
       others = [n for n in facts[start] if n != note]
-      why, now = cause(lived[start:], note, others, question)
+      heard = hearing(parts.readers[0], question)
+      why, now = cause(lived[start:], others, question, heard)
       causes[why] += 1
       wrong[question.type] += 1
       examples.append(
@@ -167,7 +193,7 @@ def main(argv):
           'said': a.answers[0],
           'chunk': now.piece,
           'view': [e and e.text for e in now.view],
-          'calls': [(op.tool, op.text) for op in now.ops],
+          'calls': [(op.tool, op.kind, op.text) for op in now.ops],
         }
       )
   found = {
@@ -176,7 +202,8 @@ def main(argv):
     'causes': causes,
     'examples': examples[:: max(len(examples) // 10, 1)],
   }
-  path = pathlib.Path(workdir) / f'mistakes_{_MULTIPLE.value}x.json'
+  which = '' if _HELD_OUT.value == 'pairs' else f'_{_HELD_OUT.value}'
+  path = pathlib.Path(workdir) / f'mistakes_{_MULTIPLE.value}x{which}.json'
   files.write_json(path, found)
   print(f'{len(examples)} of {asked.total()} answers are wrong')
   for kind, n in asked.items():

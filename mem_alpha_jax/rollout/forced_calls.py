@@ -12,9 +12,9 @@ the forced calls of pi A grad log pi. The first adds what exploration is for:
 of a call that the policy makes with pi and that is drawn with q, max(q - pi, 0)
 times A grad log pi where A is above 0. tests/reference_math_test.py has both.
 
-Of the words of a note no more than the first is forced. A policy that copies a
-clause in its order samples the same text eight times; "Ana is the boss of Tom"
-is learned once some note begins with Tom.
+Of the words of a note no more than the first is forced, and in inserts alone: a
+policy that copies a clause in its order samples the same text eight times; "Ana
+is the boss of Tom" is learned once some note begins with Tom.
 """
 
 import functools
@@ -49,7 +49,6 @@ class Starts(NamedTuple):
   updates: Sequence[Sequence[int]]
   deletes: Sequence[Sequence[int]]
   others: Sequence[Sequence[int]]
-  texts: Sequence[Sequence[int]]  # those that a text follows
 
 
 class Forced(NamedTuple):
@@ -58,7 +57,7 @@ class Forced(NamedTuple):
   tokens: Int[np.ndarray, '*groups G F']  # FREE where the policy samples
   # q, with which these tokens were drawn: 1 of a free sample or of one call, of
   # an update or a deletion its share over the entries in view; of a word its
-  # share over the words.
+  # share over the words read.
   chance: Float[np.ndarray, '*groups G']
 
 
@@ -90,8 +89,7 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
       [ids((call, handle)) for handle in compact_calls.HANDLES]
       for call in ('<upd>', '<del>')
     )
-    others = [ids(names) for names in OTHERS]
-    return Starts(updates, deletes, others, [*updates, *others[:-1]])
+    return Starts(updates, deletes, [ids(names) for names in OTHERS])
 
   def common(*ops: Op) -> list[int]:
     return os.path.commonprefix(
@@ -113,7 +111,7 @@ def starts(tokenizer: Any, prompt_format: str) -> Starts:
       f'rollout.forced: a call begins with {longest} tokens of this tokenizer, '
       f'more than {room}; set it to 0'
     )
-  return Starts(found[:1], (), found[1:], ())
+  return Starts(found[:1], (), found[1:])
 
 
 def count(turn: Turn, config: Any) -> int:
@@ -197,8 +195,8 @@ def forced_calls(
     count: forced samples. The first updates or deletes a random visible entry
       (if there is one), the others start with one of the other calls, in turn.
     deleted: share of the calls about an entry that delete it.
-    words: first tokens of what is read, which a text may begin with.
-    worded: share of the calls with a text that begin it with one of these.
+    words: first tokens of what is read.
+    worded: share of the inserts that begin their text with one of these.
   """
   known = starts(tokenizer, prompt_format)
   (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
@@ -211,7 +209,7 @@ def forced_calls(
       share = deleted if delete else 1 - deleted
       different = min(visible, len(calls))
       ids, chance[g] = calls[rng.integers(different)], share / different
-    if words and ids in known.texts:
+    if words and ids in known.others[:-1]:
       begun = rng.random() < worded
       chance[g] *= worded / len(words) if begun else 1 - worded
       ids = [*ids, words[rng.integers(len(words))]] if begun else ids

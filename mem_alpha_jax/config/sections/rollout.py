@@ -30,7 +30,7 @@ SECTIONS = (
     ),
     forced_words=Field(
       0.0,
-      'share of those with a text that begin it with a random word read',
+      'share of those that insert whose text begins with a random word read',
       fraction,
     ),
     own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
