@@ -94,6 +94,10 @@ BAD = {
   'rollout.prefix_buckets=72;60': 'growing integers, 1 or more',
   'rollout.response_buckets=0': 'growing integers, 1 or more',
   'model.remat=some': r"\['none', 'full', 'dots'\]",
+  'rollout.forced_words=0.5,model.source=smollm2,memory.prompt_format=chat,'
+  'model.copy_head=False,model.match_bias=False,warm_start.checkpoint=': (
+    r"forced_words=0\.5: .*memory\.prompt_format='compact' alone; use 0"
+  ),
   'rollout.clauses=1,rollout.expert=0.5': r'clauses=1: a perfect writer',
   'rollout.forced=8': r'must be below rollout\.group_size=8',
   'rollout.forced=0,rollout.group_size=1': 'use 2 or more',
