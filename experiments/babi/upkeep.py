@@ -1,0 +1,72 @@
+"""What a trained policy does with the notes about what a statement is about.
+
+  python -m experiments.babi.upkeep --run=runs/qa2 [--episodes=48]
+
+Validation stories. For statements of people and of things apart: how many
+notes about it were there before the call and how many after it, and which call
+it was. One note is right; a second is in the way of the strict reader. Writes
+upkeep.json into the workdir.
+"""
+
+import collections
+import pathlib
+
+from absl import app, flags
+
+from experiments.tiny_learning import mistakes
+from mem_alpha_jax.config import command
+from mem_alpha_jax.data import pipeline
+from mem_alpha_jax.evaluation import held_out, loop
+from mem_alpha_jax.memory import state as state_lib
+from mem_alpha_jax.methods import protocol
+from mem_alpha_jax.run import build, parameters
+from mem_alpha_jax.system import files
+from mem_alpha_jax.text import words
+
+_RUN = flags.DEFINE_string('run', 'runs/qa2', 'Workdir of a finished run.')
+_EPISODES = flags.DEFINE_integer('episodes', 48, 'Validation stories.')
+
+
+def about(state: state_lib.MemoryState, subject: str) -> int:
+  """How many entries begin with a word."""
+  entries = state_lib.entries(state)
+  return sum(words.terms(e.text)[:1] == [subject] for e in entries)
+
+
+def main(argv):
+  del argv
+  config = command.of_workdir(_RUN.value).unlock()
+  config.data.eval_episodes = _EPISODES.value
+  parts = build.build(config, _RUN.value)
+  params = parameters.saved_params(parts, _RUN.value)
+  episodes = pipeline.eval_episodes(config, 'validation')
+  rows = range(len(episodes))
+  method = mistakes.Recorded(
+    protocol.Given(parts, config, params, episodes, rows)
+  )
+  plans = [held_out.ending(e) for e in episodes]
+  panel = loop.panel(parts, parts.readers[:1])
+  records = loop.run(method, episodes, plans, panel).records
+  marks = [a.scores[0] == 1.0 for r in records for a in r.answered]
+  found = collections.defaultdict(collections.Counter)
+  for episode, moments in zip(episodes, method.moments, strict=True):
+    notes = parts.oracle_notes(episode)
+    for moment, told in zip(moments, notes, strict=True):
+      for note in told:
+        (subject,) = note.key
+        person = words.terms(moment.piece)[:1] == [subject]
+        states = moment.before, moment.after
+        before, after = (about(state, subject) for state in states)
+        calls = ' '.join(op.tool for op in moment.ops) or 'no call'
+        name = f'{before} before, {after} after: {calls}'
+        found['people' if person else 'things'][name] += 1
+  result = {'wrong': marks.count(False), 'asked': len(marks), **found}
+  files.write_json(pathlib.Path(_RUN.value) / 'upkeep.json', result)
+  print(f'{result["wrong"]} of {result["asked"]} answers are wrong')
+  for kind, counts in found.items():
+    for name, n in counts.most_common():
+      print(f'{kind}: {n:5} {n / counts.total():.0%}  {name}')
+
+
+if __name__ == '__main__':
+  app.run(main)
