@@ -34,6 +34,8 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   # which is about Ana, pays nobody.
   c.rollout.forced_words = 0.5
 
+  c.eval.checkpoint = 'best'  # on validation: the last updates less
+
   c.warm_start.checkpoint = 'varied_base'
   c.warm_start.reordered = 0.3  # 'Tom is the boss of Ana' is about Ana
   return common.parse_arg(c, arg)
