@@ -13,7 +13,7 @@ import pathlib
 
 from absl import app, flags
 
-from experiments.tiny_learning import mistakes
+from experiments.recorded import Recorded
 from mem_alpha_jax.config import command
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out, loop
@@ -41,9 +41,7 @@ def main(argv):
   params = parameters.saved_params(parts, _RUN.value)
   episodes = pipeline.eval_episodes(config, 'validation')
   rows = range(len(episodes))
-  method = mistakes.Recorded(
-    protocol.Given(parts, config, params, episodes, rows)
-  )
+  method = Recorded(protocol.Given(parts, config, params, episodes, rows))
   plans = [held_out.ending(e) for e in episodes]
   panel = loop.panel(parts, parts.readers[:1])
   records = loop.run(method, episodes, plans, panel).records

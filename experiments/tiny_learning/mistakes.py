@@ -12,16 +12,16 @@ import collections
 import functools
 import pathlib
 from collections.abc import Callable
-from typing import NamedTuple
 
 from absl import app, flags
 
 from configs import common
+from experiments.recorded import Moment, Recorded
 from mem_alpha_jax.config import command
 from mem_alpha_jax.data import pipeline
 from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.methods import memory, policy, protocol, writers
+from mem_alpha_jax.methods import protocol, writers
 from mem_alpha_jax.run import build, parameters
 from mem_alpha_jax.system import files
 from mem_alpha_jax.text import words
@@ -35,46 +35,6 @@ _HELD_OUT = flags.DEFINE_enum(
   'held_out', 'pairs', ('pairs', 'templates', 'words'), 'Which test episodes.'
 )
 _EXAMPLES = flags.DEFINE_integer('examples', 10, 'Mistakes to print.')
-
-
-class Moment(NamedTuple):
-  """One piece of a chunk of one stream, all of it by default."""
-
-  at: int  # index of the chunk
-  piece: str
-  view: tuple
-  ops: tuple
-  results: tuple
-  before: state_lib.MemoryState
-  after: state_lib.MemoryState
-
-
-class Recorded(memory.MemoryMethod):
-  """The policy; keeps what it saw and did."""
-
-  def __init__(self, given: protocol.Given):
-    write, self.views = policy.writer(given), []
-    self.moments, self.at = [[] for _ in given.episodes], 0
-
-    def watch(memories, chunks, views, t):
-      self.views = views
-      return write(memories, chunks, views, t)
-
-    super().__init__(watch, given, cut=policy.cut(given))
-
-  def observe(self, chunks):
-    steps = super().observe(chunks)
-    self.at += 1
-    return steps
-
-  def read(self, pieces):
-    before = self.memories.states
-    steps = super().read(pieces)
-    for i, (piece, step) in enumerate(zip(pieces, steps, strict=True)):
-      if piece is not None:
-        did = step.written.ops, step.results, before[i], step.state
-        self.moments[i].append(Moment(self.at, piece, self.views[i], *did))
-    return steps
 
 
 def hearing(reader, question) -> Callable[[str, str], str]:
