@@ -220,7 +220,7 @@ def draw(rows: list[dict], path: pathlib.Path) -> None:
   """
   known = [one['arm'].partition('; ')[2] for one in rows]
   shown = [reward for reward in REWARDS if reward in known] or [*REWARDS]
-  fig = figure.Figure(figsize=(5.5 * len(shown), 4.8), layout='constrained')
+  fig = figure.Figure(figsize=(7 * len(shown), 4.8), layout='constrained')
   panels = fig.subplots(1, len(shown), sharey=True, squeeze=False)[0]
   for panel, reward in zip(panels, shown, strict=True):
     panel.set_prop_cycle(color=matplotlib.colormaps['tab20'].colors)
@@ -234,7 +234,9 @@ def draw(rows: list[dict], path: pathlib.Path) -> None:
         panel.plot(*own, '--', color=line.get_color())
     panel.set_title(f'reward: {reward}', fontsize=10, loc='left')
     panel.set_xlabel('tokens sampled and trained')
-    panel.legend(fontsize=7, frameon=False)
+    panel.legend(
+      fontsize=7, frameon=False, loc='center left', bbox_to_anchor=(1, 0.5)
+    )
   panels[0].set_ylabel('strict accuracy, validation')
   plots.save(fig, str(path))
 
