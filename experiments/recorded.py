@@ -1,9 +1,30 @@
-"""The policy as a method that keeps what it saw and did: why it erred."""
+"""A finished run, opened and played by a policy that keeps what it did."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
+from configs import common
+from mem_alpha_jax.config import command
+from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.methods import memory, policy, protocol
+from mem_alpha_jax.run import build, parameters
+from mem_alpha_jax.types import Episode
+
+
+def opened(
+  workdir: str, episodes: int, arg: str = ''
+) -> tuple[build.Experiment, Any]:
+  """A run's parts, for so many episodes of any length, and its parameters.
+
+  Args:
+    arg: config overrides, as configs take them.
+  """
+  config = command.of_workdir(workdir).unlock()
+  config = common.parse_arg(config, arg).unlock()
+  config.data.eval_episodes = config.eval.length_episodes = episodes
+  parts = build.build(config, workdir)
+  return parts, parameters.saved_params(parts, workdir)
 
 
 class Moment(NamedTuple):
@@ -44,3 +65,12 @@ class Recorded(memory.MemoryMethod):
         did = step.written.ops, step.results, before[i], step.state
         self.moments[i].append(Moment(self.at, piece, self.views[i], *did))
     return steps
+
+
+def play(parts: build.Experiment, params: Any, episodes: Sequence[Episode]):
+  """The moments of each episode, and its answers to the strict reader."""
+  rows = range(len(episodes))
+  given = protocol.Given(parts, parts.config, params, episodes, rows)
+  method, panel = Recorded(given), loop.panel(parts, parts.readers[:1])
+  plans = [held_out.ending(e) for e in episodes]
+  return method.moments, loop.run(method, episodes, plans, panel).records

@@ -13,13 +13,9 @@ import pathlib
 
 from absl import app, flags
 
-from experiments.recorded import Recorded
-from mem_alpha_jax.config import command
+from experiments import recorded
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.methods import protocol
-from mem_alpha_jax.run import build, parameters
 from mem_alpha_jax.system import files
 from mem_alpha_jax.text import words
 
@@ -35,19 +31,12 @@ def about(state: state_lib.MemoryState, subject: str) -> int:
 
 def main(argv):
   del argv
-  config = command.of_workdir(_RUN.value).unlock()
-  config.data.eval_episodes = _EPISODES.value
-  parts = build.build(config, _RUN.value)
-  params = parameters.saved_params(parts, _RUN.value)
-  episodes = pipeline.eval_episodes(config, 'validation')
-  rows = range(len(episodes))
-  method = Recorded(protocol.Given(parts, config, params, episodes, rows))
-  plans = [held_out.ending(e) for e in episodes]
-  panel = loop.panel(parts, parts.readers[:1])
-  records = loop.run(method, episodes, plans, panel).records
+  parts, params = recorded.opened(_RUN.value, _EPISODES.value)
+  episodes = pipeline.eval_episodes(parts.config, 'validation')
+  played, records = recorded.play(parts, params, episodes)
   marks = [a.scores[0] == 1.0 for r in records for a in r.answered]
   found = collections.defaultdict(collections.Counter)
-  for episode, moments in zip(episodes, method.moments, strict=True):
+  for episode, moments in zip(episodes, played, strict=True):
     notes = parts.oracle_notes(episode)
     for moment, told in zip(moments, notes, strict=True):
       for note in told:

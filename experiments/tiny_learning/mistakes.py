@@ -15,14 +15,11 @@ from collections.abc import Callable
 
 from absl import app, flags
 
-from configs import common
-from experiments.recorded import Moment, Recorded
-from mem_alpha_jax.config import command
+from experiments import recorded
+from experiments.recorded import Moment
 from mem_alpha_jax.data import pipeline
-from mem_alpha_jax.evaluation import held_out, loop
 from mem_alpha_jax.memory import state as state_lib
-from mem_alpha_jax.methods import protocol, writers
-from mem_alpha_jax.run import build, parameters
+from mem_alpha_jax.methods import writers
 from mem_alpha_jax.system import files
 from mem_alpha_jax.text import words
 from mem_alpha_jax.types import Note, Request
@@ -106,20 +103,11 @@ def _later(moments, marks) -> tuple[str, Moment]:
 def main(argv):
   del argv
   workdir = _RUN.value
-  config = common.parse_arg(
-    command.of_workdir(workdir).unlock(), _ARG.value
-  ).unlock()
-  config.eval.length_episodes = config.data.eval_episodes = _EPISODES.value
-  parts = build.build(config, workdir)
-  params = parameters.saved_params(parts, workdir)
+  parts, params = recorded.opened(workdir, _EPISODES.value, _ARG.value)
   episodes = pipeline.eval_episodes(
-    config, 'test', _MULTIPLE.value, _HELD_OUT.value
+    parts.config, 'test', _MULTIPLE.value, _HELD_OUT.value
   )
-  rows = range(len(episodes))
-  method = Recorded(protocol.Given(parts, config, params, episodes, rows))
-  plans = [held_out.ending(e) for e in episodes]
-  panel = loop.panel(parts, parts.readers[:1])
-  records = loop.run(method, episodes, plans, panel).records
+  played, records = recorded.play(parts, params, episodes)
   causes, wrong, asked = (collections.Counter() for _ in range(3))
   examples = []
   for i, (episode, record) in enumerate(zip(episodes, records, strict=True)):
@@ -136,7 +124,7 @@ def main(argv):
       asked_of = {*words.terms(question.text)}  # two may have one value
       note = max(told, key=lambda n: len({*n.key} & asked_of))
       span = range(question.first, question.last + 1)
-      lived = [m for m in method.moments[i] if m.at in span]
+      lived = [m for m in played[i] if m.at in span]
       alone = (episode._replace(chunks=(m.piece,)) for m in lived)
       facts = [parts.oracle_notes(one)[0] for one in alone]
       start = next(k for k, some in enumerate(facts) if note in some)

@@ -12,13 +12,12 @@ import pathlib
 import numpy as np
 from absl import app, flags
 
-from mem_alpha_jax.config import command
+from experiments import recorded
 from mem_alpha_jax.data import pipeline, synthetic
 from mem_alpha_jax.data import synthetic_wording as wording
 from mem_alpha_jax.evaluation import held_out
 from mem_alpha_jax.methods import memory, policy, registry
 from mem_alpha_jax.recall import view as view_lib
-from mem_alpha_jax.run import build, parameters
 from mem_alpha_jax.system import files
 
 _RUN = flags.DEFINE_string('run', 'runs/varied', 'Workdir of a finished run.')
@@ -36,10 +35,8 @@ def shuffled(given) -> memory.MemoryMethod:
 
 def main(argv):
   del argv
-  config = command.of_workdir(_RUN.value).unlock()
-  config.data.eval_episodes = _EPISODES.value
-  parts = build.build(config, _RUN.value)
-  params = parameters.saved_params(parts, _RUN.value)
+  parts, params = recorded.opened(_RUN.value, _EPISODES.value)
+  config = parts.config
   registry.METHODS['view shuffled'] = shuffled
   first = lambda split, style='': synthetic.episodes(
     config, split, style=style

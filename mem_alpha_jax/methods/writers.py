@@ -128,14 +128,8 @@ def rule_update(seen: Seen) -> list[Op]:
 
 def _telegram(seen: Seen) -> str:
   """The words of the chunk that say something, as many as an entry holds."""
-  kept = ''
-  for piece in words_lib.pieces(seen.chunk):
-    word = piece.strip(' .,;:!?"')
-    if words_lib.content(word):
-      kept += ' ' * piece[0].isspace() + word
-  return words_lib.first_words(
-    kept.strip(), seen.limits.entry_tokens, seen.count
-  )
+  kept = ''.join(words_lib.telling(seen.chunk)).strip()
+  return words_lib.first_words(kept, seen.limits.entry_tokens, seen.count)
 
 
 def _if_it_fits(seen: Seen, kind: str, text: str) -> list[Op]:

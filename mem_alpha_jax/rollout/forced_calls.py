@@ -122,12 +122,8 @@ def count(turn: Turn, config: Any) -> int:
 
 def first_tokens(tokenizer: Any, text: str) -> list[int]:
   """The first id of each word of a text that says something, once each."""
-  words = (
-    piece.strip(' .,;:!?"')
-    for piece in words_lib.pieces(text)
-    if words_lib.content(piece)
-  )
-  return [*{tokenizer.encode_text(f' {word}')[0]: None for word in words}]
+  words = (f' {word.strip()}' for word in words_lib.telling(text))
+  return [*dict.fromkeys(tokenizer.encode_text(word)[0] for word in words)]
 
 
 def of_turns(
@@ -209,7 +205,7 @@ def forced_calls(
       share = deleted if delete else 1 - deleted
       different = min(visible, len(calls))
       ids, chance[g] = calls[rng.integers(different)], share / different
-    if words and ids in known.others[:-1]:
+    if words and ids in known.others[:-1]:  # an insert
       begun = rng.random() < worded
       chance[g] *= worded / len(words) if begun else 1 - worded
       ids = [*ids, words[rng.integers(len(words))]] if begun else ids

@@ -93,11 +93,11 @@ def gained(
   ]
   gains = _gains(memories, turns, rows, reader)
   if memories.config.rollout.ahead:
-    then = (
-      _gains(memories, *later, reader)
+    later = (
+      look_ahead.read_on(expert, memories, turns, rows, past)
       for past in (False, True)
-      for later in [look_ahead.read_on(expert, memories, turns, rows, past)]
     )
+    then = (_gains(memories, *read, reader) for read in later)
     gains = [
       [sum(one) for one in zip(*each, strict=True)]
       for each in zip(gains, *then, strict=True)

@@ -77,6 +77,19 @@ def pieces(text: str) -> list[str]:
   return [match[0] for match in _PIECE.finditer(text)]
 
 
+def telling(text: str) -> list[str]:
+  """The words that say something, as written, without punctuation around.
+
+  Those that a space precedes begin with one.
+  """
+  found = []
+  for piece in pieces(text):
+    word = piece.strip(' .,;:!?"')
+    if content(word):
+      found.append(' ' * piece[0].isspace() + word)
+  return found
+
+
 def first_words(text: str, tokens: int, count: Callable[[str], int]) -> str:
   """The longest beginning of at most `tokens` that ends with a word.
 
