@@ -194,11 +194,12 @@ def _check_learning(c: ml_collections.ConfigDict) -> None:
     f'rollout.forced={rollout.forced}: there are no forced calls; use 0 with '
     f'memory.prompt_format={c.memory.prompt_format!r}',
   )
-  require(
-    not rollout.forced_words or c.memory.prompt_format == 'compact',
-    f'rollout.forced_words={rollout.forced_words}: a text begins with its call '
-    f"with memory.prompt_format='compact' alone; use 0",
-  )
+  for name in ('forced_words', 'forced_subjects'):
+    require(
+      not rollout[name] or c.memory.prompt_format == 'compact',
+      f'rollout.{name}={rollout[name]}: a text begins with its call with '
+      f"memory.prompt_format='compact' alone; use 0",
+    )
   shared = rollout.groups == 'state'
   require(
     not shared or rl.advantage != 'gae',

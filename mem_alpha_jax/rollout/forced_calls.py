@@ -12,9 +12,11 @@ the forced calls of pi A grad log pi. The first adds what exploration is for:
 of a call that the policy makes with pi and that is drawn with q, max(q - pi, 0)
 times A grad log pi where A is above 0. tests/reference_math_test.py has both.
 
-Of the words of a note no more than the first is forced, and in inserts alone: a
-policy that copies a clause in its order samples the same text eight times; "Ana
-is the boss of Tom" is learned once some note begins with Tom.
+Of the words of a note no more than the first is forced: a policy that copies a
+clause in its order samples the same text eight times. In inserts it is a word
+read ("Ana is the boss of Tom" is learned once some note begins with Tom), in
+updates the one that the entry begins with, for a policy that has only updated
+notes of people writes an update of a thing as one of a person.
 """
 
 import functools
@@ -159,13 +161,14 @@ def of_turns(
       one = forced_calls(
         rng(turn, 2),
         tokenizer,
-        sum(entry is not None for entry in turn.view),
+        [e.text for e in turn.view if e is not None],
         size,
         most,
         config.memory.prompt_format,
         rollout.forced_deletes,
         first_tokens(tokenizer, turn.text) if rollout.forced_words else (),
         rollout.forced_words,
+        rollout.forced_subjects,
       )
       forced.tokens[i], forced.chance[i] = one.tokens[mine], one.chance[mine]
   return forced
@@ -174,41 +177,49 @@ def of_turns(
 def forced_calls(
   rng: np.random.Generator,
   tokenizer: Any,
-  visible: int,
+  visible: Sequence[str],
   group_size: int,
   count: int,
   prompt_format: str = 'compact',
   deleted: float = 0.0,
   words: Sequence[int] = (),
   worded: float = 0.0,
+  subjects: float = 0.0,
 ) -> Forced:
   """Draws the forced tokens of one group.
 
   Args:
     rng: keyed by step, episode and chunk.
-    visible: entries the writer sees, which an update can name.
+    visible: texts of the entries that the writer sees; an update names one.
     group_size: samples of the group; the first `count` of them are forced.
     count: forced samples. The first updates or deletes a random visible entry
       (if there is one), the others start with one of the other calls, in turn.
     deleted: share of the calls about an entry that delete it.
     words: first tokens of what is read.
     worded: share of the inserts that begin their text with one of these.
+    subjects: share of the updates whose text begins as that of the entry.
   """
   known = starts(tokenizer, prompt_format)
   (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
   for g in range(count):
-    ids = known.others[(g - 1) % len(known.others)]
+    ids, first, share = known.others[(g - 1) % len(known.others)], (), 0.0
     if visible and g == 0:
       deleted *= bool(known.deletes)
       delete = deleted and rng.random() < deleted
       calls = known.deletes if delete else known.updates
-      share = deleted if delete else 1 - deleted
-      different = min(visible, len(calls))
-      ids, chance[g] = calls[rng.integers(different)], share / different
-    if words and ids in known.others[:-1]:  # an insert
-      begun = rng.random() < worded
-      chance[g] *= worded / len(words) if begun else 1 - worded
-      ids = [*ids, words[rng.integers(len(words))]] if begun else ids
+      different = min(len(visible), len(calls))
+      entry = rng.integers(different)
+      ids = calls[entry]
+      chance[g] = (deleted if delete else 1 - deleted) / different
+      if subjects and not delete:
+        first = first_tokens(tokenizer, visible[entry])[:1]
+        share = subjects
+    elif ids in known.others[:-1]:  # an insert
+      first, share = words, worded
+    if first:
+      begun = rng.random() < share
+      chance[g] *= share / len(first) if begun else 1 - share
+      ids = [*ids, first[rng.integers(len(first))]] if begun else ids
     tokens[g, : len(ids)] = ids
   return Forced(tokens, chance)
 

@@ -33,6 +33,11 @@ SECTIONS = (
       'share of those that insert whose text begins with a random word read',
       fraction,
     ),
+    forced_subjects=Field(
+      0.0,
+      'share of those that update whose text begins as the entry does',
+      fraction,
+    ),
     own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
     chain=Field(5, 'earlier episodes such a memory may have read', natural),
     expert=Field(
