@@ -412,7 +412,7 @@ def test_forced_calls_of_a_chat_model_leave_content_and_entry_free(
   assert semantic.endswith('"memory_type": "semantic", "content": "')
   assert nothing == 'Done.'
   forced, chance = forced_calls.forced_calls(
-    np.random.default_rng(0), _Bytes(), 2, 5, 4, 'chat'
+    np.random.default_rng(0), _Bytes(), ('a', 'b'), 5, 4, 'chat'
   )
   assert forced.shape == (5, 99) and (chance == 1).all()
   assert bytes(forced[0][forced[0] >= 0].tolist()).decode() == update
@@ -424,7 +424,7 @@ def test_forced_deletes_are_their_share_of_calls_about_entries(setups):
   firsts, chances = [], []
   for _ in range(400):
     tokens, chance = forced_calls.forced_calls(
-      rng, tokenizer, 2, 5, 4, deleted=0.25
+      rng, tokenizer, ('Ana baker', 'Tom poet'), 5, 4, deleted=0.25
     )
     firsts.append(tokenizer.decode(tokens[0].tolist()))
     chances.append(chance[0])
@@ -447,7 +447,7 @@ def test_forced_words_begin_a_text_with_their_share_of_the_words_read(setups):
   drawn = collections.Counter()
   for _ in range(400):
     tokens, chance = forced_calls.forced_calls(
-      rng, tokenizer, 0, 5, 4, words=ids, worded=0.25
+      rng, tokenizer, (), 5, 4, words=ids, worded=0.25
     )
     for call, row, q in zip((2, 0, 1, 2), tokens, chance, strict=False):
       start = [tokenizer.symbol(name) for name in forced_calls.OTHERS[call]]
@@ -461,6 +461,30 @@ def test_forced_words_begin_a_text_with_their_share_of_the_words_read(setups):
     for word in ids:
       assert drawn.pop((call, word, 0.0625)) == pytest.approx(25, abs=18)
   assert len(drawn) == 2
+
+
+def test_forced_subjects_are_what_the_updated_entry_begins_with(setups):
+  tokenizer, rng = setups['state'].tokenizer, np.random.default_rng(0)
+  entries = 'boss Tom is Ana', '...'  # of the second nothing can be begun
+  (boss,) = forced_calls.first_tokens(tokenizer, 'boss')
+  calls = forced_calls.starts(tokenizer, 'compact')
+  drawn = collections.Counter()
+  for _ in range(400):
+    tokens, chance = forced_calls.forced_calls(
+      rng, tokenizer, entries, 5, 4, deleted=0.5, subjects=0.25
+    )
+    drawn[(*tokens[0], chance[0])] += 1
+  free = forced_calls.FREE
+  expected = {
+    (*calls.updates[0], boss, 0.0625): 25,
+    (*calls.updates[0], free, 0.1875): 75,
+    (*calls.updates[1], free, 0.25): 100,
+    (*calls.deletes[0], free, 0.25): 100,
+    (*calls.deletes[1], free, 0.25): 100,
+  }
+  assert drawn.keys() == expected.keys()
+  for row, times in expected.items():
+    assert drawn[row] == pytest.approx(times, abs=30)
 
 
 def test_unranked_views_hold_the_same_entries(setups, monkeypatch):
