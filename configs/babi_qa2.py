@@ -16,13 +16,17 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   c = babi.get_config().unlock()
   c.data.babi_tasks = ('qa2',)
   c.reading.hops = 2  # 'football Mary', then 'Mary garden'
-  c.num_steps = 80
+  c.num_steps = 120
   c.data.unasked = True  # where all people and objects are, at each statement
   c.reward.noop = 1.0  # so there is nothing to win by a call of no use
+  # A drop answers the same beside the old note and in its place.
+  c.reward.size = 0.4
   c.rollout.ahead = 10  # a drop changes no answer before the person moves on
   c.rollout.expert = 0.3  # so that the other of two notes is there more often
-  # Of two notes about a thing that is taken again the old place must go.
-  c.rollout.forced_deletes = 0.4
+  # Of two notes about a thing that is taken again the old place must go; a
+  # policy that updates people alone begins each update with one.
+  c.rollout.forced_deletes = 0.2
+  c.rollout.forced_subjects = 1.0
   # Where a dropped thing is stands in no statement, but in a note; and the note
   # of a thing begins with it, which is the last word of its statements.
   c.warm_start.from_view = 0.4
