@@ -34,6 +34,10 @@ def get_config(arg: str = '') -> ml_collections.ConfigDict:
   # which is about Ana, pays nobody.
   c.rollout.forced_words = 0.5
 
+  # Where all samples answer alike, the small parts are not to be as loud as
+  # answers are elsewhere.
+  c.rl.std_floor = 0.1
+
   c.eval.checkpoint = 'best'  # on validation: the last updates less
 
   c.warm_start.checkpoint = 'varied_base'
