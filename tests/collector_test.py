@@ -424,7 +424,12 @@ def test_forced_deletes_are_their_share_of_calls_about_entries(setups):
   firsts, chances = [], []
   for _ in range(400):
     tokens, chance = forced_calls.forced_calls(
-      rng, tokenizer, ('Ana baker', 'Tom poet'), 5, 4, deleted=0.25
+      rng,
+      tokenizer,
+      ('Ana baker', 'Tom poet'),
+      5,
+      4,
+      shares=forced_calls.Shares(deletes=0.25),
     )
     firsts.append(tokenizer.decode(tokens[0].tolist()))
     chances.append(chance[0])
@@ -447,7 +452,13 @@ def test_forced_words_begin_a_text_with_their_share_of_the_words_read(setups):
   drawn = collections.Counter()
   for _ in range(400):
     tokens, chance = forced_calls.forced_calls(
-      rng, tokenizer, (), 5, 4, words=ids, worded=0.25
+      rng,
+      tokenizer,
+      (),
+      5,
+      4,
+      shares=forced_calls.Shares(words=0.25),
+      words=ids,
     )
     for call, row, q in zip((2, 0, 1, 2), tokens, chance, strict=False):
       start = [tokenizer.symbol(name) for name in forced_calls.OTHERS[call]]
@@ -471,7 +482,12 @@ def test_forced_subjects_are_what_the_updated_entry_begins_with(setups):
   drawn = collections.Counter()
   for _ in range(400):
     tokens, chance = forced_calls.forced_calls(
-      rng, tokenizer, entries, 5, 4, deleted=0.5, subjects=0.25
+      rng,
+      tokenizer,
+      entries,
+      5,
+      4,
+      shares=forced_calls.Shares(deletes=0.5, subjects=0.25),
     )
     drawn[(*tokens[0], chance[0])] += 1
   free = forced_calls.FREE

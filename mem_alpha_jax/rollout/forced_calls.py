@@ -53,6 +53,17 @@ class Starts(NamedTuple):
   others: Sequence[Sequence[int]]
 
 
+class Shares(NamedTuple):
+  """Of forced calls, those that are forced to more; see rollout.forced_*."""
+
+  deletes: float = 0.0  # of the calls about an entry: they delete it
+  words: float = 0.0  # of the inserts: a word read begins the text
+  subjects: float = 0.0  # of the updates: the entry's first word begins it
+
+
+PLAIN = Shares()
+
+
 class Forced(NamedTuple):
   """First tokens of the samples of some groups, and how they were drawn."""
 
@@ -149,6 +160,7 @@ def of_turns(
       theirs.
   """
   rollout, forced = config.rollout, free(len(turns), samples, width(config))
+  shares = Shares(*(rollout[f'forced_{name}'] for name in Shares._fields))
   kinds = 1 + len(OTHERS)
   for i, turn in enumerate(turns):
     most, size, mine = count(turn, config), samples, slice(None)
@@ -165,10 +177,8 @@ def of_turns(
         size,
         most,
         config.memory.prompt_format,
-        rollout.forced_deletes,
-        first_tokens(tokenizer, turn.text) if rollout.forced_words else (),
-        rollout.forced_words,
-        rollout.forced_subjects,
+        shares,
+        first_tokens(tokenizer, turn.text) if shares.words else (),
       )
       forced.tokens[i], forced.chance[i] = one.tokens[mine], one.chance[mine]
   return forced
@@ -181,10 +191,8 @@ def forced_calls(
   group_size: int,
   count: int,
   prompt_format: str = 'compact',
-  deleted: float = 0.0,
+  shares: Shares = PLAIN,
   words: Sequence[int] = (),
-  worded: float = 0.0,
-  subjects: float = 0.0,
 ) -> Forced:
   """Draws the forced tokens of one group.
 
@@ -194,28 +202,25 @@ def forced_calls(
     group_size: samples of the group; the first `count` of them are forced.
     count: forced samples. The first updates or deletes a random visible entry
       (if there is one), the others start with one of the other calls, in turn.
-    deleted: share of the calls about an entry that delete it.
-    words: first tokens of what is read.
-    worded: share of the inserts that begin their text with one of these.
-    subjects: share of the updates whose text begins as that of the entry.
+    words: first tokens of what is read, with which inserts may begin.
   """
   known = starts(tokenizer, prompt_format)
   (tokens,), (chance,) = free(1, group_size, WIDTH[prompt_format])
+  deleted = shares.deletes * bool(known.deletes)
   for g in range(count):
     ids, first, share = known.others[(g - 1) % len(known.others)], (), 0.0
     if visible and g == 0:
-      deleted *= bool(known.deletes)
       delete = deleted and rng.random() < deleted
       calls = known.deletes if delete else known.updates
       different = min(len(visible), len(calls))
       entry = rng.integers(different)
       ids = calls[entry]
       chance[g] = (deleted if delete else 1 - deleted) / different
-      if subjects and not delete:
+      if shares.subjects and not delete:
         first = first_tokens(tokenizer, visible[entry])[:1]
-        share = subjects
+        share = shares.subjects
     elif ids in known.others[:-1]:  # an insert
-      first, share = words, worded
+      first, share = words, shares.words
     if first:
       begun = rng.random() < share
       chance[g] *= share / len(first) if begun else 1 - share
