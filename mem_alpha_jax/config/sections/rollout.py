@@ -35,7 +35,7 @@ SECTIONS = (
     ),
     forced_subjects=Field(
       0.0,
-      'share of those that update whose text begins as the entry does',
+      'share of forced updates whose text begins as the entry does',
       fraction,
     ),
     own_memory=Field(0.8, 'share of streams that keep an old memory', fraction),
