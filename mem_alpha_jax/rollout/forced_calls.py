@@ -58,7 +58,7 @@ class Shares(NamedTuple):
 
   deletes: float = 0.0  # of the calls about an entry: they delete it
   words: float = 0.0  # of the inserts: a word read begins the text
-  subjects: float = 0.0  # of the updates: the entry's first word begins it
+  subjects: float = 0.0  # of updates: the entry's first telling word begins it
 
 
 PLAIN = Shares()
