@@ -114,9 +114,9 @@ def test_bm25_golden():
   np.testing.assert_allclose(ours[0, 0, :3], expected, rtol=1e-5)
 
 
-def viewed(notes, chunk):
+def viewed(notes, chunk, score=scores.coverage):
   """Slots in the order in which a writer sees them."""
-  ids = scores_of([notes], [[chunk]], scores.coverage)[0, 0]
+  ids = scores_of([notes], [[chunk]], score)[0, 0]
   return np.argsort(-ids, kind='stable')[: len(notes)].tolist()
 
 
@@ -144,6 +144,33 @@ def test_coverage_golden():
   ]
   np.testing.assert_allclose(ours[:5], expected, atol=1e-6)
   assert (ours[5:] == -np.inf).all()
+
+
+def test_topic_parts_ties_by_who_has_many_notes():
+  notes = ['Tom allergic plums', 'Ana allergic curry', 'Ana home Oslo']
+  backward = 'Plums: that is what Ana is allergic to.'
+  assert viewed(notes, backward)[0] == 0
+  assert viewed(notes, backward, scores.topic)[0] == 1
+  assert viewed(notes, 'Ana is allergic to plums.', scores.topic)[0] == 1
+  # The set that fewer entries share comes before that.
+  notes += ['Tom favourite plums', 'Eva allergic plums', 'Eva favourite plums']
+  assert viewed(notes, backward, scores.topic)[0] == 1
+
+
+def test_topic_golden():
+  notes = ['tea cake', 'tea cake', 'red tea', 'tea', 'sky']
+  ours = scores_of([notes], [['red tea cake']], scores.topic)[0, 0]
+  red, tea, cake = np.log(2), np.log(5) - 0.1, np.log(3) - 0.2
+  rare, topic = scores.RARE, scores.TOPIC
+  pair = np.sqrt(2) - rare * np.log(2) + topic * (tea + cake) / 2
+  expected = [
+    pair,
+    pair,
+    np.sqrt(2) + topic * (red + tea) / 2,
+    1 + topic * tea,
+    -rare * np.log(4),
+  ]
+  np.testing.assert_allclose(ours[:5], expected, atol=1e-6)
 
 
 @hypothesis.settings(deadline=None, max_examples=30)

@@ -282,6 +282,30 @@ def _scrambled(share, split='train', count=40):
   return [pipeline.make_source(config, split)[i] for i in range(count)]
 
 
+def _taken(shared):
+  """Share of told values that another person had, of those with a choice."""
+  world = synthetic.WorldConfig(
+    wording='varied', chunk_sentences=3, shared=shared
+  )
+  had = told = 0
+  for uid in range(12):
+    now = {}
+    for chunk in synthetic.episode(world, 'train', uid, 30, 0).chunks:
+      for note in synthetic.oracle_notes(chunk):
+        if note.kind == 'semantic':
+          (name, cue), value = note.key, note.text.lower().split()[-1]
+          others = {v for (n, c), v in now.items() if c == cue and n != name}
+          had += value in others
+          told += bool(others)
+          now[name, cue] = value
+  return had / told
+
+
+def test_shared_values_are_those_of_others():
+  rare, half, all_ = map(_taken, (0.0, 0.5, 1.0))
+  assert rare < 0.3 and half > rare + 0.2 and all_ > half + 0.2
+
+
 def test_scrambled_sentences_are_of_training_alone():
   assert _scrambled(0.5, 'test_pairs', 4) == _scrambled(0.0, 'test_pairs', 4)
   plain, told = ([c for e in _scrambled(share) for c in e.chunks]

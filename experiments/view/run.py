@@ -24,6 +24,7 @@ from mem_alpha_jax.system import files, machine
 HERE = pathlib.Path(__file__).parent
 RANKINGS = {
   'covered': 'memory.view=covered',
+  'topic': 'memory.view=topic',
   'bm25': 'memory.view=retrieved,reading.retrieval=bm25',
   'rank_bm25': 'memory.view=retrieved,reading.retrieval=rank_bm25',
 }

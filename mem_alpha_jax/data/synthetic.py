@@ -139,7 +139,8 @@ def episodes(config, split: str, multiple: int = 1, style: str = '') -> Made:
   """Episodes by uid, of so many train lengths and a style of STYLES."""
   world, chunks = _world(config, style), config.data.train_chunks * multiple
   if split == 'train':
-    world = dataclasses.replace(world, scrambled=config.data.scrambled)
+    some = {name: config.data[name] for name in ('scrambled', 'shared')}
+    world = dataclasses.replace(world, **some)
   return Made(lambda uid: episode(world, split, uid, chunks, config.seed))
 
 

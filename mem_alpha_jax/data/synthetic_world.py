@@ -53,6 +53,7 @@ class WorldConfig:
   crowd: tuple[int, int] = (2, 8)  # people at the start, in place of `people`
   joining: tuple[int, int] = (2, 64)  # in place of `people_every`
   returns: float = 0.25  # share of overwrites with an earlier value
+  shared: float = 0.0  # share of values that somebody has, where there are any
 
 
 _SIZES = (7, 2, 1)  # weights of a chunk of one, two, three or more sentences
@@ -141,7 +142,11 @@ def _deniable(state: State, key: Key, value: str) -> bool:
 
 
 def _pick_value(
-  state: State, key: Key, decoy: bool = False, returns: float = 0.0
+  state: State,
+  key: Key,
+  decoy: bool = False,
+  returns: float = 0.0,
+  shared: float = 0.0,
 ) -> str | None:
   """A value that is not the present one; decoys and facts share none."""
   kind = words.ATTRIBUTES[key[1]].kind
@@ -156,6 +161,10 @@ def _pick_value(
   earlier = [v for v in options if v in state.past.get(key, ())]
   if returns and earlier and state.rng.random() < returns:
     return state.rng.choice(earlier)
+  others = {fact.value for k, fact in state.facts.items() if k[1] == key[1]}
+  same = [value for value in options if value in others]
+  if shared and same and state.rng.random() < shared:
+    return state.rng.choice(same)
   if kind == 'person' and state.rng.random() < 0.5:
     # People of the same story as values: names alone tell no roles.
     joined = set(state.names[: state.joined])
@@ -180,7 +189,7 @@ def _fact(state: State, world: WorldConfig, t: int, owner: str) -> str | None:
       return None
     key = rng.choice(stated) if overwrite else _pop_random(rng, free)
     returns = world.returns if overwrite and _varied(state) else 0.0
-    value = _pick_value(state, key, returns=returns)
+    value = _pick_value(state, key, returns=returns, shared=world.shared)
     if value:
       break
   else:

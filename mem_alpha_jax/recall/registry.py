@@ -28,6 +28,7 @@ RECALL = {
   'bm25': _flat(scores.bm25, vectors=False),
   'rank_bm25': _flat(scores.rank_bm25, vectors=False),
   'coverage': _flat(scores.coverage, vectors=False),
+  'topic': _flat(scores.topic, vectors=False),
   'cosine': _flat(scores.cosine, vectors=True),
   'rrf': _flat(scores.rrf, vectors=True),
 }

@@ -9,6 +9,7 @@ or fewer than `overlap` words of the question.
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ from mem_alpha_jax.memory.slots import SlotBank, term_id
 from mem_alpha_jax.text import words, wrapping
 
 K1, B, EPSILON = 1.5, 0.75, 0.25  # of BM25
-RARE, EARLY = 1e-3, 1e-4  # of coverage: they part ties
+RARE, EARLY, TOPIC = 1e-3, 1e-4, 4e-5  # of coverage, topic: they part ties
 RANKS = 60.0  # added to ranks that are fused
 LEAST_WORDS = 8  # of a padded question
 Words = Int[Array, 'N Q U']
@@ -171,25 +172,65 @@ def coverage(
   ties. This is ours; experiments/view measures it on entries of a few words.
   """
   del query_vecs
+  shared = _shared(bank, query_ids)
+  tie = EARLY * shared.place / jnp.maximum(shared.words, 1)
+  return _covered(bank, shared, -tie, overlap)
+
+
+def topic(
+  bank: SlotBank, query_ids: Words, query_vecs: Vectors = None, overlap: int = 0
+) -> Scores:
+  """As coverage, for texts that may say first what is new in them.
+
+    score(q, d) = |q and d| / sqrt(|d|) - RARE log(same)
+      + TOPIC mean_w(log(1 + entries with w) - w's index in q / 10)
+
+  over the words w that they share. Ties that `same` leaves go to words that
+  many entries have: who "Dumplings: that is what Ana is allergic to" is about
+  has more notes than there are of dumplings. This is ours, see
+  experiments/view.
+  """
+  del query_vecs
+  shared = _shared(bank, query_ids)
+  index = shared.place * query_ids.shape[-1]
+  tie = TOPIC * (shared.common - index / 10) / jnp.maximum(shared.words, 1)
+  return _covered(bank, shared, tie, overlap)
+
+
+class _Shared(NamedTuple):
+  """Of a text and an entry, [N, Q, S] each: what they share."""
+
+  words: Int[Array, 'N Q S']  # how many
+  which: Int[Array, 'N Q S']  # a sum of their ids, which names the set
+  place: Float[Array, 'N Q S']  # sum of their places in the text, each below 1
+  common: Float[Array, 'N Q S']  # sum of log(1 + entries with the word)
+
+
+def _shared(bank: SlotBank, query_ids: Words) -> _Shared:
   ids, most = _by_word(bank), query_ids.shape[-1]
 
   def add_word(total, word):  # one word of each question, [N, Q]
     word, at = word
     hit = _hit(ids, word)
-    hits, which, place = total
-    which += hit * word[..., None].astype(jnp.uint32)
-    return (hits + hit, which, place + hit * at), None
+    which = hit * word[..., None].astype(jnp.uint32)
+    entries = jnp.sum(hit, -1, keepdims=True)
+    one = _Shared(hit, which, hit * at, hit * jnp.log1p(entries))
+    return jax.tree.map(jnp.add, total, one), None
 
   shape = (*query_ids.shape[:2], bank.valid.shape[1])
-  start = (jnp.zeros(shape, t) for t in (jnp.int32, jnp.uint32, jnp.float32))
+  types = jnp.int32, jnp.uint32, jnp.float32, jnp.float32
+  start = _Shared(*(jnp.zeros(shape, t) for t in types))
   words = jnp.moveaxis(query_ids, -1, 0), jnp.arange(most) / most
-  (hits, which, place), _ = lax.scan(add_word, (*start,), words)
+  return lax.scan(add_word, start, words)[0]
+
+
+def _covered(bank: SlotBank, shared: _Shared, tie, overlap: int) -> Scores:
   length = jnp.maximum(jnp.sum(bank.term_ids > 0, -1), 1)[:, None]
-  scores = hits / jnp.sqrt(length)
-  # A sum of ids names a set of words.
-  scores -= RARE * jnp.log(jnp.vectorize(_equal, signature='(s)->(s)')(which))
-  scores -= EARLY * place / jnp.maximum(hits, 1)
-  return _only_valid(bank, jnp.where(hits >= overlap, scores, -jnp.inf))
+  scores = shared.words / jnp.sqrt(length)
+  same = jnp.vectorize(_equal, signature='(s)->(s)')(shared.which)
+  scores -= RARE * jnp.log(same)
+  scores += tie
+  return _only_valid(bank, jnp.where(shared.words >= overlap, scores, -jnp.inf))
 
 
 def _equal(values: Int[Array, 'S']) -> Int[Array, 'S']:

@@ -19,8 +19,9 @@ def look(
   """What each memory shows beside its chunk, by `view` or memory.view.
 
   memory.view='covered': the entries that share most of their words with the
-  chunk, see scores.coverage. 'retrieved': those that it finds as a question
-  would. Both best first.
+  chunk, see scores.coverage. 'topic': the same with other ties, see
+  scores.topic. 'retrieved': those that it finds as a question would. All best
+  first.
   'newest': those written last, over both lists; for chat models of each list
   in turn, and for the reference's format those inserted last, as it does.
   """
@@ -28,8 +29,10 @@ def look(
   view = view or m.view
   if view == 'newest':
     return [newest(state, m) for state in memories.states]
-  way = registry.RECALL['coverage' if view == 'covered' else by]
-  found = way.find(memories, [[chunk] for chunk in chunks], m.view_entries, 1)
+  by = {'covered': 'coverage', 'topic': 'topic'}.get(view, by)
+  found = registry.RECALL[by].find(
+    memories, [[chunk] for chunk in chunks], m.view_entries, 1
+  )
   return [fill(row[0], m.view_entries) for row in found]
 
 

@@ -49,6 +49,11 @@ SECTIONS = (
     scrambled=Field(
       0.0, 'share of clauses in any order, of varied training', fraction
     ),
+    shared=Field(
+      0.0,
+      'share of values that somebody else has, too, of varied training',
+      fraction,
+    ),
     overwrite=Field(0.65, 'share of facts that change a fact', fraction),
     asked_rate=Field(0.45, 'questions asked for every sentence'),
     eval_episodes=Field(128, 'held-out episodes at train length'),

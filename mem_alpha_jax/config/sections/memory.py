@@ -24,7 +24,9 @@ SECTIONS = (
       'chunk_first', 'of chunk and memory in it', 'chunk_first | memory_first'
     ),
     view=Field(
-      'covered', 'shown to the writer', 'covered | retrieved | newest'
+      'covered',
+      'shown to the writer',
+      'covered | topic | retrieved | newest',
     ),
     view_entries=Field(3, 'how many of them', natural),
     fixed_width=Field(True, 'pad each viewed entry to entry_tokens'),
