@@ -180,6 +180,23 @@ def test_a_run_reports_the_checkpoint_that_its_config_names(
   )
 
 
+@pytest.mark.slow
+def test_a_run_goes_on_from_the_policy_of_another(finished, tmp_path):
+  config = tiny_config.get_config(f'warm_start.checkpoint={finished[0]}')
+  experiment = build_lib.build(config, str(tmp_path / 'next'))
+  theirs, ours = (
+    pathlib.Path(folder, 'tokenizer.model').read_bytes()
+    for folder in (finished[0], tmp_path / 'next')
+  )
+  assert theirs == ours
+  params = parameters.shipped_params(experiment)
+  last = parameters.saved_params(experiment, finished[0])
+  jax.tree.map(np.testing.assert_array_equal, params, last)
+  first = parameters.start_params(experiment, finished[0])
+  same = jax.tree.map(np.array_equal, params, first)
+  assert not all(jax.tree.leaves(same))
+
+
 def test_trial_of_an_evaluation_of_a_mistyped_workdir(tmp_path):
   config = tiny_config.get_config()
   with pytest.raises(FileNotFoundError, match='no run there'):

@@ -24,6 +24,9 @@ HERE = pathlib.Path(__file__).parent
 _SEEDS = flags.DEFINE_list('seeds', ['0', '1', '2'], 'Seeds to run.')
 _CONFIG = flags.DEFINE_string('config', 'configs/tiny.py', 'Config file.')
 _OUT = flags.DEFINE_string('out', 'runs/tiny', 'Prefix of the workdirs.')
+_AFTER = flags.DEFINE_string(
+  'after', '', 'Prefix of the workdirs whose policies these go on from.'
+)
 _ARG = flags.DEFINE_string('arg', '', 'Config overrides, field=value,...')
 
 
@@ -32,7 +35,10 @@ def run(seed: int) -> dict:
   workdir = f'{_OUT.value}_seed{seed}'
   path = pathlib.Path(workdir) / 'results.json'
   if not path.exists():
-    overrides = ','.join(filter(None, [f'seed={seed}', _ARG.value]))
+    start = _AFTER.value and (
+      f'warm_start.checkpoint={_AFTER.value}_seed{seed}'
+    )
+    overrides = ','.join(filter(None, [f'seed={seed}', start, _ARG.value]))
     train.train(command.load(_CONFIG.value, overrides), workdir)
   return json.loads(path.read_text())
 

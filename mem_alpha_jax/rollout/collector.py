@@ -229,7 +229,7 @@ def _respond(
   prompts = play.pad(setup, shown, turns)
   rng = lambda turn, stream: _rng(setup, turn, step, stream)
   forced = forced_calls.of_turns(
-    turns, width, setup.config, setup.tokenizer, rng, step
+    turns, width, setup.config, setup.tokenizer, rng
   )
   keys = play.row_keys(
     setup.key,

@@ -145,13 +145,8 @@ def of_turns(
   config: Any,
   tokenizer: Any,
   rng: Callable[[Turn, int], np.random.Generator],
-  step: int,
 ) -> Forced:
   """Draws the forced tokens of turns.
-
-  Words of inserts are forced in the first half of a run alone: a note that
-  begins with any word earns as much as one without it, or nearly, so that it
-  is learned, too, wherever an insert is better than the rest of its group.
 
   In groups of a state the first samples of each are forced; of trajectories
   some, drawn again at every turn of an episode. A re-roll is free.
@@ -163,12 +158,9 @@ def of_turns(
     tokenizer: of the policy.
     rng: (turn, stream) -> generator; turns of one episode side by side share
       theirs.
-    step: of the run.
   """
   rollout, forced = config.rollout, free(len(turns), samples, width(config))
   shares = Shares(*(rollout[f'forced_{name}'] for name in Shares._fields))
-  if 2 * step >= config.num_steps:
-    shares = shares._replace(words=0.0)
   kinds = 1 + len(OTHERS)
   for i, turn in enumerate(turns):
     most, size, mine = count(turn, config), samples, slice(None)

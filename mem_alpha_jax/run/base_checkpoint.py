@@ -1,7 +1,8 @@
 """Base checkpoints: a warm-started policy and its tokenizer, in the package.
 
 A run that names one in `warm_start.checkpoint` starts with reinforcement at
-once. experiments/base_checkpoint/build.py rebuilds them.
+once. experiments/base_checkpoint/build.py rebuilds them. The name may be the
+workdir of another run, too: its policy is where this one goes on.
 """
 
 import pathlib
@@ -15,14 +16,22 @@ FOLDER = pathlib.Path(__file__).parents[1] / 'assets'
 
 
 def folder_of(name: str) -> pathlib.Path:
-  """The folder of a base checkpoint; FileNotFoundError if there is none."""
+  """Where a base checkpoint or a run is; FileNotFoundError if there is none."""
+  if is_run(name):
+    return pathlib.Path(name)
   folder = FOLDER / name
   if not folder.is_dir():
     raise FileNotFoundError(
-      f'warm_start.checkpoint={name!r}: no folder {folder}; build it with '
-      "experiments/base_checkpoint/build.py, or set the field to ''"
+      f'warm_start.checkpoint={name!r}: no folder {folder}, and no workdir of '
+      'a run; build it with experiments/base_checkpoint/build.py, train the '
+      "run, or set the field to ''"
     )
   return folder
+
+
+def is_run(name: str) -> bool:
+  """Whether this is the workdir of a run, and no base checkpoint."""
+  return (pathlib.Path(name) / 'checkpoints').is_dir()
 
 
 def load_params(name: str, example: Any, fingerprint: str) -> Any:

@@ -49,6 +49,8 @@ def shipped_params(experiment) -> Any:
   """Parameters that a new run starts from; ValueError if it must train them."""
   config = experiment.config
   if name := config.warm_start.checkpoint:
+    if base_checkpoint.is_run(name):
+      return saved_params(experiment, name)
     shapes = sharding.param_shapes(experiment.policy, experiment.mesh)
     tokenizer = experiment.train_setup.tokenizer.fingerprint
     return base_checkpoint.load_params(name, shapes, tokenizer)

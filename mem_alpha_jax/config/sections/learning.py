@@ -95,7 +95,10 @@ SECTIONS = (
   section(
     'warm_start',
     NEVER,
-    checkpoint=Field('tiny_base', "to start from; '': a warm start of its own"),
+    checkpoint=Field(
+      'tiny_base',
+      "to start from, shipped or a run's workdir; '': a warm start of its own",
+    ),
     steps=Field(600, 'supervised updates on poor demonstrations', natural),
     answers=Field(
       0, 'further ones, half of them on poor answers to questions', natural

@@ -30,7 +30,7 @@ SECTIONS = (
     ),
     forced_words=Field(
       0.0,
-      'of inserts, in the first half of a run, that begin with a word read',
+      'share of those that insert whose text begins with a random word read',
       fraction,
     ),
     forced_subjects=Field(
