@@ -64,12 +64,10 @@ def world(tmp_path_factory) -> World:
     return build_lib.build(tiny_config.get_config(arg), folder)
 
   plain = build('')
-  params = warm_start.train(
-    plain.train_setup,
-    plain.policy,
-    build_lib.init_params(plain),
-    iter(pipeline.make_dataset(plain.config, 'train')),
-  )
+  setup, episodes = plain.train_setup, pipeline.make_dataset
+  shown = warm_start.batches(setup, iter(episodes(plain.config, 'train')))
+  params = build_lib.init_params(plain)
+  params = warm_start.train(setup, plain.policy, params, shown)
   return World(folder, params, {k: build(arg) for k, arg in ARGS.items()})
 
 

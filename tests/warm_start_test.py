@@ -137,7 +137,7 @@ def test_random_views_show_notes_on_earlier_chunks(setup):
 def test_rows_are_what_a_rollout_would_train_on(setup):
   episode = next(loader(setup.config))[0]
   rows, again = (
-    warm_start.rows(
+    warm_start.demonstrations(
       setup, rng, [warm_start.turn_of(setup, rng, episode, t) for t in range(3)]
     )
     for rng in (np.random.default_rng(2), np.random.default_rng(2))
@@ -171,7 +171,7 @@ def test_an_answer_is_words_of_an_entry_that_is_shown(setup):
   for _ in range(20):
     turn = warm_start.turn_of(setup, rng, episode, 2, asks=True)
     assert turn.text in {q.text for q in episode.questions}
-    rows = warm_start.rows(setup, rng, [turn])
+    rows = warm_start.demonstrations(setup, rng, [turn])
     assert (rows.own == tokenizer.symbol('<sep>')).all()
     for ids, mask in zip(rows.response[0], rows.response_mask[0], strict=True):
       text = tokenizer.decode(ids[mask])
@@ -193,7 +193,7 @@ def test_loss_falls_and_one_update_is_compiled(experiment):
     setup,
     experiment.policy,
     build_lib.init_params(experiment),
-    loader(setup.config),
+    warm_start.batches(setup, loader(setup.config)),
     report,
   )
   assert compiled[0] == compiled[-1]  # by the first update, and no other

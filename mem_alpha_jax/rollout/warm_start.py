@@ -208,14 +208,11 @@ def batches(
       pool += [(e, t) for e in next(episodes) for t in range(len(e.chunks))]
       rng.shuffle(pool)
     some = (pool.pop() for _ in range(groups))
-    yield rows(
-      setup,
-      rng,
-      [
-        turn_of(setup, rng, *place, answers and i % 2 == 1)
-        for i, place in enumerate(some)
-      ],
-    )
+    turns = [
+      turn_of(setup, rng, *place, answers and i % 2 == 1)
+      for i, place in enumerate(some)
+    ]
+    yield demonstrations(setup, rng, turns)
 
 
 def turn_of(
@@ -234,30 +231,40 @@ def turn_of(
   return Turn(role, text, state=state_lib.empty(), view=view)
 
 
-def rows(setup: collector.Setup, rng, turns: Sequence[Turn]) -> RolloutRows:
-  """Demonstration rows for turns."""
-  tok = setup.tokenizer
+def demonstrations(
+  setup: collector.Setup, rng, turns: Sequence[Turn]
+) -> RolloutRows:
+  """SAMPLES demonstrations of each turn, beside what its prompt shows."""
+  room = setup.config.rollout.response_buckets[-1] - 1
+
+  def one(turn: Turn) -> list[int]:
+    if turn.role == 'answerer':
+      return setup.tokenizer.encode_text(answer(rng, turn.view))
+    return demonstration(rng, turn.text, turn.view, setup, room)
+
   turns, shown = play.show(setup, turns)
-  prompts = play.pad(setup, shown)
+  said = [[one(turn) for _ in range(SAMPLES)] for turn in turns]
+  return rows(setup, play.pad(setup, shown), said)
+
+
+def rows(
+  setup: collector.Setup, prompts: play.Prompts, said: Sequence[Sequence]
+) -> RolloutRows:
+  """Rows that imitate the ids of responses, as many to each prompt."""
+  tok, shape = setup.tokenizer, (len(said), len(said[0]))
   width = setup.config.rollout.response_buckets[-1]
-  shape = (len(turns), SAMPLES, width)
-  response = np.full(shape, tok.pad_id, np.int32)
-  mask = np.zeros(shape, bool)
-  for i, turn in enumerate(turns):
-    for g in range(SAMPLES):
-      if turn.role == 'answerer':
-        ids = tok.encode_text(answer(rng, turn.view))[: width - 1]
-      else:
-        ids = demonstration(rng, turn.text, turn.view, setup, width - 1)
-      ids = ids + [tok.eos_id]
-      response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
+  response = np.full((*shape, width), tok.pad_id, np.int32)
+  mask = np.zeros(response.shape, bool)
+  for i, g in np.ndindex(shape):
+    ids = [*said[i][g][: width - 1], tok.eos_id]
+    response[i, g, : len(ids)], mask[i, g, : len(ids)] = ids, True
   context = dict(
     prefix=prompts.prefix,
     prefix_length=prompts.prefix_length,
-    own=np.repeat(prompts.own[:, None], SAMPLES, 1),
-    own_length=np.repeat(prompts.own_length[:, None], SAMPLES, 1),
+    own=np.repeat(prompts.own[:, None], shape[1], 1),
+    own_length=np.repeat(prompts.own_length[:, None], shape[1], 1),
   )
-  weight = np.ones(shape[:2], np.float32)
+  weight = np.ones(shape, np.float32)
   return batching.make_rows(context, response, mask, weight)
 
 
@@ -265,20 +272,18 @@ def train(
   setup: collector.Setup,
   policy: Policy,
   params: Any,
-  episodes: Iterator[Sequence[Episode]],
+  batches: Iterator[RolloutRows],
   report=lambda step, loss: None,
-  answers: bool = False,
+  steps: int | None = None,
 ) -> Any:
-  """Returns parameters after `warm_start.steps` supervised updates.
-
-  Or, with `answers`, after the further ones of `warm_start.answers`.
+  """Returns parameters after so many supervised updates, or warm_start.steps.
 
   The loss is the cross-entropy of the response plus `prompt_loss` times that
   of the prompt, both in nats a token: predicting the prompt teaches to find
   the same words in the chunk and in the entries.
   """
   w = setup.config.warm_start
-  steps = w.answers if answers else w.steps
+  steps = w.steps if steps is None else steps
   optim = setup.config.optim.copy_and_resolve_references()
   with optim.unlocked():
     optim.learning_rate, optim.schedule = w.learning_rate, 'cosine'
@@ -310,9 +315,7 @@ def train(
     updates, opt_state = tx.update(grads, opt_state, trained)
     return optax.apply_updates(trained, updates), opt_state, loss
 
-  for step, batch in zip(
-    range(steps), batches(setup, episodes, answers), strict=False
-  ):
+  for step, batch in zip(range(steps), batches, strict=False):
     trained, opt_state, loss = update(trained, frozen, opt_state, batch)
     report(step, loss)
   return optimizer.join(trained, frozen)

@@ -88,7 +88,9 @@ def _start(experiment, say: Callable[[str], None]) -> Any:
     # Every process reads all of it: the demonstrations are its own arrays.
     episodes = iter(pipeline.make_dataset(config, 'train', 0, 1))
     setup, policy = experiment.train_setup, experiment.policy
-    return warm_start.train(setup, policy, params, episodes, report, answers)
+    shown = warm_start.batches(setup, episodes, answers)
+    steps = warm.answers if answers else warm.steps
+    return warm_start.train(setup, policy, params, shown, report, steps)
 
   if warm.checkpoint:
     params = parameters.shipped_params(experiment)
