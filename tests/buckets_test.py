@@ -1,11 +1,17 @@
 """The bucket table, padding, and the count of compilations."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
 import pytest
 
+from configs import tiny
+from mem_alpha_jax.config import sizes
+from mem_alpha_jax.roles import prompt
+from mem_alpha_jax.rollout import play
 from mem_alpha_jax.sampling import buckets
 
 
@@ -39,3 +45,32 @@ def test_compilations_are_counted_once_a_shape():
   for x in inputs * 3:
     double(x).block_until_ready()
   assert buckets.compile_count() == start + 2
+
+
+@pytest.mark.parametrize('groups', ['state', 'trajectory'])
+def test_samples_of_one_state_share_all_but_the_last_token(groups):
+  config = tiny.get_config(
+    f'rollout.groups={groups},rollout.own_buckets=(4,8),'
+    'rollout.prefix_buckets=(6,)'
+  )
+  prompts = [
+    prompt.Prompt([1, 2, 3], [4, 5, 6, 7, 8], ()),
+    prompt.Prompt([1, 2], [9], ()),
+  ]
+  setup = types.SimpleNamespace(
+    config=config,
+    buckets=buckets.from_config(config.rollout),
+    tokenizer=types.SimpleNamespace(pad_id=0),
+  )
+  padded = play.pad(setup, prompts)
+  shapes = padded.prefix.shape, padded.own.shape
+  wanted = sizes.prompt_shape(config, 6, 8)
+  assert shapes == tuple((2, width) for width in wanted)
+  shared = [[1, 2, 3, 4, 5, 6, 7], [1, 2]], [[8], [9]]
+  apart = [[1, 2, 3], [1, 2]], [[4, 5, 6, 7, 8], [9]]
+  prefix, own = shared if groups == 'state' else apart
+  cut = lambda rows, lengths: [
+    row[:n].tolist() for row, n in zip(rows, lengths, strict=True)
+  ]
+  assert cut(padded.prefix, padded.prefix_length) == prefix
+  assert cut(padded.own, padded.own_length) == own

@@ -91,8 +91,10 @@ def _cache(config: Any, c: presets.ModelConfig, mesh: Mesh) -> int:
   samples = config.data.batch_episodes * r.group_size
   shared = sizes.shares_prefix(config)
   prompts = config.data.batch_episodes if shared else samples
-  own = r.own_buckets[-1] + r.response_buckets[-1]
-  tokens = prompts * r.prefix_buckets[-1] + samples * own
+  prefix, own = sizes.prompt_shape(
+    config, r.prefix_buckets[-1], r.own_buckets[-1]
+  )
+  tokens = prompts * prefix + samples * (own + r.response_buckets[-1])
   token = 2 * c.layers * c.kv_heads * c.head_size
   size = np.dtype(c.dtype).itemsize
   tensor = mesh.shape['tensor'] if c.kv_heads % mesh.shape['tensor'] == 0 else 1
@@ -123,8 +125,10 @@ def _activations(
   """What a layer keeps for its gradient, times the layers that keep it."""
   r = config.rollout
   groups = -(-groups // sharding.batch_parts(mesh))
-  prefix = r.prefix_buckets[-1]
-  own = r.own_buckets[-1] + r.response_buckets[-1]
+  prefix, own = sizes.prompt_shape(
+    config, r.prefix_buckets[-1], r.own_buckets[-1]
+  )
+  own += r.response_buckets[-1]
   tokens = groups * (prefix + width * own)
   size = np.dtype(c.dtype).itemsize
   tensor = mesh.shape['tensor']

@@ -48,6 +48,7 @@ def programs(config: Any, policy: policy_lib.Policy, mesh: Mesh) -> list:
   learner = learning.create(config, policy, mesh)
   found = []
   for own, prefix in itertools.product(r.own_buckets[::-1], r.prefix_buckets):
+    prefix, own = sizes.prompt_shape(config, prefix, own)
     shape = dict(prefix=prefix, own=own, response=r.response_buckets[-1])
     found += _updates(config, learner, mesh, params, shape)
     found += [
@@ -164,7 +165,8 @@ def rows_of(
 def _reshard(config, policy, params) -> Program:
   """From the layout of training to that of decoding; a part of `sample`."""
   r = config.rollout
-  size = r.prefix_buckets[-1] + r.own_buckets[-1] + r.response_buckets[-1]
+  prompt = sizes.prompt_shape(config, r.prefix_buckets[-1], r.own_buckets[-1])
+  size = sum(prompt) + r.response_buckets[-1]
   prepare = jax.jit(lambda params: policy.prepare(params, size))
   return Program('reshard', {}, 0, 0, lambda: prepare.lower(params))
 

@@ -15,6 +15,23 @@ def shares_prefix(config: ml_collections.ConfigDict) -> bool:
   return by_state or config.memory.prompt_format != 'compact'
 
 
+def prompt_shape(
+  config: ml_collections.ConfigDict, prefix: int, own: int
+) -> tuple[int, int]:
+  """Padded tokens of a prompt that samples share, and that each runs itself.
+
+  Samples of one state share all but the last token, which every sample has to
+  run; those of trajectories have a memory each.
+
+  Args:
+    prefix: bucket of the first part of the prompt.
+    own: bucket of its second part.
+  """
+  if config.rollout.groups == 'state' and own > 1:
+    return prefix + own, 1
+  return prefix, own
+
+
 def prompt_width(config: ml_collections.ConfigDict) -> int:
   """Samples of one group that share a prefix in training rows."""
   size = max(config.rollout.group_size, config.rollout.rerolls)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from mem_alpha_jax.config import sizes
 from mem_alpha_jax.memory import notations
 from mem_alpha_jax.memory import state as state_lib
 from mem_alpha_jax.recall import view as view_lib
@@ -59,15 +60,21 @@ def pad(
 ) -> Prompts:
   """Right-pads to the smallest buckets that hold the longest.
 
+  What samples of one state share is `prefix` then, as sizes.prompt_shape says.
   With the turns that they show, also says what responses may name.
   """
-  parts = {
-    name: [getattr(p, name) for p in prompts] for name in ('prefix', 'own')
-  }
-  longest = multihost.largest(*(max(map(len, x)) for x in parts.values()))
+  prefix, own = [p.prefix for p in prompts], [p.own for p in prompts]
+  longest = multihost.largest(*(max(map(len, x)) for x in (prefix, own)))
+  widths = (
+    buckets_lib.pick(setup.buckets, length, name)
+    for length, name in zip(longest, ('prefix', 'own'), strict=True)
+  )
+  widths = sizes.prompt_shape(setup.config, *widths)
+  if widths[1] == 1:
+    prefix = [[*a, *b[:-1]] for a, b in zip(prefix, own, strict=True)]
+    own = [ids[-1:] for ids in own]
   arrays = []
-  for (name, lists), length in zip(parts.items(), longest, strict=True):
-    width = buckets_lib.pick(setup.buckets, length, name)
+  for lists, width in zip((prefix, own), widths, strict=True):
     arrays += buckets_lib.pad(lists, width, setup.tokenizer.pad_id)
   if not turns or setup.config.rollout.grammar == 'off':
     return Prompts(*arrays)
