@@ -50,8 +50,8 @@ def test_compilations_are_counted_once_a_shape():
 @pytest.mark.parametrize('groups', ['state', 'trajectory'])
 def test_samples_of_one_state_share_all_but_the_last_token(groups):
   config = tiny.get_config(
-    f'rollout.groups={groups},rollout.own_buckets=(4,8),'
-    'rollout.prefix_buckets=(6,)'
+    f'rollout.groups={groups},rollout.own_buckets=(4;8),'
+    'rollout.prefix_buckets=(6;)'
   )
   prompts = [
     prompt.Prompt([1, 2, 3], [4, 5, 6, 7, 8], ()),
